@@ -1,0 +1,74 @@
+package closure
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// A Slot is a time that is open for booking. Slots of one schedule can overlap:
+// booking one closes the others that share time with it (source: guide).
+type Slot struct {
+	ScheduleID ScheduleID `json:"schedule_id,omitzero"` // filled in by the SDK: the schedule that was asked
+	StartAt    time.Time  `json:"start_at"`
+	Duration   Minutes    `json:"duration"`
+}
+
+// MarshalJSON writes the slot as the API does, and the schedule's id with it.
+func (s Slot) MarshalJSON() ([]byte, error) {
+	type plain Slot
+	return wire.Marshal(plain(s))
+}
+
+// EndAt is the instant the slot ends.
+func (s Slot) EndAt() time.Time { return s.StartAt.Add(s.Duration.Duration()) }
+
+// AvailabilityListParams is the range to list, half open: slots that start at
+// From or later and before To. A zero end does not restrict.
+type AvailabilityListParams struct {
+	From, To time.Time // sent in UTC, cut to milliseconds
+}
+
+func (p AvailabilityListParams) check(op operation) error {
+	if !p.From.IsZero() && !p.To.IsZero() && p.To.Before(p.From) {
+		return &InputError{Op: op.name(), Field: "To", Reason: "is before From"}
+	}
+	return firstError(checkYear(op, "From", p.From), checkYear(op, "To", p.To))
+}
+
+// availabilityQuery is the range on the wire.
+type availabilityQuery struct {
+	StartAt queryInstant `url:"start_at,omitempty"`
+	EndAt   queryInstant `url:"end_at,omitempty"`
+}
+
+type queryInstant struct{ time.Time }
+
+// EncodeValues puts the instant into a query in the API's form.
+func (t queryInstant) EncodeValues(key string, v *url.Values) error {
+	v.Set(key, string(wire.AppendInstant(nil, t.Time)))
+	return nil
+}
+
+// AvailabilitiesService reads the open slots of schedules.
+type AvailabilitiesService struct{ core *core }
+
+// List returns the open slots of one schedule, in the API's order. To look
+// through several schedules or to filter by the time of day, use Search.
+//
+// GET /schedules/{id}/slots (source: inferred; the reference says that slots
+// are read through a …/slots endpoint). A read: safe to call again.
+func (s *AvailabilitiesService) List(ctx context.Context, id ScheduleID, params AvailabilityListParams, opts ...CallOption) ([]Slot, error) {
+	op := opAvailabilitiesList
+	if err := firstError(checkID(op, "ScheduleID", id), params.check(op)); err != nil {
+		return nil, err
+	}
+	query := availabilityQuery{StartAt: queryInstant{params.From}, EndAt: queryInstant{params.To}}
+	slots, err := list[Slot](ctx, s.core, request{op: op, id: string(id), query: query}, opts)
+	for i := range slots {
+		slots[i].ScheduleID = id
+	}
+	return slots, err
+}

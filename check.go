@@ -1,0 +1,47 @@
+package closure
+
+import "time"
+
+// What a call refuses before anything is sent. Reasons never echo the value.
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkDate(op operation, field string, d Date) error {
+	if d.IsZero() || d.valid() {
+		return nil
+	}
+	return &InputError{Op: op.name(), Field: field, Reason: "is not a date of the calendar"}
+}
+
+// checkYear keeps out instants that RFC 3339 can't express.
+func checkYear(op operation, field string, t time.Time) error {
+	if y := t.UTC().Year(); y < 0 || y > 9999 {
+		return &InputError{Op: op.name(), Field: field, Reason: "is outside of the years 0 to 9999"}
+	}
+	return nil
+}
+
+func checkStart(op operation, start time.Time) error {
+	if start.IsZero() {
+		return &InputError{Op: op.name(), Field: "StartAt", Reason: "is zero"}
+	}
+	// Cutting it silently would ask for a start that no read back could match.
+	if start.Nanosecond()%int(time.Millisecond) != 0 {
+		return &InputError{Op: op.name(), Field: "StartAt", Reason: "is not a whole number of milliseconds"}
+	}
+	return checkYear(op, "StartAt", start)
+}
+
+func checkDuration(op operation, m Minutes) error {
+	if m.valid() {
+		return nil
+	}
+	return &InputError{Op: op.name(), Field: "Duration", Reason: "is not from 0 to 10080 minutes"}
+}

@@ -1,0 +1,392 @@
+package closure
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/go-querystring/query"
+
+	"github.com/closurehealth/closure-go/internal/transport"
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+const (
+	DefaultBaseURL    = "https://api.closurehealth.com" // source: guide
+	DefaultAPIVersion = "2022-04-01"                    // source: guide
+	QuickstartKey     = "ch_sk_test_quickstart"         // public test-mode key, works without registering (source: reference)
+)
+
+// Version is the SDK's own, sent in the User-Agent header.
+const Version = "0.1.0"
+
+// Mode tells whether a key is for simulated data or for real patients.
+type Mode string
+
+const (
+	ModeTest Mode = "test" // simulated data: nothing real is booked
+	ModeLive Mode = "live" // real patients
+)
+
+// A Client calls the API. It is immutable and safe for concurrent use: make one
+// and share it. It prints its mode and nothing else.
+type Client struct {
+	Patients         *PatientsService
+	Practitioners    *PractitionersService
+	Schedules        *SchedulesService
+	Availabilities   *AvailabilitiesService
+	Appointments     *AppointmentsService
+	Specialties      *SpecialtiesService
+	Insurances       *InsurancesService
+	Locations        *LocationsService
+	AppointmentTypes *AppointmentTypesService
+	IndexVersions    *IndexVersionsService
+
+	core *core
+}
+
+// NewClient returns a client for the given secret key, which starts with
+// ch_sk_test or ch_sk_live. A key or an option that can't be right is an
+// [InputError], which never echoes the value. Nothing is sent.
+func NewClient(apiKey string, opts ...Option) (*Client, error) {
+	const op = "closure.NewClient"
+	mode, problem := keyMode(apiKey)
+	if problem != "" {
+		return nil, &InputError{Op: op, Field: "apiKey", Reason: problem}
+	}
+	cfg, err := newClientConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.mode != "" && cfg.mode != mode {
+		return nil, &InputError{Op: op, Field: "apiKey", Reason: "is not a key of " + string(cfg.mode) + " mode"}
+	}
+	return newClient(newCore(apiKey, mode, cfg)), nil
+}
+
+// NewClientFromEnv is [NewClient] with the key from CLOSURE_API_KEY, which must
+// be set, and the base URL, API version and index version from
+// CLOSURE_BASE_URL, CLOSURE_API_VERSION and CLOSURE_INDEX_VERSION where they are
+// set and not empty. Options win over the environment.
+func NewClientFromEnv(opts ...Option) (*Client, error) {
+	key := os.Getenv("CLOSURE_API_KEY")
+	if key == "" {
+		return nil, &InputError{Op: "closure.NewClientFromEnv", Field: "CLOSURE_API_KEY", Reason: "is not set"}
+	}
+	var fromEnv []Option
+	if v := os.Getenv("CLOSURE_BASE_URL"); v != "" {
+		fromEnv = append(fromEnv, WithBaseURL(v))
+	}
+	if v := os.Getenv("CLOSURE_API_VERSION"); v != "" {
+		fromEnv = append(fromEnv, WithAPIVersion(v))
+	}
+	if v := os.Getenv("CLOSURE_INDEX_VERSION"); v != "" {
+		fromEnv = append(fromEnv, WithIndexVersion(IndexVersionID(v)))
+	}
+	return NewClient(key, append(fromEnv, opts...)...)
+}
+
+func keyMode(key string) (mode Mode, problem string) {
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
+		return "", "holds a space, a colon or a character that no key holds"
+	}
+	switch {
+	case key == "":
+		return "", "is empty"
+	case strings.HasPrefix(key, "ch_sk_test"):
+		return ModeTest, ""
+	case strings.HasPrefix(key, "ch_sk_live"):
+		return ModeLive, ""
+	default:
+		return "", "does not start with ch_sk_test or ch_sk_live"
+	}
+}
+
+func newClientConfig(opts []Option) (clientConfig, error) {
+	policy := RetryPolicy{}.withDefaults()
+	cfg := clientConfig{
+		apiVersion: DefaultAPIVersion,
+		policy:     policy,
+		call:       callConfig{timeout: 30 * time.Second, maxAttempts: policy.MaxAttempts},
+	}
+	for _, opt := range append([]Option{WithBaseURL(DefaultBaseURL)}, opts...) {
+		if opt == nil {
+			continue
+		}
+		if err := opt.applyToClient(&cfg); err != nil {
+			return cfg, err
+		}
+	}
+	return cfg, nil
+}
+
+func newClient(c *core) *Client {
+	return &Client{
+		Patients:         &PatientsService{c},
+		Practitioners:    &PractitionersService{c},
+		Schedules:        &SchedulesService{c},
+		Availabilities:   &AvailabilitiesService{c},
+		Appointments:     &AppointmentsService{c},
+		Specialties:      &SpecialtiesService{c},
+		Insurances:       &InsurancesService{c},
+		Locations:        &LocationsService{c},
+		AppointmentTypes: &AppointmentTypesService{c},
+		IndexVersions:    &IndexVersionsService{c},
+		core:             c,
+	}
+}
+
+// Mode tells whether the client's key is for test or for live mode.
+func (c *Client) Mode() Mode { return c.core.mode }
+
+func (c Client) redacted() string {
+	if c.core == nil {
+		return "closure.Client{}"
+	}
+	return "closure.Client{mode: " + string(c.core.mode) + "}"
+}
+
+// Format prints the mode and nothing else, under every verb.
+func (c Client) Format(f fmt.State, _ rune) { printAs(f, c.redacted()) }
+
+// LogValue shows the mode and nothing else.
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
+
+// core is what the services of a client share.
+type core struct {
+	mode      Mode
+	baseURL   *url.URL
+	header    http.Header // of every request; never changed
+	defaults  callConfig
+	transport *transport.Transport
+	watcher   *watcher // nil: nobody looks
+}
+
+func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
+	c := &core{
+		mode:     mode,
+		baseURL:  cfg.baseURL,
+		header:   newHeader(apiKey, cfg),
+		defaults: cfg.call,
+		watcher:  newWatcher(cfg.logger, cfg.observers),
+	}
+	c.transport = transport.New(transport.Config{
+		Base:    cfg.roundTripper,
+		Jar:     cfg.jar,
+		Limiter: cfg.limiter,
+		Policy: transport.Policy{
+			MinWait:       cfg.policy.MinWait,
+			MaxWait:       cfg.policy.MaxWait,
+			MaxRetryAfter: cfg.policy.MaxRetryAfter,
+			Budget:        cfg.policy.Budget,
+		},
+	})
+	return c
+}
+
+func newHeader(apiKey string, cfg clientConfig) http.Header {
+	userAgent := "closure-go/" + Version
+	if cfg.product != "" {
+		userAgent = cfg.product + " " + userAgent
+	}
+	return http.Header{
+		"Accept":              {"application/json"},
+		"Authorization":       {"Basic " + base64.StdEncoding.EncodeToString([]byte(apiKey+":"))},
+		"Closure-Api-Version": {cfg.apiVersion},
+		"User-Agent":          {userAgent},
+	}
+}
+
+// A request is what a service method wants to be sent.
+type request struct {
+	op    operation
+	id    string // stands for {id} in the route
+	query any    // a struct with url tags, or nil
+	body  any    // a struct with json tags, or nil
+}
+
+// get is the shape of all calls that read one record.
+func get[T any, ID identifier](ctx context.Context, c *core, op operation, id ID, opts []CallOption) (*T, error) {
+	if err := checkID(op, "ID", id); err != nil {
+		return nil, err
+	}
+	return object[T](ctx, c, request{op: op, id: string(id)}, opts)
+}
+
+// object is the shape of all calls that are answered with one record.
+func object[T any](ctx context.Context, c *core, r request, opts []CallOption) (*T, error) {
+	record := new(T)
+	if err := c.do(ctx, r, record, opts); err != nil {
+		return nil, err
+	}
+	return record, nil
+}
+
+// list is the shape of all calls that are answered with many records.
+func list[T any](ctx context.Context, c *core, r request, opts []CallOption) ([]T, error) {
+	records := []T{}
+	if err := c.do(ctx, r, &records, opts); err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// do is the one path that every call takes.
+func (c *core) do(ctx context.Context, r request, into any, opts []CallOption) error {
+	if ctx == nil {
+		return &InputError{Op: r.op.name(), Field: "ctx", Reason: "is nil"}
+	}
+	cfg, err := c.callConfig(opts)
+	if err != nil {
+		return err
+	}
+	call, err := c.newCall(r, cfg)
+	if err != nil {
+		return err
+	}
+	watched := c.watcher.begin(ctx, r.op, call)
+	answer, err := c.transport.Do(ctx, call)
+	err = interpret(r, answer, err, into)
+	watched.end(answer, err)
+	if cfg.capture != nil {
+		*cfg.capture = Response{
+			StatusCode: answer.StatusCode,
+			Header:     answer.Header,
+			RequestID:  requestID(answer.Header),
+			Body:       answer.Body,
+			Attempts:   answer.Attempts,
+		}
+	}
+	return err
+}
+
+func (c *core) callConfig(opts []CallOption) (callConfig, error) {
+	cfg := c.defaults
+	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
+		if err := opt.applyToCall(&cfg); err != nil {
+			return cfg, err
+		}
+	}
+	return cfg, nil
+}
+
+func (c *core) newCall(r request, cfg callConfig) (*transport.Call, error) {
+	target, err := c.url(r, cfg)
+	if err != nil {
+		return nil, err
+	}
+	call := &transport.Call{
+		Method:      r.op.method(),
+		URL:         target,
+		Header:      c.callHeader(r, cfg),
+		Timeout:     cfg.timeout,
+		MaxAttempts: cfg.maxAttempts,
+	}
+	if r.body == nil {
+		return call, nil
+	}
+	if call.Body, err = wire.Marshal(r.body); err != nil {
+		// The encoder's error could quote the text that it stumbled over.
+		return nil, &InputError{Op: r.op.name(), Field: "params", Reason: "can't be written as JSON: is all text valid UTF-8?"}
+	}
+	return call, nil
+}
+
+// url joins base, route and query without parsing.
+func (c *core) url(r request, cfg callConfig) (*url.URL, error) {
+	u := *c.baseURL
+	before, after, hasID := strings.Cut(r.op.route(), "{id}")
+	if !hasID {
+		u.Path += before
+		if u.RawPath != "" {
+			u.RawPath += before
+		}
+	} else {
+		escaped := url.PathEscape(r.id)
+		if u.RawPath != "" || escaped != r.id {
+			u.RawPath = c.baseURL.EscapedPath() + before + escaped + after
+		}
+		u.Path += before + r.id + after
+	}
+	values, err := queryValues(r, cfg)
+	if err != nil {
+		return nil, err
+	}
+	// The guide writes blanks as %20. A plus sign in a value is %2B by now.
+	u.RawQuery = strings.ReplaceAll(values.Encode(), "+", "%20")
+	return &u, nil
+}
+
+func queryValues(r request, cfg callConfig) (url.Values, error) {
+	var values url.Values
+	if r.query != nil {
+		var err error
+		if values, err = query.Values(r.query); err != nil {
+			return nil, &InputError{Op: r.op.name(), Field: "params", Reason: "can't be written as a query"}
+		}
+	}
+	if len(cfg.expand) > 0 && (r.op == opSchedulesGet || r.op == opSchedulesList) {
+		if values == nil {
+			values = url.Values{}
+		}
+		names := make([]string, len(cfg.expand))
+		for i, field := range cfg.expand {
+			names[i] = string(field)
+		}
+		values.Set("expand", strings.Join(names, ","))
+	}
+	return values, nil
+}
+
+// callHeader is a map of its own for each call, because a caller's RoundTripper
+// may write to it.
+func (c *core) callHeader(r request, cfg callConfig) http.Header {
+	h := make(http.Header, len(c.header)+2)
+	for name, values := range c.header {
+		h[name] = values[:1:1]
+	}
+	if r.body != nil {
+		h["Content-Type"] = []string{"application/json"}
+	}
+	if cfg.indexVersion != "" && operations[r.op].directory {
+		h["Closure-Index-Version"] = []string{string(cfg.indexVersion)}
+	}
+	return h
+}
+
+func requestID(h http.Header) string { return h.Get("X-Request-Id") }
+
+// interpret turns an answer into a value or into one of the error types.
+func interpret(r request, answer transport.Answer, err error, into any) error {
+	if err != nil {
+		return newTransportError(r.op, answer, err)
+	}
+	if answer.StatusCode < 200 || answer.StatusCode >= 300 {
+		return newAPIError(r.op, answer)
+	}
+	// What the decoder says would quote the body.
+	if wire.Unmarshal(answer.Body, into) != nil || !confirms(r, into) {
+		return newTransportError(r.op, answer, fmt.Errorf("status %d, request id %q: %w",
+			answer.StatusCode, printable(requestID(answer.Header)), ErrMalformedResponse))
+	}
+	return nil
+}
+
+// confirms tells whether the answer to a write shows the record that was
+// written: without it, or with another one, a success is none.
+func confirms(r request, into any) bool {
+	if !r.op.writes() {
+		return true
+	}
+	written, ok := into.(interface{ recordID() string })
+	return ok && written.recordID() != "" && (r.id == "" || written.recordID() == r.id)
+}

@@ -1,0 +1,142 @@
+package closure
+
+import (
+	"context"
+	"time"
+
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// A Specialty is a field of medicine, by the NUCC taxonomy (source: reference).
+type Specialty struct {
+	ID                        SpecialtyID `json:"id,omitzero"`
+	TaxonomyCode              string      `json:"taxonomy_code,omitzero"` // NUCC, "207RC0000X"
+	Classification            string      `json:"classification,omitzero"`
+	Specialization            string      `json:"specialization,omitzero"`
+	NonStandardClassification string      `json:"non_standard_classification,omitzero"`
+	NonStandardSpecialization string      `json:"non_standard_specialization,omitzero"`
+	CreatedAt                 time.Time   `json:"created_at,omitzero"`
+	UpdatedAt                 time.Time   `json:"updated_at,omitzero"`
+}
+
+// MarshalJSON writes the specialty as the API does.
+func (s Specialty) MarshalJSON() ([]byte, error) {
+	type plain Specialty
+	return wire.Marshal(plain(s))
+}
+
+// An Insurance is a plan that schedules accept and patients have. Only its id
+// is published; the other fields are inferred, and whatever else the API sends
+// is readable through [CaptureResponse].
+type Insurance struct {
+	ID        InsuranceID `json:"id,omitzero"`
+	Name      string      `json:"name,omitzero"`
+	CreatedAt time.Time   `json:"created_at,omitzero"`
+	UpdatedAt time.Time   `json:"updated_at,omitzero"`
+}
+
+// MarshalJSON writes the insurance as the API does.
+func (i Insurance) MarshalJSON() ([]byte, error) {
+	type plain Insurance
+	return wire.Marshal(plain(i))
+}
+
+// A Location is a place where patients are seen. Only its id is published; the
+// other fields are inferred, and whatever else the API sends is readable
+// through [CaptureResponse].
+type Location struct {
+	ID        LocationID `json:"id,omitzero"`
+	Name      string     `json:"name,omitzero"`
+	CreatedAt time.Time  `json:"created_at,omitzero"`
+	UpdatedAt time.Time  `json:"updated_at,omitzero"`
+}
+
+// MarshalJSON writes the location as the API does.
+func (l Location) MarshalJSON() ([]byte, error) {
+	type plain Location
+	return wire.Marshal(plain(l))
+}
+
+// An AppointmentType is a kind of visit. Only its id is published; the other
+// fields are inferred, and whatever else the API sends is readable through
+// [CaptureResponse].
+type AppointmentType struct {
+	ID        AppointmentTypeID `json:"id,omitzero"`
+	Name      string            `json:"name,omitzero"`
+	CreatedAt time.Time         `json:"created_at,omitzero"`
+	UpdatedAt time.Time         `json:"updated_at,omitzero"`
+}
+
+// MarshalJSON writes the appointment type as the API does.
+func (t AppointmentType) MarshalJSON() ([]byte, error) {
+	type plain AppointmentType
+	return wire.Marshal(plain(t))
+}
+
+// SpecialtiesService reads the directory of specialties.
+type SpecialtiesService struct{ core *core }
+
+// List returns all specialties.
+//
+// GET /specialties (source: inferred). A read: safe to call again.
+func (s *SpecialtiesService) List(ctx context.Context, opts ...CallOption) ([]Specialty, error) {
+	return list[Specialty](ctx, s.core, request{op: opSpecialtiesList}, opts)
+}
+
+// Get returns one specialty; an unknown id is [ErrNotFound].
+//
+// GET /specialties/{id} (source: inferred). A read: safe to call again.
+func (s *SpecialtiesService) Get(ctx context.Context, id SpecialtyID, opts ...CallOption) (*Specialty, error) {
+	return get[Specialty](ctx, s.core, opSpecialtiesGet, id, opts)
+}
+
+// InsurancesService reads the directory of insurances.
+type InsurancesService struct{ core *core }
+
+// List returns all insurances.
+//
+// GET /insurances (source: inferred). A read: safe to call again.
+func (s *InsurancesService) List(ctx context.Context, opts ...CallOption) ([]Insurance, error) {
+	return list[Insurance](ctx, s.core, request{op: opInsurancesList}, opts)
+}
+
+// Get returns one insurance; an unknown id is [ErrNotFound].
+//
+// GET /insurances/{id} (source: inferred). A read: safe to call again.
+func (s *InsurancesService) Get(ctx context.Context, id InsuranceID, opts ...CallOption) (*Insurance, error) {
+	return get[Insurance](ctx, s.core, opInsurancesGet, id, opts)
+}
+
+// LocationsService reads the directory of locations.
+type LocationsService struct{ core *core }
+
+// List returns all locations.
+//
+// GET /locations (source: inferred). A read: safe to call again.
+func (s *LocationsService) List(ctx context.Context, opts ...CallOption) ([]Location, error) {
+	return list[Location](ctx, s.core, request{op: opLocationsList}, opts)
+}
+
+// Get returns one location; an unknown id is [ErrNotFound].
+//
+// GET /locations/{id} (source: inferred). A read: safe to call again.
+func (s *LocationsService) Get(ctx context.Context, id LocationID, opts ...CallOption) (*Location, error) {
+	return get[Location](ctx, s.core, opLocationsGet, id, opts)
+}
+
+// AppointmentTypesService reads the directory of appointment types.
+type AppointmentTypesService struct{ core *core }
+
+// List returns all appointment types.
+//
+// GET /appointment_types (source: inferred). A read: safe to call again.
+func (s *AppointmentTypesService) List(ctx context.Context, opts ...CallOption) ([]AppointmentType, error) {
+	return list[AppointmentType](ctx, s.core, request{op: opAppointmentTypesList}, opts)
+}
+
+// Get returns one appointment type; an unknown id is [ErrNotFound].
+//
+// GET /appointment_types/{id} (source: inferred). A read: safe to call again.
+func (s *AppointmentTypesService) Get(ctx context.Context, id AppointmentTypeID, opts ...CallOption) (*AppointmentType, error) {
+	return get[AppointmentType](ctx, s.core, opAppointmentTypesGet, id, opts)
+}

@@ -1,0 +1,415 @@
+package closure
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/closurehealth/closure-go/internal/transport"
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// What [errors.Is] can ask of this package's errors.
+var (
+	ErrInvalidInput         = errors.New("closure: invalid input")                  // an [InputError]: refused here, nothing was sent
+	ErrInvalidRequest       = errors.New("closure: invalid request")                // 400
+	ErrUnauthorized         = errors.New("closure: unauthorized")                   // 401: no valid secret key
+	ErrForbidden            = errors.New("closure: forbidden")                      // 403: the key lacks the permission
+	ErrNotFound             = errors.New("closure: not found")                      // 404, or no patient matches
+	ErrConflict             = errors.New("closure: conflict")                       // 409: the slot is not open any more (inferred)
+	ErrRateLimited          = errors.New("closure: rate limited")                   // 429
+	ErrServer               = errors.New("closure: server error")                   // 5xx
+	ErrAmbiguous            = errors.New("closure: more than one matches")          // several patients match
+	ErrNotBookable          = errors.New("closure: schedule is not bookable")       // its scheduling method is not direct_api
+	ErrInsuranceNotAccepted = errors.New("closure: insurance is not accepted")      // an [InsuranceError]
+	ErrInsuranceUnknown     = errors.New("closure: insurance can't be checked")     // an [InsuranceError]
+	ErrSlotUnavailable      = errors.New("closure: slot is not open")               // somebody else has it, or nobody offers it
+	ErrNoSlot               = errors.New("closure: no open slot")                   // the search found none
+	ErrNotBooked            = errors.New("closure: not booked")                     // see [AssumeLostAfter]
+	ErrOutcomeUnknown       = errors.New("closure: outcome unknown")                // any write whose [OutcomeOf] is [OutcomeUnknown]
+	ErrResponseTooLarge     = errors.New("closure: response is larger than 10 MiB") // after unpacking
+	ErrRedirect             = errors.New("closure: redirect not followed")          // 3xx
+	ErrMalformedResponse    = errors.New("closure: response is not what the API promises")
+)
+
+// An Outcome is what is known of a write after it returned.
+type Outcome int
+
+const (
+	OutcomeApplied  Outcome = iota // carried out
+	OutcomeNotSent                 // it never left this machine, or was a mere read: nothing changed
+	OutcomeRejected                // the API said no: nothing changed
+	OutcomeUnknown                 // it may have been carried out: look before doing it again
+)
+
+// String returns "applied", "not sent", "rejected" or "unknown".
+func (o Outcome) String() string {
+	switch o {
+	case OutcomeApplied:
+		return "applied"
+	case OutcomeNotSent:
+		return "not sent"
+	case OutcomeRejected:
+		return "rejected"
+	default:
+		return "unknown"
+	}
+}
+
+// OutcomeOf tells what is known of the write that returned err: whether it was
+// carried out. It is for all methods that change something; nil is
+// [OutcomeApplied]. An error that isn't this package's is [OutcomeUnknown].
+//
+// Of an error from a read, also one that a booking made before its write, it
+// says [OutcomeNotSent]: nothing was changed.
+func OutcomeOf(err error) Outcome {
+	if err == nil {
+		return OutcomeApplied
+	}
+	if _, ok := errors.AsType[*OutcomeUnknownError](err); ok {
+		return OutcomeUnknown
+	}
+	if e, ok := errors.AsType[*APIError](err); ok {
+		return e.outcome()
+	}
+	if e, ok := errors.AsType[*TransportError](err); ok {
+		return e.Outcome
+	}
+	if errors.Is(err, ErrNotBooked) {
+		return OutcomeRejected
+	}
+	for _, before := range []error{ErrInvalidInput, ErrNotBookable, ErrInsuranceNotAccepted, ErrInsuranceUnknown, ErrSlotUnavailable, ErrNoSlot, ErrNotFound, ErrAmbiguous} {
+		if errors.Is(err, before) {
+			return OutcomeNotSent
+		}
+	}
+	return OutcomeUnknown
+}
+
+// An APIError is an answer of the API that is not a success.
+//
+// Its text and its log value show what is safe to show: not Message and Detail,
+// which can hold a patient's data, but that they are there.
+type APIError struct {
+	Op         string        // the operation, "appointments.create"
+	Method     string        // "POST"
+	Route      string        // the route's template, "/appointments/{id}"
+	StatusCode int           // 3xx to 5xx
+	Type       ErrorType     // who is responsible; safe for programs
+	Code       ErrorCode     // finer, optional; safe for programs
+	Message    string        // for developers, not for customers; may hold a patient's data
+	Detail     []string      // what is wrong with a 400; may hold a patient's data
+	RequestID  string        // the API's name for the request, for its support
+	RetryAfter time.Duration // how long the API asks to wait, if it does
+	Attempts   int           // how often the request was sent
+}
+
+// ErrorType says who is responsible for an error. Others than the constants
+// exist; unknown values are kept (source: reference).
+type ErrorType string
+
+const (
+	ErrorTypeServer         ErrorType = "server_error"    // the vendor's fault
+	ErrorTypeInvalidRequest ErrorType = "invalid_request" // the developer's fault
+)
+
+// ErrorCode is a finer reason. The published list is not at hand, so there are
+// no constants; values are kept as they come (source: reference).
+type ErrorCode string
+
+// Is matches the sentinel of the status code: [ErrNotFound] for 404 and so on.
+func (e *APIError) Is(target error) bool {
+	switch target {
+	case ErrInvalidRequest:
+		return e.StatusCode == http.StatusBadRequest
+	case ErrUnauthorized:
+		return e.StatusCode == http.StatusUnauthorized
+	case ErrForbidden:
+		return e.StatusCode == http.StatusForbidden
+	case ErrNotFound:
+		return e.StatusCode == http.StatusNotFound
+	case ErrConflict:
+		return e.StatusCode == http.StatusConflict
+	case ErrRateLimited:
+		return e.StatusCode == http.StatusTooManyRequests
+	case ErrServer:
+		return e.StatusCode >= 500
+	case ErrRedirect:
+		return e.StatusCode >= 300 && e.StatusCode < 400
+	case ErrOutcomeUnknown:
+		return e.outcome() == OutcomeUnknown
+	default:
+		return false
+	}
+}
+
+func (e *APIError) outcome() Outcome {
+	switch {
+	case e.Method == http.MethodGet:
+		return OutcomeNotSent
+	case e.StatusCode >= 400 && e.StatusCode < 500 && e.StatusCode != http.StatusRequestTimeout:
+		return OutcomeRejected
+	default: // a gateway's 5xx or redirect may come after the API has done it
+		return OutcomeUnknown
+	}
+}
+
+// Error shows operation, route template, status, type, code, request id and
+// attempts.
+func (e *APIError) Error() string { return e.text() }
+
+func (e APIError) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "closure: %s: %s %s: %d", e.Op, e.Method, e.Route, e.StatusCode)
+	if status := http.StatusText(e.StatusCode); status != "" {
+		b.WriteString(" " + status)
+	}
+	var notes []string
+	note := func(name, value string) {
+		if value != "" {
+			notes = append(notes, name+" "+value)
+		}
+	}
+	note("type", printable(string(e.Type)))
+	note("code", printable(string(e.Code)))
+	note("request id", printable(e.RequestID))
+	note("attempts", strconv.Itoa(e.Attempts))
+	if e.Message != "" || len(e.Detail) > 0 {
+		notes = append(notes, "what the API says is in Message and Detail")
+	}
+	b.WriteString(" (" + strings.Join(notes, ", ") + ")")
+	return b.String()
+}
+
+// Format prints the same as Error under every verb.
+func (e APIError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text()) }
+
+// LogValue shows the same as Error, as attributes.
+func (e APIError) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("operation", e.Op),
+		slog.String("method", e.Method),
+		slog.String("route", e.Route),
+		slog.Int("status", e.StatusCode),
+		slog.String("type", printable(string(e.Type))),
+		slog.String("code", printable(string(e.Code))),
+		slog.String("request_id", printable(e.RequestID)),
+		slog.Int("attempts", e.Attempts),
+	)
+}
+
+// MarshalText is Error's text, for whatever encodes an error inside a struct.
+func (e APIError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
+
+// printable lets a server's word into a text only if it looks like a name for
+// programs, so that no sentence about a patient slips in.
+func printable(s string) string {
+	if len(s) > 128 {
+		return "(unprintable)"
+	}
+	for _, c := range []byte(s) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.' || c == ':') {
+			return "(unprintable)"
+		}
+	}
+	return s
+}
+
+// A TransportError is a call that got no usable answer: the connection failed,
+// the time was up, the body was cut short, too large or not what the API
+// promises.
+type TransportError struct {
+	Op       string  // the operation, "appointments.create"
+	Method   string  // "POST"
+	Route    string  // the route's template
+	Outcome  Outcome // OutcomeNotSent or OutcomeUnknown; of a read always OutcomeNotSent
+	Attempts int     // how often the request was tried
+	Err      error   // the cause, without its URL: errors.Is and errors.As reach what is behind it
+}
+
+// Error shows operation, route template, the kind of failure and attempts.
+func (e *TransportError) Error() string { return e.text() }
+
+func (e TransportError) text() string {
+	cause := strings.TrimPrefix(fmt.Sprint(e.Err), "closure: ")
+	text := fmt.Sprintf("closure: %s: %s %s: %s (attempts %d", e.Op, e.Method, e.Route, cause, e.Attempts)
+	if e.Outcome == OutcomeUnknown {
+		text += ", outcome unknown"
+	}
+	return text + ")"
+}
+
+// Unwrap returns the cause.
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// Is matches [ErrOutcomeUnknown] where the outcome is unknown.
+func (e *TransportError) Is(target error) bool {
+	return target == ErrOutcomeUnknown && e.Outcome == OutcomeUnknown
+}
+
+// Timeout tells whether time ran out: the attempt's or the context's.
+func (e *TransportError) Timeout() bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](e.Err)
+	return ok && t.Timeout()
+}
+
+// Format prints the same as Error under every verb.
+func (e TransportError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text()) }
+
+// LogValue shows the same as Error, as attributes.
+func (e TransportError) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("operation", e.Op),
+		slog.String("method", e.Method),
+		slog.String("route", e.Route),
+		slog.String("outcome", e.Outcome.String()),
+		slog.Int("attempts", e.Attempts),
+		slog.String("cause", fmt.Sprint(e.Err)),
+	)
+}
+
+// MarshalText is Error's text, for whatever encodes an error inside a struct.
+func (e TransportError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
+
+// An InputError is an argument that was refused before anything was sent. It
+// never echoes the value. errors.Is finds [ErrInvalidInput].
+type InputError struct {
+	Op     string // the operation or function
+	Field  string // the param, option or argument
+	Reason string // what is wrong with it
+}
+
+// Error shows all three fields.
+func (e *InputError) Error() string {
+	return "closure: " + e.Op + ": " + e.Field + " " + e.Reason
+}
+
+// Is matches [ErrInvalidInput].
+func (e *InputError) Is(target error) bool { return target == ErrInvalidInput }
+
+// An InsuranceError says why a booking was not tried: the schedule does not
+// accept the insurance ([ErrInsuranceNotAccepted]), or whether it does can't be
+// told ([ErrInsuranceUnknown]).
+type InsuranceError struct {
+	InsuranceID InsuranceID     // the insurance checked; empty: the patient has none on file
+	Accepted    []InsuranceID   // what the schedule accepts
+	Status      InsuranceStatus // InsuranceNotAccepted or InsuranceUnknown
+}
+
+func (e InsuranceError) text() string {
+	switch {
+	case e.Status == InsuranceNotAccepted:
+		return fmt.Sprintf("closure: the schedule does not accept the insurance, but %d others (see Accepted)", len(e.Accepted))
+	case e.InsuranceID == "":
+		return "closure: the patient has no insurance on file to check"
+	default:
+		return "closure: the schedule does not say which insurances it accepts"
+	}
+}
+
+// Error says which of the cases it is, without ids.
+func (e *InsuranceError) Error() string { return e.text() }
+
+// Is matches [ErrInsuranceNotAccepted] or [ErrInsuranceUnknown].
+func (e *InsuranceError) Is(target error) bool {
+	if e.Status == InsuranceNotAccepted {
+		return target == ErrInsuranceNotAccepted
+	}
+	return target == ErrInsuranceUnknown
+}
+
+// Format prints the same as Error under every verb.
+func (e InsuranceError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text()) }
+
+// LogValue shows the same as Error.
+func (e InsuranceError) LogValue() slog.Value { return slog.StringValue(e.text()) }
+
+// MarshalText is Error's text, for whatever encodes an error inside a struct.
+func (e InsuranceError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
+
+// An OutcomeUnknownError is a booking that may or may not have been made: the
+// request left, the answer didn't come, and reading back didn't show it in
+// time. Store Attempt and settle it later with [Client.ResolveBooking]; don't
+// book again before.
+type OutcomeUnknownError struct {
+	Attempt  BookingAttempt
+	SlotOpen *bool // whether the slot still showed as open when last looked at; nil: not known
+	Err      error // why the outcome is unknown
+}
+
+func (e OutcomeUnknownError) text() string {
+	cause := strings.TrimPrefix(fmt.Sprint(e.Err), "closure: ")
+	return "closure: it is unknown whether the appointment was booked; settle it with ResolveBooking: " + cause
+}
+
+// Error shows the cause, without ids or times.
+func (e *OutcomeUnknownError) Error() string { return e.text() }
+
+// Unwrap returns the cause.
+func (e *OutcomeUnknownError) Unwrap() error { return e.Err }
+
+// Is matches [ErrOutcomeUnknown].
+func (e *OutcomeUnknownError) Is(target error) bool { return target == ErrOutcomeUnknown }
+
+// Format prints the same as Error under every verb.
+func (e OutcomeUnknownError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text()) }
+
+// LogValue shows the same as Error.
+func (e OutcomeUnknownError) LogValue() slog.Value { return slog.StringValue(e.text()) }
+
+// MarshalText is Error's text, for whatever encodes an error inside a struct.
+func (e OutcomeUnknownError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
+
+func newTransportError(op operation, answer transport.Answer, cause error) error {
+	outcome := OutcomeNotSent
+	if op.writes() && answer.MaybeSent {
+		outcome = OutcomeUnknown
+	}
+	if errors.Is(cause, transport.ErrTooLarge) {
+		cause = ErrResponseTooLarge
+	}
+	return &TransportError{
+		Op:       op.name(),
+		Method:   op.method(),
+		Route:    op.route(),
+		Outcome:  outcome,
+		Attempts: answer.Attempts,
+		Err:      cause,
+	}
+}
+
+// errorBody is the API's error object (source: reference). A body that is none,
+// a proxy's HTML or nothing at all, leaves it empty: the status says enough.
+type errorBody struct {
+	Type    ErrorType `json:"error_type"`
+	Code    ErrorCode `json:"error_code"`
+	Message string    `json:"error_message"`
+	Detail  []string  `json:"detail"`
+}
+
+func newAPIError(op operation, answer transport.Answer) error {
+	var body errorBody
+	_ = wire.Unmarshal(answer.Body, &body) // what could be read stays
+	retryAfter, _ := transport.RetryAfter(answer.Header, time.Now())
+	return &APIError{
+		Op:         op.name(),
+		Method:     op.method(),
+		Route:      op.route(),
+		StatusCode: answer.StatusCode,
+		Type:       body.Type,
+		Code:       body.Code,
+		Message:    body.Message,
+		Detail:     body.Detail,
+		RequestID:  requestID(answer.Header),
+		RetryAfter: retryAfter,
+		Attempts:   answer.Attempts,
+	}
+}

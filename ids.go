@@ -1,0 +1,71 @@
+package closure
+
+import "strings"
+
+// The identifiers of the API's records. They are opaque: the prefix tells the
+// kind, the rest means nothing. Each kind has a type of its own, so that a
+// patient's id can't be passed where a schedule's is wanted; an id that is
+// empty, lacks its prefix or is longer than 255 bytes is refused with an
+// [InputError] before anything is sent.
+type (
+	PatientID         string // pt_… (source: guide)
+	PractitionerID    string // prac_… (source: guide)
+	ScheduleID        string // sch_… (source: guide)
+	AppointmentID     string // appt_… (source: reference)
+	InsuranceID       string // ins_… (source: guide)
+	LocationID        string // loc_… (source: reference)
+	SpecialtyID       string // sp_… (source: guide)
+	AppointmentTypeID string // aptp_… (source: reference)
+	IndexVersionID    string // idx_… (source: reference)
+)
+
+// IndexStandard is the base directory data that every index version is a copy
+// of (source: reference).
+const IndexStandard IndexVersionID = "idx_standard"
+
+const maxIDLength = 255
+
+type identifier interface {
+	~string
+	prefix() string
+}
+
+func (PatientID) prefix() string         { return "pt_" }
+func (PractitionerID) prefix() string    { return "prac_" }
+func (ScheduleID) prefix() string        { return "sch_" }
+func (AppointmentID) prefix() string     { return "appt_" }
+func (InsuranceID) prefix() string       { return "ins_" }
+func (LocationID) prefix() string        { return "loc_" }
+func (SpecialtyID) prefix() string       { return "sp_" }
+func (AppointmentTypeID) prefix() string { return "aptp_" }
+func (IndexVersionID) prefix() string    { return "idx_" }
+
+// idProblem says what is wrong with id, or nothing. It never echoes the id: a
+// caller who mixes up fields may have put a name there.
+func idProblem[ID identifier](id ID) string {
+	switch rest, found := strings.CutPrefix(string(id), id.prefix()); {
+	case id == "":
+		return "is empty"
+	case !found || rest == "":
+		return "is not an id that starts with " + id.prefix()
+	case len(id) > maxIDLength:
+		return "is longer than 255 bytes"
+	default:
+		return ""
+	}
+}
+
+func checkID[ID identifier](op operation, field string, id ID) error {
+	if problem := idProblem(id); problem != "" {
+		return &InputError{Op: op.name(), Field: field, Reason: problem}
+	}
+	return nil
+}
+
+// checkOptionalID lets an empty id pass: the caller did not filter by it.
+func checkOptionalID[ID identifier](op operation, field string, id ID) error {
+	if id == "" {
+		return nil
+	}
+	return checkID(op, field, id)
+}

@@ -1,0 +1,53 @@
+package transport
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ceiling doubles from min with each retry (counted from 0), up to max, without
+// overflow.
+func ceiling(min, max time.Duration, retry int) time.Duration {
+	for range retry {
+		if min >= max/2 {
+			return max
+		}
+		min *= 2
+	}
+	return min
+}
+
+// jitter is anything from nothing to the ceiling (full jitter).
+func jitter(ceiling time.Duration) time.Duration {
+	if ceiling <= 0 {
+		return 0
+	}
+	return rand.N(ceiling)
+}
+
+// maxRetryAfter stands for every longer wait, so that nothing overflows.
+const maxRetryAfter = 365 * 24 * time.Hour
+
+// RetryAfter is how long the answer asks to wait: the header holds seconds or
+// a date.
+func RetryAfter(h http.Header, now time.Time) (wait time.Duration, ok bool) {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if value == "" {
+		return 0, false
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || seconds > int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter, true
+		}
+		return time.Duration(seconds) * time.Second, true
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return min(max(date.Sub(now), 0), maxRetryAfter), true
+}

@@ -1,0 +1,101 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// An exchange is the state of one call over all its attempts. It is the
+// http.RoundTripper below go-retryablehttp's loop, for the loop's hooks get no
+// request. It has no CloseIdleConnections on purpose: the loop calls that after
+// every failure, and it would throw away everybody's connections.
+type exchange struct {
+	transport *Transport
+	call      *Call
+	client    http.Client
+	loop      retryablehttp.Client
+
+	attempts int
+	answer   Answer // of the last attempt
+	wait     time.Duration
+}
+
+var errNoResponse = errors.New("transport: RoundTripper returned neither response nor error")
+
+// RoundTrip makes one attempt.
+func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	x.attempts++
+	x.answer = Answer{}
+	if x.call.Observe == nil {
+		return x.attempt(req)
+	}
+	start := time.Now()
+	resp, err := x.attempt(req)
+	x.call.Observe(Attempt{
+		Number:   x.attempts,
+		Answer:   x.answer,
+		Duration: time.Since(start),
+		Err:      err,
+	})
+	return resp, err
+}
+
+func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
+	if err := waitForTurn(req.Context(), x.transport.limiter); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), x.call.Timeout)
+	defer cancel()
+	var sent *sentTracker
+	if x.call.writes() {
+		sent = new(sentTracker)
+		ctx = sent.track(ctx)
+	}
+	resp, err := x.transport.base.RoundTrip(req.WithContext(ctx))
+	if err == nil && resp == nil {
+		err = errNoResponse
+	}
+	if err != nil {
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		x.answer.MaybeSent = sent != nil && sent.maybe(err)
+		return nil, err
+	}
+	x.answer.MaybeSent = sent != nil
+	return x.read(resp)
+}
+
+// read takes the body inside the attempt, so that its timeout holds for it and
+// a body cut short counts as a failed attempt.
+func (x *exchange) read(resp *http.Response) (*http.Response, error) {
+	body, err := readBody(resp, x.transport.maxBytes)
+	success := resp.StatusCode >= 200 && resp.StatusCode < 300
+	if err != nil && success {
+		return nil, err
+	}
+	// The status alone is evidence enough of a failure: its body may be missing.
+	x.answer.StatusCode = resp.StatusCode
+	x.answer.Header = resp.Header
+	x.answer.Body = body
+	return forClient(resp), nil
+}
+
+// forClient is the response for http.Client and the retry loop: without body,
+// which is read already, and without Location, which http.Client must not even
+// parse (its error would show it).
+func forClient(resp *http.Response) *http.Response {
+	seen := *resp
+	seen.Body = http.NoBody
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		seen.Header = resp.Header.Clone()
+		seen.Header.Del("Location")
+	}
+	return &seen
+}
+
+func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -1,0 +1,75 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// checkRetry is go-retryablehttp's hook: after each attempt it decides whether
+// there is another one, and after what wait.
+func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if !x.retryable(err) {
+		if err == nil && x.answer.StatusCode < http.StatusInternalServerError {
+			x.transport.budget.refund()
+		}
+		return false, nil
+	}
+	if x.attempts >= x.call.MaxAttempts {
+		return false, nil
+	}
+	wait, ok := x.nextWait()
+	if !ok || passesDeadline(ctx, wait) || !x.transport.budget.withdraw() {
+		return false, nil
+	}
+	x.wait = wait
+	x.answer.MaybeSent = false // what may be repeated has changed nothing
+	return true, nil
+}
+
+// backoff is go-retryablehttp's hook: how long to wait.
+func (x *exchange) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait }
+
+// retryable tells whether the last attempt may be repeated. A write may only if
+// nothing left this machine, or if the API said that it did nothing.
+func (x *exchange) retryable(err error) bool {
+	if err != nil {
+		return !final(err) && !x.answer.MaybeSent
+	}
+	if x.call.writes() {
+		return x.answer.StatusCode == http.StatusTooManyRequests
+	}
+	switch x.answer.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// final tells whether an error would only come again.
+func final(err error) bool {
+	return errors.Is(err, ErrTooLarge) || errors.Is(err, errRateLimit)
+}
+
+// nextWait is how long to wait before the next attempt; not ok: longer than
+// the policy allows.
+func (x *exchange) nextWait() (wait time.Duration, ok bool) {
+	policy := x.transport.policy
+	asked, found := RetryAfter(x.answer.Header, time.Now())
+	if !found {
+		return jitter(ceiling(policy.MinWait, policy.MaxWait, x.attempts-1)), true
+	}
+	// A little more than asked for, so that clients don't come back as one.
+	return asked + jitter(policy.MinWait), asked <= policy.MaxRetryAfter
+}
+
+func passesDeadline(ctx context.Context, wait time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= wait
+}

@@ -1,0 +1,140 @@
+// Package transport carries one API call: it sends it, tries again where that
+// is safe, and reads the answer. It knows nothing of the API's resources.
+//
+// A call runs through these links, each in a file of its own:
+//
+//	retry      go-retryablehttp's loop around the rest, with our policy (retry.go, backoff.go, budget.go)
+//	observe    one report an attempt (in exchange.go)
+//	rate limit (ratelimit.go)
+//	timeout    for each attempt, its body included (in exchange.go)
+//	sent       whether a write may have left this machine (sent.go)
+//	send       the caller's http.RoundTripper or our pool (pool.go)
+//	read       the body, under a cap (body.go)
+package transport
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+	"golang.org/x/time/rate"
+)
+
+// Config is what all calls of a client share.
+type Config struct {
+	Base     http.RoundTripper // nil: a pool of our own
+	Jar      http.CookieJar
+	Policy   Policy
+	Limiter  *rate.Limiter // nil: no limit
+	MaxBytes int64         // of a response after unpacking; 0: DefaultMaxBytes
+}
+
+// Policy says when and how often a call is tried again.
+type Policy struct {
+	MinWait       time.Duration
+	MaxWait       time.Duration
+	MaxRetryAfter time.Duration
+	Budget        int
+}
+
+// A Call is one request.
+type Call struct {
+	Method      string
+	URL         *url.URL
+	Header      http.Header // sent as it is; must not be changed afterwards
+	Body        []byte      // nil: none
+	Timeout     time.Duration
+	MaxAttempts int
+	Observe     func(Attempt) // nil: nobody looks
+}
+
+func (c *Call) writes() bool { return c.Method != http.MethodGet }
+
+// An Answer is what came of a call.
+type Answer struct {
+	StatusCode int // 0: no answer
+	Header     http.Header
+	Body       []byte
+	Attempts   int
+	MaybeSent  bool // of a write: the last attempt may have left this machine
+}
+
+// An Attempt is reported after each attempt.
+type Attempt struct {
+	Number int // from 1
+	Answer
+	Duration time.Duration
+	Err      error // not fit for showing
+}
+
+// Transport is safe for concurrent use.
+type Transport struct {
+	base     http.RoundTripper
+	jar      http.CookieJar
+	policy   Policy
+	budget   *budget
+	limiter  *rate.Limiter
+	maxBytes int64
+}
+
+// New returns a transport.
+func New(cfg Config) *Transport {
+	t := &Transport{
+		base:     cfg.Base,
+		jar:      cfg.Jar,
+		policy:   cfg.Policy,
+		budget:   newBudget(cfg.Policy.Budget),
+		limiter:  cfg.Limiter,
+		maxBytes: cfg.MaxBytes,
+	}
+	if t.base == nil {
+		t.base = newPool()
+	}
+	if t.maxBytes == 0 {
+		t.maxBytes = DefaultMaxBytes
+	}
+	return t
+}
+
+// Do sends the call. An error is a *Cause: there is no usable answer. Any
+// answer, whatever its status, is no error.
+func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
+	x := &exchange{transport: t, call: call}
+	x.client = http.Client{Transport: x, Jar: t.jar, CheckRedirect: neverFollow}
+	x.loop = retryablehttp.Client{
+		HTTPClient:   &x.client,
+		RetryMax:     call.MaxAttempts, // one more than ever used: checkRetry counts
+		CheckRetry:   x.checkRetry,
+		Backoff:      x.backoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	req, err := newRequest(ctx, call)
+	if err != nil {
+		return Answer{}, newCause(ctx, err)
+	}
+	// The answer is in x: what Do hands back has been through http.Client.
+	if _, err := x.loop.Do(req); err != nil {
+		return Answer{Attempts: x.attempts, MaybeSent: x.answer.MaybeSent}, newCause(ctx, err)
+	}
+	x.answer.Attempts = x.attempts
+	return x.answer, nil
+}
+
+func newRequest(ctx context.Context, call *Call) (*retryablehttp.Request, error) {
+	plain := http.Request{
+		Method:     call.Method,
+		URL:        call.URL,
+		Host:       call.URL.Host,
+		Header:     call.Header,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+	}
+	req := &retryablehttp.Request{Request: plain.WithContext(ctx)}
+	if call.Body == nil {
+		return req, nil
+	}
+	return req, req.SetBody(call.Body)
+}

@@ -1,0 +1,359 @@
+package closure
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// An Option configures a [Client]. Where two options set the same thing, the
+// later one wins.
+type Option interface {
+	applyToClient(*clientConfig) error
+}
+
+// A CallOption configures one call or, given to [NewClient], every call.
+type CallOption interface {
+	Option
+	applyToCall(*callConfig) error
+}
+
+type clientConfig struct {
+	baseURL      *url.URL
+	apiVersion   string
+	product      string
+	roundTripper http.RoundTripper
+	jar          http.CookieJar
+	logger       *slog.Logger
+	observers    []func(context.Context, Event)
+	limiter      *rate.Limiter
+	policy       RetryPolicy
+	mode         Mode
+	call         callConfig // what every call starts from
+}
+
+type callConfig struct {
+	indexVersion    IndexVersionID
+	timeout         time.Duration
+	maxAttempts     int
+	expand          []ExpandField
+	capture         *Response
+	assumeLostAfter time.Duration
+}
+
+type clientOption func(*clientConfig) error
+
+func (o clientOption) applyToClient(c *clientConfig) error { return o(c) }
+
+type callOption func(*callConfig) error
+
+func (o callOption) applyToClient(c *clientConfig) error { return o(&c.call) }
+func (o callOption) applyToCall(c *callConfig) error     { return o(c) }
+
+func refuse(option, reason string) error {
+	return &InputError{Op: "closure." + option, Field: "argument", Reason: reason}
+}
+
+// WithBaseURL sends all calls to another place than [DefaultBaseURL]: https, or
+// http on a loopback host. User info, a query and a fragment are refused; a
+// path is kept and comes before every route.
+func WithBaseURL(baseURL string) Option {
+	return clientOption(func(c *clientConfig) error {
+		parsed, problem := parseBaseURL(baseURL)
+		if problem != "" {
+			return refuse("WithBaseURL", problem)
+		}
+		c.baseURL = parsed
+		return nil
+	})
+}
+
+func parseBaseURL(text string) (parsed *url.URL, problem string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, "is not a URL" // the error would echo it
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, "is not an https URL"
+	case u.Hostname() == "" || u.Opaque != "":
+		return nil, "has no host"
+	case u.User != nil:
+		return nil, "holds user info: the key is an argument of its own"
+	case u.RawQuery != "" || u.ForceQuery:
+		return nil, "holds a query"
+	case u.Fragment != "" || strings.HasSuffix(text, "#"):
+		return nil, "holds a fragment"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, "is http on a host that is not a loopback host: use https"
+	}
+	return &url.URL{
+		Scheme:  u.Scheme,
+		Host:    u.Host,
+		Path:    strings.TrimRight(u.Path, "/"),
+		RawPath: strings.TrimRight(u.RawPath, "/"),
+	}, ""
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// WithAPIVersion sends another Closure-API-Version than [DefaultAPIVersion].
+func WithAPIVersion(version string) Option {
+	return clientOption(func(c *clientConfig) error {
+		if !headerSafe(version) {
+			return refuse("WithAPIVersion", "is empty or not fit for a header")
+		}
+		c.apiVersion = version
+		return nil
+	})
+}
+
+// headerSafe tells whether s is a non-empty word of printable ASCII, blanks
+// inside allowed.
+func headerSafe(s string) bool {
+	return s != "" && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// WithHTTPClient uses the Transport and the Jar of c, and nothing else of it:
+// timeouts, redirects and retries stay the SDK's own. The value is not changed.
+// A nil Transport means the SDK's own pool.
+func WithHTTPClient(httpClient *http.Client) Option {
+	return clientOption(func(c *clientConfig) error {
+		if httpClient == nil {
+			return refuse("WithHTTPClient", "is nil")
+		}
+		c.roundTripper, c.jar = httpClient.Transport, httpClient.Jar
+		return nil
+	})
+}
+
+// WithLogger logs one record an attempt: operation, route, status, duration,
+// attempt and request id, and nothing else. Attempts answered with a status
+// below 400 are logged at [slog.LevelInfo], the others at [slog.LevelWarn]; a
+// status of 0 means that there was no answer. nil turns logging off.
+func WithLogger(logger *slog.Logger) Option {
+	return clientOption(func(c *clientConfig) error {
+		c.logger = logger
+		return nil
+	})
+}
+
+// WithObserver calls fn after each attempt and once more at the end of the
+// call, for metrics, traces and audit. fn runs in the caller's goroutine and
+// must be safe for concurrent use. Given several times, all are called.
+func WithObserver(fn func(context.Context, Event)) Option {
+	return clientOption(func(c *clientConfig) error {
+		if fn == nil {
+			return refuse("WithObserver", "is nil")
+		}
+		c.observers = append(slices.Clip(c.observers), fn)
+		return nil
+	})
+}
+
+// WithRateLimit makes attempts wait, within their context, so that no more than
+// perSecond are sent each second over time and burst at once. A wait that would
+// pass the context's deadline ends the call at once.
+func WithRateLimit(perSecond float64, burst int) Option {
+	return clientOption(func(c *clientConfig) error {
+		if !(perSecond > 0) || math.IsInf(perSecond, 1) || burst < 1 {
+			return refuse("WithRateLimit", "is not a positive rate and a burst of at least 1")
+		}
+		c.limiter = rate.NewLimiter(rate.Limit(perSecond), burst)
+		return nil
+	})
+}
+
+// RetryPolicy says when a call is tried again. Reads are, after any failure of
+// the connection, a body cut short, and statuses 408, 429, 500, 502, 503 and
+// 504; writes only if nothing left this machine, or after a 429. Zero fields
+// take the default.
+type RetryPolicy struct {
+	MaxAttempts   int           // default 3; 1 turns retries off
+	MinWait       time.Duration // default 100 ms; doubles each time, and the wait is anything from 0 to it (full jitter)
+	MaxWait       time.Duration // default 10 s
+	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once with the answer in hand
+	Budget        int           // tokens for the whole client, default 100; a retry costs 10, a success refunds 1; empty: no retries
+}
+
+// WithRetryPolicy replaces the policy. Negative fields, and a MaxWait below
+// MinWait, are refused.
+func WithRetryPolicy(p RetryPolicy) Option {
+	return clientOption(func(c *clientConfig) error {
+		if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 || p.MaxRetryAfter < 0 || p.Budget < 0 {
+			return refuse("WithRetryPolicy", "holds a negative field")
+		}
+		p = p.withDefaults()
+		if p.MaxWait < p.MinWait {
+			return refuse("WithRetryPolicy", "has a MaxWait below MinWait")
+		}
+		c.policy = p
+		c.call.maxAttempts = p.MaxAttempts
+		return nil
+	})
+}
+
+func (p RetryPolicy) withDefaults() RetryPolicy {
+	setDefault(&p.MaxAttempts, 3)
+	setDefault(&p.MinWait, 100*time.Millisecond)
+	setDefault(&p.MaxWait, max(10*time.Second, p.MinWait))
+	setDefault(&p.MaxRetryAfter, time.Minute)
+	setDefault(&p.Budget, 100)
+	return p
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// WithUserAgent puts a product such as "myapp/1.2" before the SDK's own.
+func WithUserAgent(product string) Option {
+	return clientOption(func(c *clientConfig) error {
+		if !headerSafe(product) {
+			return refuse("WithUserAgent", "is empty or not fit for a header")
+		}
+		c.product = product
+		return nil
+	})
+}
+
+// WithMode makes [NewClient] fail unless the key is of that mode: a program
+// that must never touch real patients says WithMode(ModeTest).
+func WithMode(m Mode) Option {
+	return clientOption(func(c *clientConfig) error {
+		if m != ModeTest && m != ModeLive {
+			return refuse("WithMode", "is neither ModeTest nor ModeLive")
+		}
+		c.mode = m
+		return nil
+	})
+}
+
+// WithIndexVersion reads and writes another copy of the directory data than
+// the API's default. It is sent with the calls that concern the directory:
+// practitioners, schedules, availabilities, specialties, insurances, locations
+// and appointment types (source: reference; which calls, inferred).
+func WithIndexVersion(id IndexVersionID) CallOption {
+	return callOption(func(c *callConfig) error {
+		problem := idProblem(id)
+		if problem == "" && !headerSafe(string(id)) {
+			problem = "is not fit for a header"
+		}
+		if problem != "" {
+			return refuse("WithIndexVersion", problem)
+		}
+		c.indexVersion = id
+		return nil
+	})
+}
+
+// WithTimeout bounds each attempt, its body included; the default is 30 s. The
+// whole call is bounded by its context.
+func WithTimeout(perAttempt time.Duration) CallOption {
+	return callOption(func(c *callConfig) error {
+		if perAttempt <= 0 {
+			return refuse("WithTimeout", "is not positive")
+		}
+		c.timeout = perAttempt
+		return nil
+	})
+}
+
+// WithMaxAttempts bounds how often a call is sent; 1 turns retries off.
+func WithMaxAttempts(n int) CallOption {
+	return callOption(func(c *callConfig) error {
+		if n < 1 {
+			return refuse("WithMaxAttempts", "is below 1")
+		}
+		c.maxAttempts = n
+		return nil
+	})
+}
+
+// An ExpandField is a field of a schedule that can hold the whole object
+// instead of its id.
+type ExpandField string
+
+// The fields that [Expand] takes (source: reference).
+const (
+	ExpandPractitioner    ExpandField = "practitioner"
+	ExpandLocation        ExpandField = "location"
+	ExpandInsurances      ExpandField = "insurances"
+	ExpandAppointmentType ExpandField = "appointment_type"
+)
+
+// Expand asks for whole objects where a schedule names ids. It matters to the
+// calls of [SchedulesService] and to no other (source: the fields are in the
+// reference, the query parameter is inferred).
+func Expand(fields ...ExpandField) CallOption {
+	fields = slices.Clone(fields)
+	return callOption(func(c *callConfig) error {
+		for _, field := range fields {
+			if field == "" || strings.ContainsFunc(string(field), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+				return refuse("Expand", "holds something that is not the name of a field")
+			}
+		}
+		c.expand = fields
+		return nil
+	})
+}
+
+// A Response is an answer as it came. The body and the headers can hold a
+// person's data; printing the value shows neither.
+type Response struct {
+	StatusCode int // 0: no answer
+	Header     http.Header
+	RequestID  string
+	Body       []byte
+	Attempts   int
+}
+
+// CaptureResponse copies the call's last answer into r, also when the call
+// fails: for fields that the SDK doesn't know. It belongs to one call, so
+// [NewClient] refuses it. Helpers that make several calls capture the answer to
+// the write, and a search captures nothing.
+func CaptureResponse(r *Response) CallOption { return captureOption{r} }
+
+type captureOption struct{ response *Response }
+
+func (o captureOption) applyToClient(*clientConfig) error {
+	return refuse("CaptureResponse", "belongs to one call, not to a client")
+}
+
+func (o captureOption) applyToCall(c *callConfig) error {
+	if o.response == nil {
+		return refuse("CaptureResponse", "is nil")
+	}
+	c.capture = o.response
+	return nil
+}
+
+// AssumeLostAfter lets [Client.ResolveBooking] end an attempt that is older
+// than age and that no read shows in [ErrNotBooked]. It is off by default, for
+// no client can know how late a booking may still appear: choose age by what
+// you know of the API, minutes rather than seconds.
+func AssumeLostAfter(age time.Duration) CallOption {
+	return callOption(func(c *callConfig) error {
+		if age <= 0 {
+			return refuse("AssumeLostAfter", "is not positive")
+		}
+		c.assumeLostAfter = age
+		return nil
+	})
+}

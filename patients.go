@@ -1,0 +1,160 @@
+package closure
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// A Patient is a person who is treated. Fields that the API leaves out or sends
+// as null are zero (source: reference).
+//
+// A Patient prints as a redacted form, in logs too; its fields don't.
+type Patient struct {
+	ID                   PatientID            `json:"id,omitzero"`
+	FirstName            string               `json:"first_name,omitzero"`
+	LastName             string               `json:"last_name,omitzero"`
+	MiddleName           string               `json:"middle_name,omitzero"`
+	PreferredName        string               `json:"preferred_name,omitzero"`
+	DOB                  Date                 `json:"dob,omitzero"`
+	GenderIdentity       GenderIdentity       `json:"gender_identity,omitzero"`
+	AdministrativeGender AdministrativeGender `json:"administrative_gender,omitzero"`
+	Email                string               `json:"email,omitzero"`
+	MobilePhoneNumber    string               `json:"mobile_phone_number,omitzero"` // E.164, "+14155550123"
+	HomePhoneNumber      string               `json:"home_phone_number,omitzero"`   // E.164
+	Timezone             string               `json:"timezone,omitzero"`            // IANA name, "America/New_York"; see Location
+	Address              Address              `json:"address,omitzero"`
+	Insurance            PatientInsurance     `json:"insurance,omitzero"`
+	CreatedAt            time.Time            `json:"created_at,omitzero"`
+	UpdatedAt            time.Time            `json:"updated_at,omitzero"`
+}
+
+// An Address is a postal address in the United States (source: reference).
+type Address struct {
+	StreetLine1 string `json:"street_line1,omitzero"`
+	StreetLine2 string `json:"street_line2,omitzero"`
+	City        string `json:"city,omitzero"`
+	State       string `json:"state,omitzero"` // two letters
+	PostalCode  string `json:"postal_code,omitzero"`
+}
+
+// A PatientInsurance is the insurance a patient has on file: the insurance, and
+// the patient's numbers with it (source: reference).
+type PatientInsurance struct {
+	ID           InsuranceID `json:"id,omitzero"`
+	MemberID     string      `json:"member_id,omitzero"`
+	SubscriberID string      `json:"subscriber_id,omitzero"`
+	GroupNumber  string      `json:"group_number,omitzero"`
+}
+
+// Location returns the patient's time zone. A patient without one is in UTC;
+// a name that the system's zone database does not hold is an [InputError].
+func (p Patient) Location() (*time.Location, error) {
+	zone, err := time.LoadLocation(p.Timezone)
+	if err != nil || p.Timezone == "Local" {
+		return nil, &InputError{Op: "Patient.Location", Field: "Timezone", Reason: "is not a known IANA time zone"}
+	}
+	return zone, nil
+}
+
+func (p Patient) recordID() string { return string(p.ID) }
+
+// MarshalJSON writes the patient as the API does, faithfully and unredacted.
+func (p Patient) MarshalJSON() ([]byte, error) {
+	type plain Patient
+	return wire.Marshal(plain(p))
+}
+
+// PatientListParams says which patients to look for. An empty field does not
+// restrict. It prints redacted.
+type PatientListParams struct {
+	Name string `url:"name,omitempty"` // first and last name
+	DOB  Date   `url:"dob,omitempty"`  // birth date
+}
+
+func (p PatientListParams) check(op operation) error {
+	return checkDate(op, "DOB", p.DOB)
+}
+
+// PatientCreateParams holds a new patient's data: the fields of [Patient] less
+// id and timestamps. What is required is the API's to say. It prints redacted.
+type PatientCreateParams struct {
+	FirstName            string               `json:"first_name,omitzero"`
+	LastName             string               `json:"last_name,omitzero"`
+	MiddleName           string               `json:"middle_name,omitzero"`
+	PreferredName        string               `json:"preferred_name,omitzero"`
+	DOB                  Date                 `json:"dob,omitzero"`
+	GenderIdentity       GenderIdentity       `json:"gender_identity,omitzero"`
+	AdministrativeGender AdministrativeGender `json:"administrative_gender,omitzero"`
+	Email                string               `json:"email,omitzero"`
+	MobilePhoneNumber    string               `json:"mobile_phone_number,omitzero"` // E.164, "+14155550123"
+	HomePhoneNumber      string               `json:"home_phone_number,omitzero"`   // E.164
+	Timezone             string               `json:"timezone,omitzero"`            // IANA name
+	Address              Address              `json:"address,omitzero"`
+	Insurance            PatientInsurance     `json:"insurance,omitzero"`
+}
+
+func (p PatientCreateParams) check(op operation) error {
+	if err := checkDate(op, "DOB", p.DOB); err != nil {
+		return err
+	}
+	return checkOptionalID(op, "Insurance.ID", p.Insurance.ID)
+}
+
+// PatientsService finds and creates patients.
+type PatientsService struct{ core *core }
+
+// List returns the patients with the given name and birth date, in the API's
+// order; none is an empty slice and no error. The API matches, so "exactly one"
+// is [PatientsService.Find]'s question.
+//
+// GET /patients (source: guide). A read: safe to call again.
+func (s *PatientsService) List(ctx context.Context, params PatientListParams, opts ...CallOption) ([]Patient, error) {
+	if err := params.check(opPatientsList); err != nil {
+		return nil, err
+	}
+	return list[Patient](ctx, s.core, request{op: opPatientsList, query: params}, opts)
+}
+
+// Find returns the one patient with the given name and birth date, at least one
+// of which is needed. None is [ErrNotFound], several are [ErrAmbiguous].
+//
+// GET /patients (source: guide). A read: safe to call again.
+func (s *PatientsService) Find(ctx context.Context, params PatientListParams, opts ...CallOption) (*Patient, error) {
+	if params == (PatientListParams{}) {
+		return nil, &InputError{Op: opPatientsList.name(), Field: "Name", Reason: "is empty, and so is DOB"}
+	}
+	found, err := s.List(ctx, params, opts...)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, fmt.Errorf("closure: %s: no patient matches: %w", opPatientsList.name(), ErrNotFound)
+	case len(found) > 1:
+		return nil, fmt.Errorf("closure: %s: %d patients match: %w", opPatientsList.name(), len(found), ErrAmbiguous)
+	default:
+		return &found[0], nil
+	}
+}
+
+// Get returns one patient; an unknown id is [ErrNotFound].
+//
+// GET /patients/{id} (source: inferred). A read: safe to call again.
+func (s *PatientsService) Get(ctx context.Context, id PatientID, opts ...CallOption) (*Patient, error) {
+	return get[Patient](ctx, s.core, opPatientsGet, id, opts)
+}
+
+// Create registers a new patient. Look for the patient with
+// [PatientsService.Find] first: the API publishes no guard against a second
+// record of the same person, so after an error whose [OutcomeOf] is
+// [OutcomeUnknown] look again rather than call Create again.
+//
+// POST /patients (source: guide names it; the body is inferred).
+func (s *PatientsService) Create(ctx context.Context, params PatientCreateParams, opts ...CallOption) (*Patient, error) {
+	if err := params.check(opPatientsCreate); err != nil {
+		return nil, err
+	}
+	return object[Patient](ctx, s.core, request{op: opPatientsCreate, body: params}, opts)
+}

@@ -1,0 +1,107 @@
+package closure
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// A Schedule is one practitioner, at one location, for one type of appointment
+// (source: guide, reference).
+type Schedule struct {
+	ID              ScheduleID                              `json:"id,omitzero"`
+	Practitioner    Ref[PractitionerID, Practitioner]       `json:"practitioner,omitzero"`
+	Location        Ref[LocationID, Location]               `json:"location,omitzero"`
+	AppointmentType Ref[AppointmentTypeID, AppointmentType] `json:"appointment_type,omitzero"`
+
+	// Insurances are those accepted. On the standard index they are best
+	// effort and can be out of date (source: reference).
+	Insurances []Ref[InsuranceID, Insurance] `json:"insurances,omitzero"`
+
+	EstimatedEarliestSlot Date             `json:"estimated_earliest_slot,omitzero"` // an estimate, not a promise
+	SchedulingMethod      SchedulingMethod `json:"scheduling_method,omitzero"`
+	CreatedAt             time.Time        `json:"created_at,omitzero"`
+	UpdatedAt             time.Time        `json:"updated_at,omitzero"`
+}
+
+// MarshalJSON writes the schedule as the API does.
+func (s Schedule) MarshalJSON() ([]byte, error) {
+	type plain Schedule
+	return wire.Marshal(plain(s))
+}
+
+// Bookable tells whether appointments on the schedule can be booked through
+// the API: its scheduling method is [SchedulingDirectAPI].
+func (s Schedule) Bookable() bool { return s.SchedulingMethod == SchedulingDirectAPI }
+
+// InsuranceStatus says whether a schedule accepts an insurance.
+type InsuranceStatus int
+
+const (
+	InsuranceUnknown     InsuranceStatus = iota // the schedule lists no insurance at all
+	InsuranceAccepted                           // the schedule lists it
+	InsuranceNotAccepted                        // the schedule lists others
+)
+
+// String returns "unknown", "accepted" or "not accepted".
+func (s InsuranceStatus) String() string {
+	switch s {
+	case InsuranceAccepted:
+		return "accepted"
+	case InsuranceNotAccepted:
+		return "not accepted"
+	default:
+		return "unknown"
+	}
+}
+
+// CheckInsurance tells whether the schedule accepts the insurance. A schedule
+// that lists none, and an empty id, is [InsuranceUnknown].
+func (s Schedule) CheckInsurance(id InsuranceID) InsuranceStatus {
+	switch {
+	case len(s.Insurances) == 0 || id == "":
+		return InsuranceUnknown
+	case slices.ContainsFunc(s.Insurances, func(r Ref[InsuranceID, Insurance]) bool { return r.ID == id }):
+		return InsuranceAccepted
+	default:
+		return InsuranceNotAccepted
+	}
+}
+
+// ScheduleListParams says which schedules to look for. An empty field does not
+// restrict.
+type ScheduleListParams struct {
+	PractitionerID PractitionerID `url:"practitioner_id,omitempty"`
+	LocationID     LocationID     `url:"location_id,omitempty"`
+	InsuranceID    InsuranceID    `url:"insurance_id,omitempty"` // accepted by the schedule
+}
+
+func (p ScheduleListParams) check(op operation) error {
+	return firstError(
+		checkOptionalID(op, "PractitionerID", p.PractitionerID),
+		checkOptionalID(op, "LocationID", p.LocationID),
+		checkOptionalID(op, "InsuranceID", p.InsuranceID),
+	)
+}
+
+// SchedulesService reads schedules. Both calls take [Expand].
+type SchedulesService struct{ core *core }
+
+// Get returns one schedule; an unknown id is [ErrNotFound].
+//
+// GET /schedules/{id} (source: guide). A read: safe to call again.
+func (s *SchedulesService) Get(ctx context.Context, id ScheduleID, opts ...CallOption) (*Schedule, error) {
+	return get[Schedule](ctx, s.core, opSchedulesGet, id, opts)
+}
+
+// List returns the schedules that fit the params.
+//
+// GET /schedules (source: inferred). A read: safe to call again.
+func (s *SchedulesService) List(ctx context.Context, params ScheduleListParams, opts ...CallOption) ([]Schedule, error) {
+	if err := params.check(opSchedulesList); err != nil {
+		return nil, err
+	}
+	return list[Schedule](ctx, s.core, request{op: opSchedulesList, query: params}, opts)
+}

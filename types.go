@@ -1,0 +1,243 @@
+package closure
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// A Date is a day in the calendar without time or zone, such as a birth date.
+// On the wire it is "2022-05-20" (source: guide). The zero Date means that
+// there is none.
+type Date struct {
+	Year  int
+	Month time.Month
+	Day   int
+}
+
+// NewDate returns the date of the given year, month and day. It does not
+// normalize: a day that does not exist is refused where the date is used.
+func NewDate(year int, month time.Month, day int) Date {
+	return Date{Year: year, Month: month, Day: day}
+}
+
+var errDate = errors.New("closure: not a date of the form YYYY-MM-DD")
+
+// ParseDate reads a date of the form "2022-05-20". Its error does not repeat
+// the text, which may be a birth date.
+func ParseDate(s string) (Date, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return Date{}, errDate
+	}
+	return Date{Year: t.Year(), Month: t.Month(), Day: t.Day()}, nil
+}
+
+// String returns the date as "2022-05-20", and "" for the zero Date.
+func (d Date) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day)
+}
+
+// IsZero tells whether there is no date.
+func (d Date) IsZero() bool { return d == Date{} }
+
+// In returns midnight at the start of the date in the given zone. Where a
+// change to summer time skips midnight, it is the first instant after it.
+func (d Date) In(zone *time.Location) time.Time {
+	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, zone)
+}
+
+func (d Date) valid() bool {
+	t := d.In(time.UTC)
+	return d.Year >= 0 && d.Year <= 9999 && t.Year() == d.Year && t.Month() == d.Month && t.Day() == d.Day
+}
+
+// MarshalText writes "2022-05-20", or nothing for the zero Date. A date that
+// does not exist is an error.
+func (d Date) MarshalText() ([]byte, error) {
+	if !d.IsZero() && !d.valid() {
+		return nil, errDate
+	}
+	return []byte(d.String()), nil
+}
+
+// UnmarshalText reads "2022-05-20"; an empty text is the zero Date.
+func (d *Date) UnmarshalText(text []byte) (err error) {
+	if len(text) == 0 {
+		*d = Date{}
+		return nil
+	}
+	*d, err = ParseDate(string(text))
+	return err
+}
+
+// EncodeValues puts the date into a query.
+func (d Date) EncodeValues(key string, v *url.Values) error {
+	if !d.IsZero() {
+		v.Set(key, d.String())
+	}
+	return nil
+}
+
+// Minutes is a duration in whole minutes, how the API measures visits. It
+// reads the number 30 and the string "30", for the guide shows one and the
+// reference names the other, and writes the number. A negative, fractional or
+// absurd value (more than [MaxMinutes]) is an error.
+type Minutes int
+
+// MaxMinutes is the longest duration that is taken for one: a week.
+const MaxMinutes Minutes = 7 * 24 * 60
+
+// Duration converts to the standard library's type.
+func (m Minutes) Duration() time.Duration { return time.Duration(m) * time.Minute }
+
+func (m Minutes) valid() bool { return m >= 0 && m <= MaxMinutes }
+
+var errMinutes = errors.New("closure: not a whole number of minutes from 0 to 10080")
+
+// MarshalJSON writes a number.
+func (m Minutes) MarshalJSON() ([]byte, error) {
+	if !m.valid() {
+		return nil, errMinutes
+	}
+	return strconv.AppendInt(nil, int64(m), 10), nil
+}
+
+// UnmarshalJSON reads a number, a number in a string, or null as zero.
+func (m *Minutes) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*m = 0
+		return nil
+	}
+	if len(data) >= 2 && data[0] == '"' && data[len(data)-1] == '"' {
+		data = data[1 : len(data)-1]
+	}
+	// ParseUint refuses signs, fractions and exponents.
+	n, err := strconv.ParseUint(string(data), 10, 32)
+	if err != nil || n > uint64(MaxMinutes) {
+		return errMinutes
+	}
+	*m = Minutes(n)
+	return nil
+}
+
+// A ClockTime is a time of day, 00:00 to 23:59, in whatever zone the place it
+// is used in names.
+type ClockTime struct {
+	Hour, Minute int
+}
+
+// String returns the time as "17:05".
+func (c ClockTime) String() string { return fmt.Sprintf("%02d:%02d", c.Hour, c.Minute) }
+
+var errClockTime = errors.New("closure: not a time of day of the form HH:MM")
+
+func (c ClockTime) valid() bool {
+	return c.Hour >= 0 && c.Hour < 24 && c.Minute >= 0 && c.Minute < 60
+}
+
+// MarshalText writes "17:05".
+func (c ClockTime) MarshalText() ([]byte, error) {
+	if !c.valid() {
+		return nil, errClockTime
+	}
+	return []byte(c.String()), nil
+}
+
+// UnmarshalText reads "17:05".
+func (c *ClockTime) UnmarshalText(text []byte) error {
+	t, err := time.Parse("15:04", string(text))
+	if err != nil || len(text) != len("15:04") {
+		return errClockTime
+	}
+	*c = ClockTime{Hour: t.Hour(), Minute: t.Minute()}
+	return nil
+}
+
+// A Ref is a record that another record refers to: always its id, and the
+// whole object where the call asked for it with [Expand].
+type Ref[ID ~string, T any] struct {
+	ID     ID
+	Object *T // nil unless expanded
+}
+
+// IsZero tells whether there is no reference.
+func (r Ref[ID, T]) IsZero() bool { return r.ID == "" && r.Object == nil }
+
+// MarshalJSON writes the object where there is one, else the id, else null.
+func (r Ref[ID, T]) MarshalJSON() ([]byte, error) {
+	switch {
+	case r.Object != nil:
+		return wire.Marshal(r.Object)
+	case r.ID == "":
+		return []byte("null"), nil
+	default:
+		return wire.Marshal(r.ID)
+	}
+}
+
+// UnmarshalJSON reads an id, an object or null.
+func (r *Ref[ID, T]) UnmarshalJSON(data []byte) error {
+	*r = Ref[ID, T]{}
+	if len(data) == 0 || data[0] != '{' {
+		return wire.Unmarshal(data, &r.ID)
+	}
+	var head struct {
+		ID ID `json:"id"`
+	}
+	if err := wire.Unmarshal(data, &head); err != nil {
+		return err
+	}
+	r.ID, r.Object = head.ID, new(T)
+	return wire.Unmarshal(data, r.Object)
+}
+
+// SchedulingMethod says what a schedule's appointments can be booked by. The
+// empty value is the API's null: neither slots nor booking. Values that this
+// version doesn't know are kept (source: reference).
+type SchedulingMethod string
+
+const (
+	SchedulingDirectAPI     SchedulingMethod = "direct_api"      // slots are shown, booking works
+	SchedulingOpenSlotsOnly SchedulingMethod = "open_slots_only" // slots are shown, booking is refused
+)
+
+// AppointmentStatus is where an appointment stands. Values that this version
+// doesn't know are kept (source: reference).
+type AppointmentStatus string
+
+const (
+	AppointmentScheduled   AppointmentStatus = "scheduled"
+	AppointmentRescheduled AppointmentStatus = "rescheduled" // moved: StartAt is the new start
+	AppointmentCancelled   AppointmentStatus = "cancelled"
+)
+
+// AdministrativeGender is the gender on file with the insurance. Values that
+// this version doesn't know are kept (source: reference).
+type AdministrativeGender string
+
+const (
+	AdministrativeMale   AdministrativeGender = "Male"
+	AdministrativeFemale AdministrativeGender = "Female"
+)
+
+// GenderIdentity is the gender a patient states. Values that this version
+// doesn't know are kept (source: reference).
+type GenderIdentity string
+
+const (
+	GenderMale              GenderIdentity = "Male"
+	GenderFemale            GenderIdentity = "Female"
+	GenderNonBinary         GenderIdentity = "Non Binary"
+	GenderOther             GenderIdentity = "Other"
+	GenderTransgenderMale   GenderIdentity = "Transgender Male"
+	GenderTransgenderFemale GenderIdentity = "Transgender Female"
+	GenderUndisclosed       GenderIdentity = "Undisclosed"
+)
