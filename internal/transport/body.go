@@ -19,26 +19,38 @@ func readBody(resp *http.Response, max int64) ([]byte, error) {
 		return nil, nil
 	}
 	defer func() { _ = resp.Body.Close() }() // nothing depends on how the closing went
-	if resp.ContentLength > max {
+	size := resp.ContentLength
+	if size > max {
 		return nil, ErrTooLarge
 	}
-	if resp.ContentLength >= 0 {
-		return readExactly(resp.Body, resp.ContentLength)
+	if size < 0 {
+		return readRest(nil, resp.Body, max)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
+	// One byte more than announced shows whether the length is right: in the
+	// http.Response that a caller's RoundTripper builds it is often left at 0.
+	body := make([]byte, size+1)
+	n, err := io.ReadFull(resp.Body, body)
+	switch {
+	case err == nil:
+		return readRest(body, resp.Body, max)
+	case int64(n) == size && (err == io.EOF || err == io.ErrUnexpectedEOF):
+		return body[:n], nil
+	default:
+		return nil, err
+	}
+}
+
+// readRest appends all of r to body.
+func readRest(body []byte, r io.Reader, max int64) ([]byte, error) {
+	rest, err := io.ReadAll(io.LimitReader(r, max+1-int64(len(body))))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(body)) > max {
+	if int64(len(body)+len(rest)) > max {
 		return nil, ErrTooLarge
 	}
-	return body, nil
-}
-
-func readExactly(r io.Reader, n int64) ([]byte, error) {
-	body := make([]byte, n)
-	if _, err := io.ReadFull(r, body); err != nil {
-		return nil, err
+	if body == nil {
+		return rest, nil
 	}
-	return body, nil
+	return append(body, rest...), nil
 }

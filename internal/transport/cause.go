@@ -2,10 +2,11 @@ package transport
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"syscall"
 )
@@ -16,28 +17,40 @@ import (
 // see all that is behind it but the URL.
 type Cause struct {
 	text string
-	err  error
+	err  error // without URL: all that As may hand out
+	all  error // for Is, which hands out nothing
 }
 
 func newCause(ctx context.Context, err error) *Cause {
+	all := err
+	err = withoutURL(err)
+	if ctx.Err() != nil {
+		// net/http reports either the context's error or its cause.
+		all = errors.Join(ctx.Err(), context.Cause(ctx), all)
+		err = errors.Join(ctx.Err(), withoutURL(context.Cause(ctx)), err)
+	}
+	return &Cause{text: kind(ctx, err), err: err, all: all}
+}
+
+// withoutURL is what is behind the innermost *url.Error.
+func withoutURL(err error) error {
 	for {
 		wrapped, ok := errors.AsType[*url.Error](err)
 		if !ok {
-			break
+			return err
 		}
 		err = wrapped.Err
 	}
-	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-		err = errors.Join(ctx.Err(), err) // net/http reports the context's cause instead
-	}
-	return &Cause{text: kind(ctx, err), err: err}
 }
 
 // Error names the kind of failure.
 func (c *Cause) Error() string { return c.text }
 
+// Format prints the same as Error under every verb.
+func (c Cause) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.text) }
+
 // Is sees what is behind the cause.
-func (c *Cause) Is(target error) bool { return errors.Is(c.err, target) }
+func (c *Cause) Is(target error) bool { return errors.Is(c.all, target) }
 
 // As sees what is behind the cause.
 func (c *Cause) As(target any) bool { return errors.As(c.err, target) }
@@ -73,11 +86,16 @@ func kind(ctx context.Context, err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "host name not resolved"
 	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok || isTLS(err) {
+	if isTLS(err) || errors.Is(err, http.ErrSchemeMismatch) {
 		return "TLS handshake failed"
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return "connection could not be made"
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		switch op.Op {
+		case "dial":
+			return "connection could not be made"
+		case "remote error", "local error": // crypto/tls's alerts, whose type is its own
+			return "TLS handshake failed"
+		}
 	}
 	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
 		return "timed out"

@@ -63,7 +63,7 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()
 		}
-		x.answer.MaybeSent = sent != nil && sent.maybe(err)
+		x.answer.MaybeSent = sent != nil && (resp != nil || sent.maybe(err))
 		return nil, err
 	}
 	x.answer.MaybeSent = sent != nil
@@ -96,6 +96,16 @@ func forClient(resp *http.Response) *http.Response {
 		seen.Header.Del("Location")
 	}
 	return &seen
+}
+
+// prepare is go-retryablehttp's hook before each attempt but the first. A
+// cookie jar and a caller's RoundTripper write to the request that they get:
+// each attempt has its own, or the second one would carry every cookie twice.
+func (x *exchange) prepare(req *http.Request) error {
+	target := *x.call.URL
+	req.URL = &target
+	req.Header = x.call.Header.Clone()
+	return nil
 }
 
 func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -10,16 +10,14 @@ import (
 // checkRetry is go-retryablehttp's hook: after each attempt it decides whether
 // there is another one, and after what wait.
 func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if ctx.Err() != nil {
-		return false, ctx.Err()
-	}
 	if !x.retryable(err) {
 		if err == nil && x.answer.StatusCode < http.StatusInternalServerError {
 			x.transport.budget.refund()
 		}
 		return false, nil
 	}
-	if x.attempts >= x.call.MaxAttempts {
+	// A context that has ended takes nothing back: an answer in hand is handed over.
+	if ctx.Err() != nil || x.attempts >= x.call.MaxAttempts {
 		return false, nil
 	}
 	wait, ok := x.nextWait()

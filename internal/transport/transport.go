@@ -43,7 +43,7 @@ type Policy struct {
 type Call struct {
 	Method      string
 	URL         *url.URL
-	Header      http.Header // sent as it is; must not be changed afterwards
+	Header      http.Header // sent as it is; never changed
 	Body        []byte      // nil: none
 	Timeout     time.Duration
 	MaxAttempts int
@@ -73,6 +73,7 @@ type Attempt struct {
 type Transport struct {
 	base     http.RoundTripper
 	jar      http.CookieJar
+	foreign  bool // base or jar are the caller's
 	policy   Policy
 	budget   *budget
 	limiter  *rate.Limiter
@@ -84,6 +85,7 @@ func New(cfg Config) *Transport {
 	t := &Transport{
 		base:     cfg.Base,
 		jar:      cfg.Jar,
+		foreign:  cfg.Base != nil || cfg.Jar != nil,
 		policy:   cfg.Policy,
 		budget:   newBudget(cfg.Policy.Budget),
 		limiter:  cfg.Limiter,
@@ -101,6 +103,9 @@ func New(cfg Config) *Transport {
 // Do sends the call. An error is a *Cause: there is no usable answer. Any
 // answer, whatever its status, is no error.
 func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
+	if err := ctx.Err(); err != nil {
+		return Answer{}, newCause(ctx, err)
+	}
 	x := &exchange{transport: t, call: call}
 	x.client = http.Client{Transport: x, Jar: t.jar, CheckRedirect: neverFollow}
 	x.loop = retryablehttp.Client{
@@ -113,6 +118,10 @@ func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
 	req, err := newRequest(ctx, call)
 	if err != nil {
 		return Answer{}, newCause(ctx, err)
+	}
+	if t.foreign {
+		x.loop.PrepareRetry = x.prepare
+		_ = x.prepare(req.Request) // never fails
 	}
 	// The answer is in x: what Do hands back has been through http.Client.
 	if _, err := x.loop.Do(req); err != nil {

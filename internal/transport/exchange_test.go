@@ -1,0 +1,425 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+)
+
+func body(r io.Reader) func(*http.Request) (*http.Response, error) {
+	return func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(r)}, nil
+	}
+}
+
+// What one attempt of a write comes to.
+func TestAttempt(t *testing.T) {
+	t.Parallel()
+	refused := opError("dial", syscall.ECONNREFUSED)
+	cut := func(code int) func(*http.Request) (*http.Response, error) {
+		return func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: code, ContentLength: -1, Body: io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))}, nil
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		base func(*http.Request) (*http.Response, error)
+		want Answer
+		err  error
+	}{
+		{"answer", answers(201, "{}"), Answer{StatusCode: 201, Body: []byte("{}"), MaybeSent: true}, nil},
+		{"no body", func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 204}, nil }, Answer{StatusCode: 204, MaybeSent: true}, nil},
+		{"body of a length never announced", func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+		}, Answer{StatusCode: 200, Body: []byte("{}"), MaybeSent: true}, nil},
+		{"success cut short", cut(201), Answer{MaybeSent: true}, io.ErrUnexpectedEOF},
+		{"failure cut short is a failure", cut(409), Answer{StatusCode: 409, MaybeSent: true}, nil},
+		{"failure too large is a failure", func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 409, ContentLength: -1, Body: io.NopCloser(endless{})}, nil
+		}, Answer{StatusCode: 409, MaybeSent: true}, nil},
+		{"success too large", body(endless{}), Answer{MaybeSent: true}, ErrTooLarge},
+		{"lost", failsWith(io.EOF), Answer{MaybeSent: true}, io.EOF},
+		{"refused", failsWith(refused), Answer{}, refused},
+		{"neither response nor error", func(*http.Request) (*http.Response, error) { return nil, nil }, Answer{MaybeSent: true}, errNoResponse},
+		{"both response and error", func(*http.Request) (*http.Response, error) {
+			return status(201, "{}"), io.EOF
+		}, Answer{MaybeSent: true}, io.EOF},
+		{"both, and the error is one of dialling", func(*http.Request) (*http.Response, error) {
+			return status(201, "{}"), refused
+		}, Answer{MaybeSent: true}, refused},
+		{"both, without body", func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 201}, io.EOF
+		}, Answer{MaybeSent: true}, io.EOF},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tr := New(Config{Policy: exact, MaxBytes: 100, Base: roundTrip(tt.base)})
+			call := post(api)
+			call.MaxAttempts = 1
+			got, err := tr.Do(t.Context(), call)
+			if !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
+				t.Errorf("err = %v, want %v", err, tt.err)
+			}
+			tt.want.Attempts = 1
+			got.Header = nil
+			if string(got.Body) != string(tt.want.Body) || got.StatusCode != tt.want.StatusCode || got.MaybeSent != tt.want.MaybeSent || got.Attempts != 1 {
+				t.Errorf("answer = %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// A read changes nothing: it is never reported as maybe sent.
+func TestReadsAreNeverMaybeSent(t *testing.T) {
+	t.Parallel()
+	for _, step := range []func(*http.Request) (*http.Response, error){answers(200, ""), answers(500, ""), failsWith(io.EOF)} {
+		tr := New(Config{Policy: exact, Base: roundTrip(step)})
+		if answer, _ := tr.Do(t.Context(), get(api)); answer.MaybeSent {
+			t.Errorf("answer = %+v", answer)
+		}
+	}
+}
+
+// A body that came with an error is closed, so that no connection leaks.
+func TestBodyBesideAnErrorIsClosed(t *testing.T) {
+	t.Parallel()
+	spy := &bodySpy{Reader: strings.NewReader("x")}
+	tr := New(Config{Policy: exact, Base: roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: spy}, io.EOF
+	})})
+	if _, err := tr.Do(t.Context(), post(api)); err == nil || spy.closed != 1 {
+		t.Errorf("err = %v, closed %d times; want an error, and once", err, spy.closed)
+	}
+}
+
+// The attempt's timeout covers everything up to the end of the body.
+func TestAttemptTimeout(t *testing.T) {
+	t.Parallel()
+	stallsInBody := func(req *http.Request) (*http.Response, error) {
+		pr, pw := io.Pipe()
+		context.AfterFunc(req.Context(), func() { pw.CloseWithError(context.Cause(req.Context())) })
+		return &http.Response{StatusCode: 200, ContentLength: -1, Body: pr}, nil
+	}
+	for name, step := range map[string]func(*http.Request) (*http.Response, error){"answer": stalls, "body": stallsInBody} {
+		for _, tt := range []struct {
+			call     *Call
+			deadline time.Duration // of the whole call
+			count    int64
+			elapsed  time.Duration
+		}{
+			{get(api), time.Hour, 3, 90 * time.Second},
+			{get(api), 45 * time.Second, 2, 45 * time.Second},
+			{post(api), time.Hour, 1, 30 * time.Second},
+			{post(api), 10 * time.Second, 1, 10 * time.Second},
+		} {
+			t.Run(name+" "+tt.call.Method+" "+tt.deadline.String(), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
+					defer cancel()
+					var count atomic.Int64
+					tr := New(Config{Policy: exact, Base: script(&count, step)})
+					start := time.Now()
+					answer, err := tr.Do(ctx, tt.call)
+					if elapsed := time.Since(start); elapsed != tt.elapsed || count.Load() != tt.count {
+						t.Errorf("%d requests in %v, want %d in %v", count.Load(), elapsed, tt.count, tt.elapsed)
+					}
+					cause, ok := errors.AsType[*Cause](err)
+					if !ok || !cause.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("err = %v, want a timeout", err)
+					}
+					if answer.MaybeSent != tt.call.writes() {
+						t.Errorf("maybe sent: %t", answer.MaybeSent)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The body has been read to its end when the attempt's context is cancelled.
+func TestAttemptContextEndsWithTheAttempt(t *testing.T) {
+	t.Parallel()
+	var attempt context.Context
+	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
+		attempt = req.Context()
+		return status(200, "{}"), nil
+	})})
+	if _, err := tr.Do(t.Context(), get(api)); err != nil {
+		t.Fatal(err)
+	}
+	if attempt.Err() == nil {
+		t.Error("the attempt's context lives on: its timer leaks")
+	}
+}
+
+// What a RoundTripper writes to its request stays in that attempt.
+func TestRoundTripperThatWritesToItsRequest(t *testing.T) {
+	t.Parallel()
+	type seen struct {
+		header http.Header
+		path   string
+	}
+	var requests []seen
+	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
+		requests = append(requests, seen{req.Header.Clone(), req.URL.Path})
+		req.Header.Add("X-Trace", "1")
+		req.Header["Authorization"][0] = "stolen"
+		req.URL.Path = "/proxy" + req.URL.Path
+		req.Method, req.Body, req.Host = http.MethodPut, nil, "elsewhere"
+		return status(429, ""), nil
+	})})
+	call := post(api)
+	want := seen{call.Header.Clone(), call.URL.Path}
+	if _, err := tr.Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	if len(requests) != 3 {
+		t.Fatalf("%d requests, want 3", len(requests))
+	}
+	for i, got := range requests {
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("attempt %d got %v, want %v", i+1, got, want)
+		}
+	}
+	if !reflect.DeepEqual(call.Header, want.header) || call.URL.String() != api {
+		t.Errorf("the call was changed: %v, %v", call.Header, call.URL)
+	}
+}
+
+// Each attempt gets the whole body, whatever the attempt before read of it.
+func TestBodyIsRewound(t *testing.T) {
+	t.Parallel()
+	var got []string
+	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
+		data, _ := io.ReadAll(io.LimitReader(req.Body, int64(4+len(got)*100)))
+		got = append(got, string(data))
+		return status(429, ""), nil
+	})})
+	call := post(api)
+	if _, err := tr.Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{`{"id`, `{"id":1}`, `{"id":1}`}; !reflect.DeepEqual(got, want) {
+		t.Errorf("bodies %q, want %q", got, want)
+	}
+}
+
+func TestCookieJar(t *testing.T) {
+	t.Parallel()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	tr := New(Config{Policy: exact, Jar: jar, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
+		got = append(got, req.Header.Get("Cookie"))
+		return status(503, "", "Set-Cookie", "node=1"), nil
+	})})
+	call := get(api)
+	if _, err := tr.Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"", "node=1", "node=1"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("cookies %q, want %q: each attempt carries each cookie once", got, want)
+	}
+	if len(call.Header["Cookie"]) != 0 {
+		t.Error("the call was changed")
+	}
+	if cookies := jar.Cookies(call.URL); len(cookies) != 1 {
+		t.Errorf("the jar holds %v", cookies)
+	}
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var count atomic.Int64
+		steps := []func(*http.Request) (*http.Response, error){failsWith(opError("dial", syscall.ECONNREFUSED)), answers(429, "slow"), stalls}
+		tr := New(Config{Policy: exact, Base: script(&count, steps...)})
+		var got []Attempt
+		call := post(api)
+		call.Observe = func(a Attempt) { got = append(got, a) }
+		_, _ = tr.Do(t.Context(), call)
+		if len(got) != 3 {
+			t.Fatalf("%d reports, want 3", len(got))
+		}
+		for i, want := range []struct {
+			status   int
+			sent     bool
+			failed   bool
+			duration time.Duration
+		}{
+			{0, false, true, 0},
+			{429, true, false, 0},
+			{0, true, true, 30 * time.Second},
+		} {
+			a := got[i]
+			if a.Number != i+1 || a.StatusCode != want.status || a.MaybeSent != want.sent || (a.Err != nil) != want.failed || a.Duration != want.duration {
+				t.Errorf("report %d = %+v, want %+v", i+1, a, want)
+			}
+		}
+	})
+}
+
+func TestRedirectsAreAnswers(t *testing.T) {
+	t.Parallel()
+	for _, location := range []string{"", "https://elsewhere.test/", "/other", "https://elsewhere.test/%zz?dob=" + canary, "::" + canary, "\x7f" + canary} {
+		for _, code := range []int{300, 301, 302, 303, 304, 307, 308, 399} {
+			for _, call := range []*Call{get(api), post(api), newTestCall(http.MethodDelete, api)} {
+				var count atomic.Int64
+				tr := New(Config{Policy: exact, Base: script(&count, answers(code, "moved", "Location", location))})
+				answer, err := tr.Do(t.Context(), call)
+				if err != nil || answer.StatusCode != code || string(answer.Body) != "moved" || answer.Header.Get("Location") != location {
+					t.Errorf("%s %d %q: answer = %+v, %v", call.Method, code, location, answer, err)
+				}
+				if count.Load() != 1 {
+					t.Errorf("%s %d %q: %d requests, want 1", call.Method, code, location, count.Load())
+				}
+			}
+		}
+	}
+}
+
+// closeIdler is a RoundTripper that can be asked to close its connections.
+type closeIdler struct {
+	roundTrip
+	closed atomic.Int64
+}
+
+func (c *closeIdler) CloseIdleConnections() { c.closed.Add(1) }
+
+// go-retryablehttp closes the idle connections, those of everybody, after each
+// failure and each cancelled wait.
+func TestCloseIdleConnectionsNeverReachesThePool(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		base := &closeIdler{}
+		tr := New(Config{Policy: exact, Base: base})
+		for _, step := range []func(*http.Request) (*http.Response, error){failsWith(io.EOF), answers(503, ""), answers(503, "", "Retry-After", "30")} {
+			base.roundTrip = step
+			for _, call := range []*Call{get(api), post(api)} {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				time.AfterFunc(10*time.Second, cancel)
+				_, _ = tr.Do(ctx, call)
+				cancel()
+			}
+		}
+		if got := base.closed.Load(); got != 0 {
+			t.Errorf("the pool was told %d times to close its idle connections", got)
+		}
+	})
+}
+
+// One Transport serves many goroutines: nothing of a call is in it.
+func TestConcurrentCalls(t *testing.T) {
+	t.Parallel()
+	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
+		return status(200, req.URL.RawQuery), nil
+	})})
+	var wg sync.WaitGroup
+	for _, query := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		wg.Go(func() {
+			call := get("https://api.test/?" + query)
+			for range 100 {
+				answer, err := tr.Do(t.Context(), call)
+				if err != nil || string(answer.Body) != query {
+					t.Errorf("answer to %s = %q, %v", query, answer.Body, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A wait for the rate limit is bounded by the call's context, not by the
+// attempt's timeout, and what never got its turn was never sent.
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var count atomic.Int64
+		tr := New(Config{Policy: exact, Limiter: perMinute(), Base: script(&count, answers(200, ""))})
+		start := time.Now()
+		for range 3 {
+			if _, err := tr.Do(t.Context(), post(api)); err != nil {
+				t.Error(err)
+			}
+		}
+		if elapsed := time.Since(start); elapsed != 2*time.Minute || count.Load() != 3 {
+			t.Errorf("%d requests in %v, want 3 in 2m", count.Load(), elapsed)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		start = time.Now()
+		answer, err := tr.Do(ctx, post(api))
+		if !errors.Is(err, errRateLimit) || !errors.Is(err, context.DeadlineExceeded) || answer.MaybeSent || answer.Attempts != 1 {
+			t.Errorf("answer = %+v, %v; want the rate limit's error after one attempt, not sent", answer, err)
+		}
+		if elapsed := time.Since(start); elapsed != 0 || count.Load() != 3 {
+			t.Errorf("after %v and %d requests, want at once, without a request", elapsed, count.Load())
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		start = time.Now()
+		answer, err = tr.Do(ctx, post(api))
+		if !errors.Is(err, context.Canceled) || answer.MaybeSent || time.Since(start) != time.Second || count.Load() != 3 {
+			t.Errorf("answer = %+v, %v after %v; want context.Canceled after 1s, not sent", answer, err, time.Since(start))
+		}
+	})
+}
+
+// Retries wait for their turn like everybody else.
+func TestRateLimitHoldsForRetries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var count atomic.Int64
+		tr := New(Config{Policy: exact, Limiter: perMinute(), Base: script(&count, answers(503, ""))})
+		start := time.Now()
+		_, _ = tr.Do(t.Context(), get(api))
+		if elapsed := time.Since(start); elapsed != 2*time.Minute || count.Load() != 3 {
+			t.Errorf("%d requests in %v, want 3 in 2m", count.Load(), elapsed)
+		}
+	})
+}
+
+// The caller's http.Client gives its RoundTripper and its jar, and is not used
+// itself: its redirect policy and its timeout are its own.
+func TestCallersClientIsNotChanged(t *testing.T) {
+	t.Parallel()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := &http.Client{Transport: roundTrip(answers(200, "")), Jar: jar, Timeout: time.Nanosecond}
+	tr := New(Config{Policy: exact, Base: theirs.Transport, Jar: theirs.Jar})
+	if _, err := tr.Do(t.Context(), get(api)); err != nil {
+		t.Error(err)
+	}
+	if theirs.Jar != http.CookieJar(jar) || theirs.CheckRedirect != nil || theirs.Timeout != time.Nanosecond {
+		t.Errorf("changed: %+v", theirs)
+	}
+}
+
+// The call's URL is never in what Do returns.
+func TestDoHidesTheURL(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{io.EOF, asURLError(io.EOF), &url.Error{Op: "Get", URL: api, Err: io.EOF}, errors.New(canary)} {
+		tr := New(Config{Policy: exact, Base: roundTrip(failsWith(err))})
+		_, got := tr.Do(t.Context(), get(api))
+		if got == nil || strings.Contains(got.Error(), canary) || hasURL(got) {
+			t.Errorf("%v", got)
+		}
+	}
+}

@@ -1,0 +1,805 @@
+package transport
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A loopback is a real server with a handler that is told the number of the
+// request, from 1.
+type loopback struct {
+	*httptest.Server
+	requests atomic.Int64
+	opened   atomic.Int64   // connections
+	open     sync.WaitGroup // connections
+
+	mu     sync.Mutex
+	dialed []*net.TCPConn // the clients' ends
+}
+
+func newLoopback(t testing.TB, handler func(w http.ResponseWriter, r *http.Request, n int64)) *loopback {
+	s := new(loopback)
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := s.requests.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body) // net/http sees a client leave only after that
+		handler(w, r, n)
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.opened.Add(1)
+			s.open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			s.open.Done()
+		}
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *loopback) start() *loopback {
+	s.Start()
+	return s
+}
+
+func (s *loopback) startTLS() *loopback {
+	s.StartTLS()
+	return s
+}
+
+// client is a Transport with a pool of its own that trusts the server.
+func (s *loopback) client(t testing.TB) *Transport {
+	tr := New(Config{Policy: exact})
+	pool := tr.base.(*http.Transport)
+	pool.Proxy = nil
+	dial := pool.DialContext
+	pool.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.dialed = append(s.dialed, conn.(*net.TCPConn))
+		}
+		return conn, err
+	}
+	if s.Certificate() != nil {
+		pool.TLSClientConfig.RootCAs = x509.NewCertPool()
+		pool.TLSClientConfig.RootCAs.AddCert(s.Certificate())
+	}
+	t.Cleanup(pool.CloseIdleConnections)
+	return tr
+}
+
+// hangUp ends all connections, and returns when the server has seen all that
+// was sent on them.
+func (s *loopback) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.dialed {
+		_ = conn.CloseWrite() // Close could overtake what is still on its way
+	}
+	s.open.Wait()
+}
+
+func hijack(w http.ResponseWriter) *net.TCPConn {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	return conn.(*net.TCPConn)
+}
+
+// drop closes the connection without an answer.
+func drop(w http.ResponseWriter) { _ = hijack(w).Close() }
+
+// reset breaks the connection: the client gets an RST.
+func reset(w http.ResponseWriter) {
+	conn := hijack(w)
+	_ = conn.SetLinger(0)
+	_ = conn.Close()
+}
+
+// raw writes an answer as it is, and closes the connection.
+func raw(answer string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
+		conn := hijack(w)
+		_, _ = io.WriteString(conn, answer)
+		_ = conn.Close()
+	}
+}
+
+func writeStatus(code int) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) { w.WriteHeader(code) }
+}
+
+func ok(w http.ResponseWriter) { _, _ = io.WriteString(w, "{}") }
+
+// A write is repeated after 429 and after nothing else that a server can do; a
+// read after all of it.
+func TestLoopbackFailures(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name                 string
+		fail                 func(http.ResponseWriter)
+		readAgain, postAgain bool
+	}{
+		{"connection closed", drop, true, false},
+		{"connection reset", reset, true, false},
+		{"headers cut short", raw("HTTP/1.1 200 OK\r\nContent-Le"), true, false},
+		{"no HTTP", raw("SSH-2.0-OpenSSH_9.6\r\n"), true, false},
+		{"body cut short", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), true, false},
+		{"body missing", raw("HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n"), true, false},
+		{"chunk cut short", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{"), true, false},
+		{"last chunk missing", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"), true, false},
+		{"gzip cut short", raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08"), true, false},
+		{"408", writeStatus(408), true, false},
+		{"429", writeStatus(429), true, true},
+		{"500", writeStatus(500), true, false},
+		{"500, cut short", raw("HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\n{"), true, false},
+		{"502", writeStatus(502), true, false},
+		{"503", writeStatus(503), true, false},
+		{"504", writeStatus(504), true, false},
+		{"101", raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), false, false},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			again := tt.readAgain
+			if method != http.MethodGet {
+				again = tt.postAgain
+			}
+			t.Run(method+" "+tt.name, func(t *testing.T) {
+				t.Parallel()
+				s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, n int64) {
+					if n == 1 {
+						tt.fail(w)
+						return
+					}
+					ok(w)
+				}).start()
+				call := newTestCall(method, s.URL)
+				if method == http.MethodPost {
+					call.Body = []byte("{}")
+				}
+				answer, err := s.client(t).Do(t.Context(), call)
+				want := int64(1)
+				if again {
+					want = 2
+				}
+				if got := s.requests.Load(); got != want || int64(answer.Attempts) != want {
+					t.Errorf("the server saw %d requests, reported %d, want %d", got, answer.Attempts, want)
+				}
+				if again && (err != nil || string(answer.Body) != "{}") {
+					t.Errorf("answer = %+v, %v; want the second one", answer, err)
+				}
+				if !again && err != nil && !answer.MaybeSent {
+					t.Error("reported as not sent, but the server got it")
+				}
+			})
+		}
+	}
+}
+
+// net/http itself sends a request again on a keep-alive connection that turns
+// out dead, if it holds it for idempotent.
+func TestLoopbackDeadKeepAlive(t *testing.T) {
+	t.Parallel()
+	for _, fail := range []struct {
+		name string
+		how  func(http.ResponseWriter)
+	}{{"closed", drop}, {"reset", reset}} {
+		for _, tt := range []struct {
+			method string
+			body   []byte
+			again  bool
+		}{
+			{http.MethodGet, nil, true},
+			{http.MethodPost, []byte("{}"), false},
+			{http.MethodPost, nil, false},
+			{http.MethodPut, []byte("{}"), false},
+			{http.MethodPatch, []byte("{}"), false},
+			{http.MethodDelete, nil, false},
+		} {
+			t.Run(fmt.Sprintf("%s %s %d bytes", fail.name, tt.method, len(tt.body)), func(t *testing.T) {
+				t.Parallel()
+				s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, n int64) {
+					if n == 2 {
+						fail.how(w)
+						return
+					}
+					ok(w)
+				}).start()
+				client := s.client(t)
+				if _, err := client.Do(t.Context(), get(s.URL)); err != nil {
+					t.Fatal(err)
+				}
+				call := newTestCall(tt.method, s.URL)
+				call.Body = tt.body
+				answer, err := client.Do(t.Context(), call)
+				if tt.again {
+					if err != nil || s.requests.Load() != 3 {
+						t.Errorf("%d requests, %v; want the read repeated", s.requests.Load(), err)
+					}
+					return
+				}
+				if err == nil || !answer.MaybeSent || s.requests.Load() != 2 {
+					t.Errorf("%d requests, answer = %+v, %v; want the write sent once, and maybe sent", s.requests.Load(), answer, err)
+				}
+				if s.opened.Load() != 1 {
+					t.Errorf("%d connections: the write was not on the kept one", s.opened.Load())
+				}
+			})
+		}
+	}
+}
+
+// A write is tried again where nothing can have left this machine.
+func TestLoopbackNotSent(t *testing.T) {
+	t.Parallel()
+	closed := newLoopback(t, nil).start()
+	closed.Close()
+	untrusted := newLoopback(t, func(http.ResponseWriter, *http.Request, int64) {}).startTLS()
+	old := newLoopback(t, func(http.ResponseWriter, *http.Request, int64) {})
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	old.startTLS()
+	plain := newLoopback(t, func(http.ResponseWriter, *http.Request, int64) {}).start()
+	stranger := New(Config{Policy: exact})
+	stranger.base.(*http.Transport).Proxy = nil
+	for _, tt := range []struct {
+		name, url string
+		client    *Transport
+		want      string
+	}{
+		{"nobody listens", closed.URL, stranger, "connection refused"},
+		{"certificate of an unknown authority", untrusted.URL, stranger, "TLS handshake failed"},
+		{"certificate of another host", strings.Replace(untrusted.URL, "127.0.0.1", "localhost", 1), untrusted.client(t), "TLS handshake failed"},
+		{"TLS 1.1", old.URL, old.client(t), "TLS handshake failed"},
+		{"no TLS", strings.Replace(plain.URL, "http:", "https:", 1), stranger, "TLS handshake failed"},
+	} {
+		for _, trace := range []bool{true, false} {
+			if !trace && tt.name == "TLS 1.1" {
+				continue // an alert by itself proves nothing: in TLS 1.3 it can come after the request
+			}
+			t.Run(fmt.Sprintf("%s, traced %t", tt.name, trace), func(t *testing.T) {
+				t.Parallel()
+				client := tt.client
+				if !trace { // a RoundTripper that reports nothing
+					client = New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
+						ctx, cancel := context.WithCancel(context.Background())
+						defer cancel()
+						return tt.client.base.RoundTrip(req.WithContext(ctx))
+					})})
+				}
+				answer, err := client.Do(t.Context(), post(tt.url))
+				if err == nil || answer.MaybeSent || answer.Attempts != 3 {
+					t.Errorf("answer = %+v, %v; want three attempts, not sent", answer, err)
+				}
+				if err != nil && err.Error() != tt.want {
+					t.Errorf("err = %q, want %q", err, tt.want)
+				}
+			})
+		}
+	}
+	t.Cleanup(func() {
+		if n := untrusted.requests.Load() + old.requests.Load() + plain.requests.Load(); n != 0 {
+			t.Errorf("%d requests arrived", n)
+		}
+	})
+}
+
+func TestLoopbackRedirects(t *testing.T) {
+	t.Parallel()
+	elsewhere := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) }).start()
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		for name, location := range map[string]string{
+			"other host": elsewhere.URL, "same host": "/other", "unparsable": "http://%zz/" + canary, "none": "",
+		} {
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				t.Run(fmt.Sprintf("%d %s %s", code, name, method), func(t *testing.T) {
+					t.Parallel()
+					s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) {
+						if location != "" {
+							w.Header()["Location"] = []string{location}
+						}
+						w.WriteHeader(code)
+					}).start()
+					call := get(s.URL)
+					if method == http.MethodPost {
+						call = post(s.URL)
+					}
+					answer, err := s.client(t).Do(t.Context(), call)
+					if err != nil || answer.StatusCode != code || s.requests.Load() != 1 {
+						t.Errorf("%d requests, answer = %+v, %v; want the redirect itself", s.requests.Load(), answer, err)
+					}
+				})
+			}
+		}
+	}
+	t.Cleanup(func() { // after the parallel subtests
+		if n := elsewhere.requests.Load(); n != 0 {
+			t.Errorf("the other host saw %d requests", n)
+		}
+	})
+}
+
+// A jar writes to the request's header, also above our own pool.
+func TestLoopbackCookieJar(t *testing.T) {
+	t.Parallel()
+	var got []string
+	s := newLoopback(t, func(w http.ResponseWriter, r *http.Request, _ int64) {
+		got = append(got, r.Header.Get("Cookie"))
+		http.SetCookie(w, &http.Cookie{Name: "node", Value: "1"})
+		w.WriteHeader(503)
+	}).start()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := get(s.URL)
+	if _, err := New(Config{Policy: exact, Jar: jar}).Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"", "node=1", "node=1"}; !slices.Equal(got, want) {
+		t.Errorf("cookies %q, want %q: each attempt carries each cookie once", got, want)
+	}
+	if len(call.Header["Cookie"]) != 0 {
+		t.Error("the call was changed")
+	}
+}
+
+// A compressed body far over the limit neither arrives nor is held.
+func TestLoopbackGzipBomb(t *testing.T) {
+	// Not parallel: what is allocated is counted for the whole process.
+	const unpacked = 256 << 20
+	packed := bomb(t, unpacked)
+	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(packed)
+	}).start()
+	client := s.client(t)
+	for _, call := range []*Call{get(s.URL), post(s.URL)} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		answer, err := client.Do(t.Context(), call)
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, ErrTooLarge) || answer.StatusCode != 0 || answer.Body != nil {
+			t.Errorf("answer = %d, %d bytes, %v; want ErrTooLarge", answer.StatusCode, len(answer.Body), err)
+		}
+		if answer.MaybeSent != call.writes() || answer.Attempts != 1 {
+			t.Errorf("answer = %+v", answer)
+		}
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 6*DefaultMaxBytes {
+			t.Errorf("%d MiB allocated for %d MiB, limit %d MiB", allocated>>20, unpacked>>20, DefaultMaxBytes>>20)
+		}
+	}
+}
+
+// bomb is blanks, packed: one piece again and again, as gzip allows.
+func bomb(t *testing.T, size int) []byte {
+	const piece = 1 << 20
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(bytes.Repeat([]byte(" "), piece)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Repeat(packed.Bytes(), size/piece)
+}
+
+func TestLoopbackLargeBodies(t *testing.T) {
+	t.Parallel()
+	for _, length := range []bool{true, false} {
+		for _, tt := range []struct {
+			size int
+			err  error
+		}{{DefaultMaxBytes, nil}, {DefaultMaxBytes + 1, ErrTooLarge}} {
+			t.Run(fmt.Sprintf("%d bytes, announced %t", tt.size, length), func(t *testing.T) {
+				t.Parallel()
+				s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) {
+					if length {
+						w.Header().Set("Content-Length", strconv.Itoa(tt.size))
+					}
+					_, _ = io.CopyN(w, endless{}, int64(tt.size))
+				}).start()
+				answer, err := s.client(t).Do(t.Context(), get(s.URL))
+				if !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
+					t.Errorf("err = %v, want %v", err, tt.err)
+				}
+				if err == nil && len(answer.Body) != tt.size {
+					t.Errorf("%d bytes, want %d", len(answer.Body), tt.size)
+				}
+			})
+		}
+	}
+}
+
+// raceDetector tells whether the test runs under it, several times slower.
+func raceDetector() bool {
+	info, _ := debug.ReadBuildInfo()
+	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// hammer makes calls from 64 goroutines.
+func hammer(t *testing.T, client *Transport, call *Call, calls int, check func(Answer, error)) {
+	t.Helper()
+	const goroutines = 64
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for next.Add(1) <= int64(calls) {
+				check(client.Do(t.Context(), call))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// 64 goroutines need 64 connections, and some more because of dials that lose
+// the race against a connection that becomes free.
+func TestLoopbackPool(t *testing.T) {
+	t.Parallel()
+	const most = maxConns
+	calls := 10_000
+	if raceDetector() {
+		calls = 3_000
+	}
+	fine := func(w http.ResponseWriter, _ int64) { ok(w) }
+	failing := func(fail func(http.ResponseWriter)) func(http.ResponseWriter, int64) {
+		return func(w http.ResponseWriter, n int64) {
+			if n%100 == 0 {
+				fail(w)
+				return
+			}
+			ok(w)
+		}
+	}
+	lost := int64(calls / 100)
+	for _, tt := range []struct {
+		name    string
+		http2   bool
+		call    func(url string) *Call
+		handler func(w http.ResponseWriter, n int64)
+		fail    int64 // calls
+		most    int64 // connections
+	}{
+		{"HTTP/1.1", false, get, fine, 0, most},
+		{"HTTP/1.1, one answer in a hundred is 500", false, post, failing(writeStatus(500)), lost, most},
+		{"HTTP/1.1, one connection in a hundred is lost", false, post, failing(drop), lost, most + lost},
+		{"HTTP/2", true, get, fine, 0, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
+				if (r.ProtoMajor == 2) != tt.http2 {
+					w.WriteHeader(http.StatusHTTPVersionNotSupported)
+					return
+				}
+				tt.handler(w, n)
+			})
+			if tt.http2 {
+				s.EnableHTTP2 = true
+				s.startTLS()
+			} else {
+				s.start()
+			}
+			client := s.client(t)
+			if tt.http2 { // before the first connection stands, nobody knows that one is enough
+				if _, err := client.Do(t.Context(), get(s.URL)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var failed atomic.Int64
+			hammer(t, client, tt.call(s.URL), calls, func(answer Answer, err error) {
+				if err != nil || answer.StatusCode != 200 {
+					failed.Add(1)
+				}
+			})
+			opened := s.opened.Load()
+			t.Logf("%d connections, %d requests", opened, s.requests.Load())
+			if opened > tt.most {
+				t.Errorf("%d connections, want %d at most", opened, tt.most)
+			}
+			if failed.Load() != tt.fail {
+				t.Errorf("%d calls failed, want %d", failed.Load(), tt.fail)
+			}
+		})
+	}
+}
+
+// The safety property of all: a write that the server got is never reported as
+// not sent, wherever it is cancelled, and never arrives twice.
+func TestLoopbackCancelledWritesAreNeverLost(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %t", http2), func(t *testing.T) {
+			t.Parallel()
+			const goroutines, calls = 8, 250
+			var arrived [goroutines * calls]atomic.Int64
+			s := newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
+				id, err := strconv.Atoi(r.Header.Get("X-Id"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				arrived[id].Add(1)
+				switch {
+				case n%7 == 0:
+					w.WriteHeader(429)
+				case n%5 == 0:
+					panic(http.ErrAbortHandler) // the connection or stream is lost
+				default:
+					ok(w)
+				}
+			})
+			if http2 {
+				s.EnableHTTP2 = true
+				s.startTLS()
+			} else {
+				s.start()
+			}
+			client := s.client(t)
+			var answered, unknown, notSent atomic.Int64
+			var silent [goroutines * calls]bool // reported as not sent
+			var repeats [goroutines * calls]int64
+			var wg sync.WaitGroup
+			for g := range goroutines {
+				wg.Go(func() {
+					random := rand.New(rand.NewPCG(1994, uint64(g)))
+					for i := range calls {
+						id := g*calls + i
+						call := post(s.URL)
+						call.Header.Set("X-Id", strconv.Itoa(id))
+						// A spread of headers over many packets and buffers.
+						call.Header.Set("X-Filler", strings.Repeat("x", random.IntN(20_000)))
+						ctx, cancel := context.WithCancel(t.Context())
+						stop := time.AfterFunc(time.Hour, cancel)
+						if i%4 != 0 { // the others end well, or as the server wills
+							stop.Reset(time.Duration(random.IntN(1000)) * time.Microsecond)
+						}
+						var rateLimited int64
+						call.Observe = func(a Attempt) {
+							if a.StatusCode == 429 {
+								rateLimited++
+							}
+						}
+						answer, err := client.Do(ctx, call)
+						stop.Stop()
+						cancel()
+						repeats[id] = rateLimited
+						switch {
+						case err == nil:
+							answered.Add(1)
+						case answer.MaybeSent:
+							unknown.Add(1)
+						default:
+							notSent.Add(1)
+							silent[id] = true
+						}
+					}
+				})
+			}
+			wg.Wait()
+			s.hangUp()
+			for id := range arrived {
+				got := arrived[id].Load()
+				if silent[id] && got > repeats[id] {
+					t.Errorf("write %d: reported as not sent, but it arrived", id)
+				}
+				if got > repeats[id]+1 {
+					t.Errorf("write %d: arrived %d times, answered with 429 %d times", id, got, repeats[id])
+				}
+			}
+			t.Logf("%d answered, %d unknown, %d not sent", answered.Load(), unknown.Load(), notSent.Load())
+			if answered.Load() == 0 || unknown.Load() == 0 {
+				t.Error("want some of both")
+			}
+		})
+	}
+}
+
+// A pipe is a listener in memory, so that time can be virtual.
+type pipe struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	dialed atomic.Int64
+	wrap   func(net.Conn) net.Conn // the client's end
+}
+
+func newPipe() *pipe {
+	return &pipe{conns: make(chan net.Conn), closed: make(chan struct{}), wrap: func(c net.Conn) net.Conn { return c }}
+}
+
+func (p *pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipe) Close() error {
+	close(p.closed)
+	return nil
+}
+
+func (p *pipe) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (p *pipe) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.conns <- server:
+		p.dialed.Add(1)
+		return p.wrap(client), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// serve runs a server on the pipe until the test, in its bubble, is over.
+func (p *pipe) serve(tr *Transport, tlsConfig *tls.Config, handler http.HandlerFunc) (stop func()) {
+	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: tlsConfig}
+	pool := tr.base.(*http.Transport)
+	pool.Proxy, pool.DialContext = nil, p.dial
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if tlsConfig == nil {
+			_ = server.Serve(p)
+		} else {
+			_ = server.ServeTLS(p, "", "")
+		}
+	}()
+	return func() {
+		pool.CloseIdleConnections()
+		_ = server.Close()
+		<-done
+	}
+}
+
+// The real http.Transport, with virtual time: a write that times out arrived
+// once, whether the answer or its body is what doesn't come.
+func TestTimeoutOfARealTransport(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		handler func(http.ResponseWriter)
+	}{
+		{"no answer", func(http.ResponseWriter) {}},
+		{"body stalls", func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "{")
+			_ = http.NewResponseController(w).Flush()
+		}},
+		{"body of unknown length stalls", func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, "{")
+			_ = http.NewResponseController(w).Flush()
+		}},
+	} {
+		for method, want := range map[string]int64{http.MethodGet: 3, http.MethodPost: 1} {
+			t.Run(method+" "+tt.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var requests atomic.Int64
+					tr := New(Config{Policy: exact})
+					stop := newPipe().serve(tr, nil, func(w http.ResponseWriter, r *http.Request) {
+						requests.Add(1)
+						_, _ = io.Copy(io.Discard, r.Body)
+						tt.handler(w)
+						<-r.Context().Done()
+					})
+					defer stop()
+					call := post("http://api.test/")
+					call.Method = method
+					start := time.Now()
+					answer, err := tr.Do(t.Context(), call)
+					if elapsed := time.Since(start); elapsed != time.Duration(want)*30*time.Second || requests.Load() != want {
+						t.Errorf("%d requests in %v, want %d, 30s each", requests.Load(), elapsed, want)
+					}
+					if !errors.Is(err, context.DeadlineExceeded) || answer.MaybeSent != call.writes() {
+						t.Errorf("answer = %+v, %v; want a timeout", answer, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A hole is a connection that, once silent, swallows what is written and
+// delivers nothing: as after a router forgot it, without FIN or RST.
+type hole struct {
+	net.Conn
+	silent <-chan struct{}
+}
+
+func (h hole) Write(p []byte) (int, error) {
+	select {
+	case <-h.silent:
+		return len(p), nil
+	default:
+		return h.Conn.Write(p)
+	}
+}
+
+func (h hole) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	if err == nil {
+		select {
+		case <-h.silent:
+			return h.Conn.Read(p) // nobody writes any more
+		default:
+		}
+	}
+	return n, err
+}
+
+// An HTTP/2 connection that went silent is given up within the attempt, and the
+// next attempt gets another one.
+func TestSilentHTTP2Connection(t *testing.T) {
+	t.Parallel()
+	certificate := newLoopback(t, nil).startTLS().TLS.Certificates[0]
+	for method, want := range map[string]int64{http.MethodGet: 2, http.MethodPost: 1} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				tr := New(Config{Policy: exact})
+				tr.base.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true // by its dates the certificate is not of this bubble's year 2000
+				silent := make(chan struct{})
+				p := newPipe()
+				p.wrap = func(c net.Conn) net.Conn {
+					if p.dialed.Load() > 1 {
+						return c
+					}
+					return hole{c, silent}
+				}
+				stop := p.serve(tr, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}}, func(w http.ResponseWriter, r *http.Request) {
+					if r.ProtoMajor != 2 {
+						t.Errorf("the server was asked by %s", r.Proto)
+					}
+					ok(w)
+				})
+				defer stop()
+				if _, err := tr.Do(t.Context(), get("https://api.test/")); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				close(silent)
+				call := newTestCall(method, "https://api.test/")
+				start := time.Now()
+				answer, err := tr.Do(t.Context(), call)
+				if elapsed := time.Since(start); elapsed >= call.Timeout {
+					t.Errorf("after %v", elapsed)
+				}
+				if int64(answer.Attempts) != want || (err == nil) != (want == 2) || (err != nil && !answer.MaybeSent) {
+					t.Errorf("answer = %+v, %v; want %d attempts", answer, err, want)
+				}
+				if _, err := tr.Do(t.Context(), newTestCall(method, "https://api.test/")); err != nil {
+					t.Errorf("the call after it: %v", err)
+				}
+			})
+		})
+	}
+}
