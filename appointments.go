@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -44,7 +45,7 @@ func (p AppointmentCreateParams) MarshalJSON() ([]byte, error) {
 }
 
 func (p AppointmentCreateParams) check(op operation) error {
-	if err := firstError(
+	if err := cmp.Or(
 		checkID(op, "ScheduleID", p.ScheduleID),
 		checkID(op, "PatientID", p.PatientID),
 		checkStart(op, p.StartAt),
@@ -66,7 +67,7 @@ type AppointmentListParams struct {
 }
 
 func (p AppointmentListParams) check(op operation) error {
-	return firstError(
+	return cmp.Or(
 		checkOptionalID(op, "PatientID", p.PatientID),
 		checkOptionalID(op, "ScheduleID", p.ScheduleID),
 	)
@@ -85,7 +86,7 @@ func (p AppointmentRescheduleParams) MarshalJSON() ([]byte, error) {
 }
 
 func (p AppointmentRescheduleParams) check(op operation) error {
-	return firstError(checkStart(op, p.StartAt), checkDuration(op, p.Duration))
+	return cmp.Or(checkStart(op, p.StartAt), checkDuration(op, p.Duration))
 }
 
 // AppointmentsService books and changes appointments, one API call a method.
@@ -134,7 +135,7 @@ func (s *AppointmentsService) List(ctx context.Context, params AppointmentListPa
 // PATCH /appointments/{id} (source: inferred).
 func (s *AppointmentsService) Reschedule(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
 	op := opAppointmentsReschedule
-	if err := firstError(checkID(op, "ID", id), params.check(op)); err != nil {
+	if err := cmp.Or(checkID(op, "ID", id), params.check(op)); err != nil {
 		return nil, err
 	}
 	return object[Appointment](ctx, s.core, request{op: op, id: string(id), body: params}, opts)

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"time"
@@ -35,7 +36,7 @@ func (p AvailabilityListParams) check(op operation) error {
 	if !p.From.IsZero() && !p.To.IsZero() && p.To.Before(p.From) {
 		return &InputError{Op: op.name(), Field: "To", Reason: "is before From"}
 	}
-	return firstError(checkYear(op, "From", p.From), checkYear(op, "To", p.To))
+	return cmp.Or(checkYear(op, "From", p.From), checkYear(op, "To", p.To))
 }
 
 // availabilityQuery is the range on the wire.
@@ -62,7 +63,7 @@ type AvailabilitiesService struct{ core *core }
 // are read through a …/slots endpoint). A read: safe to call again.
 func (s *AvailabilitiesService) List(ctx context.Context, id ScheduleID, params AvailabilityListParams, opts ...CallOption) ([]Slot, error) {
 	op := opAvailabilitiesList
-	if err := firstError(checkID(op, "ScheduleID", id), params.check(op)); err != nil {
+	if err := cmp.Or(checkID(op, "ScheduleID", id), params.check(op)); err != nil {
 		return nil, err
 	}
 	query := availabilityQuery{StartAt: queryInstant{params.From}, EndAt: queryInstant{params.To}}

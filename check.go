@@ -4,15 +4,6 @@ import "time"
 
 // What a call refuses before anything is sent. Reasons never echo the value.
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func checkDate(op operation, field string, d Date) error {
 	if d.IsZero() || d.valid() {
 		return nil

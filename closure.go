@@ -109,11 +109,10 @@ func keyMode(key string) (mode Mode, problem string) {
 }
 
 func newClientConfig(opts []Option) (clientConfig, error) {
-	policy := RetryPolicy{}.withDefaults()
 	cfg := clientConfig{
 		apiVersion: DefaultAPIVersion,
-		policy:     policy,
-		call:       callConfig{timeout: 30 * time.Second, maxAttempts: policy.MaxAttempts},
+		policy:     RetryPolicy{}.withDefaults(),
+		call:       callConfig{timeout: 30 * time.Second},
 	}
 	for _, opt := range append([]Option{WithBaseURL(DefaultBaseURL)}, opts...) {
 		if opt == nil {
@@ -123,6 +122,7 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 			return cfg, err
 		}
 	}
+	setDefault(&cfg.call.maxAttempts, cfg.policy.MaxAttempts)
 	return cfg, nil
 }
 
@@ -166,6 +166,7 @@ type core struct {
 	defaults  callConfig
 	transport *transport.Transport
 	watcher   *watcher // nil: nobody looks
+	turns     turns
 }
 
 func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
@@ -239,10 +240,7 @@ func list[T any](ctx context.Context, c *core, r request, opts []CallOption) ([]
 
 // do is the one path that every call takes.
 func (c *core) do(ctx context.Context, r request, into any, opts []CallOption) error {
-	if ctx == nil {
-		return &InputError{Op: r.op.name(), Field: "ctx", Reason: "is nil"}
-	}
-	cfg, err := c.callConfig(opts)
+	cfg, err := c.prepare(ctx, r.op, opts)
 	if err != nil {
 		return err
 	}
@@ -266,8 +264,11 @@ func (c *core) do(ctx context.Context, r request, into any, opts []CallOption) e
 	return err
 }
 
-func (c *core) callConfig(opts []CallOption) (callConfig, error) {
+func (c *core) prepare(ctx context.Context, op operation, opts []CallOption) (callConfig, error) {
 	cfg := c.defaults
+	if ctx == nil {
+		return cfg, &InputError{Op: op.name(), Field: "ctx", Reason: "is nil"}
+	}
 	for _, opt := range opts {
 		if opt == nil {
 			continue

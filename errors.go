@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -206,18 +207,25 @@ func (e APIError) LogValue() slog.Value {
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e APIError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
+// personal is what looks like a word for programs but is a record's id, or a
+// date that may be that of a birth or a visit.
+var personal = regexp.MustCompile(`(?i:^|[^a-z])(pt|prac|sch|appt|ins|loc|sp|aptp)_[a-z]*[A-Z0-9]|[0-9]{4}-[0-9]{2}-[0-9]{2}`)
+
 // printable lets a server's word into a text only if it looks like a name for
 // programs, so that no sentence about a patient slips in.
 func printable(s string) string {
-	if len(s) > 128 {
-		return "(unprintable)"
-	}
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.' || c == ':') {
-			return "(unprintable)"
-		}
+	if !isWord(s) || personal.MatchString(s) {
+		return unprintable
 	}
 	return s
+}
+
+// isWord tells whether s is short and has no other characters than words for
+// programs have.
+func isWord(s string) bool {
+	return len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-' || r == '.' || r == ':')
+	})
 }
 
 // A TransportError is a call that got no usable answer: the connection failed,
@@ -389,10 +397,38 @@ func newTransportError(op operation, answer transport.Answer, cause error) error
 // errorBody is the API's error object (source: reference). A body that is none,
 // a proxy's HTML or nothing at all, leaves it empty: the status says enough.
 type errorBody struct {
-	Type    ErrorType `json:"error_type"`
-	Code    ErrorCode `json:"error_code"`
-	Message string    `json:"error_message"`
-	Detail  []string  `json:"detail"`
+	Type    lenient[ErrorType] `json:"error_type"`
+	Code    lenient[ErrorCode] `json:"error_code"`
+	Message lenient[string]    `json:"error_message"`
+	Detail  details            `json:"detail"`
+}
+
+// A lenient field of another type than promised is left out and costs the
+// fields around it nothing.
+type lenient[T any] struct{ value T }
+
+func (l *lenient[T]) UnmarshalJSON(data []byte) error {
+	l.value = orZero[T](data)
+	return nil
+}
+
+// details may also be a single string.
+type details []string
+
+func (d *details) UnmarshalJSON(data []byte) error {
+	*d = orZero[[]string](data)
+	if one := orZero[string](data); one != "" {
+		*d = details{one}
+	}
+	return nil
+}
+
+func orZero[T any](data []byte) T {
+	var value, zero T
+	if wire.Unmarshal(data, &value) != nil {
+		return zero
+	}
+	return value
 }
 
 func newAPIError(op operation, answer transport.Answer) error {
@@ -404,9 +440,9 @@ func newAPIError(op operation, answer transport.Answer) error {
 		Method:     op.method(),
 		Route:      op.route(),
 		StatusCode: answer.StatusCode,
-		Type:       body.Type,
-		Code:       body.Code,
-		Message:    body.Message,
+		Type:       body.Type.value,
+		Code:       body.Code.value,
+		Message:    body.Message.value,
 		Detail:     body.Detail,
 		RequestID:  requestID(answer.Header),
 		RetryAfter: retryAfter,

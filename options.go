@@ -190,18 +190,20 @@ type RetryPolicy struct {
 }
 
 // WithRetryPolicy replaces the policy. Negative fields, and a MaxWait below
-// MinWait, are refused.
+// MinWait, are refused. A zero MaxAttempts leaves a [WithMaxAttempts] standing.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return clientOption(func(c *clientConfig) error {
 		if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 || p.MaxRetryAfter < 0 || p.Budget < 0 {
 			return refuse("WithRetryPolicy", "holds a negative field")
+		}
+		if p.MaxAttempts != 0 {
+			c.call.maxAttempts = 0 // the policy's
 		}
 		p = p.withDefaults()
 		if p.MaxWait < p.MinWait {
 			return refuse("WithRetryPolicy", "has a MaxWait below MinWait")
 		}
 		c.policy = p
-		c.call.maxAttempts = p.MaxAttempts
 		return nil
 	})
 }
@@ -356,4 +358,13 @@ func AssumeLostAfter(age time.Duration) CallOption {
 		c.assumeLostAfter = age
 		return nil
 	})
+}
+
+// withoutCapture keeps the reads of a helper, which run side by side, from
+// writing to one Response.
+func withoutCapture(opts []CallOption) []CallOption {
+	return append(slices.Clip(opts), callOption(func(c *callConfig) error {
+		c.capture = nil
+		return nil
+	}))
 }

@@ -10,8 +10,13 @@ import (
 // Values that hold a person's data print as one of the forms below under every
 // verb of fmt and as a value of slog. The methods have value receivers, so that
 // pointers, slices, maps and exported fields of other structs are covered too.
-// What Go gives no hook for: an unexported field of a caller's own struct, and
-// a slice or struct handed to slog's JSON handler, which goes by MarshalJSON.
+// What Go gives no hook for: an unexported field of a caller's own struct, a
+// value (not a pointer) printed with %p, an error that is printed inside another
+// one with a verb that means nothing there, such as %t, and a slice or struct
+// handed to slog's JSON handler, which goes by MarshalJSON.
+
+// unprintable stands for what may be a person's data.
+const unprintable = "(unprintable)"
 
 func printAs(f fmt.State, text string) { _, _ = io.WriteString(f, text) }
 
@@ -21,6 +26,7 @@ const (
 	redactedPatientInsurance = "closure.PatientInsurance{redacted}"
 	redactedPatientCreate    = "closure.PatientCreateParams{redacted}"
 	redactedPatientList      = "closure.PatientListParams{redacted}"
+	redactedBookFirst        = "closure.BookFirstParams{redacted}"
 	redactedReschedule       = "closure.AppointmentRescheduleParams{redacted}"
 )
 
@@ -63,7 +69,7 @@ func (AppointmentRescheduleParams) LogValue() slog.Value {
 }
 
 func (a Appointment) redacted() string {
-	return "closure.Appointment{ID: " + strconv.Quote(string(a.ID)) + "}"
+	return "closure.Appointment{ID: " + quotedID(a.ID) + "}"
 }
 
 // Format prints the appointment's id and nothing else, under every verb.
@@ -73,7 +79,16 @@ func (a Appointment) Format(f fmt.State, _ rune) { printAs(f, a.redacted()) }
 func (a Appointment) LogValue() slog.Value { return slog.StringValue(a.redacted()) }
 
 func redactedToSchedule(typeName string, id ScheduleID) string {
-	return "closure." + typeName + "{ScheduleID: " + strconv.Quote(string(id)) + "}"
+	return "closure." + typeName + "{ScheduleID: " + quotedID(id) + "}"
+}
+
+// quotedID shows an id only if it is one: a caller who mixes up fields may have
+// put a name there.
+func quotedID[ID identifier](id ID) string {
+	if id != "" && (idProblem(id) != "" || !isWord(string(id))) {
+		return strconv.Quote(unprintable)
+	}
+	return strconv.Quote(string(id))
 }
 
 func (p AppointmentCreateParams) redacted() string {
@@ -105,6 +120,32 @@ func (a BookingAttempt) Format(f fmt.State, _ rune) { printAs(f, a.redacted()) }
 
 // LogValue shows the schedule's id and nothing else.
 func (a BookingAttempt) LogValue() slog.Value { return slog.StringValue(a.redacted()) }
+
+func (p BookSlotParams) redacted() string {
+	return redactedToSchedule("BookSlotParams", p.ScheduleID)
+}
+
+// Format prints the schedule's id and nothing else, under every verb.
+func (p BookSlotParams) Format(f fmt.State, _ rune) { printAs(f, p.redacted()) }
+
+// LogValue shows the schedule's id and nothing else.
+func (p BookSlotParams) LogValue() slog.Value { return slog.StringValue(p.redacted()) }
+
+// Format prints no more than the type, under every verb.
+func (BookFirstParams) Format(f fmt.State, _ rune) { printAs(f, redactedBookFirst) }
+
+// LogValue shows no more than the type.
+func (BookFirstParams) LogValue() slog.Value { return slog.StringValue(redactedBookFirst) }
+
+func (b Booking) redacted() string {
+	return "closure.Booking{Appointment: " + b.Appointment.redacted() + "}"
+}
+
+// Format prints the appointment's id and nothing else, under every verb.
+func (b Booking) Format(f fmt.State, _ rune) { printAs(f, b.redacted()) }
+
+// LogValue shows the appointment's id and nothing else.
+func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 
 func (r Response) redacted() string {
 	return fmt.Sprintf("closure.Response{StatusCode: %d, Attempts: %d, RequestID: %q}", r.StatusCode, r.Attempts, printable(r.RequestID))

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -79,7 +80,7 @@ type ScheduleListParams struct {
 }
 
 func (p ScheduleListParams) check(op operation) error {
-	return firstError(
+	return cmp.Or(
 		checkOptionalID(op, "PractitionerID", p.PractitionerID),
 		checkOptionalID(op, "LocationID", p.LocationID),
 		checkOptionalID(op, "InsuranceID", p.InsuranceID),

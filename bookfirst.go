@@ -1,0 +1,159 @@
+package closure
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// BookFirstParams says for whom to book the first open slot, and where to look.
+// It prints redacted.
+type BookFirstParams struct {
+	PatientID      PatientID
+	Search         SlotSearch
+	InsuranceID    InsuranceID    // the insurance to check; zero: the search's, then the patient's own
+	InsuranceCheck InsuranceCheck // zero: RequireAccepted
+}
+
+func (p BookFirstParams) check() error {
+	op := opAppointmentsCreate
+	if p.InsuranceID != "" && p.Search.InsuranceID != "" && p.InsuranceID != p.Search.InsuranceID {
+		return &InputError{Op: op.name(), Field: "InsuranceID", Reason: "is another one than the search's"}
+	}
+	return cmp.Or(
+		checkID(op, "PatientID", p.PatientID),
+		checkInsuranceParams(p.InsuranceID, p.InsuranceCheck),
+		p.Search.check(),
+	)
+}
+
+// BookFirstAvailable walks the search and books the first slot that is
+// confirmed. Schedules that can't be booked, or don't pass the insurance check,
+// are left out. A slot that turns out to be taken ([ErrSlotUnavailable]) is
+// passed over; any other error ends the walk, an unknown outcome
+// ([*OutcomeUnknownError]) above all: the next slot could be a second
+// appointment. Each schedule and the patient are read once.
+//
+// No slot is [ErrNoSlot], joined with why where every schedule was left out, or
+// the errors of the schedules that couldn't be searched. Calling it again books
+// again: it looks for the patient's appointments only at the starts it tries.
+//
+// The calls and sources are those of [AvailabilitiesService.Search] and
+// [Client.BookSlot].
+func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (*Booking, error) {
+	_, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
+	if err = cmp.Or(err, params.check()); err != nil {
+		return nil, err
+	}
+	params.InsuranceID = cmp.Or(params.InsuranceID, params.Search.InsuranceID)
+	f := &firstBooking{
+		core:      c.core,
+		params:    params,
+		opts:      opts,
+		schedules: make(map[ScheduleID]*Schedule),
+		leftOut:   make(map[ScheduleID]error),
+	}
+	if err := f.readPatient(ctx); err != nil {
+		return nil, err
+	}
+	return f.book(ctx)
+}
+
+// A firstBooking is one walk of BookFirstAvailable.
+type firstBooking struct {
+	core    *core
+	params  BookFirstParams // InsuranceID is the one to check
+	opts    []CallOption
+	patient *Patient
+
+	mu        sync.Mutex // schedules are admitted side by side
+	schedules map[ScheduleID]*Schedule
+	leftOut   map[ScheduleID]error // why
+}
+
+func (f *firstBooking) readPatient(ctx context.Context) (err error) {
+	if f.params.InsuranceCheck == SkipInsuranceCheck || f.params.InsuranceID != "" {
+		return nil
+	}
+	f.patient, err = get[Patient](ctx, f.core, opPatientsGet, f.params.PatientID, withoutCapture(f.opts))
+	if err != nil {
+		return err
+	}
+	f.params.InsuranceID = f.patient.Insurance.ID
+	if f.params.InsuranceID == "" && f.params.InsuranceCheck == RequireAccepted {
+		return &InsuranceError{Status: InsuranceUnknown}
+	}
+	return nil
+}
+
+func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
+	var failures []error
+	for slot, err := range f.core.search(ctx, f.params.Search, f.admit, f.opts) {
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		booking, err := f.bookSlot(ctx, slot)
+		if OutcomeOf(err) == OutcomeUnknown || !errors.Is(err, ErrSlotUnavailable) {
+			return booking, err
+		}
+	}
+	if reasons := f.reasons(); len(failures) == 0 && len(f.schedules) == 0 && len(reasons) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrNoSlot, errors.Join(reasons...))
+	}
+	return nil, noSlot(failures)
+}
+
+// reasons are why schedules were left out, each once, in the caller's order.
+func (f *firstBooking) reasons() (reasons []error) {
+	said := make(map[string]bool)
+	for _, id := range f.params.Search.Schedules {
+		if reason := f.leftOut[id]; reason != nil && !said[reason.Error()] {
+			said[reason.Error()] = true
+			reasons = append(reasons, reason)
+		}
+	}
+	return reasons
+}
+
+func (f *firstBooking) bookSlot(ctx context.Context, slot Slot) (*Booking, error) {
+	f.mu.Lock()
+	schedule := f.schedules[slot.ScheduleID]
+	f.mu.Unlock()
+	return f.core.bookInTurn(ctx, BookSlotParams{
+		ScheduleID:     slot.ScheduleID,
+		PatientID:      f.params.PatientID,
+		StartAt:        slot.StartAt,
+		Duration:       slot.Duration,
+		InsuranceID:    f.params.InsuranceID,
+		InsuranceCheck: f.params.InsuranceCheck,
+	}, background{schedule, f.patient}, f.opts)
+}
+
+func (f *firstBooking) admit(schedule *Schedule) bool {
+	err := f.refusal(schedule)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.leftOut[schedule.ID] = err
+		return false
+	}
+	f.schedules[schedule.ID] = schedule
+	return true
+}
+
+func (f *firstBooking) refusal(schedule *Schedule) error {
+	check := f.params.InsuranceCheck
+	switch {
+	case !schedule.Bookable():
+		return ErrNotBookable
+	case check != SkipInsuranceCheck:
+		return checkInsurance(schedule, f.params.InsuranceID, check)
+	case f.params.Search.InsuranceID != "":
+		return checkInsurance(schedule, f.params.Search.InsuranceID, RequireAccepted)
+	default:
+		return nil
+	}
+}

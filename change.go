@@ -1,0 +1,134 @@
+package closure
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+)
+
+// RescheduleBooking moves an appointment to another start on its schedule. The
+// request is sent once. After a failure that leaves the outcome open the
+// appointment is read back for up to 10 s or until the context ends: moved as
+// wished is a success, else the outcome is unknown, an [*OutcomeUnknownError]
+// whose Attempt holds what is known. Calling it again with the same params is
+// safe: moving an appointment to where it is changes nothing.
+//
+// A rejection is looked into as in [Client.BookSlot]: an appointment that is
+// where it was wished is a success; a slot that is gone is [ErrSlotUnavailable]
+// joined with the [*APIError].
+//
+// PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
+func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
+	change := &change{
+		core: c.core,
+		id:   id,
+		opts: opts,
+		wished: func(a Appointment) bool {
+			return a.StartAt.Equal(params.StartAt) && a.Status != AppointmentCancelled &&
+				(params.Duration == 0 || a.Duration == params.Duration)
+		},
+		attempt: BookingAttempt{StartAt: params.StartAt, Duration: params.Duration},
+	}
+	changed, err := c.Appointments.Reschedule(ctx, id, params, opts...)
+	return change.settle(ctx, changed, err)
+}
+
+// CancelBooking cancels an appointment; cancelling one that is cancelled
+// succeeds. The request is sent once. After a failure that leaves the outcome
+// open the appointment is read back for up to 10 s or until the context ends:
+// cancelled is a success, else the outcome is unknown, an
+// [*OutcomeUnknownError] whose Attempt holds what is known of the appointment.
+// Calling it again is safe.
+//
+// POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
+func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {
+	change := &change{
+		core:   c.core,
+		id:     id,
+		opts:   opts,
+		wished: func(a Appointment) bool { return a.Status == AppointmentCancelled },
+	}
+	changed, err := c.Appointments.Cancel(ctx, id, opts...)
+	return change.settle(ctx, changed, err)
+}
+
+// A change is one write to an appointment that exists.
+type change struct {
+	core    *core
+	id      AppointmentID
+	opts    []CallOption
+	wished  func(Appointment) bool
+	attempt BookingAttempt
+}
+
+// settle says what came of the write.
+func (c *change) settle(ctx context.Context, changed *Appointment, err error) (*Appointment, error) {
+	c.attempt.AttemptedAt = time.Now() // as in send
+	switch {
+	case err == nil && c.wished(*changed):
+		return changed, nil
+	case err == nil:
+		return c.readBack(ctx, errOther)
+	case OutcomeOf(err) == OutcomeUnknown:
+		return c.readBack(ctx, err)
+	case looksTaken(err):
+		return c.classify(ctx, err)
+	default:
+		return nil, err
+	}
+}
+
+func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error) {
+	var done *Appointment
+	keepLooking(ctx, func(ctx context.Context) bool {
+		current, err := c.read(ctx)
+		if err == nil && c.wished(*current) {
+			done = current
+		}
+		return done != nil || noSuchCall(err)
+	})
+	if done != nil {
+		return done, nil
+	}
+	return nil, &OutcomeUnknownError{Attempt: c.attempt, Err: cause}
+}
+
+// read reads the appointment and notes what an attempt wants to know of it.
+func (c *change) read(ctx context.Context) (*Appointment, error) {
+	service := AppointmentsService{c.core}
+	current, err := service.Get(ctx, c.id, withoutCapture(c.opts)...)
+	if err != nil {
+		return nil, err
+	}
+	if current.ID != c.id {
+		return nil, errOther
+	}
+	c.attempt.ScheduleID, c.attempt.PatientID = current.ScheduleID, current.PatientID
+	if c.attempt.StartAt.IsZero() {
+		c.attempt.StartAt = current.StartAt
+	}
+	c.attempt.Duration = cmp.Or(c.attempt.Duration, current.Duration)
+	return current, nil
+}
+
+// classify says what a rejection means, by evidence.
+func (c *change) classify(ctx context.Context, rejection error) (*Appointment, error) {
+	current, err := c.read(ctx)
+	switch {
+	case err != nil:
+		return nil, rejection
+	case c.wished(*current):
+		return current, nil
+	case current.Status == AppointmentCancelled || c.attempt.StartAt.Equal(current.StartAt):
+		return nil, rejection // not about another slot
+	}
+	slots, err := c.core.slotsAround(ctx, c.attempt, c.opts)
+	if err != nil {
+		return nil, rejection
+	}
+	if _, open := slotAt(slots, c.attempt.StartAt); open {
+		return nil, rejection
+	}
+	return nil, fmt.Errorf("%w: %w", ErrSlotUnavailable, rejection)
+}

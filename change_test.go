@@ -1,0 +1,469 @@
+package closure_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+const (
+	moves   = "appointments.reschedule"
+	cancels = "appointments.cancel"
+	gets    = "appointments.get"
+)
+
+// movedTo is where the tests move the guide's appointment: a start of its own,
+// which no other slot overlaps.
+var movedTo = guide.start.Add(3 * time.Hour)
+
+// A changeCall is one of the two changes of an appointment at the guide's slot.
+type changeCall struct {
+	op   string
+	call func(ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error)
+	done func(closure.Appointment) bool
+}
+
+var (
+	moving = changeCall{moves, func(ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error) {
+		return d.client.RescheduleBooking(ctx, id, closure.AppointmentRescheduleParams{StartAt: movedTo}, opts...)
+	}, func(a closure.Appointment) bool {
+		return a.StartAt.Equal(movedTo) && a.Status == closure.AppointmentRescheduled
+	}}
+	cancelling = changeCall{cancels, func(ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error) {
+		return d.client.CancelBooking(ctx, id, opts...)
+	}, func(a closure.Appointment) bool { return a.Status == closure.AppointmentCancelled }}
+)
+
+// openSlots offers the slot to move to.
+func (d *desk) openSlots() { d.AddSlots(guide.schedule, closure.Slot{StartAt: movedTo}) }
+
+func (d *desk) change(ctx context.Context, t *testing.T, c changeCall, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error) {
+	t.Helper()
+	begin := time.Now()
+	changed, err := c.call(ctx, d, id, opts...)
+	d.took = time.Since(begin)
+	if (changed == nil) == (err == nil) {
+		t.Errorf("appointment %v and error %v: want exactly one", changed, err)
+	}
+	checkEnding(t, err)
+	return changed, err
+}
+
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	for _, c := range []changeCall{moving, cancelling} {
+		for _, test := range []struct {
+			name   string
+			faults []closuretest.Fault
+			opts   []closure.CallOption
+			want   closure.Outcome
+			is     []error
+			sent   int // zero: once
+			done   bool
+			took   time.Duration
+			reads  int // of the appointment, in the bubble; negative: not counted
+		}{
+			{name: "confirmed", done: true},
+			{name: "lost before", faults: []closuretest.Fault{closuretest.DropBefore(c.op)}, want: closure.OutcomeUnknown, took: 10 * time.Second, reads: 8},
+			{name: "lost after", faults: []closuretest.Fault{closuretest.DropAfter(c.op)}, done: true, reads: 1},
+			{name: "done, then 502", faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 502)}, done: true, reads: 1},
+			{name: "done, then 408", faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 408)}, done: true, reads: 1},
+			{name: "done, then 302", faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 302)}, done: true, reads: 1},
+			{name: "truncated", faults: []closuretest.Fault{closuretest.Truncate(c.op)}, done: true, reads: 1},
+			{name: "malformed", faults: []closuretest.Fault{closuretest.Malformed(c.op)}, done: true, reads: 1},
+			{name: "late answer", faults: []closuretest.Fault{closuretest.Delay(c.op, time.Minute)}, opts: []closure.CallOption{closure.WithTimeout(50 * time.Millisecond)}, done: true, took: 50 * time.Millisecond, reads: 1},
+			{name: "carried out late", faults: []closuretest.Fault{closuretest.CommitLate(c.op, 100*time.Millisecond)}, done: true, took: 250 * time.Millisecond, reads: 2},
+			{name: "500", faults: []closuretest.Fault{closuretest.Status(c.op, 500)}, want: closure.OutcomeUnknown, is: []error{closure.ErrServer}, took: 10 * time.Second, reads: 8},
+			{name: "429 once", faults: []closuretest.Fault{closuretest.Status(c.op, 429)}, sent: 2, done: true, reads: -1},
+			{name: "401", faults: []closuretest.Fault{closuretest.Status(c.op, 401)}, want: closure.OutcomeRejected, is: []error{closure.ErrUnauthorized}},
+			{name: "403", faults: []closuretest.Fault{closuretest.Status(c.op, 403)}, want: closure.OutcomeRejected, is: []error{closure.ErrForbidden}},
+			{name: "400", faults: []closuretest.Fault{closuretest.Status(c.op, 400)}, want: closure.OutcomeRejected, is: []error{closure.ErrInvalidRequest}, reads: 1},
+			{name: "404", faults: []closuretest.Fault{closuretest.Status(c.op, 404)}, want: closure.OutcomeRejected, is: []error{closure.ErrNotFound}, reads: 1},
+			{name: "409", faults: []closuretest.Fault{closuretest.Status(c.op, 409)}, want: closure.OutcomeRejected, is: []error{closure.ErrConflict}, reads: 1},
+			{name: "done, then 409", faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 409)}, done: true, reads: 1},
+			{name: "done, then 400", faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 400)}, done: true, reads: 1},
+
+			// An API without the call to read back with.
+			{name: "lost after, 404 on the read", faults: []closuretest.Fault{closuretest.DropAfter(c.op), always(closuretest.Status(gets, 404))}, want: closure.OutcomeUnknown, done: true, reads: 1},
+			{name: "lost after, 405 on the read", faults: []closuretest.Fault{closuretest.DropAfter(c.op), always(closuretest.Status(gets, 405))}, want: closure.OutcomeUnknown, done: true, reads: 1},
+			{name: "lost after, 400 on the read", faults: []closuretest.Fault{closuretest.DropAfter(c.op), always(closuretest.Status(gets, 400))}, want: closure.OutcomeUnknown, done: true, took: 10 * time.Second, reads: 8},
+			{name: "409, 500 on the read", faults: []closuretest.Fault{closuretest.Status(c.op, 409), always(closuretest.Status(gets, 500))}, want: closure.OutcomeRejected, is: []error{closure.ErrConflict}, reads: -1},
+		} {
+			atDesks(t, c.op+" "+test.name, func(t *testing.T, d *desk) {
+				d.openSlots()
+				a := d.takenBy(guide.patient)
+				d.Inject(test.faults...)
+				ctx := t.Context()
+				if test.want == closure.OutcomeUnknown {
+					ctx = d.patience(t)
+				}
+				changed, err := d.change(ctx, t, c, a.ID, test.opts...)
+				if got := closure.OutcomeOf(err); got != test.want {
+					t.Errorf("%v, want %v: %v", got, test.want, err)
+				}
+				isErrors(t, err, test.is...)
+				isNoErrors(t, err, closure.ErrSlotUnavailable)
+				if test.reads >= 0 {
+					d.tookInBubble(t, test.took)
+				}
+				if got := d.count(gets); !d.loopback && test.reads >= 0 && got != test.reads {
+					t.Errorf("the appointment was read %d times, want %d", got, test.reads)
+				}
+				if got := d.count(c.op); got != max(test.sent, 1) {
+					t.Errorf("sent %d times", got)
+				}
+				now := d.Appointments()
+				if len(now) != 1 || c.done(now[0]) != test.done {
+					t.Errorf("the ledger holds %s", show(now))
+				}
+				if changed != nil {
+					equal(t, "appointment", *changed, now[0])
+				}
+			})
+		}
+	}
+}
+
+// What an unknown outcome says of the appointment.
+func TestChangesUnknown(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		call  changeCall
+		start time.Time
+	}{{moving, movedTo}, {cancelling, guide.start}} {
+		atDesks(t, test.call.op, func(t *testing.T, d *desk) {
+			d.openSlots()
+			a := d.takenBy(guide.patient)
+			d.Inject(closuretest.Status(test.call.op, 429, "Retry-After", "0"), closuretest.DropBefore(test.call.op))
+			begin := time.Now()
+			_, err := d.change(d.patience(t), t, test.call, a.ID)
+			var unknown *closure.OutcomeUnknownError
+			if !errors.As(err, &unknown) {
+				t.Fatal(err)
+			}
+			if unknown.Attempt.AttemptedAt.Before(begin) || time.Since(unknown.Attempt.AttemptedAt) > longer {
+				t.Errorf("attempted at %s", unknown.Attempt.AttemptedAt)
+			}
+			unknown.Attempt.AttemptedAt = time.Time{}
+			equal(t, "attempt", unknown.Attempt, closure.BookingAttempt{ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: test.start, Duration: 30})
+		})
+	}
+	// What was moved, but not shown in time, is found by its new start.
+	inBubbleParallel(t, "resolved", func(t *testing.T, d *desk) {
+		d.openSlots()
+		a := d.takenBy(guide.patient)
+		d.Inject(closuretest.Status(moves, 429, "Retry-After", "40"), closuretest.CommitLate(moves, time.Minute))
+		begin := time.Now()
+		_, err := d.change(t.Context(), t, moving, a.ID)
+		var unknown *closure.OutcomeUnknownError
+		if !errors.As(err, &unknown) || unknown.Attempt.AttemptedAt.Sub(begin) < 40*time.Second {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		booking, err := d.client.ResolveBooking(t.Context(), unknown.Attempt)
+		noError(t, err)
+		if booking.Appointment.ID != a.ID {
+			t.Error("another appointment")
+		}
+	})
+}
+
+func inBubbleParallel(t *testing.T, name string, test func(t *testing.T, d *desk)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, test)
+	})
+}
+
+// A context that ends once the change may have left leaves it unknown.
+func TestChangesContextEnds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []changeCall{moving, cancelling} {
+		atDesks(t, c.op, func(t *testing.T, d *desk) {
+			d.openSlots()
+			a := d.takenBy(guide.patient)
+			d.Inject(closuretest.Delay(c.op, time.Minute))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			d.tamper = func(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+				time.AfterFunc(10*time.Millisecond, cancel)
+				return next.RoundTrip(req)
+			}
+			_, err := d.change(ctx, t, c, a.ID)
+			isErrors(t, err, closure.ErrOutcomeUnknown, context.Canceled)
+			d.tookInBubble(t, 10*time.Millisecond)
+
+			_, err = d.change(ctx, t, c, a.ID)
+			isErrors(t, err, context.Canceled)
+			if got := closure.OutcomeOf(err); got != closure.OutcomeNotSent {
+				t.Errorf("%v, want not sent: %v", got, err)
+			}
+		})
+	}
+}
+
+// What a server says of another appointment settles nothing.
+func TestChangesOtherAppointment(t *testing.T) {
+	t.Parallel()
+	for _, c := range []changeCall{moving, cancelling} {
+		wrong := closure.Appointment{ID: "appt_other", ScheduleID: guide.schedule, PatientID: "pt_other", StartAt: movedTo, Duration: 30, Status: closure.AppointmentRescheduled}
+		if c.op == cancels {
+			wrong.Status = closure.AppointmentCancelled
+		}
+		for name, test := range map[string]struct {
+			wrong  func(*http.Request) bool // which answers show it
+			faults []closuretest.Fault
+			want   closure.Outcome
+		}{
+			"confirmed":       {func(req *http.Request) bool { return req.Method != http.MethodGet }, nil, closure.OutcomeApplied},
+			"read back":       {func(req *http.Request) bool { return req.Method == http.MethodGet }, []closuretest.Fault{closuretest.DropBefore(c.op)}, closure.OutcomeUnknown},
+			"after rejection": {func(req *http.Request) bool { return req.Method == http.MethodGet }, []closuretest.Fault{closuretest.Status(c.op, 409)}, closure.OutcomeRejected},
+		} {
+			atDesks(t, c.op+" "+name, func(t *testing.T, d *desk) {
+				d.openSlots()
+				a := d.takenBy(guide.patient)
+				d.Inject(test.faults...)
+				d.tamper = func(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+					resp, err := next.RoundTrip(req)
+					if err == nil && test.wrong(req) {
+						return replace(resp, wrong), nil
+					}
+					return resp, err
+				}
+				ctx := t.Context()
+				if test.want == closure.OutcomeUnknown {
+					ctx = d.patience(t)
+				}
+				changed, err := d.change(ctx, t, c, a.ID)
+				if got := closure.OutcomeOf(err); got != test.want {
+					t.Errorf("%v, want %v: %v", got, test.want, err)
+				}
+				if changed != nil && changed.ID != a.ID {
+					t.Errorf("changed %v", changed)
+				}
+			})
+		}
+	}
+}
+
+// A success that does not show what was wished for is none.
+func TestChangesNotAsWished(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		call   changeCall
+		change func(*closure.Appointment)
+	}{
+		"not moved":           {moving, func(a *closure.Appointment) { a.StartAt = guide.start }},
+		"moved and cancelled": {moving, func(a *closure.Appointment) { a.Status = closure.AppointmentCancelled }},
+		"not cancelled":       {cancelling, func(a *closure.Appointment) { a.Status = closure.AppointmentScheduled }},
+	} {
+		atDesks(t, name, func(t *testing.T, d *desk) {
+			d.openSlots()
+			a := d.takenBy(guide.patient)
+			d.tamper = func(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+				wrong := a
+				wrong.StartAt = movedTo
+				test.change(&wrong)
+				if req.Method == http.MethodGet {
+					return next.RoundTrip(req)
+				}
+				_, _ = next.RoundTrip(req.Clone(context.WithoutCancel(req.Context())))
+				return newResponse(200, show(wrong)), nil
+			}
+			changed, err := d.change(t.Context(), t, test.call, a.ID)
+			noError(t, err) // it is done, and the read shows it
+			if !test.call.done(*changed) {
+				t.Errorf("changed to %s", show(changed))
+			}
+			if d.count(gets) != 1 {
+				t.Error("it was not read back")
+			}
+		})
+	}
+}
+
+func TestRescheduleBooking(t *testing.T) {
+	t.Parallel()
+	taken := func(d *desk) {
+		d.openSlots()
+		d.AddAppointment(closure.Appointment{ScheduleID: guide.schedule, PatientID: d.somebodyElse(), StartAt: movedTo})
+	}
+	for _, test := range []struct {
+		name  string
+		have  func(*desk)
+		fault closuretest.Fault
+		is    []error
+		isNot []error
+	}{
+		{"slot taken", taken, closuretest.Delay(moves, 0), []error{closure.ErrSlotUnavailable, closure.ErrConflict}, nil},
+		{"slot not offered", func(*desk) {}, closuretest.Delay(moves, 0), []error{closure.ErrSlotUnavailable, closure.ErrConflict}, nil},
+		{"slot taken, 400", taken, closuretest.Status(moves, 400), []error{closure.ErrSlotUnavailable, closure.ErrInvalidRequest}, nil},
+		{"slot taken, slots not known", func(d *desk) {
+			taken(d)
+			d.Inject(always(closuretest.Status("availabilities.list", 500)))
+		}, closuretest.Delay(moves, 0), []error{closure.ErrConflict}, []error{closure.ErrSlotUnavailable}},
+		{"slot open", (*desk).openSlots, closuretest.Status(moves, 409), []error{closure.ErrConflict}, []error{closure.ErrSlotUnavailable}},
+		{"403, slot taken", taken, closuretest.Status(moves, 403), []error{closure.ErrForbidden}, []error{closure.ErrSlotUnavailable}},
+	} {
+		atDesks(t, test.name, func(t *testing.T, d *desk) {
+			a := d.takenBy(guide.patient)
+			test.have(d)
+			d.Inject(test.fault)
+			_, err := d.change(t.Context(), t, moving, a.ID)
+			isErrors(t, err, test.is...)
+			isNoErrors(t, err, test.isNot...)
+			if got := closure.OutcomeOf(err); got != closure.OutcomeRejected {
+				t.Errorf("outcome %v", got)
+			}
+			if got := d.Appointments()[0]; got != a {
+				t.Errorf("changed to %s", show(got))
+			}
+		})
+	}
+	atDesks(t, "twice", func(t *testing.T, d *desk) {
+		d.openSlots()
+		a := d.takenBy(guide.patient)
+		for range 2 {
+			_, err := d.change(t.Context(), t, moving, a.ID)
+			noError(t, err)
+		}
+	})
+	atDesks(t, "cancelled", func(t *testing.T, d *desk) {
+		d.openSlots()
+		a := d.takenBy(guide.patient)
+		_, err := d.change(t.Context(), t, cancelling, a.ID)
+		noError(t, err)
+		_, err = d.change(t.Context(), t, moving, a.ID)
+		isErrors(t, err, closure.ErrConflict)
+		isNoErrors(t, err, closure.ErrSlotUnavailable)
+	})
+	atDesks(t, "duration", func(t *testing.T, d *desk) {
+		d.AddSlots(guide.schedule, closure.Slot{StartAt: movedTo, Duration: 45})
+		a := d.takenBy(guide.patient)
+		d.Inject(closuretest.DropAfter(moves))
+		moved, err := d.client.RescheduleBooking(t.Context(), a.ID, closure.AppointmentRescheduleParams{StartAt: movedTo, Duration: 45})
+		noError(t, err)
+		if moved.Duration != 45 || moved.ID != a.ID {
+			t.Errorf("moved to %s", show(moved))
+		}
+	})
+	// An appointment that is at the new start, but not of the new duration, was not
+	// changed.
+	atDesks(t, "duration alone", func(t *testing.T, d *desk) {
+		d.AddSlots(guide.schedule, closure.Slot{StartAt: guide.start, Duration: 60})
+		a := d.takenBy(guide.patient)
+		d.Inject(closuretest.DropBefore(moves))
+		_, err := d.client.RescheduleBooking(d.patience(t), a.ID, closure.AppointmentRescheduleParams{StartAt: guide.start, Duration: 60})
+		isErrors(t, err, closure.ErrOutcomeUnknown)
+	})
+}
+
+func TestCancelBooking(t *testing.T) {
+	t.Parallel()
+	atDesks(t, "twice", func(t *testing.T, d *desk) {
+		a := d.takenBy(guide.patient)
+		for range 2 {
+			cancelled, err := d.change(t.Context(), t, cancelling, a.ID)
+			noError(t, err)
+			if cancelled.Status != closure.AppointmentCancelled || cancelled.ID != a.ID {
+				t.Errorf("cancelled %s", show(cancelled))
+			}
+		}
+	})
+	// An API that refuses to cancel what is cancelled.
+	for _, status := range []int{400, 404, 409} {
+		atDesks(t, "refused the second time", func(t *testing.T, d *desk) {
+			a := d.takenBy(guide.patient)
+			_, err := d.change(t.Context(), t, cancelling, a.ID)
+			noError(t, err)
+			d.Inject(closuretest.Status(cancels, status))
+			_, err = d.change(t.Context(), t, cancelling, a.ID)
+			noError(t, err)
+		})
+	}
+	atDesks(t, "no such appointment", func(t *testing.T, d *desk) {
+		_, err := d.change(t.Context(), t, cancelling, "appt_none")
+		isErrors(t, err, closure.ErrNotFound)
+		if got := closure.OutcomeOf(err); got != closure.OutcomeRejected {
+			t.Errorf("outcome %v", got)
+		}
+	})
+	// What was cancelled does not count as booked.
+	atDesks(t, "booked again", func(t *testing.T, d *desk) {
+		first, err := d.bookSlot(t.Context(), t, slot())
+		noError(t, err)
+		_, err = d.change(t.Context(), t, cancelling, first.Appointment.ID)
+		noError(t, err)
+		second, err := d.bookSlot(t.Context(), t, slot())
+		if got := ending(second, err); got != "booked" || second.Appointment.ID == first.Appointment.ID {
+			t.Errorf("%s: %v", got, err)
+		}
+		d.sent(t, 2, 2)
+	})
+	// Nor does what was moved away.
+	atDesks(t, "moved, then booked again", func(t *testing.T, d *desk) {
+		d.openSlots()
+		first, err := d.bookSlot(t.Context(), t, slot())
+		noError(t, err)
+		_, err = d.change(t.Context(), t, moving, first.Appointment.ID)
+		noError(t, err)
+		second, err := d.bookSlot(t.Context(), t, slot())
+		if got := ending(second, err); got != "booked" {
+			t.Errorf("%s: %v", got, err)
+		}
+		params := slot()
+		params.StartAt = movedTo
+		again, err := d.bookSlot(t.Context(), t, params)
+		if got := ending(again, err); got != "recovered" || again.Appointment.ID != first.Appointment.ID {
+			t.Errorf("%s: %v", got, err)
+		}
+		d.sent(t, 2, 2)
+	})
+}
+
+// The caller's options hold, and the answer to the change is what is captured.
+func TestChangesOptions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []changeCall{moving, cancelling} {
+		atDesks(t, c.op, func(t *testing.T, d *desk) {
+			d.openSlots()
+			a := d.takenBy(guide.patient)
+			d.Inject(closuretest.StatusAfter(c.op, 502))
+			var captured closure.Response
+			opts := append(make([]closure.CallOption, 0, 8), closure.CaptureResponse(&captured))
+			_, err := d.change(t.Context(), t, c, a.ID, opts...)
+			noError(t, err)
+			if captured.StatusCode != 502 || opts[:2][1] != nil {
+				t.Errorf("captured %v", captured)
+			}
+		})
+	}
+}
+
+func TestChangesInput(t *testing.T) {
+	t.Parallel()
+	start := closure.AppointmentRescheduleParams{StartAt: guide.start}
+	rescheduleBooking := func(id closure.AppointmentID, params closure.AppointmentRescheduleParams) callFunc {
+		return func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
+			return c.RescheduleBooking(ctx, id, params, opts...)
+		}
+	}
+	testBadInputs(t, []badInput{
+		{"no id", rescheduleBooking("", start), moves, "ID"},
+		{"id of another kind", rescheduleBooking("pt_x", start), moves, "ID"},
+		{"no start", rescheduleBooking("appt_1", closure.AppointmentRescheduleParams{}), moves, "StartAt"},
+		{"negative duration", rescheduleBooking("appt_1", closure.AppointmentRescheduleParams{StartAt: guide.start, Duration: -1}), moves, "Duration"},
+		{"cancel: no id", func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
+			return c.CancelBooking(ctx, "", opts...)
+		}, cancels, "ID"},
+		{"cancel: no context", func(_ context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
+			var none context.Context
+			return c.CancelBooking(none, "appt_1", opts...)
+		}, cancels, "ctx"},
+	})
+}

@@ -1,0 +1,118 @@
+package closure_test
+
+import (
+	"net/http"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// allCalls returns the calls of all resources.
+func allCalls() []apiCall {
+	return slices.Concat(patientCalls, practitionerCalls, scheduleCalls, availabilityCalls, appointmentCalls, directoryCalls, indexVersionCalls)
+}
+
+// goName is how an operation is called: "appointment_types.get" is
+// AppointmentTypes.Get.
+func goName(op string) string {
+	var b strings.Builder
+	for _, word := range strings.FieldsFunc(op, func(r rune) bool { return r == '_' }) {
+		service, method, found := strings.Cut(word, ".")
+		b.WriteString(strings.ToUpper(service[:1]) + service[1:])
+		if found {
+			b.WriteString("." + strings.ToUpper(method[:1]) + method[1:])
+		}
+	}
+	return b.String()
+}
+
+func TestOperationTable(t *testing.T) {
+	t.Parallel()
+	names, routes := map[string]bool{}, map[string]bool{}
+	for _, op := range closure.Operations() {
+		if names[op.Name] || routes[op.Method+" "+op.Route] {
+			t.Errorf("%s or its route is there twice", op.Name)
+		}
+		names[op.Name], routes[op.Method+" "+op.Route] = true, true
+		if !regexp.MustCompile(`^[a-z_]+\.[a-z]+$`).MatchString(op.Name) {
+			t.Errorf("name %q", op.Name)
+		}
+		if !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPatch}, op.Method) {
+			t.Errorf("%s: method %q", op.Name, op.Method)
+		}
+		if !regexp.MustCompile(`^/[a-z_]+(/\{id\}(/[a-z]+)?)?$`).MatchString(op.Route) {
+			t.Errorf("%s: route %q", op.Name, op.Route)
+		}
+		if !slices.Contains([]string{"guide", "reference", "inferred"}, op.Source) {
+			t.Errorf("%s: source %q", op.Name, op.Source)
+		}
+	}
+}
+
+// Every operation has a method and a test, and every method an operation.
+func TestOperationsAreComplete(t *testing.T) {
+	t.Parallel()
+	tested := map[string]bool{}
+	for _, call := range allCalls() {
+		tested[call.op] = true
+	}
+	methods := serviceMethods()
+	for _, op := range closure.Operations() {
+		if !tested[op.Name] {
+			t.Errorf("%s is in no test table, so the canary test passes it over", op.Name)
+		}
+		if !methods[goName(op.Name)] {
+			t.Errorf("%s: there is no method %s", op.Name, goName(op.Name))
+		}
+		delete(methods, goName(op.Name))
+	}
+	for _, helper := range []string{"Patients.Find", "Availabilities.Search", "Availabilities.First"} {
+		delete(methods, helper)
+	}
+	if len(methods) > 0 {
+		t.Errorf("methods without operation: %v", methods)
+	}
+}
+
+// serviceMethods are the methods of all services, "Patients.List".
+func serviceMethods() map[string]bool {
+	methods := map[string]bool{}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[closure.Client]()) {
+		if !field.IsExported() {
+			continue
+		}
+		for i := range field.Type.NumMethod() {
+			methods[field.Name+"."+field.Type.Method(i).Name] = true
+		}
+	}
+	return methods
+}
+
+// The README's coverage table says of every operation how it is called, its
+// method and path, and its source, which a note in parentheses may follow.
+func TestREADMECoverage(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	noError(t, err)
+	rows := map[string]string{}
+	for line := range strings.Lines(strings.ReplaceAll(string(text), "`", "")) {
+		cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+		if len(cells) != 3 {
+			continue
+		}
+		source, _, _ := strings.Cut(cells[2], " ")
+		for _, call := range strings.Split(cells[0], ", ") {
+			rows[call] = cells[1] + " | " + source
+		}
+	}
+	for _, op := range closure.Operations() {
+		if got, want := rows[goName(op.Name)], op.Method+" "+op.Route+" | "+op.Source; got != want {
+			t.Errorf("the row of %s says %q, want %q", goName(op.Name), got, want)
+		}
+	}
+}

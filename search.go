@@ -1,0 +1,339 @@
+package closure
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/closurehealth/closure-go/internal/transport"
+)
+
+// A SlotSearch says which open slots to look for, on which schedules.
+type SlotSearch struct {
+	Schedules   []ScheduleID   // at least one; a repeated one counts once
+	From, To    time.Time      // half open: slots that start at From or later and before To
+	Zone        *time.Location // the zone of the three filters below; default UTC
+	Weekdays    []time.Weekday // local day a slot starts on; none: any
+	NotBefore   *ClockTime     // local time of day a slot starts at the earliest
+	NotAfter    *ClockTime     // … and at the latest, itself included; before NotBefore: across midnight
+	MinDuration Minutes
+
+	// InsuranceID leaves out schedules that don't accept it, those that list no
+	// insurance at all among them: [Client.BookSlot] would refuse them too.
+	// Each schedule is read once for it.
+	InsuranceID InsuranceID
+
+	Window      time.Duration // how much of the range is asked for at a time, default 7 days
+	Concurrency int           // schedules asked at once, default 8
+}
+
+const (
+	defaultWindow      = 7 * 24 * time.Hour
+	defaultConcurrency = 8
+)
+
+// normalized is a copy with defaults that shares nothing with the caller's.
+func (s SlotSearch) normalized() SlotSearch {
+	setDefault(&s.Zone, time.UTC)
+	setDefault(&s.Window, defaultWindow)
+	setDefault(&s.Concurrency, defaultConcurrency)
+	s.NotBefore, s.NotAfter = clone(s.NotBefore), clone(s.NotAfter)
+	s.Weekdays = slices.Clone(s.Weekdays)
+	ids := make([]ScheduleID, 0, len(s.Schedules))
+	seen := make(map[ScheduleID]bool, len(s.Schedules))
+	for _, id := range s.Schedules {
+		if !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	s.Schedules = ids
+	return s
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
+}
+
+func (s SlotSearch) check() error {
+	op := opAvailabilitiesList
+	invalid := func(field, reason string) error {
+		return &InputError{Op: op.name(), Field: field, Reason: reason}
+	}
+	for _, id := range s.Schedules {
+		if err := checkID(op, "Schedules", id); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(s.Schedules) == 0:
+		return invalid("Schedules", "is empty")
+	case s.From.IsZero():
+		return invalid("From", "is zero: a search needs both ends")
+	case s.To.IsZero():
+		return invalid("To", "is zero: a search needs both ends")
+	case s.To.Before(s.From):
+		return invalid("To", "is before From")
+	case s.NotBefore != nil && !s.NotBefore.valid():
+		return invalid("NotBefore", "is not a time of day")
+	case s.NotAfter != nil && !s.NotAfter.valid():
+		return invalid("NotAfter", "is not a time of day")
+	case slices.ContainsFunc(s.Weekdays, func(d time.Weekday) bool { return d < time.Sunday || d > time.Saturday }):
+		return invalid("Weekdays", "holds something that is not a day of the week")
+	case !s.MinDuration.valid():
+		return invalid("MinDuration", "is not from 0 to 10080 minutes")
+	case s.Window < 0:
+		return invalid("Window", "is negative")
+	case s.Concurrency < 0:
+		return invalid("Concurrency", "is negative")
+	}
+	return cmp.Or(checkYear(op, "From", s.From), checkYear(op, "To", s.To), checkOptionalID(op, "InsuranceID", s.InsuranceID))
+}
+
+// wants tells whether a slot passes the filters.
+func (s *SlotSearch) wants(slot Slot) bool {
+	local := slot.StartAt.In(s.Zone)
+	return slot.Duration >= s.MinDuration &&
+		(len(s.Weekdays) == 0 || slices.Contains(s.Weekdays, local.Weekday())) &&
+		s.wantsTimeOfDay(local)
+}
+
+func (s *SlotSearch) wantsTimeOfDay(local time.Time) bool {
+	// By the clock on the wall, not by time since midnight: on the day of a
+	// change to or from summer time they differ.
+	hour, minute, second := local.Clock()
+	now := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute +
+		time.Duration(second)*time.Second + time.Duration(local.Nanosecond())
+	early := s.NotBefore != nil && now < s.NotBefore.sinceMidnight()
+	late := s.NotAfter != nil && now > s.NotAfter.sinceMidnight()
+	if s.acrossMidnight() {
+		return !early || !late
+	}
+	return !early && !late
+}
+
+func (s *SlotSearch) acrossMidnight() bool {
+	return s.NotBefore != nil && s.NotAfter != nil && s.NotAfter.sinceMidnight() < s.NotBefore.sinceMidnight()
+}
+
+func (c ClockTime) sinceMidnight() time.Duration {
+	return time.Duration(c.Hour)*time.Hour + time.Duration(c.Minute)*time.Minute
+}
+
+// Search yields the open slots of several schedules in order of start (ties: in
+// the order of Schedules), filtered. It works window by window: the first
+// window of all schedules is asked for, merged and yielded, the next when the
+// loop gets there, so that stopping early stops the requests, and memory holds
+// one window. No request runs while the loop's body does. Ranging again starts
+// afresh.
+//
+// A schedule that fails is yielded once as (Slot{ScheduleID: id}, err), ahead of
+// the window's slots, and the others go on without it. A failure that concerns
+// them all (an [InputError], 401, 403, the end of the context) is yielded once
+// and ends the search.
+//
+// The estimated earliest slot of a schedule is not used: it is an estimate.
+//
+// GET /schedules/{id}/slots for each schedule and window (source: inferred; a
+// range is taken to mean the slots that start in it), and with InsuranceID
+// GET /schedules/{id} (source: guide) once for each schedule. Only reads: safe
+// to range again.
+func (s *AvailabilitiesService) Search(ctx context.Context, search SlotSearch, opts ...CallOption) iter.Seq2[Slot, error] {
+	var admit func(*Schedule) bool
+	if search.InsuranceID != "" {
+		admit = func(schedule *Schedule) bool {
+			return schedule.CheckInsurance(search.InsuranceID) == InsuranceAccepted
+		}
+	}
+	return s.core.search(ctx, search, admit, opts)
+}
+
+// First returns the earliest slot that the search finds. It asks for no more
+// windows than that takes. A schedule that fails is passed over as long as
+// another one has a slot. No slot at all is [ErrNoSlot] only if every schedule
+// was looked at; otherwise the failures are returned.
+//
+// The calls and sources are those of Search.
+func (s *AvailabilitiesService) First(ctx context.Context, search SlotSearch, opts ...CallOption) (Slot, error) {
+	var failures []error
+	for slot, err := range s.Search(ctx, search, opts...) {
+		if err == nil {
+			return slot, nil
+		}
+		failures = append(failures, err)
+	}
+	return Slot{}, noSlot(failures)
+}
+
+func noSlot(failures []error) error {
+	switch len(failures) {
+	case 0:
+		return ErrNoSlot
+	case 1:
+		return failures[0]
+	default:
+		return errors.Join(failures...)
+	}
+}
+
+// search is Search with any rule for which schedules to look at; without one
+// (nil) no schedule is read.
+func (c *core) search(ctx context.Context, search SlotSearch, admit func(*Schedule) bool, opts []CallOption) iter.Seq2[Slot, error] {
+	invalid := search.check()
+	search = search.normalized()
+	opts = withoutCapture(opts)
+	return func(yield func(Slot, error) bool) {
+		if invalid != nil {
+			yield(Slot{}, invalid)
+			return
+		}
+		w := newSlotWalk(c, search, admit, opts)
+		for from := search.From; from.Before(search.To); from = from.Add(search.Window) {
+			to := from.Add(search.Window)
+			if to.After(search.To) {
+				to = search.To
+			}
+			if !w.window(ctx, from, to, yield) {
+				return
+			}
+		}
+	}
+}
+
+// A slotWalk goes through the windows of one search.
+type slotWalk struct {
+	core   *core
+	search SlotSearch
+	admit  func(*Schedule) bool
+	opts   []CallOption
+	lanes  []*lane // of the schedules still looked at, in the caller's order
+}
+
+// A lane is one schedule's part of a walk, touched by one goroutine at a time.
+type lane struct {
+	id       ScheduleID
+	admitted bool
+	leftOut  bool
+	slots    []Slot // of the current window
+	err      error
+}
+
+func newSlotWalk(c *core, search SlotSearch, admit func(*Schedule) bool, opts []CallOption) *slotWalk {
+	w := &slotWalk{core: c, search: search, admit: admit, opts: opts}
+	for _, id := range search.Schedules {
+		w.lanes = append(w.lanes, &lane{id: id, admitted: admit == nil})
+	}
+	return w
+}
+
+// window asks for one window and yields it; false ends the walk.
+func (w *slotWalk) window(ctx context.Context, from, to time.Time, yield func(Slot, error) bool) bool {
+	if err := w.fetch(ctx, from, to); err != nil {
+		yield(Slot{}, err)
+		return false
+	}
+	for _, l := range w.lanes {
+		if l.err != nil && !yield(Slot{ScheduleID: l.id}, l.err) {
+			return false
+		}
+	}
+	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool { return l.leftOut || l.err != nil })
+	for _, slot := range w.merge() {
+		if err := ended(ctx); err != nil { // by the loop's body, or while it ran
+			yield(Slot{}, err)
+			return false
+		}
+		if !yield(slot, nil) {
+			return false
+		}
+	}
+	return len(w.lanes) > 0
+}
+
+// fetch fills every lane, some of them at once. Its error is one that concerns
+// them all.
+func (w *slotWalk) fetch(ctx context.Context, from, to time.Time) error {
+	if ctx == nil {
+		return &InputError{Op: opAvailabilitiesList.name(), Field: "ctx", Reason: "is nil"}
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(w.search.Concurrency)
+	for _, l := range w.lanes {
+		group.Go(func() error {
+			l.slots, l.err = w.slots(groupCtx, l, from, to)
+			if concernsAll(ctx, l.err) {
+				return l.err
+			}
+			return nil
+		})
+	}
+	return cmp.Or(group.Wait(), ended(ctx))
+}
+
+func concernsAll(ctx context.Context, err error) bool {
+	return errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrForbidden) || errors.Is(err, ErrInvalidInput) ||
+		ctx.Err() != nil && errors.Is(err, ctx.Err())
+}
+
+// ended is the end of the context, where no call reports it.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return newTransportError(opAvailabilitiesList, transport.Answer{}, err)
+	}
+	return nil
+}
+
+func (w *slotWalk) slots(ctx context.Context, l *lane, from, to time.Time) ([]Slot, error) {
+	if !l.admitted {
+		schedule, err := get[Schedule](ctx, w.core, opSchedulesGet, l.id, w.opts)
+		if err != nil {
+			return nil, err
+		}
+		l.admitted = w.admit(schedule)
+		l.leftOut = !l.admitted
+	}
+	if l.leftOut {
+		return nil, nil
+	}
+	service := AvailabilitiesService{w.core}
+	// The wire has milliseconds: rounding the end down would lose a slot.
+	asked := AvailabilityListParams{From: from, To: to.Add(time.Millisecond - 1)}
+	slots, err := service.List(ctx, l.id, asked, w.opts...)
+	if err != nil {
+		return nil, err
+	}
+	// The range is inferred: a server may ignore it. And two windows must not
+	// both yield what lies on their border.
+	slots = slices.DeleteFunc(slots, func(s Slot) bool {
+		return s.StartAt.Before(from) || !s.StartAt.Before(to) || !w.search.wants(s)
+	})
+	slices.SortFunc(slots, func(a, b Slot) int {
+		return cmp.Or(a.StartAt.Compare(b.StartAt), cmp.Compare(a.Duration, b.Duration))
+	})
+	slots = slices.CompactFunc(slots, func(a, b Slot) bool {
+		return a.StartAt.Equal(b.StartAt) && a.Duration == b.Duration
+	})
+	// A copy, for a server that ignores the range sent it whole: to keep a part
+	// of the answer is to keep all of it.
+	return append([]Slot(nil), slots...), nil
+}
+
+// merge empties the lanes into one list in order of start; ties stay in the
+// order of the lanes.
+func (w *slotWalk) merge() []Slot {
+	all := make([][]Slot, len(w.lanes))
+	for i, l := range w.lanes {
+		all[i], l.slots = l.slots, nil
+	}
+	merged := slices.Concat(all...) // grown once: there can be 100,000s
+	slices.SortStableFunc(merged, func(a, b Slot) int { return a.StartAt.Compare(b.StartAt) })
+	return merged
+}

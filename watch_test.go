@@ -1,0 +1,75 @@
+package closure_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/closurehealth/closure-go"
+)
+
+func TestWithObserver(t *testing.T) {
+	t.Parallel()
+	dial := &net.OpError{Op: "dial", Err: errors.New("no route")}
+	create, get := appointmentCalls[0], appointmentCalls[1]
+	event := func(a apiCall, attempt, status int, outcome closure.Outcome) closure.Event {
+		spec := a.spec(t)
+		e := closure.Event{Op: spec.Name, Method: spec.Method, Route: spec.Route, Attempt: attempt, StatusCode: status, Outcome: outcome}
+		if status != 0 {
+			e.RequestID = "req_1"
+		}
+		return e
+	}
+	for _, tt := range []struct {
+		name   string
+		call   apiCall
+		status int
+		err    error
+		want   []closure.Event
+	}{
+		{"applied", create, 200, nil, []closure.Event{
+			event(create, 1, 200, closure.OutcomeApplied), event(create, 0, 200, closure.OutcomeApplied),
+		}},
+		{"rejected", create, 409, nil, []closure.Event{
+			event(create, 1, 409, closure.OutcomeRejected), event(create, 0, 409, closure.OutcomeRejected),
+		}},
+		{"server error of a write", create, 500, nil, []closure.Event{
+			event(create, 1, 500, closure.OutcomeUnknown), event(create, 0, 500, closure.OutcomeUnknown),
+		}},
+		{"server error of a read", get, 500, nil, []closure.Event{
+			event(get, 1, 500, closure.OutcomeNotSent), event(get, 2, 500, closure.OutcomeNotSent), event(get, 0, 500, closure.OutcomeNotSent),
+		}},
+		{"not sent", create, 0, dial, []closure.Event{
+			event(create, 1, 0, closure.OutcomeNotSent), event(create, 2, 0, closure.OutcomeNotSent), event(create, 0, 0, closure.OutcomeNotSent),
+		}},
+		{"lost", create, 0, io.ErrUnexpectedEOF, []closure.Event{
+			event(create, 1, 0, closure.OutcomeUnknown), event(create, 0, 0, closure.OutcomeUnknown),
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(*http.Request) (*http.Response, error) {
+				if tt.err != nil {
+					return nil, tt.err
+				}
+				return newResponse(tt.status, appointmentJSON, "X-Request-Id", "req_1"), nil
+			})
+			var got, second []closure.Event
+			observe := func(events *[]closure.Event) closure.Option {
+				return closure.WithObserver(func(_ context.Context, e closure.Event) {
+					if e.Duration <= 0 {
+						t.Errorf("duration %v", e.Duration)
+					}
+					e.Duration = 0
+					*events = append(*events, e)
+				})
+			}
+			_, _ = tt.call.call(t.Context(), s.client(t, observe(&got), observe(&second)), guide, closure.WithMaxAttempts(2))
+			equal(t, "events", got, tt.want)
+			equal(t, "events of the second observer", second, got)
+		})
+	}
+}
