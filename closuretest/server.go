@@ -1,0 +1,163 @@
+package closuretest
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	closure "github.com/closurehealth/closure-go"
+)
+
+// A Server is a stateful double of the API. It is safe for concurrent use, and
+// makes no goroutine unless it is started.
+type Server struct {
+	seed       uint64
+	timeline   timeline
+	lag        time.Duration
+	duplicates bool
+	config     config
+
+	routes   []route
+	faults   faultSet
+	requests requestLog
+	loopback loopback
+	misuse   atomic.Pointer[string] // set: every request is answered with it
+	closed   atomic.Bool
+
+	mu    sync.Mutex // never held while waiting
+	store *store
+	late  lateWrites
+}
+
+// New returns a server that is loaded with the guide's data: the patient Trisha
+// Pandit, the practitioner Deepika Sanon, her schedule and its three slots.
+func New(opts ...Option) *Server {
+	cfg := newConfig(opts)
+	s := &Server{
+		seed:       cfg.seed,
+		timeline:   cfg.timeline,
+		lag:        cfg.lag,
+		duplicates: cfg.duplicates,
+		config:     cfg,
+		routes:     newRoutes(),
+		faults:     newFaultSet(cfg.seed),
+		requests:   requestLog{keep: cfg.keep, base: digest("requests", strconv.FormatUint(cfg.seed, 10))},
+		store:      newStore(),
+	}
+	s.loadGuide()
+	if cfg.generated != nil {
+		s.loadClinic(*cfg.generated)
+	}
+	if cfg.tb != nil {
+		cfg.tb.Cleanup(s.report)
+	}
+	return s
+}
+
+// Client returns a client whose calls go to the server within the process: no
+// socket, no goroutine, so that it works inside a testing/synctest bubble. Its
+// key is [closure.QuickstartKey]; opts come after that. An option that
+// [closure.NewClient] refuses is reported as the answer to every call.
+func (s *Server) Client(opts ...closure.Option) *closure.Client {
+	inProcess := closure.WithHTTPClient(&http.Client{Transport: s.Transport()})
+	client, err := closure.NewClient(closure.QuickstartKey, append([]closure.Option{inProcess}, opts...)...)
+	if err == nil {
+		return client
+	}
+	s.misused("Client: " + err.Error())
+	client, _ = closure.NewClient(closure.QuickstartKey, inProcess) // nothing in it to refuse
+	return client
+}
+
+// Appointments returns the ledger: what was really committed, in that order,
+// each appointment as it is now. A late write is in it once its time has come.
+func (s *Server) Appointments() []closure.Appointment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(s.timeline.elapsed())
+	appointments := make([]closure.Appointment, len(s.store.appointments.entries))
+	for i, e := range s.store.appointments.entries {
+		appointments[i] = e.current()
+	}
+	return appointments
+}
+
+// Requests returns what arrived, in that order: also what was refused or fell
+// victim to a fault. The Authorization header is not kept, and of a request in
+// live mode only its operation is.
+func (s *Server) Requests() []Request { return s.requests.all() }
+
+// Inject adds faults. They strike the requests of their operation in the order
+// in which they were added, one a request; only a [Delay] adds to what others
+// do. A fault that can never strike, for its operation has no such name, is
+// reported as the answer to every call.
+func (s *Server) Inject(f ...Fault) {
+	for _, fault := range f {
+		if problem := fault.problem(s.routes); problem != "" {
+			s.misused("Inject: " + problem)
+			continue
+		}
+		s.faults.add(fault)
+	}
+}
+
+// Injected returns the faults, in the order in which they were added, and how
+// often each struck so far.
+func (s *Server) Injected() []Injection { return s.faults.all() }
+
+// Seed returns the seed that the server's ids, data and draws are made from.
+func (s *Server) Seed() uint64 { return s.seed }
+
+// String names the seed, and the faults with how often each struck: what a
+// failing test should log. [ReportTo] does.
+func (s *Server) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "closuretest.Server{seed: %d", s.seed)
+	if g := s.config.generated; g != nil {
+		fmt.Fprintf(&b, ", schedules: %d, slots each: %d", g.schedules, g.slotsEach)
+	}
+	if s.duplicates {
+		b.WriteString(", accepts duplicates")
+	}
+	if s.lag > 0 {
+		fmt.Fprintf(&b, ", reads lag by %s", s.lag)
+	}
+	for _, injection := range s.Injected() {
+		b.WriteString("; " + injection.String())
+	}
+	return b.String() + "}"
+}
+
+// Operations returns the names of all operations, which faults are for.
+func Operations() []string {
+	routes := newRoutes()
+	names := make([]string, len(routes))
+	for i := range routes {
+		names[i] = routes[i].op
+	}
+	return names
+}
+
+// misused notes that a test uses the server wrongly where no error can be
+// returned. The first note stays.
+func (s *Server) misused(problem string) {
+	problem = "closuretest: " + problem
+	if s.misuse.CompareAndSwap(nil, &problem) && s.config.tb != nil {
+		s.config.tb.Helper()
+		s.config.tb.Logf("%s", problem)
+	}
+}
+
+// report ends the server with its test.
+func (s *Server) report() {
+	if t := s.config.tb; t.Failed() {
+		t.Helper()
+		name := strings.ReplaceAll(t.Name(), "/", "$/^")
+		t.Logf("%s\nto repeat a run whose seed is closuretest.RandomSeed(): %s=%d go test -run '^%s$'", s, SeedVariable, s.seed, name)
+	}
+	s.Close()
+}

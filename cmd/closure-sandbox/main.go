@@ -1,0 +1,131 @@
+// Command closure-sandbox serves a test double of the Railway (Closure Health)
+// booking API, for programs in any language and for trying things with curl:
+//
+//	go run ./cmd/closure-sandbox -addr 127.0.0.1:8080
+//
+// It is loaded with the data of the vendor's booking guide; -schedules and
+// -slots add a generated clinic. It takes test keys such as
+// ch_sk_test_quickstart, refuses live ones, and forgets all when it stops, on
+// SIGINT or SIGTERM.
+//
+// -fault makes it fail. A fault is an operation, what happens, and an argument
+// where that needs one, then p= for a probability, n= for a count (0: for ever)
+// and, for status, h= for a header (without a colon in it); without p and n it
+// strikes once:
+//
+//	appointments.create:drop-before           connection lost, nothing done
+//	appointments.create:drop-after:p=0.1      done, then connection lost
+//	appointments.create:commit-late:20s       connection lost, done 20 s later
+//	patients.list:status:429:h=Retry-After=2  answered 429, nothing done
+//	appointments.create:status-after:502      done, then answered 502
+//	availabilities.list:delay:3s:n=0          answered 3 s late
+//	schedules.get:truncate:n=2                half of the answer
+//	schedules.get:malformed                   HTML instead of JSON
+//	patients.list:huge:300000000              an answer of 300 MB, as a gzip bomb
+//
+// The operation * is any.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// The program's exit codes.
+const (
+	exitOK    = 0
+	exitError = 1 // it could not listen, or could not stop cleanly
+	exitUsage = 2 // a flag is wrong
+)
+
+// run is the program: it serves until ctx is done, and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	s, err := parseSettings(args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = fmt.Fprint(stdout, usage()) // nobody to tell
+		return exitOK
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "closure-sandbox: %v (-help lists the flags)\n", err)
+		return exitUsage
+	}
+	if err := serve(ctx, s, stdout, stderr); err != nil {
+		_, _ = fmt.Fprintf(stderr, "closure-sandbox: %v\n", err)
+		return exitError
+	}
+	return exitOK
+}
+
+// grace is how long requests that are being served may take when the program
+// is to stop.
+const grace = 5 * time.Second
+
+func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
+	options := append(s.options(), closuretest.KeepRequests(0)) // it may run for weeks
+	if s.log {
+		options = append(options, closuretest.WithLogger(slog.New(slog.NewTextHandler(stderr, nil))))
+	}
+	double := closuretest.New(options...)
+	defer double.Close()
+	double.Inject(s.faults...)
+
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	requests, abandon := context.WithCancel(context.Background())
+	defer abandon()
+	server := &http.Server{
+		Handler:           double.Handler(),
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Serve(listener) }()
+	announce(stdout, listener.Addr(), double)
+
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+		return shutdown(server, abandon)
+	}
+}
+
+// shutdown lets requests finish; those that an injected delay holds are let go.
+func shutdown(server *http.Server, abandon context.CancelFunc) error {
+	abandon()
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("stopping: %w", err), server.Close())
+	}
+	return nil
+}
+
+func announce(w io.Writer, addr net.Addr, double *closuretest.Server) {
+	url := "http://" + addr.String()
+	_, _ = fmt.Fprintf(w, `closure-sandbox listens on %s (%s)
+try: curl -u %s: -H 'Closure-API-Version: %s' '%s/patients?dob=1994-12-22&name=Trisha%%20Pandit'
+`, url, double, closure.QuickstartKey, closure.DefaultAPIVersion, url) // nobody to tell
+}

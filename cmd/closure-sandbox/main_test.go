@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	closure "github.com/closurehealth/closure-go"
+)
+
+// asProgram makes the test's binary run as the program itself.
+const asProgram = "CLOSURE_SANDBOX_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+func TestBadFlagsGetOneLine(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ args, want string }{
+		{"-nope", "flag provided but not defined: -nope"},
+		{"extra", `unexpected argument "extra"`},
+		{"-addr localhost", `-addr "localhost" is not host:port`},
+		{"-addr localhost:99999", `-addr "localhost:99999" is not host:port`},
+		{"-seed -1", `invalid value "-1" for flag -seed: parse error`},
+		{"-schedules -1", "-schedules -1 is not from 0 to 1000000"},
+		{"-slots 1000001", "-slots 1000001 is not from 0 to 1000000"},
+		{"-clock noon", `invalid value "noon" for flag -clock: want an instant such as 2022-05-01T00:00:00Z, or now`},
+		{"-fault x", `invalid value "x" for flag -fault: want operation:kind, such as appointments.create:drop-after:p=0.1`},
+		{"-fault a.b:drop-after", `there is no operation "a.b"`},
+		{"-fault *:explode", `there is no fault "explode"`},
+		{"-fault *:drop-after:now", "drop-after takes no argument"},
+		{"-fault *:drop-after:p=2", "p=2 is not a probability from 0 to 1"},
+		{"-fault *:drop-after:p=NaN", "p=NaN is not a probability from 0 to 1"},
+		{"-fault *:drop-after:n=-1", "n=-1 is not a count"},
+		{"-fault *:drop-after:q=1", `what is "q=1"?`},
+		{"-fault *:drop-after:h=a=b", `what is "h=a=b"?`},
+		{"-fault *:status:500:h=a", "h=a is not name=value"},
+		{"-fault *:status", "status needs a status from 200 to 599, such as status:503"},
+		{"-fault *:status-after:600", "status-after needs a status from 200 to 599"},
+		{"-fault *:delay:soon", "delay needs a duration, such as delay:20s"},
+		{"-fault *:commit-late", "commit-late needs a duration"},
+		{"-fault *:huge:very", "huge needs a number of bytes"},
+	}
+	for _, test := range tests {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), strings.Fields(test.args), &stdout, &stderr)
+		text := stderr.String()
+		if code != exitUsage || stdout.Len() > 0 || strings.Count(text, "\n") != 1 || !strings.Contains(text, test.want) {
+			t.Errorf("%s: exit %d, stdout %q, stderr %q, want %q", test.args, code, stdout.String(), text, test.want)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), []string{"-help"}, &stdout, &stderr)
+	for _, want := range []string{"-addr", "-seed", "-schedules", "-slots", "-clock", "-fault", "-log", "appointments.create"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("help lacks %s", want)
+		}
+	}
+	if code != exitOK || stderr.Len() > 0 {
+		t.Errorf("exit %d, stderr %q", code, stderr.String())
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	var stderr bytes.Buffer
+	code := run(t.Context(), []string{"-addr", listener.Addr().String()}, io.Discard, &stderr)
+	if code != exitError || strings.Count(stderr.String(), "\n") != 1 {
+		t.Errorf("exit %d, stderr %q", code, stderr.String())
+	}
+}
+
+func TestFaultTexts(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"appointments.create:drop-before":          "appointments.create: connection lost before anything is done, once",
+		"appointments.create:drop-after:p=0.1":     "appointments.create: done, then connection lost, for ever, with probability 0.1",
+		"appointments.create:drop-after:p=0.1:n=3": "appointments.create: done, then connection lost, 3 times, with probability 0.1",
+		"appointments.create:commit-late:20s:n=0":  "appointments.create: connection lost, done 20s later, for ever",
+		"patients.list:status:429:h=Retry-After=2": "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once",
+		"patients.list:status-after:502":           "patients.list: done, then answered 502 Bad Gateway, once",
+		"*:delay:3s":                               "*: done, then answered 3s later, once",
+		"schedules.get:truncate:n=2":               "schedules.get: done, then half of the answer, 2 times",
+		"schedules.get:malformed":                  "schedules.get: done, then answered with HTML, once",
+		"patients.list:huge:300000000":             "patients.list: done, then answered with 300000000 bytes, once",
+	} {
+		fault, err := parseFault(text)
+		if err != nil || fault.String() != want {
+			t.Errorf("%s: %q, %v, want %q", text, fault, err, want)
+		}
+	}
+}
+
+// A sandbox is the program, as a process of its own.
+type sandbox struct {
+	cmd    *exec.Cmd
+	url    string
+	curl   string // the line to try
+	stdout *bufio.Reader
+	stderr *lockedBuffer
+}
+
+// A lockedBuffer can be written to while it is read.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func start(t *testing.T, args ...string) *sandbox {
+	t.Helper()
+	s := &sandbox{stderr: new(lockedBuffer)}
+	s.cmd = exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	s.cmd.Env = append(os.Environ(), asProgram+"=1")
+	s.cmd.Stderr = s.stderr
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.stdout = bufio.NewReader(out)
+	first := s.line(t)
+	s.url = regexp.MustCompile(`http://\S+`).FindString(first)
+	s.curl = strings.TrimPrefix(s.line(t), "try: ")
+	if s.url == "" || !strings.HasPrefix(s.curl, "curl ") {
+		t.Fatalf("printed %q and %q", first, s.curl)
+	}
+	return s
+}
+
+func (s *sandbox) line(t *testing.T) string {
+	t.Helper()
+	line, err := s.stdout.ReadString('\n')
+	if err != nil {
+		t.Fatalf("%v after %q; stderr %q", err, line, s.stderr)
+	}
+	return strings.TrimSpace(line)
+}
+
+// stop ends the program by a signal, and wants it to end well.
+func (s *sandbox) stop(t *testing.T, signal os.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	rest, _ := io.ReadAll(s.stdout) // until it is closed
+	if err := s.cmd.Wait(); err != nil || len(rest) > 0 {
+		t.Errorf("%s: %v, stdout %q, stderr %q", signal, err, rest, s.stderr)
+	}
+}
+
+func (s *sandbox) client(t *testing.T) *closure.Client {
+	t.Helper()
+	pool := &http.Transport{}
+	t.Cleanup(pool.CloseIdleConnections)
+	c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.url), closure.WithMaxAttempts(1), closure.WithHTTPClient(&http.Client{Transport: pool}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestServesAndStops(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			s := start(t, "-seed", "5", "-schedules", "20", "-slots", "3", "-log", "-clock", "2023-01-01T00:00:00Z",
+				"-fault", "locations.list:status:503", "-fault", "patients.list:delay:1h:n=0")
+			c := s.client(t)
+			schedules, err := c.Schedules.List(t.Context(), closure.ScheduleListParams{})
+			if err != nil || len(schedules) != 21 {
+				t.Errorf("%d schedules, %v", len(schedules), err)
+			}
+			if _, err := c.Locations.List(t.Context()); err == nil {
+				t.Error("the fault did not strike")
+			}
+			version, err := c.IndexVersions.Create(t.Context(), closure.IndexVersionCreateParams{Name: "x"})
+			if err != nil || version.CreatedAt.Year() != 2023 {
+				t.Errorf("%+v, %v", version, err)
+			}
+			live, err := closure.NewClient("ch_sk_live_hush", closure.WithBaseURL(s.url))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := live.Locations.List(t.Context()); err == nil || !strings.Contains(err.Error(), "403") {
+				t.Errorf("a live key: %v, want 403", err)
+			}
+			held := make(chan error)
+			go func() { // a request that is being held must not keep it from stopping
+				_, err := c.Patients.List(context.Background(), closure.PatientListParams{Name: "Trisha Pandit"})
+				held <- err
+			}()
+			s.stop(t, signal)
+			if err := <-held; err == nil {
+				t.Error("the held request was answered")
+			}
+			log := s.stderr.String()
+			if !strings.Contains(log, "operation=schedules.list method=GET status=200") || strings.Contains(log, "hush") || strings.Contains(log, "Trisha") {
+				t.Errorf("log: %s", log)
+			}
+		})
+	}
+}
+
+func TestTheLineToTry(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	s := start(t)
+	output, err := exec.CommandContext(t.Context(), "sh", "-c", s.curl+" --silent --show-error --fail --noproxy '*' --max-time 20").CombinedOutput()
+	if err != nil || !strings.Contains(string(output), "pt_sxKCbaoVdBXHBGWywcBETm") {
+		t.Errorf("%s: %v, %s", s.curl, err, output)
+	}
+	s.stop(t, syscall.SIGTERM)
+}

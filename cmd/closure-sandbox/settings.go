@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// settings are what the flags say.
+type settings struct {
+	addr      string
+	seed      uint64
+	schedules int
+	slots     int
+	clock     clockFlag
+	faults    faultsFlag
+	log       bool
+}
+
+const maxGenerated = 1_000_000
+
+func newFlagSet(s *settings) *flag.FlagSet {
+	flags := flag.NewFlagSet("closure-sandbox", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // one line is enough, and run writes it
+	flags.Usage = func() {}
+	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 is any free one")
+	flags.Uint64Var(&s.seed, "seed", 1, "`number` that ids, generated data and draws are made from")
+	flags.IntVar(&s.schedules, "schedules", 0, "how many `schedules` to generate, beside the guide's")
+	flags.IntVar(&s.slots, "slots", 200, "how many open `slots` each generated schedule has")
+	flags.Var(&s.clock, "clock", "the `instant` at which the clock stands still, such as 2022-05-01T00:00:00Z (the default), or now for the real time")
+	flags.Var(&s.faults, "fault", "a `fault` such as appointments.create:drop-after:p=0.1; can be given several times")
+	flags.BoolVar(&s.log, "log", false, "log each request to standard error")
+	return flags
+}
+
+func parseSettings(args []string) (s settings, err error) {
+	flags := newFlagSet(&s)
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	if flags.NArg() > 0 {
+		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	for _, err := range []error{checkAddr(s.addr), checkSize("schedules", s.schedules), checkSize("slots", s.slots)} {
+		if err != nil {
+			return s, err // the first is enough: one line
+		}
+	}
+	return s, nil
+}
+
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("-addr %q is not host:port", addr)
+	}
+	return nil
+}
+
+func checkSize(name string, n int) error {
+	if n < 0 || n > maxGenerated {
+		return fmt.Errorf("-%s %d is not from 0 to %d", name, n, maxGenerated)
+	}
+	return nil
+}
+
+func usage() string {
+	var text strings.Builder
+	text.WriteString("closure-sandbox serves a test double of the Railway (Closure Health) booking API.\n\n")
+	flags := newFlagSet(new(settings))
+	flags.SetOutput(&text)
+	flags.PrintDefaults()
+	text.WriteString("\nOperations of faults: * and\n  " + strings.Join(closuretest.Operations(), "\n  ") + "\n")
+	return text.String()
+}
+
+func (s settings) options() []closuretest.Option {
+	options := []closuretest.Option{closuretest.WithSeed(s.seed)}
+	switch {
+	case s.clock.real:
+		options = append(options, closuretest.WithClock(time.Now))
+	case !s.clock.at.IsZero():
+		options = append(options, closuretest.WithFixedClock(s.clock.at))
+	}
+	if s.schedules > 0 {
+		options = append(options, closuretest.WithGenerated(s.seed, s.schedules, s.slots))
+	}
+	return options
+}
+
+// A clockFlag is an instant, or the real time.
+type clockFlag struct {
+	at   time.Time
+	real bool
+}
+
+// String is for the flag package, which shows the default with it.
+func (c *clockFlag) String() string {
+	switch {
+	case c.real:
+		return "now"
+	case c.at.IsZero():
+		return ""
+	default:
+		return c.at.Format(time.RFC3339)
+	}
+}
+
+// Set reads the flag's value.
+func (c *clockFlag) Set(text string) error {
+	if text == "now" {
+		*c = clockFlag{real: true}
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return errors.New("want an instant such as 2022-05-01T00:00:00Z, or now")
+	}
+	*c = clockFlag{at: at}
+	return nil
+}
