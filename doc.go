@@ -1,0 +1,51 @@
+// Package closure is a client for the Railway (Closure Health) API: patients,
+// practitioners, schedules, open slots and appointments. It is not affiliated
+// with the vendor.
+//
+// # Booking ends in one of three ways
+//
+// The network can fail after a request left: is there an appointment or not?
+// [Client.BookSlot] always says which of three it is, and never books twice to
+// find out:
+//
+//	booking, err := client.BookSlot(ctx, closure.BookSlotParams{
+//		ScheduleID: scheduleID,
+//		PatientID:  patientID,
+//		StartAt:    startAt,
+//	})
+//	var unknown *closure.OutcomeUnknownError
+//	switch {
+//	case err == nil: // confirmed: booking.Appointment is on the books
+//	case errors.As(err, &unknown): // unknown: store the token, settle it later
+//		store(unknown.Attempt) // plain JSON; client.ResolveBooking(ctx, attempt)
+//	case errors.Is(err, closure.ErrSlotUnavailable): // rejected: offer another slot
+//	case errors.Is(err, closure.ErrInsuranceNotAccepted): // rejected: offer another schedule
+//	default: // rejected or never sent: closure.OutcomeOf(err) tells which
+//	}
+//
+// # Privacy
+//
+// No error text, log record, event or trace of this package holds a name, a
+// birth date, an id, a time of care or a URL. Values that hold a person's data
+// print redacted under every verb of fmt and in slog; their fields don't. See
+// the comment of [Patient] and docs in the repository for what Go gives no hook
+// for.
+//
+// # Retries
+//
+// A read is tried again after any failure that may pass. A write is tried again
+// only if nothing left this machine, or if the API answered 429; never after a
+// failure that leaves open whether it was carried out. [RetryPolicy] has the
+// figures.
+//
+// # Testing
+//
+// Package closuretest is a stateful double of the API, in process and with
+// faults to inject.
+//
+// # What is published
+//
+// The comment of each method names the call of the API and where it is known
+// from: the vendor's guide, its reference pages, or inferred, which means
+// published nowhere and chosen to fit the rest.
+package closure
