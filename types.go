@@ -51,11 +51,17 @@ func (d Date) IsZero() bool { return d == Date{} }
 // In returns midnight at the start of the date in the given zone. Where a
 // change to summer time skips midnight, it is the first instant after it.
 func (d Date) In(zone *time.Location) time.Time {
-	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, zone)
+	t := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, zone)
+	if t.Day() == d.Day || !d.valid() {
+		return t
+	}
+	// Midnight was skipped, and time.Date went by the offset after the change.
+	_, offset := t.Zone()
+	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.FixedZone("", offset)).In(zone)
 }
 
 func (d Date) valid() bool {
-	t := d.In(time.UTC)
+	t := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
 	return d.Year >= 0 && d.Year <= 9999 && t.Year() == d.Year && t.Month() == d.Month && t.Day() == d.Day
 }
 
