@@ -155,7 +155,7 @@ func ExampleServer_String() {
 	server := closuretest.New(closuretest.WithSeed(42))
 	server.Inject(closuretest.DropAfter("appointments.create").Probability(0.1))
 	fmt.Println(server)
-	// Output: closuretest.Server{seed: 42; appointments.create: done, then connection lost, for ever, with probability 0.1 (struck 0 times)}
+	// Output: closuretest.Server{seed: 42; appointments.create: done, then connection lost, for ever, with probability 0.1 (struck: 0)}
 }
 
 func ExampleWithClock() {
@@ -276,7 +276,7 @@ func ExampleReportTo() {
 	t.end()
 	fmt.Print(&t.text)
 	// Output:
-	// closuretest.Server{seed: 42; appointments.create: done, then connection lost, once (struck 1 times)}
+	// closuretest.Server{seed: 42; appointments.create: done, then connection lost, once (struck: 1)}
 	// to repeat a run whose seed is closuretest.RandomSeed(): CLOSURETEST_SEED=42 go test -run '^TestX$/^case$'
 }
 

@@ -29,7 +29,8 @@ type Fault struct {
 type faultKind int
 
 const (
-	kindDropBefore faultKind = iota
+	kindNone faultKind = iota
+	kindDropBefore
 	kindDropAfter
 	kindCommitLate
 	kindStatus

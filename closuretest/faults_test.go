@@ -125,11 +125,11 @@ func TestTimesAndOrder(t *testing.T) {
 	if got = append(got, status(err)); !slices.Equal(got, []int{500, 500, 503, 200, 200, 501}) {
 		t.Errorf("statuses %v", got)
 	}
-	want := `closuretest.Server{seed: 1; patients.list: answered 500 Internal Server Error before anything is done, 2 times (struck 2 times); ` +
-		`insurances.list: answered 501 Not Implemented before anything is done, once (struck 1 times); ` +
-		`*: done, then answered 1ns later, for ever (struck 6 times); ` +
-		`patients.list: answered 503 Service Unavailable before anything is done, once (struck 1 times); ` +
-		`*: answered 418 I'm a teapot before anything is done, for ever, with probability 0 (struck 0 times)}`
+	want := `closuretest.Server{seed: 1; patients.list: answered 500 Internal Server Error before anything is done, 2 times (struck: 2); ` +
+		`insurances.list: answered 501 Not Implemented before anything is done, once (struck: 1); ` +
+		`*: done, then answered 1ns later, for ever (struck: 6); ` +
+		`patients.list: answered 503 Service Unavailable before anything is done, once (struck: 1); ` +
+		`*: answered 418 I'm a teapot before anything is done, for ever, with probability 0 (struck: 0)}`
 	if s.String() != want {
 		t.Errorf("server: %s, want %s", s, want)
 	}

@@ -15,7 +15,7 @@ type Injection struct {
 
 // String returns the fault's text and how often it struck.
 func (i Injection) String() string {
-	return fmt.Sprintf("%s (struck %d times)", i.Fault, i.Struck)
+	return fmt.Sprintf("%s (struck: %d)", i.Fault, i.Struck)
 }
 
 // A faultSet decides which faults strike a request.
@@ -55,6 +55,13 @@ func (s *faultSet) all() []Injection {
 type plan struct {
 	fault *Fault // nil: nothing
 	delay time.Duration
+}
+
+func (p plan) kind() faultKind {
+	if p.fault == nil {
+		return kindNone
+	}
+	return p.fault.kind
 }
 
 // next plans a request: all delays that strike, and the first other fault.

@@ -1,7 +1,6 @@
 package closuretest
 
 import (
-	"context"
 	"io"
 	"log"
 	"net"
@@ -15,7 +14,6 @@ type loopback struct {
 	mu      sync.Mutex
 	url     string
 	server  *http.Server
-	cancel  context.CancelFunc
 	running sync.WaitGroup // the listener
 	conns   sync.WaitGroup // and the requests on them
 }
@@ -36,12 +34,9 @@ func (s *Server) Start() (url string) {
 		s.misused("Start: " + err.Error())
 		return ""
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	l.cancel = cancel
 	l.url = "http://" + listener.Addr().String()
 	l.server = &http.Server{
 		Handler:           l.counted(s.Handler()),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnState:         l.count,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
@@ -92,8 +87,7 @@ func (s *Server) Close() {
 	if l.server == nil {
 		return
 	}
-	l.cancel() // ends delays
-	_ = l.server.Close()
+	_ = l.server.Close() // the end of their connections ends delays, too
 	l.running.Wait()
 	l.conns.Wait()
 	l.server, l.url = nil, ""

@@ -33,11 +33,7 @@ func (x *exchange) write(a answer) {
 }
 
 func (x *exchange) send(status int, body []byte) {
-	var kind faultKind
-	if x.plan.fault != nil {
-		kind = x.plan.fault.kind
-	}
-	switch kind {
+	switch x.plan.kind() {
 	case kindTruncate:
 		x.sendBody(status, len(body), body[:len(body)/2])
 	case kindMalformed:

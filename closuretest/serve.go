@@ -144,10 +144,7 @@ func isVersion(v string) bool {
 // run carries a request out, with the fault that strikes it.
 func (x *exchange) run(c *call) {
 	f := x.plan.fault
-	if f == nil {
-		f = &Fault{kind: kindDelay} // by nothing
-	}
-	switch f.kind {
+	switch x.plan.kind() {
 	case kindDropBefore:
 		x.pause()
 		x.lose()

@@ -117,6 +117,7 @@ func TestStaleReads(t *testing.T) {
 	eachClock(t, []closuretest.Option{closuretest.StaleReads(lag)}, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
 		c, ctx := s.Client(noRetries()), t.Context()
 		var version closure.IndexVersionID
+		var made *closure.Patient
 		look := func(want string, appointment closure.AppointmentStatus, patient, index int) {
 			t.Helper()
 			wantStarts(t, c, want)
@@ -131,13 +132,16 @@ func TestStaleReads(t *testing.T) {
 			if _, err := c.Patients.Find(ctx, closure.PatientListParams{Name: "New Patient"}); (err == nil) != (patient == 200) {
 				t.Errorf("new patient: %v, want %d", err, patient)
 			}
+			if _, err := c.Patients.Get(ctx, made.ID); status(err) != patient {
+				t.Errorf("new patient by id: %v, want %d", err, patient)
+			}
 			_, err = c.Practitioners.List(ctx, closure.PractitionerListParams{}, closure.WithIndexVersion(version))
 			if status(err) != index {
 				t.Errorf("new index version: %v, want %d", err, index)
 			}
 		}
 		a := must(c.Appointments.Create(ctx, guideBooking()))
-		must(c.Patients.Create(ctx, closure.PatientCreateParams{FirstName: "New", LastName: "Patient", DOB: closure.NewDate(2000, 1, 1)}))
+		made = must(c.Patients.Create(ctx, closure.PatientCreateParams{FirstName: "New", LastName: "Patient", DOB: closure.NewDate(2000, 1, 1)}))
 		version = must(c.IndexVersions.Create(ctx, closure.IndexVersionCreateParams{Name: "x"})).ID
 		if len(s.Appointments()) != 1 {
 			t.Error("the ledger lags")
