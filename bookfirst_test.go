@@ -112,6 +112,12 @@ func TestBookFirstAvailable(t *testing.T) {
 		{name: "400", have: fault(closuretest.Status(create, 400)), want: "rejected", is: []error{closure.ErrInvalidRequest}, posts: 1},
 		{name: "403", have: fault(closuretest.Status(create, 403)), want: "rejected", is: []error{closure.ErrForbidden}, posts: 1},
 		{name: "list fails", have: fault(always(closuretest.Status(lists, 500))), want: "not sent", is: []error{closure.ErrServer}},
+		{name: "one taken, and then the list fails", have: func(d *desk) {
+			d.atFirst(http.MethodPost, func() {
+				d.AddAppointment(closure.Appointment{ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(9), Duration: 20})
+				d.Inject(always(closuretest.Status(lists, 500)))
+			})
+		}, want: "rejected", is: []error{closure.ErrConflict}, isNot: []error{closure.ErrSlotUnavailable}, posts: 1},
 		{name: "no list", have: fault(always(closuretest.Status(lists, 404))), want: "booked", hour: 9, posts: 1},
 		{name: "no list, one taken", have: func(d *desk) {
 			takenAt(1)(d)

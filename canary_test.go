@@ -305,13 +305,13 @@ func failures(t *testing.T) []failure {
 	errorBody := `{"error_type":` + leakJSON + `,"error_code":` + leakJSON + `,"error_message":` + leakJSON + `,"detail":[` + leakJSON + `,` + leakJSON + `]}`
 	html := "<html><body>" + leak + "</body></html>"
 	var all []failure
-	for _, status := range []int{400, 401, 403, 404, 408, 409, 418, 422, 429, 500, 502, 503, 504, 599} {
-		all = append(all,
-			failure{name: fmt.Sprint(status), server: says(status, errorBody, "Retry-After", "0")},
-			failure{name: fmt.Sprint(status, " HTML"), server: says(status, html, "Retry-After", leak)},
-		)
+	for _, status := range []int{400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504, 599} {
+		all = append(all, failure{name: fmt.Sprint(status), server: says(status, errorBody, "Retry-After", "0")})
 	}
-	for _, status := range []int{300, 301, 302, 303, 304, 307, 308} {
+	for _, status := range []int{404, 502} {
+		all = append(all, failure{name: fmt.Sprint(status, " HTML"), server: says(status, html, "Retry-After", leak)})
+	}
+	for _, status := range []int{302, 307} {
 		for name, location := range map[string]string{"": "https://railway.test/" + url.PathEscape(leak), " relative": "/patients/pt_KANARI7x", " malformed": "://%zz KANARI"} {
 			all = append(all, failure{name: fmt.Sprint(status, name), server: says(status, html, "Location", location)})
 		}
@@ -323,7 +323,7 @@ func failures(t *testing.T) []failure {
 	for _, body := range []string{html, `{"id":{"x":` + leakJSON + `}}`, `{"id":7,"x":` + leakJSON + `}`, leakJSON, `[` + leakJSON + `]`, `[{"id":[` + leakJSON + `],"start_at":7}]`,
 		`{"id":` + leakJSON, `{` + leakJSON + `:1`, leak,
 	} {
-		all = append(all, failure{name: "200 " + body, server: says(200, body)}, failure{name: "201 " + body, server: says(201, body)})
+		all = append(all, failure{name: "200 " + body, server: says(200, body)})
 	}
 	sent := func(req *http.Request) string { return req.URL.String() + leak + req.Header.Get("Authorization") }
 	for name, cause := range map[string]func(*http.Request) error{

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,7 +46,7 @@ func TestBudget(t *testing.T) {
 
 func TestBudgetIsExactUnderContention(t *testing.T) {
 	t.Parallel()
-	const goroutines, retries = 8, 400_000
+	const goroutines, retries = 4, 400_000
 	const capacity = retries * retryCost
 	b := newBudget(capacity)
 	var paid atomic.Int64
@@ -70,13 +71,14 @@ func TestBudgetIsExactUnderContention(t *testing.T) {
 // together starts all at the same moment, and waits for them.
 func together(goroutines int, f func()) {
 	var wg sync.WaitGroup
-	start := make(chan struct{})
+	var ready atomic.Int64
 	for range goroutines {
 		wg.Go(func() {
-			<-start
+			for ready.Add(1); ready.Load() < int64(goroutines); {
+				runtime.Gosched() // spin: one that is woken up comes too late
+			}
 			f()
 		})
 	}
-	close(start)
 	wg.Wait()
 }

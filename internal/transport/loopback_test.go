@@ -37,6 +37,7 @@ type loopback struct {
 
 	mu     sync.Mutex
 	dialed []*net.TCPConn // the clients' ends
+	hungUp bool
 }
 
 func newLoopback(t testing.TB, handler func(w http.ResponseWriter, r *http.Request, n int64)) *loopback {
@@ -82,6 +83,9 @@ func (s *loopback) client(t testing.TB) *Transport {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.dialed = append(s.dialed, conn.(*net.TCPConn))
+			if s.hungUp { // a dial that outlived the call it was for
+				_ = conn.Close()
+			}
 		}
 		return conn, err
 	}
@@ -97,10 +101,11 @@ func (s *loopback) client(t testing.TB) *Transport {
 // was sent on them.
 func (s *loopback) hangUp() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.hungUp = true
 	for _, conn := range s.dialed {
 		_ = conn.CloseWrite() // Close could overtake what is still on its way
 	}
+	s.mu.Unlock()
 	s.open.Wait()
 }
 
@@ -462,7 +467,9 @@ func hammer(t *testing.T, client *Transport, call *Call, calls int, check func(A
 // the race against a connection that becomes free.
 func TestLoopbackPool(t *testing.T) {
 	t.Parallel()
-	const most = maxConns
+	// net/http gives up a connection whose request is not known to be written
+	// 50 ms after its answer came: that happens on a machine that is very busy.
+	const most = maxConns + 10
 	calls := 10_000
 	if raceDetector() {
 		calls = 3_000

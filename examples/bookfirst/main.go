@@ -1,0 +1,206 @@
+// Command bookfirst books the first opening after work: on a weekday, at 17:00
+// or later in New York, with any practitioner there who takes the patient's
+// insurance.
+//
+// By default it talks to a test double inside this process, with a generated
+// clinic, and nothing leaves the machine. With CLOSURE_API_KEY set it talks to
+// the real API; a live key, which books for real patients, is refused unless
+// -live is given.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+	_ "time/tzdata" // so that New York's zone is there on every machine
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// The patient to book for: the guide's.
+var trisha = closure.PatientListParams{Name: "Trisha Pandit", DOB: closure.NewDate(1994, time.December, 22)}
+
+func main() {
+	live := flag.Bool("live", false, "accept a live key: this books for a real patient")
+	weeks := flag.Int("weeks", 2, "how many weeks ahead to look")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout, *live, *weeks); err != nil {
+		fmt.Fprintln(os.Stderr, "bookfirst:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, live bool, weeks int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		return err
+	}
+	client, now, err := newClient(out, live)
+	if err != nil {
+		return err
+	}
+	patient, err := client.Patients.Find(ctx, trisha)
+	if err != nil {
+		return err
+	}
+	if patient.Insurance.ID == "" {
+		return errors.New("the patient has no insurance on file")
+	}
+	insurance, err := client.Insurances.Get(ctx, patient.Insurance.ID)
+	if err != nil {
+		return err
+	}
+	schedules, err := schedulesIn(ctx, client, "New York, NY")
+	if err != nil {
+		return err
+	}
+	show(out, "Patient", "%s %s, insured with %s", patient.FirstName, patient.LastName, insurance.Name)
+	show(out, "Looking for", "a weekday, 17:00 or later in New York, within %d weeks of %s", weeks, now.In(newYork).Format("Mon 2 Jan 2006"))
+	showSchedules(out, schedules, insurance)
+
+	booking, err := client.BookFirstAvailable(ctx, closure.BookFirstParams{
+		PatientID: patient.ID,
+		Search:    afterWork(schedules, now, weeks, newYork),
+	}, closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation))
+	if err != nil {
+		return explain(err)
+	}
+	showBooking(out, booking, insurance, newYork)
+	return nil
+}
+
+// newClient also tells what time it is: at the test double it is always the
+// same day.
+func newClient(out io.Writer, live bool) (*closure.Client, time.Time, error) {
+	if os.Getenv("CLOSURE_API_KEY") == "" {
+		fmt.Fprintln(out, "Offline: a test double in this process answers. Set CLOSURE_API_KEY to talk to the real API.")
+		today := time.Date(2022, time.May, 2, 12, 0, 0, 0, time.UTC)
+		server := closuretest.New(closuretest.WithGenerated(7, 40, 100), closuretest.WithFixedClock(today))
+		return server.Client(), today, nil
+	}
+	client, err := closure.NewClientFromEnv(closure.WithUserAgent("closure-bookfirst/1.0"))
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if client.Mode() == closure.ModeLive && !live {
+		return nil, time.Time{}, errors.New("CLOSURE_API_KEY is a live key: booking would be for a real patient; give -live if you mean it")
+	}
+	fmt.Fprintf(out, "Talking to the real API in %s mode.\n", client.Mode())
+	return client, time.Now(), nil
+}
+
+// schedulesIn returns the schedules whose location's name says that they are in
+// the given place.
+func schedulesIn(ctx context.Context, client *closure.Client, place string) ([]closure.Schedule, error) {
+	all, err := client.Schedules.List(ctx, closure.ScheduleListParams{}, closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation))
+	if err != nil {
+		return nil, err
+	}
+	var there []closure.Schedule
+	for _, schedule := range all {
+		if location := schedule.Location.Object; location != nil && strings.Contains(location.Name, place) {
+			there = append(there, schedule)
+		}
+	}
+	return there, nil
+}
+
+// afterWork searches all the schedules; those that can't be booked or don't
+// accept the patient's insurance, BookFirstAvailable leaves out.
+func afterWork(schedules []closure.Schedule, now time.Time, weeks int, zone *time.Location) closure.SlotSearch {
+	search := closure.SlotSearch{
+		From:      now,
+		To:        now.AddDate(0, 0, 7*weeks),
+		Zone:      zone,
+		Weekdays:  []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday},
+		NotBefore: &closure.ClockTime{Hour: 17},
+	}
+	for _, schedule := range schedules {
+		search.Schedules = append(search.Schedules, schedule.ID)
+	}
+	return search
+}
+
+// explain says what to do about an error, where there is something to do.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, closure.ErrOutcomeUnknown):
+		return fmt.Errorf("%w\nDon't book again before that is settled: see examples/recover", err)
+	case errors.Is(err, closure.ErrNoSlot):
+		return fmt.Errorf("%w\nTry more -weeks", err)
+	default:
+		return err
+	}
+}
+
+func showSchedules(out io.Writer, schedules []closure.Schedule, insurance *closure.Insurance) {
+	show(out, "Schedules", "%d in New York", len(schedules))
+	for _, schedule := range schedules {
+		verdict := "searched"
+		if reason := whyLeftOut(schedule, insurance); reason != "" {
+			verdict = "left out: " + reason
+		}
+		show(out, "", "%-20s %s", who(schedule), verdict)
+	}
+}
+
+// whyLeftOut is the rule by which BookFirstAvailable leaves out a schedule, in
+// words.
+func whyLeftOut(schedule closure.Schedule, insurance *closure.Insurance) string {
+	switch status := schedule.CheckInsurance(insurance.ID); {
+	case !schedule.Bookable():
+		return "can't be booked through the API"
+	case status == closure.InsuranceNotAccepted:
+		return "does not accept " + insurance.Name
+	case status == closure.InsuranceUnknown:
+		return "does not say which insurances it accepts"
+	default:
+		return ""
+	}
+}
+
+func showBooking(out io.Writer, booking *closure.Booking, insurance *closure.Insurance, zone *time.Location) {
+	a := booking.Appointment
+	show(out, "Booked", "%s %s", a.ID, a.Status)
+	if booking.Recovered {
+		show(out, "", "(an earlier run had booked it; nothing was sent twice)")
+	}
+	if booking.Schedule != nil {
+		show(out, "Who", "%s", who(*booking.Schedule))
+		show(out, "Where", "%s", where(*booking.Schedule))
+		show(out, "Insurance", "%s is %s", insurance.Name, booking.Schedule.CheckInsurance(insurance.ID))
+	}
+	show(out, "When", "%s (%s UTC), %d min", a.StartAt.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), a.StartAt.UTC().Format("15:04"), a.Duration)
+}
+
+func who(schedule closure.Schedule) string {
+	p := schedule.Practitioner.Object
+	if p == nil {
+		return string(schedule.Practitioner.ID)
+	}
+	return p.FirstName + " " + p.LastName
+}
+
+func where(schedule closure.Schedule) string {
+	if location := schedule.Location.Object; location != nil {
+		return location.Name
+	}
+	return string(schedule.Location.ID)
+}
+
+func show(out io.Writer, name, format string, args ...any) {
+	fmt.Fprintf(out, "%-14s%s\n", name, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+)
+
+// The demo runs its own executable, which is the test's here.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "book" || os.Args[1] == "resolve") {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := demo(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	said := out.String()
+	for _, want := range []string{ // in this order
+		"1. ", "the process dies", "-rw-------", "BOOKED appt_", "nothing was sent again", "nothing: all is settled", "1 request to book arrived, 1 appointment in the ledger",
+		"2. ", "the process dies", "STILL UNKNOWN", "the slot shows as open", "NOT BOOKED", "BOOKED appt_", "2 requests to book arrived, 1 appointment in the ledger",
+		"3. ", "the process dies", "STILL UNKNOWN", "an earlier attempt is not settled", "-rw-------", "1 request to book arrived, 1 appointment in the ledger",
+	} {
+		_, after, found := strings.Cut(said, want)
+		if !found {
+			t.Fatalf("%q is missing in the rest of\n%s", want, out.String())
+		}
+		said = after
+	}
+}
