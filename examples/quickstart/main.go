@@ -87,7 +87,11 @@ func newClient(live bool) (*closure.Client, error) {
 	if client.Mode() == closure.ModeLive && !live {
 		return nil, errors.New("CLOSURE_API_KEY is a live key: booking would be for a real patient; give -live if you mean it")
 	}
-	fmt.Printf("Talking to the real API in %s mode.\n", client.Mode())
+	api := "the real API"
+	if os.Getenv("CLOSURE_BASE_URL") != "" {
+		api = "the API at CLOSURE_BASE_URL"
+	}
+	fmt.Printf("Talking to %s in %s mode.\n", api, client.Mode())
 	return client, nil
 }
 
