@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 )
 
@@ -101,7 +100,7 @@ func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 		}
 	}
 	if reasons := f.reasons(); len(failures) == 0 && len(f.schedules) == 0 && len(reasons) > 0 {
-		return nil, fmt.Errorf("%w: %w", ErrNoSlot, errors.Join(reasons...))
+		return nil, because(ErrNoSlot, allOf(reasons))
 	}
 	return nil, noSlot(failures)
 }

@@ -327,7 +327,7 @@ func (c *core) findAppointment(ctx context.Context, attempt BookingAttempt, opts
 	service := AppointmentsService{c}
 	appointments, err := service.List(ctx, AppointmentListParams{PatientID: attempt.PatientID, ScheduleID: attempt.ScheduleID}, withoutCapture(opts)...)
 	if noSuchCall(err) {
-		return nil, fmt.Errorf("%w: %w", errNoList, err)
+		return nil, because(errNoList, err)
 	}
 	if i := slices.IndexFunc(appointments, attempt.made); i >= 0 {
 		return &appointments[i], nil
@@ -417,7 +417,7 @@ func (c *core) classify(ctx context.Context, attempt BookingAttempt, rejection e
 	case seen.appointment != nil:
 		return known.booking(*seen.appointment, true), nil
 	case seen.gone():
-		return nil, fmt.Errorf("%w: %w", ErrSlotUnavailable, rejection)
+		return nil, because(ErrSlotUnavailable, rejection)
 	default:
 		return nil, rejection
 	}

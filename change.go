@@ -3,7 +3,6 @@ package closure
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -130,5 +129,5 @@ func (c *change) classify(ctx context.Context, rejection error) (*Appointment, e
 	if _, open := slotAt(slots, c.attempt.StartAt); open {
 		return nil, rejection
 	}
-	return nil, fmt.Errorf("%w: %w", ErrSlotUnavailable, rejection)
+	return nil, because(ErrSlotUnavailable, rejection)
 }

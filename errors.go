@@ -3,7 +3,6 @@ package closure
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -91,6 +90,42 @@ func OutcomeOf(err error) Outcome {
 	}
 	return OutcomeUnknown
 }
+
+// joined is several errors as one: the verdict and why, or what failed of many.
+// Unlike fmt's and errors' own it shows nothing but their texts under every
+// verb; those show the fields of what they wrap under a verb that means nothing
+// for an error, such as %t.
+type joined struct {
+	errs      []error
+	separator string
+}
+
+// because is a verdict with its cause.
+func because(verdict, cause error) error { return &joined{[]error{verdict, cause}, ": "} }
+
+// allOf is one error of several, at least one.
+func allOf(errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return &joined{errs, "; "}
+}
+
+func (j *joined) Error() string { return j.text() }
+
+func (j joined) text() string {
+	texts := make([]string, len(j.errs))
+	for i, err := range j.errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, j.separator)
+}
+
+func (j *joined) Unwrap() []error { return j.errs }
+
+func (j joined) Format(f fmt.State, _ rune) { printAs(f, j.text()) }
+
+func (j joined) MarshalText() ([]byte, error) { return []byte(j.text()), nil }
 
 // An APIError is an answer of the API that is not a success.
 //
@@ -188,7 +223,7 @@ func (e APIError) text() string {
 }
 
 // Format prints the same as Error under every verb.
-func (e APIError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text()) }
+func (e APIError) Format(f fmt.State, _ rune) { printAs(f, e.text()) }
 
 // LogValue shows the same as Error, as attributes.
 func (e APIError) LogValue() slog.Value {
@@ -270,7 +305,7 @@ func (e *TransportError) Timeout() bool {
 }
 
 // Format prints the same as Error under every verb.
-func (e TransportError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text()) }
+func (e TransportError) Format(f fmt.State, _ rune) { printAs(f, e.text()) }
 
 // LogValue shows the same as Error, as attributes.
 func (e TransportError) LogValue() slog.Value {
@@ -335,7 +370,7 @@ func (e *InsuranceError) Is(target error) bool {
 }
 
 // Format prints the same as Error under every verb.
-func (e InsuranceError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text()) }
+func (e InsuranceError) Format(f fmt.State, _ rune) { printAs(f, e.text()) }
 
 // LogValue shows the same as Error.
 func (e InsuranceError) LogValue() slog.Value { return slog.StringValue(e.text()) }
@@ -368,7 +403,7 @@ func (e *OutcomeUnknownError) Unwrap() error { return e.Err }
 func (e *OutcomeUnknownError) Is(target error) bool { return target == ErrOutcomeUnknown }
 
 // Format prints the same as Error under every verb.
-func (e OutcomeUnknownError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text()) }
+func (e OutcomeUnknownError) Format(f fmt.State, _ rune) { printAs(f, e.text()) }
 
 // LogValue shows the same as Error.
 func (e OutcomeUnknownError) LogValue() slog.Value { return slog.StringValue(e.text()) }

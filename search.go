@@ -174,14 +174,10 @@ func (s *AvailabilitiesService) First(ctx context.Context, search SlotSearch, op
 }
 
 func noSlot(failures []error) error {
-	switch len(failures) {
-	case 0:
+	if len(failures) == 0 {
 		return ErrNoSlot
-	case 1:
-		return failures[0]
-	default:
-		return errors.Join(failures...)
 	}
+	return allOf(failures)
 }
 
 // search is Search with any rule for which schedules to look at; without one
