@@ -101,10 +101,12 @@ func (a BookingAttempt) made(appointment Appointment) bool {
 // with the [*APIError]; else it is the APIError. After a failure that leaves the
 // outcome open it reads back for up to 10 s or until the context ends.
 //
-// Concurrent calls for the same patient, schedule and start take turns and
-// share one booking. It is safe to call again after an error whose [OutcomeOf]
-// is [OutcomeNotSent] or [OutcomeRejected]; after [OutcomeUnknown], settle the
-// attempt first.
+// Concurrent calls through one Client for the same patient, schedule and start
+// take turns and share one booking. What protects several processes from each
+// other is that a slot can be taken once. It is safe to call again after an error
+// whose [OutcomeOf] is [OutcomeNotSent] or [OutcomeRejected]; after
+// [OutcomeUnknown], settle the attempt first. An appointment that is there is the
+// booking whatever its duration.
 //
 // GET /schedules/{id} (source: guide), GET /patients/{id}, GET /appointments and
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:

@@ -1,7 +1,6 @@
 package closure
 
 import (
-	"cmp"
 	"context"
 	"time"
 )
@@ -10,8 +9,8 @@ import (
 // request is sent once. After a failure that leaves the outcome open the
 // appointment is read back for up to 10 s or until the context ends: moved as
 // wished is a success, else the outcome is unknown, an [*OutcomeUnknownError]
-// whose Attempt holds what is known. Calling it again with the same params is
-// safe: moving an appointment to where it is changes nothing.
+// with the AppointmentID. Call it again with the same params to settle that:
+// moving an appointment to where it is changes nothing.
 //
 // A rejection is looked into as in [Client.BookSlot]: an appointment that is
 // where it was wished is a success; a slot that is gone is [ErrSlotUnavailable]
@@ -27,7 +26,7 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 			return a.StartAt.Equal(params.StartAt) && a.Status != AppointmentCancelled &&
 				(params.Duration == 0 || a.Duration == params.Duration)
 		},
-		attempt: BookingAttempt{StartAt: params.StartAt, Duration: params.Duration},
+		start: params.StartAt,
 	}
 	changed, err := c.Appointments.Reschedule(ctx, id, params, opts...)
 	return change.settle(ctx, changed, err)
@@ -37,8 +36,7 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // succeeds. The request is sent once. After a failure that leaves the outcome
 // open the appointment is read back for up to 10 s or until the context ends:
 // cancelled is a success, else the outcome is unknown, an
-// [*OutcomeUnknownError] whose Attempt holds what is known of the appointment.
-// Calling it again is safe.
+// [*OutcomeUnknownError] with the AppointmentID. Call it again to settle that.
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {
@@ -54,16 +52,15 @@ func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...Ca
 
 // A change is one write to an appointment that exists.
 type change struct {
-	core    *core
-	id      AppointmentID
-	opts    []CallOption
-	wished  func(Appointment) bool
-	attempt BookingAttempt
+	core   *core
+	id     AppointmentID
+	opts   []CallOption
+	wished func(Appointment) bool
+	start  time.Time // to move it to; zero: it is cancelled
 }
 
 // settle says what came of the write.
 func (c *change) settle(ctx context.Context, changed *Appointment, err error) (*Appointment, error) {
-	c.attempt.AttemptedAt = time.Now() // as in send
 	switch {
 	case err == nil && c.wished(*changed):
 		return changed, nil
@@ -90,25 +87,17 @@ func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error
 	if done != nil {
 		return done, nil
 	}
-	return nil, &OutcomeUnknownError{Attempt: c.attempt, Err: cause}
+	return nil, &OutcomeUnknownError{AppointmentID: c.id, Err: cause}
 }
 
-// read reads the appointment and notes what an attempt wants to know of it.
+// read reads the appointment.
 func (c *change) read(ctx context.Context) (*Appointment, error) {
 	service := AppointmentsService{c.core}
 	current, err := service.Get(ctx, c.id, withoutCapture(c.opts)...)
-	if err != nil {
-		return nil, err
-	}
-	if current.ID != c.id {
+	if err == nil && current.ID != c.id {
 		return nil, errOther
 	}
-	c.attempt.ScheduleID, c.attempt.PatientID = current.ScheduleID, current.PatientID
-	if c.attempt.StartAt.IsZero() {
-		c.attempt.StartAt = current.StartAt
-	}
-	c.attempt.Duration = cmp.Or(c.attempt.Duration, current.Duration)
-	return current, nil
+	return current, err
 }
 
 // classify says what a rejection means, by evidence.
@@ -119,14 +108,14 @@ func (c *change) classify(ctx context.Context, rejection error) (*Appointment, e
 		return nil, rejection
 	case c.wished(*current):
 		return current, nil
-	case current.Status == AppointmentCancelled || c.attempt.StartAt.Equal(current.StartAt):
+	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status == AppointmentCancelled:
 		return nil, rejection // not about another slot
 	}
-	slots, err := c.core.slotsAround(ctx, c.attempt, c.opts)
+	slots, err := c.core.slotsAround(ctx, BookingAttempt{ScheduleID: current.ScheduleID, StartAt: c.start}, c.opts)
 	if err != nil {
 		return nil, rejection
 	}
-	if _, open := slotAt(slots, c.attempt.StartAt); open {
+	if _, open := slotAt(slots, c.start); open {
 		return nil, rejection
 	}
 	return nil, because(ErrSlotUnavailable, rejection)

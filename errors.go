@@ -350,7 +350,7 @@ type InsuranceError struct {
 func (e InsuranceError) text() string {
 	switch {
 	case e.Status == InsuranceNotAccepted:
-		return fmt.Sprintf("closure: the schedule does not accept the insurance, but %d others (see Accepted)", len(e.Accepted))
+		return "closure: the schedule does not accept the insurance (what it accepts is in Accepted)"
 	case e.InsuranceID == "":
 		return "closure: the patient has no insurance on file to check"
 	default:
@@ -378,18 +378,26 @@ func (e InsuranceError) LogValue() slog.Value { return slog.StringValue(e.text()
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e InsuranceError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
-// An OutcomeUnknownError is a booking that may or may not have been made: the
-// request left, the answer didn't come, and reading back didn't show it in
-// time. Store Attempt and settle it later with [Client.ResolveBooking]; don't
-// book again before.
+// An OutcomeUnknownError is a booking, or a change to one, that may or may not
+// have been made: the request left, the answer didn't come, and reading back
+// didn't show it in time.
+//
+// Of [Client.BookSlot], [Client.BookFirstAvailable] and [Client.ResolveBooking]:
+// store Attempt and settle it later with ResolveBooking; don't book again before.
+// Of [Client.RescheduleBooking] and [Client.CancelBooking], AppointmentID is set
+// and Attempt is not: make the same call again.
 type OutcomeUnknownError struct {
-	Attempt  BookingAttempt
-	SlotOpen *bool // whether the slot still showed as open when last looked at; nil: not known
-	Err      error // why the outcome is unknown
+	Attempt       BookingAttempt
+	AppointmentID AppointmentID // of a change; empty: of a booking
+	SlotOpen      *bool         // whether the slot to book still showed as open when last looked at; nil: not known
+	Err           error         // why the outcome is unknown
 }
 
 func (e OutcomeUnknownError) text() string {
 	cause := strings.TrimPrefix(fmt.Sprint(e.Err), "closure: ")
+	if e.AppointmentID != "" {
+		return "closure: it is unknown whether the appointment was changed; make the same call again to settle it: " + cause
+	}
 	return "closure: it is unknown whether the appointment was booked; settle it with ResolveBooking: " + cause
 }
 
@@ -405,8 +413,13 @@ func (e *OutcomeUnknownError) Is(target error) bool { return target == ErrOutcom
 // Format prints the same as Error under every verb.
 func (e OutcomeUnknownError) Format(f fmt.State, _ rune) { printAs(f, e.text()) }
 
-// LogValue shows the same as Error.
-func (e OutcomeUnknownError) LogValue() slog.Value { return slog.StringValue(e.text()) }
+// LogValue shows the outcome and the cause, as attributes.
+func (e OutcomeUnknownError) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("outcome", OutcomeUnknown.String()),
+		slog.Any("cause", e.Err),
+	)
+}
 
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e OutcomeUnknownError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }

@@ -28,12 +28,13 @@ type SlotSearch struct {
 	// Each schedule is read once for it.
 	InsuranceID InsuranceID
 
-	Window      time.Duration // how much of the range is asked for at a time, default 7 days
+	Window      time.Duration // how much of the range is asked for at a time, default 7 days, at least a minute
 	Concurrency int           // schedules asked at once, default 8
 }
 
 const (
 	defaultWindow      = 7 * 24 * time.Hour
+	minWindow          = time.Minute // Window: 7 means days to whoever writes it, and would be a flood
 	defaultConcurrency = 8
 )
 
@@ -69,8 +70,8 @@ func (s SlotSearch) check() error {
 		return &InputError{Op: op.name(), Field: field, Reason: reason}
 	}
 	for _, id := range s.Schedules {
-		if err := checkID(op, "Schedules", id); err != nil {
-			return err
+		if problem := idProblem(id); problem != "" {
+			return invalid("Schedules", "holds an id that "+problem)
 		}
 	}
 	switch {
@@ -90,8 +91,8 @@ func (s SlotSearch) check() error {
 		return invalid("Weekdays", "holds something that is not a day of the week")
 	case !s.MinDuration.valid():
 		return invalid("MinDuration", "is not from 0 to 10080 minutes")
-	case s.Window < 0:
-		return invalid("Window", "is negative")
+	case s.Window != 0 && s.Window < minWindow:
+		return invalid("Window", "is below a minute")
 	case s.Concurrency < 0:
 		return invalid("Concurrency", "is negative")
 	}

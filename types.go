@@ -219,6 +219,7 @@ const (
 // doesn't know are kept (source: reference).
 type AppointmentStatus string
 
+// The published statuses.
 const (
 	AppointmentScheduled   AppointmentStatus = "scheduled"
 	AppointmentRescheduled AppointmentStatus = "rescheduled" // moved: StartAt is the new start
@@ -229,6 +230,7 @@ const (
 // this version doesn't know are kept (source: reference).
 type AdministrativeGender string
 
+// The published values.
 const (
 	AdministrativeMale   AdministrativeGender = "Male"
 	AdministrativeFemale AdministrativeGender = "Female"
@@ -238,6 +240,7 @@ const (
 // doesn't know are kept (source: reference).
 type GenderIdentity string
 
+// The published values.
 const (
 	GenderMale              GenderIdentity = "Male"
 	GenderFemale            GenderIdentity = "Female"

@@ -38,16 +38,20 @@ func newWatcher(logger *slog.Logger, observers []func(context.Context, Event)) *
 // A watched call is one that somebody looks at; nil: nobody does.
 type watchedCall struct {
 	watcher *watcher
-	ctx     context.Context
+	ctx     *callContext
 	op      operation
 	start   time.Time
 }
+
+// A callContext is the caller's context with an identity: callers give one
+// context to many calls, and an observer must be able to tell them apart.
+type callContext struct{ context.Context }
 
 func (w *watcher) begin(ctx context.Context, op operation, call *transport.Call) *watchedCall {
 	if w == nil {
 		return nil
 	}
-	c := &watchedCall{watcher: w, ctx: ctx, op: op, start: time.Now()}
+	c := &watchedCall{watcher: w, ctx: &callContext{ctx}, op: op, start: time.Now()}
 	call.Observe = c.attempt
 	return c
 }

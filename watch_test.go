@@ -73,3 +73,28 @@ func TestWithObserver(t *testing.T) {
 		})
 	}
 }
+
+// The context tells the events of calls apart that share the caller's.
+func TestWithObserverContext(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx := context.WithValue(t.Context(), key{}, "the caller's")
+	events := map[context.Context]int{}
+	c := answer(t, 503, "").client(t, closure.WithObserver(func(ctx context.Context, _ closure.Event) {
+		if ctx.Value(key{}) != "the caller's" {
+			t.Error("the caller's value is gone")
+		}
+		events[ctx]++
+	}))
+	for range 2 {
+		_, _ = appointmentCalls[1].call(ctx, c, guide)
+	}
+	for _, n := range events {
+		if n != 4 { // three attempts and the call
+			t.Errorf("%d events share a context, want 4", n)
+		}
+	}
+	if len(events) != 2 {
+		t.Errorf("%d contexts for 2 calls", len(events))
+	}
+}

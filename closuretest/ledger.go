@@ -51,9 +51,9 @@ func (e *entry) current() closure.Appointment { return e.states[len(e.states)-1]
 
 // asOf is the appointment as it was at the given time.
 func (e *entry) asOf(seen time.Duration) (a closure.Appointment, found bool) {
-	for i := len(e.states) - 1; i >= 0; i-- {
-		if e.states[i].since <= seen {
-			return e.states[i].appointment, true
+	for _, s := range slices.Backward(e.states) {
+		if s.since <= seen {
+			return s.appointment, true
 		}
 	}
 	return a, false

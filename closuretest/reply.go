@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -22,9 +23,7 @@ func (x *exchange) write(a answer) {
 		body, _ = wire.Marshal(a.body) // plain texts
 	}
 	header := x.w.Header()
-	for name, values := range a.header {
-		header[name] = values
-	}
+	maps.Copy(header, a.header)
 	header["Content-Type"] = []string{"application/json; charset=utf-8"}
 	header["X-Request-Id"] = []string{x.id}
 	header["Date"] = []string{x.server.date()}
