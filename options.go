@@ -152,9 +152,9 @@ func WithLogger(logger *slog.Logger) Option {
 }
 
 // WithObserver calls fn after each attempt and once more at the end of the
-// call, for metrics, traces and audit. fn must be safe for concurrent use: calls
-// run side by side, also the reads of one [Client.BookSlot]. Given several times,
-// all are called.
+// call, for metrics, traces and audit. fn must not panic, and must be safe for
+// concurrent use: calls run side by side, also the reads of one
+// [Client.BookSlot]. Given several times, all are called.
 //
 // The context is the caller's, and equal (==) for the events of one call only,
 // which tells calls apart that run side by side. Module otelclosure builds
