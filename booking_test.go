@@ -1262,8 +1262,7 @@ func TestResolveBooking(t *testing.T) {
 				t.Errorf("%s, want %s: %v", got, test.want, err)
 			}
 			isErrors(t, err, test.is...)
-			var unknown *closure.OutcomeUnknownError
-			if errors.As(err, &unknown) {
+			if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
 				equal(t, "attempt", unknown.Attempt, attempt)
 				unknown.Attempt.AttemptedAt = time.Now()
 				checkUnknown(t, err, test.open)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 // allCalls returns the calls of all resources.
@@ -114,5 +115,26 @@ func TestREADMECoverage(t *testing.T) {
 		if got, want := rows[goName(op.Name)], op.Method+" "+op.Route+" | "+op.Source; got != want {
 			t.Errorf("the row of %s says %q, want %q", goName(op.Name), got, want)
 		}
+		delete(rows, goName(op.Name))
+	}
+	methods := serviceMethods()
+	for call, row := range rows {
+		if strings.Contains(row, " /") && !methods[call] {
+			t.Errorf("there is a row of %s, but no such method", call)
+		}
+	}
+}
+
+// The test double serves every operation, and nothing else.
+func TestOperationsAreServed(t *testing.T) {
+	t.Parallel()
+	served := closuretest.Operations()
+	for _, op := range closure.Operations() {
+		if !slices.Contains(served, op.Name) {
+			t.Errorf("closuretest has no handler of %s", op.Name)
+		}
+	}
+	if len(served) != len(closure.Operations()) {
+		t.Errorf("closuretest serves %d operations, the SDK has %d", len(served), len(closure.Operations()))
 	}
 }
