@@ -29,10 +29,11 @@ func (f *faultsFlag) Set(text string) error {
 
 // A faultText is a fault as it is written: operation:kind:argument:p=…:n=…:h=….
 type faultText struct {
-	op, kind, argument string
-	probability        float64 // negative: not given
-	times              int     // negative: not given
-	header             []string
+	op, argument string
+	kind         kind
+	probability  float64 // negative: not given
+	times        int     // negative: not given
+	header       []string
 }
 
 func parseFault(text string) (closuretest.Fault, error) {
@@ -40,7 +41,7 @@ func parseFault(text string) (closuretest.Fault, error) {
 	if err != nil {
 		return closuretest.Fault{}, err
 	}
-	fault, err := t.build()
+	fault, err := t.kind.build(t)
 	if err != nil {
 		return fault, err
 	}
@@ -59,7 +60,10 @@ func splitFault(text string) (t faultText, err error) {
 	if len(parts) < 2 {
 		return t, errors.New("want operation:kind, such as appointments.create:drop-after:p=0.1")
 	}
-	t.op, t.kind = parts[0], parts[1]
+	t.op = parts[0]
+	if t.kind, err = findKind(parts[1]); err != nil {
+		return t, err
+	}
 	if t.op != closuretest.AnyOperation && !slices.Contains(closuretest.Operations(), t.op) {
 		return t, fmt.Errorf("there is no operation %q", t.op)
 	}
@@ -87,7 +91,7 @@ func (t *faultText) set(part string) (err error) {
 		if err != nil || t.times < 0 {
 			return fmt.Errorf("n=%s is not a count", value)
 		}
-	case named && name == "h" && t.kind == "status":
+	case named && name == "h" && t.kind.name == "status":
 		header, content, found := strings.Cut(value, "=")
 		if !found || header == "" {
 			return fmt.Errorf("h=%s is not name=value", value)
@@ -99,49 +103,67 @@ func (t *faultText) set(part string) (err error) {
 	return nil
 }
 
-// build makes the fault of its kind.
-func (t faultText) build() (closuretest.Fault, error) {
-	type maker = func(op string) closuretest.Fault
-	plain := map[string]maker{
-		"drop-before": closuretest.DropBefore,
-		"drop-after":  closuretest.DropAfter,
-		"truncate":    closuretest.Truncate,
-		"malformed":   closuretest.Malformed,
-	}
-	if newFault, found := plain[t.kind]; found {
-		if t.argument != "" {
-			return closuretest.Fault{}, fmt.Errorf("%s takes no argument", t.kind)
-		}
-		return newFault(t.op), nil
-	}
-	switch t.kind {
-	case "commit-late":
+// A kind is what a fault does.
+type kind struct {
+	name, example, effect string // as -help shows them
+	build                 func(t faultText) (closuretest.Fault, error)
+}
+
+var kinds = []kind{
+	plain("drop-before", "connection lost, nothing done", closuretest.DropBefore),
+	plain("drop-after", "done, then connection lost", closuretest.DropAfter),
+	{"commit-late", "commit-late:20s", "connection lost, done 20 s later", func(t faultText) (closuretest.Fault, error) {
 		after, err := t.duration()
 		return closuretest.CommitLate(t.op, after), err
-	case "delay":
-		wait, err := t.duration()
-		return closuretest.Delay(t.op, wait), err
-	case "status":
+	}},
+	{"status", "status:429:h=Retry-After=2", "answered 429, nothing done; h= is a header", func(t faultText) (closuretest.Fault, error) {
 		code, err := t.status()
 		return closuretest.Status(t.op, code, t.header...), err
-	case "status-after":
+	}},
+	{"status-after", "status-after:502", "done, then answered 502", func(t faultText) (closuretest.Fault, error) {
 		code, err := t.status()
 		return closuretest.StatusAfter(t.op, code), err
-	case "huge":
+	}},
+	{"delay", "delay:3s", "done, then answered 3 s later", func(t faultText) (closuretest.Fault, error) {
+		wait, err := t.duration()
+		return closuretest.Delay(t.op, wait), err
+	}},
+	plain("truncate", "half of the answer", closuretest.Truncate),
+	plain("malformed", "HTML instead of JSON", closuretest.Malformed),
+	{"huge", "huge:300000000", "an answer of 300 MB, as a gzip bomb", func(t faultText) (closuretest.Fault, error) {
 		bytes, err := strconv.ParseInt(t.argument, 10, 64)
 		if err != nil || bytes < 0 {
 			err = errors.New("huge needs a number of bytes, such as huge:300000000")
 		}
 		return closuretest.Huge(t.op, bytes), err
-	default:
-		return closuretest.Fault{}, fmt.Errorf("there is no fault %q", t.kind)
+	}},
+}
+
+// plain is a kind without an argument.
+func plain(name, effect string, newFault func(op string) closuretest.Fault) kind {
+	return kind{name, name, effect, func(t faultText) (closuretest.Fault, error) {
+		if t.argument != "" {
+			return closuretest.Fault{}, fmt.Errorf("%s takes no argument", name)
+		}
+		return newFault(t.op), nil
+	}}
+}
+
+func findKind(name string) (kind, error) {
+	var names []string
+	for _, k := range kinds {
+		if k.name == name {
+			return k, nil
+		}
+		names = append(names, k.name)
 	}
+	return kind{}, fmt.Errorf("there is no fault %q: the kinds are %s", name, strings.Join(names, ", "))
 }
 
 func (t faultText) duration() (time.Duration, error) {
 	d, err := time.ParseDuration(t.argument)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%s needs a duration, such as %s:20s", t.kind, t.kind)
+		return 0, fmt.Errorf("%s needs a duration, such as %s:20s", t.kind.name, t.kind.name)
 	}
 	return d, nil
 }
@@ -149,7 +171,7 @@ func (t faultText) duration() (time.Duration, error) {
 func (t faultText) status() (int, error) {
 	code, err := strconv.Atoi(t.argument)
 	if err != nil || code < 200 || code > 599 {
-		return 0, fmt.Errorf("%s needs a status from 200 to 599, such as %s:503", t.kind, t.kind)
+		return 0, fmt.Errorf("%s needs a status from 200 to 599, such as %s:503", t.kind.name, t.kind.name)
 	}
 	return code, nil
 }

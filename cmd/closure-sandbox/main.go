@@ -4,9 +4,13 @@
 //	go run ./cmd/closure-sandbox -addr 127.0.0.1:8080
 //
 // It is loaded with the data of the vendor's booking guide; -schedules and
-// -slots add a generated clinic. It takes test keys such as
-// ch_sk_test_quickstart, refuses live ones, and forgets all when it stops, on
-// SIGINT or SIGTERM.
+// -slots add a generated clinic. Its clock stands still in May 2022, where that
+// data is; for programs that look for openings from today on, give
+//
+//	-clock now -schedules 40
+//
+// It takes test keys such as ch_sk_test_quickstart, refuses live ones, and
+// forgets all when it stops, on SIGINT or SIGTERM.
 //
 // -fault makes it fail. A fault is an operation, what happens, and an argument
 // where that needs one, then p= for a probability, n= for a count (0: for ever)
@@ -103,6 +107,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
 	announce(stdout, listener.Addr(), double)
+	warn(stderr, listener.Addr())
 
 	select {
 	case err := <-stopped:
@@ -121,6 +126,13 @@ func shutdown(server *http.Server, abandon context.CancelFunc) error {
 		return errors.Join(fmt.Errorf("stopping: %w", err), server.Close())
 	}
 	return nil
+}
+
+// warn says so if others than this machine can connect.
+func warn(w io.Writer, addr net.Addr) {
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		_, _ = fmt.Fprintf(w, "closure-sandbox: warning: %s is open to the network, and its key is no secret; -addr 127.0.0.1:%d is not open\n", addr, tcp.Port)
+	}
 }
 
 func announce(w io.Writer, addr net.Addr, double *closuretest.Server) {

@@ -35,13 +35,14 @@ func TestBadFlagsGetOneLine(t *testing.T) {
 		{"extra", `unexpected argument "extra"`},
 		{"-addr localhost", `-addr "localhost" is not host:port`},
 		{"-addr localhost:99999", `-addr "localhost:99999" is not host:port`},
-		{"-seed -1", `invalid value "-1" for flag -seed: parse error`},
-		{"-schedules -1", "-schedules -1 is not from 0 to 1000000"},
-		{"-slots 1000001", "-slots 1000001 is not from 0 to 1000000"},
+		{"-seed -1", `invalid value "-1" for flag -seed: want a number from 0 to 18446744073709551615`},
+		{"-schedules -1", `invalid value "-1" for flag -schedules: want a number from 0 to 1000000`},
+		{"-slots 1000001", `invalid value "1000001" for flag -slots: want a number from 0 to 1000000`},
 		{"-clock noon", `invalid value "noon" for flag -clock: want an instant such as 2022-05-01T00:00:00Z, or now`},
 		{"-fault x", `invalid value "x" for flag -fault: want operation:kind, such as appointments.create:drop-after:p=0.1`},
 		{"-fault a.b:drop-after", `there is no operation "a.b"`},
-		{"-fault *:explode", `there is no fault "explode"`},
+		{"-fault *:explode", `there is no fault "explode": the kinds are drop-before, drop-after, commit-late, status,`},
+		{"-fault x:explode", "the kinds are drop-before, "},
 		{"-fault *:drop-after:now", "drop-after takes no argument"},
 		{"-fault *:drop-after:p=2", "p=2 is not a probability from 0 to 1"},
 		{"-fault *:drop-after:p=NaN", "p=NaN is not a probability from 0 to 1"},
@@ -69,7 +70,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), []string{"-help"}, &stdout, &stderr)
-	for _, want := range []string{"-addr", "-seed", "-schedules", "-slots", "-clock", "-fault", "-log", "appointments.create"} {
+	for _, want := range []string{"-addr", "-seed", "-schedules", "-slots", "-clock", "-fault", "-log", "appointments.create", "commit-late:20s", "-clock now -schedules 40"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("help lacks %s", want)
 		}
@@ -90,6 +91,17 @@ func TestPortTaken(t *testing.T) {
 	code := run(t.Context(), []string{"-addr", listener.Addr().String()}, io.Discard, &stderr)
 	if code != exitError || strings.Count(stderr.String(), "\n") != 1 {
 		t.Errorf("exit %d, stderr %q", code, stderr.String())
+	}
+}
+
+func TestWarnsWhenOpenToTheNetwork(t *testing.T) {
+	t.Parallel()
+	for ip, open := range map[string]bool{"127.0.0.1": false, "::1": false, "0.0.0.0": true, "::": true, "192.0.2.1": true} {
+		var stderr bytes.Buffer
+		warn(&stderr, &net.TCPAddr{IP: net.ParseIP(ip), Port: 8080})
+		if strings.Contains(stderr.String(), "open to the network") != open {
+			t.Errorf("%s: %q", ip, stderr.String())
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -31,9 +32,9 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	flags.SetOutput(io.Discard) // one line is enough, and run writes it
 	flags.Usage = func() {}
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 is any free one")
-	flags.Uint64Var(&s.seed, "seed", 1, "`number` that ids, generated data and draws are made from")
-	flags.IntVar(&s.schedules, "schedules", 0, "how many `schedules` to generate, beside the guide's")
-	flags.IntVar(&s.slots, "slots", 200, "how many open `slots` each generated schedule has")
+	seed(flags, &s.seed)
+	count(flags, &s.schedules, "schedules", 0, "how many `schedules` to generate, beside the guide's")
+	count(flags, &s.slots, "slots", 200, "how many open `slots` each generated schedule has, from the clock's day on")
 	flags.Var(&s.clock, "clock", "the `instant` at which the clock stands still, such as 2022-05-01T00:00:00Z (the default), or now for the real time")
 	flags.Var(&s.faults, "fault", "a `fault` such as appointments.create:drop-after:p=0.1; can be given several times")
 	flags.BoolVar(&s.log, "log", false, "log each request to standard error")
@@ -48,12 +49,7 @@ func parseSettings(args []string) (s settings, err error) {
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	for _, err := range []error{checkAddr(s.addr), checkSize("schedules", s.schedules), checkSize("slots", s.slots)} {
-		if err != nil {
-			return s, err // the first is enough: one line
-		}
-	}
-	return s, nil
+	return s, checkAddr(s.addr)
 }
 
 func checkAddr(addr string) error {
@@ -67,11 +63,27 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-func checkSize(name string, n int) error {
-	if n < 0 || n > maxGenerated {
-		return fmt.Errorf("-%s %d is not from 0 to %d", name, n, maxGenerated)
-	}
-	return nil
+// count adds a flag for how many of something to generate.
+func count(flags *flag.FlagSet, p *int, name string, value int, usage string) {
+	*p = value
+	flags.Func(name, fmt.Sprintf("%s (default %d)", usage, value), func(text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > maxGenerated {
+			return fmt.Errorf("want a number from 0 to %d", maxGenerated)
+		}
+		*p = n
+		return nil
+	})
+}
+
+func seed(flags *flag.FlagSet, p *uint64) {
+	*p = 1
+	flags.Func("seed", "`number` that ids, generated data and draws are made from (default 1)", func(text string) (err error) {
+		if *p, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return fmt.Errorf("want a number from 0 to %d", uint64(math.MaxUint64))
+		}
+		return nil
+	})
 }
 
 func usage() string {
@@ -80,7 +92,16 @@ func usage() string {
 	flags := newFlagSet(new(settings))
 	flags.SetOutput(&text)
 	flags.PrintDefaults()
-	text.WriteString("\nOperations of faults: * and\n  " + strings.Join(closuretest.Operations(), "\n  ") + "\n")
+	text.WriteString(`
+For programs that look for openings from today on: -clock now -schedules 40
+
+A fault is operation:kind, then p= for a probability and n= for a count (0: for
+ever); without them it strikes once. The kinds:
+`)
+	for _, k := range kinds {
+		fmt.Fprintf(&text, "  %-28s%s\n", k.example, k.effect)
+	}
+	text.WriteString("The operations, * being any:\n  " + strings.Join(closuretest.Operations(), "\n  ") + "\n")
 	return text.String()
 }
 

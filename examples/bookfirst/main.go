@@ -4,8 +4,8 @@
 //
 // By default it talks to a test double inside this process, with a generated
 // clinic, and nothing leaves the machine. With CLOSURE_API_KEY set it talks to
-// the real API; a live key, which books for real patients, is refused unless
-// -live is given.
+// the real API, or to the one at CLOSURE_BASE_URL; a live key, which books for
+// real patients, is refused unless -live is given.
 package main
 
 import (
@@ -22,25 +22,47 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/examples/internal/cli"
 )
 
 // The patient to book for: the guide's.
 var trisha = closure.PatientListParams{Name: "Trisha Pandit", DOB: closure.NewDate(1994, time.December, 22)}
 
-func main() {
-	live := flag.Bool("live", false, "accept a live key: this books for a real patient")
-	weeks := flag.Int("weeks", 2, "how many weeks ahead to look")
-	flag.Parse()
+// settings are what the flags say.
+type settings struct {
+	live  bool
+	from  closure.Date // zero: now
+	weeks int
+}
 
+const maxWeeks = 52
+
+func main() {
+	s, err := parseFlags(os.Args[1:])
+	if err != nil {
+		cli.Exit("bookfirst", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *live, *weeks); err != nil {
+	if err := run(ctx, os.Stdout, s); err != nil {
 		fmt.Fprintln(os.Stderr, "bookfirst:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, live bool, weeks int) error {
+func parseFlags(args []string) (s settings, err error) {
+	flags := flag.NewFlagSet("bookfirst", flag.ContinueOnError)
+	flags.BoolVar(&s.live, "live", false, "accept a live key: this books for a real patient")
+	flags.TextVar(&s.from, "from", closure.Date{}, "first `day` to look at, such as 2022-05-02 (default: today; offline: that one)")
+	cli.IntVar(flags, &s.weeks, "weeks", 2, 1, maxWeeks, "how many `weeks` ahead to look")
+	err = cli.Parse(flags, args, cli.Help{
+		About:   "bookfirst books the first opening after work, with anyone in New York who takes the patient's insurance.",
+		Sandbox: "-clock now -schedules 40",
+	})
+	return s, err
+}
+
+func run(ctx context.Context, out io.Writer, s settings) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 
@@ -48,9 +70,12 @@ func run(ctx context.Context, out io.Writer, live bool, weeks int) error {
 	if err != nil {
 		return err
 	}
-	client, now, err := newClient(out, live)
+	client, from, err := newClient(out, s.live)
 	if err != nil {
 		return err
+	}
+	if !s.from.IsZero() {
+		from = time.Date(s.from.Year, s.from.Month, s.from.Day, 0, 0, 0, 0, newYork)
 	}
 	patient, err := client.Patients.Find(ctx, trisha)
 	if err != nil {
@@ -67,39 +92,35 @@ func run(ctx context.Context, out io.Writer, live bool, weeks int) error {
 	if err != nil {
 		return err
 	}
+	search := afterWork(schedules, from.In(newYork), s.weeks)
 	show(out, "Patient", "%s %s, insured with %s", patient.FirstName, patient.LastName, insurance.Name)
-	show(out, "Looking for", "a weekday, 17:00 or later in New York, within %d weeks of %s", weeks, now.In(newYork).Format("Mon 2 Jan 2006"))
-	showSchedules(out, schedules, insurance)
+	show(out, "Looking for", "a weekday, 17:00 or later in New York, from %s to %s", search.From.Format("Mon 2 Jan"), search.To.Format("Mon 2 Jan 2006"))
+	if showSchedules(out, schedules, insurance) == 0 {
+		return errors.New("no schedule is left to search")
+	}
 
 	booking, err := client.BookFirstAvailable(ctx, closure.BookFirstParams{
 		PatientID: patient.ID,
-		Search:    afterWork(schedules, now, weeks, newYork),
+		Search:    search,
 	}, closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation))
 	if err != nil {
-		return explain(err)
+		return explain(err, s.weeks)
 	}
 	showBooking(out, booking, insurance, newYork)
 	return nil
 }
 
-// newClient also tells what time it is: at the test double it is always the
+// newClient also tells what time it is: with the test double it is always the
 // same day.
 func newClient(out io.Writer, live bool) (*closure.Client, time.Time, error) {
-	if os.Getenv("CLOSURE_API_KEY") == "" {
-		fmt.Fprintln(out, "Offline: a test double in this process answers. Set CLOSURE_API_KEY to talk to the real API.")
+	if cli.Offline(out) {
 		today := time.Date(2022, time.May, 2, 12, 0, 0, 0, time.UTC)
 		server := closuretest.New(closuretest.WithGenerated(7, 40, 100), closuretest.WithFixedClock(today))
 		return server.Client(), today, nil
 	}
-	client, err := closure.NewClientFromEnv(closure.WithUserAgent("closure-bookfirst/1.0"))
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	if client.Mode() == closure.ModeLive && !live {
-		return nil, time.Time{}, errors.New("CLOSURE_API_KEY is a live key: booking would be for a real patient; give -live if you mean it")
-	}
-	fmt.Fprintf(out, "Talking to the real API in %s mode.\n", client.Mode())
-	return client, time.Now(), nil
+	program := cli.Program{Agent: "closure-bookfirst/1.0", Live: live, Risk: "booking would be for a real patient"}
+	client, err := program.NewClient(out)
+	return client, time.Now(), err
 }
 
 // schedulesIn returns the schedules whose location's name says that they are in
@@ -120,11 +141,11 @@ func schedulesIn(ctx context.Context, client *closure.Client, place string) ([]c
 
 // afterWork searches all the schedules; those that can't be booked or don't
 // accept the patient's insurance, BookFirstAvailable leaves out.
-func afterWork(schedules []closure.Schedule, now time.Time, weeks int, zone *time.Location) closure.SlotSearch {
+func afterWork(schedules []closure.Schedule, from time.Time, weeks int) closure.SlotSearch {
 	search := closure.SlotSearch{
-		From:      now,
-		To:        now.AddDate(0, 0, 7*weeks),
-		Zone:      zone,
+		From:      from,
+		To:        from.AddDate(0, 0, 7*weeks),
+		Zone:      from.Location(),
 		Weekdays:  []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday},
 		NotBefore: &closure.ClockTime{Hour: 17},
 	}
@@ -135,26 +156,32 @@ func afterWork(schedules []closure.Schedule, now time.Time, weeks int, zone *tim
 }
 
 // explain says what to do about an error, where there is something to do.
-func explain(err error) error {
+func explain(err error, weeks int) error {
 	switch {
 	case errors.Is(err, closure.ErrOutcomeUnknown):
 		return fmt.Errorf("%w\nDon't book again before that is settled: see examples/recover", err)
+	case errors.Is(err, closure.ErrNoSlot) && weeks < maxWeeks:
+		return fmt.Errorf("%w\nTry more -weeks, or another -from", err)
 	case errors.Is(err, closure.ErrNoSlot):
-		return fmt.Errorf("%w\nTry more -weeks", err)
+		return fmt.Errorf("%w\nTry another -from", err)
 	default:
 		return err
 	}
 }
 
-func showSchedules(out io.Writer, schedules []closure.Schedule, insurance *closure.Insurance) {
+// showSchedules also counts those that are searched.
+func showSchedules(out io.Writer, schedules []closure.Schedule, insurance *closure.Insurance) (searched int) {
 	show(out, "Schedules", "%d in New York", len(schedules))
 	for _, schedule := range schedules {
 		verdict := "searched"
 		if reason := whyLeftOut(schedule, insurance); reason != "" {
 			verdict = "left out: " + reason
+		} else {
+			searched++
 		}
 		show(out, "", "%-20s %s", who(schedule), verdict)
 	}
+	return searched
 }
 
 // whyLeftOut is the rule by which BookFirstAvailable leaves out a schedule, in

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
 )
 
 func TestRun(t *testing.T) {
-	t.Setenv("CLOSURE_API_KEY", "") // offline
+	offline(t)
 	var out bytes.Buffer
-	if err := run(t.Context(), &out, false, 2); err != nil {
+	if err := run(t.Context(), &out, settings{weeks: 2}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -32,9 +35,26 @@ func TestRun(t *testing.T) {
 
 // Where there is no opening, it says so and books nothing.
 func TestRunNothing(t *testing.T) {
+	offline(t)
+	later := closure.NewDate(2030, time.May, 2)
+	for weeks, hint := range map[int]string{1: "no open slot\nTry more -weeks, or another -from", maxWeeks: "no open slot\nTry another -from"} {
+		err := run(t.Context(), new(bytes.Buffer), settings{from: later, weeks: weeks})
+		if err == nil || !strings.HasSuffix(err.Error(), hint) {
+			t.Errorf("%v, want %q", err, hint)
+		}
+	}
+}
+
+func offline(t *testing.T) {
 	t.Setenv("CLOSURE_API_KEY", "")
-	err := run(t.Context(), new(bytes.Buffer), false, 0)
-	if err == nil || !strings.Contains(err.Error(), "no open slot") {
-		t.Errorf("%v", err)
+	t.Setenv("CLOSURE_BASE_URL", "")
+}
+
+func TestBadFlags(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"-weeks 0", "-weeks -1", "-weeks 99999999", "-from tomorrow", "stray"} {
+		if _, err := parseFlags(strings.Fields(args)); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", args, err)
+		}
 	}
 }

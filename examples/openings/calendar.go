@@ -142,7 +142,7 @@ func (c *calendar) print(out io.Writer) {
 	w := &lines{out: out}
 	first, last := c.days[0], c.days[len(c.days)-1]
 	w.printf("\nOpenings from %s to %s%s\n", first.Format("Monday 2 January"), last.Format("Monday 2 January 2006"), c.filters)
-	w.printf("Times are in %s (%s)%s\n\n", c.zone, first.Format("MST"), clockChange(c.days))
+	w.printf("Times are in %s (%s)%s\n\n", c.zone, eve(first).Format("MST"), clockChange(c.days))
 	if c.total() == 0 && len(c.failed) == 0 {
 		w.printf("No opening in %s.\n", count(len(c.rows), "calendar"))
 		return
@@ -150,7 +150,7 @@ func (c *calendar) print(out io.Writer) {
 	for days := range chunks(c.days, week) {
 		c.printWeek(w, days)
 	}
-	w.printf("%s in %s. · none that day, +3 three more\n", count(c.total(), "opening"), count(len(c.rows), "calendar"))
+	w.printf("%s in %s. · none that day, +3 three more\n%s", count(c.total(), "opening"), count(len(c.rows), "calendar"), c.legend())
 }
 
 func count(n int, of string) string {
@@ -160,12 +160,15 @@ func count(n int, of string) string {
 	return fmt.Sprintf("%d %ss", n, of)
 }
 
+// eve is the day before: in its zone a day begins, also one of clock changes.
+func eve(day time.Time) time.Time { return day.AddDate(0, 0, -1) }
+
 // clockChange warns of the days that look odd.
 func clockChange(days []time.Time) string {
-	for i := 1; i < len(days); i++ {
-		_, before := days[i-1].Zone()
-		if name, after := days[i].Zone(); before != after {
-			return fmt.Sprintf("; the clocks change on %s, to %s", days[i].Format("Monday"), name)
+	for _, day := range days {
+		_, before := eve(day).Zone()
+		if name, after := day.Zone(); before != after {
+			return fmt.Sprintf("; the clocks change on %s, to %s", day.Format("Monday"), name)
 		}
 	}
 	return ""
@@ -202,12 +205,42 @@ func (c *calendar) rowLines(r *row, days []time.Time) []string {
 	return texts
 }
 
+// repeated tells whether the clocks have shown this time before: they do in the
+// hour after they went back. The calendar marks it with *.
+func repeated(t time.Time) bool {
+	change, _ := t.ZoneBounds()
+	if change.IsZero() {
+		return false
+	}
+	_, before := change.Add(-1).Zone()
+	_, after := t.Zone()
+	return t.Sub(change) < time.Duration(before-after)*time.Second
+}
+
+// legend says what the mark means, if there is one.
+func (c *calendar) legend() string {
+	for _, r := range c.rows {
+		for _, day := range c.days {
+			for _, start := range c.on(r, day) {
+				if repeated(start) {
+					return "* after the clocks went back, in " + start.Format("MST (UTC-07:00)") + "\n"
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // cell is the first few times of a day, and how many more there are.
 func cell(starts []time.Time) (texts [cellLines]string) {
 	const room = cellLines * perLine
 	var entries []string
 	for _, start := range starts {
-		entries = append(entries, start.Format("15:04"))
+		mark := " "
+		if repeated(start) {
+			mark = "*"
+		}
+		entries = append(entries, start.Format("15:04")+mark)
 	}
 	if len(entries) > room {
 		entries = append(entries[:room-1], fmt.Sprintf("+%d", len(starts)-room+1))
@@ -217,7 +250,7 @@ func cell(starts []time.Time) (texts [cellLines]string) {
 	}
 	i := 0
 	for line := range chunks(entries, perLine) {
-		texts[i] = strings.Join(line, " ")
+		texts[i] = strings.Join(line, "")
 		i++
 	}
 	return texts

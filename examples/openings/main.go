@@ -2,8 +2,9 @@
 // calendar: days across, practitioners down, in the patient's time zone.
 //
 // By default it talks to a test double inside this process, and nothing leaves
-// the machine. With CLOSURE_API_KEY set it asks the real API; a live key is
-// refused unless -live is given, although this program only reads.
+// the machine. With CLOSURE_API_KEY set it asks the real API, or the one at
+// CLOSURE_BASE_URL; a live key is refused unless -live is given, although this
+// program only reads.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/examples/internal/cli"
 )
 
 // settings are what the flags say.
@@ -41,7 +43,10 @@ var (
 )
 
 func main() {
-	s := readFlags()
+	s, err := parseFlags(os.Args[1:])
+	if err != nil {
+		cli.Exit("openings", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := start(ctx, s); err != nil {
@@ -50,24 +55,21 @@ func main() {
 	}
 }
 
-func readFlags() (s settings) {
-	flag.BoolVar(&s.live, "live", false, "accept a live key: this reads real practices' calendars, and books nothing")
-	flag.Func("zone", "IANA time `zone` to show and filter times in, such as Asia/Kolkata (default: the patient's)", func(text string) (err error) {
-		s.zone, err = time.LoadLocation(text)
-		return err
+func parseFlags(args []string) (s settings, err error) {
+	flags := flag.NewFlagSet("openings", flag.ContinueOnError)
+	flags.BoolVar(&s.live, "live", false, "accept a live key: this reads real practices' calendars, and books nothing")
+	cli.ZoneVar(flags, &s.zone, "time zone to show and filter times in")
+	flags.TextVar(&s.from, "from", closure.Date{}, "first `day`, such as 2022-05-16 (default: today; offline: that one)")
+	cli.IntVar(flags, &s.days, "days", 7, 1, 28, "how many `days`")
+	flags.Func("after", "show what starts at this `time` of day or later, such as 17:00", clockFlag(&s.after))
+	flags.Func("before", "show what starts at this `time` of day or earlier; before -after: across midnight", clockFlag(&s.before))
+	flags.StringVar((*string)(&s.insurance), "insurance", "", "leave out who does not accept the insurance with this `id`")
+	cli.IntVar(flags, &s.practitioners, "practitioners", 8, 1, 1000, "how many `calendars` to show at the most")
+	err = cli.Parse(flags, args, cli.Help{
+		About:   "openings shows a week's open slots of several practitioners as a calendar.",
+		Sandbox: "-clock now -schedules 40",
 	})
-	flag.TextVar(&s.from, "from", closure.Date{}, "first `day`, such as 2022-05-16 (default: today; offline: that one)")
-	flag.IntVar(&s.days, "days", 7, "how many days, 1 to 28")
-	flag.Func("after", "show what starts at this `time` of day or later, such as 17:00", clockFlag(&s.after))
-	flag.Func("before", "show what starts at this `time` of day or earlier; before -after: across midnight", clockFlag(&s.before))
-	flag.StringVar((*string)(&s.insurance), "insurance", "", "leave out who does not accept the insurance with this `id`")
-	flag.IntVar(&s.practitioners, "practitioners", 8, "how many calendars to show at the most")
-	flag.Parse()
-	if s.days < 1 || s.days > 28 || s.practitioners < 1 || flag.NArg() > 0 {
-		flag.Usage()
-		os.Exit(2)
-	}
-	return s
+	return s, err
 }
 
 func clockFlag(into **closure.ClockTime) func(string) error {
@@ -77,39 +79,30 @@ func clockFlag(into **closure.ClockTime) func(string) error {
 	}
 }
 
-// start chooses whom to ask: the real API or the test double.
+// start chooses whom to ask: the API or the test double.
 func start(ctx context.Context, s settings) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	p := newProgress(os.Stderr)
-	client, err := newClient(s.live, closure.WithObserver(p.observe))
+	client, today, err := newClient(os.Stdout, s.live, closure.WithObserver(p.observe))
 	if err != nil {
 		return err
 	}
 	if s.from.IsZero() {
-		s.from = offlineFrom
-		if os.Getenv("CLOSURE_API_KEY") != "" {
-			year, month, day := time.Now().Date()
-			s.from = closure.NewDate(year, month, day)
-		}
+		s.from = today
 	}
 	return run(ctx, client, s, p, os.Stdout)
 }
 
-func newClient(live bool, opts ...closure.Option) (*closure.Client, error) {
-	if os.Getenv("CLOSURE_API_KEY") == "" {
-		fmt.Println("Offline: a test double in this process answers. Set CLOSURE_API_KEY to talk to the real API.")
-		return closuretest.New(closuretest.WithGenerated(7, 20, 400)).Client(opts...), nil
+// newClient also tells what day it is: with the test double it is always the
+// same.
+func newClient(out io.Writer, live bool, opts ...closure.Option) (*closure.Client, closure.Date, error) {
+	if cli.Offline(out) {
+		return closuretest.New(closuretest.WithGenerated(7, 20, 400)).Client(opts...), offlineFrom, nil
 	}
-	client, err := closure.NewClientFromEnv(append(opts, closure.WithUserAgent("closure-openings/1.0"))...)
-	if err != nil {
-		return nil, err
-	}
-	if client.Mode() == closure.ModeLive && !live {
-		return nil, errors.New("CLOSURE_API_KEY is a live key: this only reads, but from real practices; give -live if you mean it")
-	}
-	fmt.Printf("Talking to the real API in %s mode. Nothing is booked.\n", client.Mode())
-	return client, nil
+	program := cli.Program{Agent: "closure-openings/1.0", Live: live, Risk: "this only reads, but from real practices"}
+	client, err := program.NewClient(out, opts...)
+	return client, closure.NewDate(time.Now().Date()), err
 }
 
 func run(ctx context.Context, client *closure.Client, s settings, p *progress, out io.Writer) error {
@@ -174,7 +167,7 @@ func (c *calendar) suggest(ctx context.Context, client *closure.Client, search c
 	search.To = search.From.AddDate(0, 0, days)
 	slot, err := client.Availabilities.First(ctx, search)
 	if errors.Is(err, closure.ErrNoSlot) {
-		_, err = fmt.Fprintf(out, "There is none in the %d days after that either.\n", days)
+		_, err = fmt.Fprintf(out, "There is none in the %d days after that either. Try another -from.\n", days)
 		return err
 	}
 	if err != nil {

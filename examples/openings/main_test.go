@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,17 @@ func TestProgress(t *testing.T) {
 	const erase = "\r\x1b[K"
 	if want := erase + "Searching: 0 of 2 calls" + erase + "Searching: 1 of 2 calls" + erase + "Searching: 2 of 2 calls" + erase; line.String() != want {
 		t.Errorf("%q, want %q", line.String(), want)
+	}
+}
+
+func TestBadFlags(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{
+		"-days 0", "-days -3", "-days 100000", "-days x", "-practitioners 0", "-zone Nowhere/X", "-from x", "-after 25:00", "stray",
+	} {
+		if _, err := parseFlags(strings.Fields(args)); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", args, err)
+		}
 	}
 }
 

@@ -2,8 +2,9 @@
 // data: patient, practitioner, schedule, insurance, open slots, booking.
 //
 // By default it talks to a test double inside this process, and nothing leaves
-// the machine. With CLOSURE_API_KEY set it talks to the real API; a live key,
-// which books for real patients, is refused unless -live is given.
+// the machine. With CLOSURE_API_KEY set it talks to the real API, or to the one
+// at CLOSURE_BASE_URL; a live key, which books for real patients, is refused
+// unless -live is given.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/examples/internal/cli"
 )
 
 // The guide's data.
@@ -33,19 +35,27 @@ var (
 )
 
 func main() {
-	live := flag.Bool("live", false, "accept a live key: this books for a real patient")
-	zone := flag.String("zone", "", "IANA time zone to show times in, such as Asia/Kolkata (default: the patient's)")
-	flag.Parse()
-
+	live, zone, err := parseFlags(os.Args[1:])
+	if err != nil {
+		cli.Exit("quickstart", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *live, *zone); err != nil {
+	if err := run(ctx, live, zone); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, live bool, zone string) error {
+func parseFlags(args []string) (live bool, zone *time.Location, err error) {
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.BoolVar(&live, "live", false, "accept a live key: this books for a real patient")
+	cli.ZoneVar(flags, &zone, "time zone to show times in")
+	err = cli.Parse(flags, args, cli.Help{About: "quickstart books an appointment, step by step, with the data of the vendor's guide."})
+	return live, zone, err
+}
+
+func run(ctx context.Context, live bool, zone *time.Location) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 
@@ -57,9 +67,10 @@ func run(ctx context.Context, live bool, zone string) error {
 	if err != nil {
 		return err
 	}
-	in, err := location(patient, zone)
-	if err != nil {
-		return err
+	if zone == nil {
+		if zone, err = patient.Location(); err != nil {
+			return err
+		}
 	}
 	step("Patient", "%s %s, born %s  %s", patient.FirstName, patient.LastName, patient.DOB, patient.ID)
 
@@ -69,41 +80,18 @@ func run(ctx context.Context, live bool, zone string) error {
 	if err := showSchedule(ctx, client, patient); err != nil {
 		return err
 	}
-	if err := showSlots(ctx, client, in); err != nil {
+	if err := showSlots(ctx, client, zone); err != nil {
 		return err
 	}
-	return book(ctx, client, patient, in)
+	return book(ctx, client, patient, zone)
 }
 
 func newClient(live bool) (*closure.Client, error) {
-	if os.Getenv("CLOSURE_API_KEY") == "" {
-		fmt.Println("Offline: a test double in this process answers. Set CLOSURE_API_KEY to talk to the real API.")
+	if cli.Offline(os.Stdout) {
 		return closuretest.New().Client(), nil
 	}
-	client, err := closure.NewClientFromEnv(closure.WithUserAgent("closure-quickstart/1.0"))
-	if err != nil {
-		return nil, err
-	}
-	if client.Mode() == closure.ModeLive && !live {
-		return nil, errors.New("CLOSURE_API_KEY is a live key: booking would be for a real patient; give -live if you mean it")
-	}
-	api := "the real API"
-	if os.Getenv("CLOSURE_BASE_URL") != "" {
-		api = "the API at CLOSURE_BASE_URL"
-	}
-	fmt.Printf("Talking to %s in %s mode.\n", api, client.Mode())
-	return client, nil
-}
-
-func location(patient *closure.Patient, zone string) (*time.Location, error) {
-	if zone == "" {
-		return patient.Location()
-	}
-	in, err := time.LoadLocation(zone)
-	if err != nil {
-		return nil, fmt.Errorf("-zone: %w", err)
-	}
-	return in, nil
+	program := cli.Program{Agent: "closure-quickstart/1.0", Live: live, Risk: "booking would be for a real patient"}
+	return program.NewClient(os.Stdout)
 }
 
 func showPractitioner(ctx context.Context, client *closure.Client) error {
@@ -155,8 +143,7 @@ func book(ctx context.Context, client *closure.Client, patient *closure.Patient,
 		StartAt:    startAt,
 		Duration:   30,
 	})
-	var unknown *closure.OutcomeUnknownError
-	if errors.As(err, &unknown) {
+	if errors.Is(err, closure.ErrOutcomeUnknown) {
 		return fmt.Errorf("%w\nstore the attempt, see examples/recover", err)
 	}
 	if err != nil {

@@ -22,10 +22,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 	_ "time/tzdata" // so that the zones are there on every machine
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/examples/internal/cli"
 )
 
 // What is booked: the guide's slot, for the guide's patient.
@@ -36,51 +38,74 @@ var wanted = closure.BookSlotParams{
 	Duration:   30,
 }
 
+// settings are what the arguments say.
+type settings struct {
+	command string // none: the demo
+	file    string
+	lost    time.Duration
+	die     bool
+}
+
 func main() {
+	s, err := parseArgs(os.Args[1:])
+	if err != nil {
+		cli.Exit("recover", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-
-	var err error
-	if len(os.Args) > 1 {
-		err = command(ctx, os.Args[1], os.Args[2:])
-	} else {
-		err = demo(ctx, os.Stdout)
-	}
-	if err != nil {
+	if err := run(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "recover:", err)
 		os.Exit(1)
 	}
 }
 
-func command(ctx context.Context, name string, args []string) error {
-	flags := flag.NewFlagSet(name, flag.ExitOnError)
-	file := flags.String("file", "attempt.json", "where the attempt is kept")
-	lost := flags.Duration("assume-lost-after", 0, "resolve: how old an attempt must be to count as lost, if nothing shows it")
-	die := flags.Bool("die", false, "book: die when the request has left")
-	_ = flags.Parse(args) // ends the program if it fails
+const about = `recover shows how a program that dies in the middle of a booking neither loses it
+nor books twice. Without arguments it plays this against a test double. To do it
+by hand, against the API that the environment names (live keys are refused):
 
+  recover book [flags]     keep the attempt in a file, book, remove the file
+  recover resolve [flags]  settle the attempt that an earlier run left there`
+
+func parseArgs(args []string) (s settings, err error) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		s.command, args = args[0], args[1:]
+	}
+	if s.command != "" && s.command != "book" && s.command != "resolve" {
+		return s, fmt.Errorf("no command %q: it is book or resolve", s.command)
+	}
+	flags := flag.NewFlagSet("recover", flag.ContinueOnError)
+	flags.StringVar(&s.file, "file", "attempt.json", "the `file` in which the attempt is kept")
+	flags.DurationVar(&s.lost, "assume-lost-after", 0, "resolve: how old an attempt must be to count as lost, if nothing shows it, such as 10m")
+	flags.BoolVar(&s.die, "die", false, "book: die when the request has left")
+	err = cli.Parse(flags, args, cli.Help{About: about, Command: "book"})
+	if err == nil && s.command == "" && flags.NFlag() > 0 {
+		err = errors.New("flags come after a command: book or resolve")
+	}
+	return s, err
+}
+
+func run(ctx context.Context, s settings) error {
+	if s.command == "" {
+		return demo(ctx, os.Stdout)
+	}
 	opts := []closure.Option{closure.WithMode(closure.ModeTest), closure.WithUserAgent("closure-recover/1.0")}
-	if *die {
+	if s.die {
 		opts = append(opts, closure.WithObserver(dieInTheMiddle))
 	}
 	client, err := closure.NewClientFromEnv(opts...)
 	if err != nil {
 		return err
 	}
-	switch name {
-	case "book":
-		return report(book(ctx, client, *file, wanted))
-	case "resolve":
-		var opts []closure.CallOption
-		if *lost > 0 {
-			opts = append(opts, closure.AssumeLostAfter(*lost))
-		}
-		return report(resolve(ctx, client, *file, opts...))
-	default:
-		return fmt.Errorf("no command %q: it is book or resolve", name)
+	if s.command == "book" {
+		return report(book(ctx, client, s.file, wanted))
 	}
+	var lost []closure.CallOption
+	if s.lost > 0 {
+		lost = append(lost, closure.AssumeLostAfter(s.lost))
+	}
+	return report(resolve(ctx, client, s.file, lost...))
 }
 
 // book books a slot, and keeps the attempt in the file from before anything is

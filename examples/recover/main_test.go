@@ -35,3 +35,18 @@ func TestDemo(t *testing.T) {
 		said = after
 	}
 }
+
+func TestBadArguments(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"remove":                       `no command "remove": it is book or resolve`,
+		"book now":                     `unexpected argument "now"`,
+		"-die":                         "flags come after a command: book or resolve",
+		"-die book":                    `unexpected argument "book"`,
+		"resolve -assume-lost-after x": `invalid value "x" for flag -assume-lost-after: parse error`,
+	} {
+		if _, err := parseArgs(strings.Fields(args)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", args, err, want)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// Offline tells, and says, whether the environment names no API: then a test
+// double is to answer.
+func Offline(out io.Writer) bool {
+	if os.Getenv("CLOSURE_API_KEY") != "" || os.Getenv("CLOSURE_BASE_URL") != "" {
+		return false
+	}
+	fmt.Fprintln(out, "Offline: a test double in this process answers. Set CLOSURE_API_KEY to talk to the real API.")
+	return true
+}
+
+// A Program is an example that talks to an API.
+type Program struct {
+	Agent string // the User-Agent
+	Live  bool   // a live key is accepted
+	Risk  string // what a live key would mean
+}
+
+// NewClient makes a client for the API that the environment names, and says
+// which that is.
+func (p Program) NewClient(out io.Writer, opts ...closure.Option) (*closure.Client, error) {
+	api := "the real API"
+	if os.Getenv("CLOSURE_BASE_URL") != "" {
+		api = "the API at CLOSURE_BASE_URL"
+		if os.Getenv("CLOSURE_API_KEY") == "" {
+			return nil, fmt.Errorf("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes %s", closure.QuickstartKey)
+		}
+	}
+	client, err := closure.NewClientFromEnv(append(opts, closure.WithUserAgent(p.Agent))...)
+	if err != nil {
+		return nil, err
+	}
+	if client.Mode() == closure.ModeLive && !p.Live {
+		return nil, errors.New("CLOSURE_API_KEY is a live key: " + p.Risk + "; give -live if you mean it")
+	}
+	fmt.Fprintf(out, "Talking to %s in %s mode.\n", api, client.Mode())
+	return client, nil
+}
