@@ -1,0 +1,109 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+)
+
+// A behaviour is what the patients of a cell do.
+type behaviour int
+
+const (
+	single    behaviour = iota // one call at a time; an unknown outcome is resolved before anything else
+	rerun                      // the process crashes; its attempts are on disk, and the next one resolves them first
+	forgetful                  // the process crashes and had stored nothing; the next one just books again
+	clicks                     // two or three clicks at once, in one process
+	machines                   // the same on two machines
+	changing                   // books, moves, cancels, books again
+)
+
+var behaviours = []behaviour{single, rerun, forgetful, clicks, machines, changing}
+
+func (b behaviour) String() string {
+	return [...]string{"single calls", "crash and rerun", "crash, nothing stored", "two clicks", "two machines", "cancels and moves"}[b]
+}
+
+// A cell is one point of the matrix.
+type cell struct {
+	behaviour  behaviour
+	duplicates bool          // the server accepts a slot twice
+	late       time.Duration // how much later a write whose answer was lost can be carried out
+	stale      time.Duration // how far reads lag behind
+	crowd      bool          // many patients on few slots, not few on many
+	noList     bool          // the API has no list of appointments
+}
+
+// cells are all of the matrix: the product of the axes, and an API without the
+// list of appointments, which can be resolved by nothing.
+func cells() []cell {
+	var all []cell
+	lags := []time.Duration{0, 20 * time.Second, 60 * time.Second}
+	for _, b := range behaviours {
+		for _, duplicates := range []bool{false, true} {
+			for _, late := range lags {
+				for _, stale := range lags {
+					for _, crowd := range []bool{true, false} {
+						all = append(all, cell{behaviour: b, duplicates: duplicates, late: late, stale: stale, crowd: crowd})
+					}
+				}
+			}
+		}
+	}
+	for _, b := range []behaviour{single, rerun, clicks} {
+		for _, duplicates := range []bool{false, true} {
+			all = append(all, cell{behaviour: b, duplicates: duplicates, late: 20 * time.Second, crowd: true, noList: true})
+		}
+	}
+	return all
+}
+
+func (c cell) String() string {
+	list := ""
+	if c.noList {
+		list = ", no list"
+	}
+	return fmt.Sprintf("%s, %s, commits %s, reads %s, %s%s", c.behaviour, c.server(), lag(c.late, "on time", "late"), lag(c.stale, "fresh", "stale"), c.contention(), list)
+}
+
+func (c cell) server() string {
+	if c.duplicates {
+		return "accepts duplicates"
+	}
+	return "refuses taken slots"
+}
+
+func (c cell) contention() string {
+	if c.crowd {
+		return "24 on 8"
+	}
+	return "8 on 60"
+}
+
+func lag(d time.Duration, none, some string) string {
+	if d == 0 {
+		return none
+	}
+	return fmt.Sprintf("%s %d s", some, int(d.Seconds()))
+}
+
+// seed is the cell's own: another cell draws something else.
+func (c cell) seed(run uint64) uint64 { return newDice(run, hash(c.String())).next() }
+
+// excuse says why a zero can't be asked for in this cell; empty: it is. Only the
+// two behaviours that break the documented rules have any.
+func (c cell) excuse(zero column) string {
+	switch {
+	case c.behaviour != forgetful && c.behaviour != machines:
+		return ""
+	case zero == deniedOwned:
+		return "the error is about this process's request; the other process's was carried out"
+	case zero != doubles && zero != takenOwned || !c.duplicates:
+		return ""
+	case c.behaviour == machines:
+		return "two machines share nothing but the API, and it accepts both"
+	case c.late > 0 || c.stale > 0:
+		return "nothing is left that could tell of the first request, no read shows it yet, and the API accepts both"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,178 @@
+package simulation
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// A clinic is one run: a server of its own, some patients, one seed.
+type clinic struct {
+	cell       cell
+	seed       uint64
+	server     *closuretest.Server
+	unfiltered bool // the API ignores the filters of its list
+	flakyList  bool // most calls of the list fail
+	slots      []slot
+	patients   []*patient
+
+	mu     sync.Mutex
+	tally  tally
+	writes []write // that were carried out
+	told   []claim
+}
+
+// A slot is what patients want.
+type slot struct {
+	schedule closure.ScheduleID
+	start    time.Time
+}
+
+func (s slot) same(a closure.Appointment) bool {
+	return a.ScheduleID == s.schedule && a.StartAt.Equal(s.start)
+}
+
+// A write is a request that the API carried out.
+type write struct {
+	call      *call
+	create    bool
+	slot      slot // where the appointment is by it
+	patient   closure.PatientID
+	id        closure.AppointmentID
+	sent      time.Time
+	committed time.Time
+}
+
+// Neighbours overlap, as the guide's do.
+const (
+	slotMinutes = 30
+	slotStep    = 20 * time.Minute
+)
+
+func scheduleID(n int) closure.ScheduleID {
+	return closure.ScheduleID(fmt.Sprintf("sch_simulated%d", n))
+}
+
+func patientID(n int) closure.PatientID {
+	return closure.PatientID(fmt.Sprintf("pt_simulated%d", n))
+}
+
+// slotStart is when slot number n of a schedule starts. A bubble's time begins
+// in the year 2000.
+func slotStart(n int) time.Time {
+	return time.Date(2000, time.February, 1, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * slotStep)
+}
+
+const schedules = 2
+
+func newClinic(c cell, seed uint64) *clinic {
+	clinic := &clinic{cell: c, seed: seed}
+	clinic.unfiltered = newDice(seed, hash("unfiltered")).chance(0.25)
+	clinic.flakyList = newDice(seed, hash("flaky list")).chance(0.2)
+	clinic.server = closuretest.New(clinic.serverOptions()...)
+	patients, slotsEach := 8, 30
+	if c.crowd {
+		patients, slotsEach = 24, 4
+	}
+	for n := range schedules {
+		clinic.addSchedule(scheduleID(n), slotsEach)
+	}
+	for n := range patients {
+		clinic.server.AddPatient(closure.Patient{ID: patientID(n), Insurance: closure.PatientInsurance{ID: closuretest.GuideInsuranceID}})
+		clinic.patients = append(clinic.patients, newPatient(clinic, n))
+	}
+	return clinic
+}
+
+func (c *clinic) serverOptions() []closuretest.Option {
+	options := []closuretest.Option{
+		closuretest.WithSeed(c.seed),
+		closuretest.WithClock(time.Now),
+		closuretest.KeepRequests(0),
+		closuretest.StaleReads(c.cell.stale),
+	}
+	if c.cell.duplicates {
+		options = append(options, closuretest.AllowDuplicates())
+	}
+	return options
+}
+
+func (c *clinic) addSchedule(id closure.ScheduleID, slots int) {
+	c.server.AddSchedule(closure.Schedule{
+		ID:               id,
+		SchedulingMethod: closure.SchedulingDirectAPI,
+		Insurances:       []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: closuretest.GuideInsuranceID}},
+	})
+	offered := make([]closure.Slot, slots)
+	for n := range offered {
+		offered[n] = closure.Slot{StartAt: slotStart(n), Duration: slotMinutes}
+		c.slots = append(c.slots, slot{id, slotStart(n)})
+	}
+	c.server.AddSlots(id, offered...)
+}
+
+// run lives through one clinic, in a bubble of its own.
+func run(t *testing.T, c cell, seed uint64) (result *clinic) {
+	synctest.Test(t, func(*testing.T) {
+		result = newClinic(c, seed)
+		var group sync.WaitGroup
+		for _, p := range result.patients {
+			group.Go(p.live)
+		}
+		group.Wait()
+		time.Sleep(10 * time.Minute) // for whatever is still under way
+		result.judge()
+	})
+	return result
+}
+
+// note keeps what a write did.
+func (c *clinic) note(f *flight, resp *http.Response) {
+	body, _ := io.ReadAll(resp.Body) // it is in memory
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	if resp.StatusCode != http.StatusOK {
+		return
+	}
+	var a closure.Appointment
+	if err := json.Unmarshal(body, &a); err != nil {
+		panic(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writes = append(c.writes, write{
+		call:      f.call,
+		create:    f.req.Method == http.MethodPost && f.req.URL.Path == "/appointments",
+		slot:      slot{a.ScheduleID, a.StartAt},
+		patient:   a.PatientID,
+		id:        a.ID,
+		sent:      f.sent,
+		committed: time.Now(),
+	})
+}
+
+// owns tells whether the patient has the slot, by the ledger.
+func (c *clinic) owns(patient closure.PatientID, s slot) bool {
+	return slices.ContainsFunc(c.server.Appointments(), func(a closure.Appointment) bool {
+		return a.PatientID == patient && s.same(a) && a.Status != closure.AppointmentCancelled
+	})
+}
+
+// entry is one appointment as it is in the ledger.
+func (c *clinic) entry(id closure.AppointmentID) (a closure.Appointment, found bool) {
+	all := c.server.Appointments()
+	i := slices.IndexFunc(all, func(a closure.Appointment) bool { return a.ID == id })
+	if i < 0 {
+		return a, false
+	}
+	return all[i], true
+}

@@ -1,0 +1,61 @@
+package simulation
+
+import (
+	"math/bits"
+	"time"
+)
+
+// dice are random numbers that belong to a name, such as (seed, patient,
+// request): what one draws does not depend on what others drew before.
+type dice struct{ state uint64 }
+
+func newDice(name ...uint64) *dice {
+	d := &dice{state: 0x9e3779b97f4a7c15}
+	for _, part := range name {
+		d.state = mix(d.state ^ part)
+	}
+	return d
+}
+
+// mix is the last step of splitmix64.
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+func (d *dice) next() uint64 {
+	d.state += 0x9e3779b97f4a7c15
+	return mix(d.state)
+}
+
+// below is a number from 0 to n-1.
+func (d *dice) below(n int) int {
+	high, _ := bits.Mul64(d.next(), uint64(n))
+	return int(high)
+}
+
+func (d *dice) chance(p float64) bool { return float64(d.next()>>11)/(1<<53) < p }
+
+// between is a time from least up to most. It counts nanoseconds, so that no
+// two things happen at the same instant.
+func (d *dice) between(least, most time.Duration) time.Duration {
+	if most <= least {
+		return least
+	}
+	return least + time.Duration(d.below(int(most-least)))
+}
+
+func pick[T any](d *dice, from []T) T { return from[d.below(len(from))] }
+
+// hash is FNV-1a.
+func hash(texts ...string) uint64 {
+	h := uint64(14695981039346656037)
+	for _, text := range texts {
+		for i := range len(text) {
+			h = (h ^ uint64(text[i])) * 1099511628211
+		}
+		h = (h ^ 0xff) * 1099511628211
+	}
+	return h
+}

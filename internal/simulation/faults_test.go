@@ -1,0 +1,94 @@
+package simulation
+
+import "time"
+
+// A fault is what befalls one request between the client and the API.
+type fault int
+
+const (
+	none         fault = iota
+	refusedConn        // no connection: provably nothing left
+	lostBefore         // connection lost, nothing done
+	failedBefore       // a gateway's 5xx, nothing done
+	throttled          // 429 with Retry-After, nothing done
+	hungBefore         // no answer, nothing done
+	otherAnswer        // 200 with somebody else's record, nothing done
+	lostAfter          // done, then connection lost
+	halfBody           // done, then half of the answer
+	failedAfter        // done, then a gateway's 5xx
+	hungAfter          // done, no answer
+	html               // done, then 200 with a page of HTML
+)
+
+var faultNames = [...]string{"none", "connection refused", "lost before", "5xx before", "429", "timeout before", "somebody else's answer", "lost after", "half a body", "5xx after", "timeout after", "HTML after"}
+
+func (f fault) String() string { return faultNames[f] }
+
+// faultRate is how many of the writes, and how many of the reads, are struck.
+const faultRate = 0.3
+
+// The shares of the faults, in percent of those that strike.
+var (
+	writeFaults = []share{
+		{refusedConn, 6}, {lostBefore, 12}, {failedBefore, 8}, {throttled, 5}, {hungBefore, 6}, {otherAnswer, 4},
+		{lostAfter, 18}, {halfBody, 12}, {failedAfter, 15}, {hungAfter, 11}, {html, 3},
+	}
+	readFaults = []share{
+		{refusedConn, 8}, {lostBefore, 25}, {failedBefore, 30}, {throttled, 7}, {hungBefore, 5}, {halfBody, 20}, {html, 5},
+	}
+)
+
+type share struct {
+	fault   fault
+	percent int
+}
+
+// lateShare is how many of the writes whose answer is lost are carried out late,
+// where commits can be late at all.
+const lateShare = 0.7
+
+// A fate is all that is drawn for one request.
+type fate struct {
+	fault   fault
+	out     time.Duration // until it arrives
+	back    time.Duration // until its answer arrives
+	late    time.Duration // until it is carried out, beyond out
+	status  int           // of the gateway's 5xx
+	written bool          // it is a write
+}
+
+const (
+	leastLatency = 2 * time.Millisecond
+	mostLatency  = 40 * time.Millisecond
+)
+
+func drawFate(d *dice, written bool, late time.Duration) fate {
+	f := fate{
+		written: written,
+		out:     d.between(leastLatency, mostLatency),
+		back:    d.between(leastLatency, mostLatency),
+		status:  pick(d, []int{500, 502, 503, 504}),
+	}
+	shares := readFaults
+	if written {
+		shares = writeFaults
+	}
+	if !d.chance(faultRate) {
+		return f
+	}
+	f.fault = drawShare(d, shares)
+	if written && f.fault >= lostAfter && late > 0 && d.chance(lateShare) {
+		f.late = d.between(late/2, late)
+	}
+	return f
+}
+
+func drawShare(d *dice, shares []share) fault {
+	at := d.below(100)
+	for _, s := range shares {
+		if at -= s.percent; at < 0 {
+			return s.fault
+		}
+	}
+	return none
+}

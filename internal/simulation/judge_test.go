@@ -1,0 +1,184 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+
+	closure "github.com/closurehealth/closure-go"
+)
+
+// A claim is what the SDK told somebody, to be held against the ledger when all
+// that is late has settled.
+type claim struct {
+	call    *call
+	patient *patient
+	result  result
+	at      time.Time
+	owned   bool // the patient had the slot by then
+}
+
+func (c *clinic) count(col column) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tally.add(col, 1)
+}
+
+// tell takes down how a call that books ended.
+func (c *clinic) tell(call *call, r result, began time.Time) {
+	c.count(r.ending.column())
+	if r.booking != nil && r.booking.Recovered {
+		c.count(recovered)
+	}
+	c.tellResolved(call, r, began)
+}
+
+// tellResolved is the same for a call that only looks, which isn't counted as
+// an attempt.
+func (c *clinic) tellResolved(call *call, r result, began time.Time) {
+	p := call.wish.patient
+	told := claim{call: call, patient: p, result: r, at: time.Now()}
+	if r.slot != (slot{}) {
+		told.owned = c.owns(p.id, r.slot)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = append(c.told, told)
+	p.log = append(p.log, fmt.Sprintf("%v→%v %s %s: %d, owned %t", clock(began), clock(told.at), r.slot.schedule, clock(r.slot.start), r.ending, told.owned))
+	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) {
+		c.violated(absent, p)
+	}
+	if r.ending == endsUnknown && r.attempt == nil {
+		c.violated(noToken, p)
+	}
+}
+
+func clock(t time.Time) string { return t.Format("02 15:04:05.000000000") }
+
+// isIn tells whether the ledger has just this appointment.
+func (c *clinic) isIn(a closure.Appointment) bool {
+	real, found := c.entry(a.ID)
+	return found && real.PatientID == a.PatientID && real.ScheduleID == a.ScheduleID &&
+		real.StartAt.Equal(a.StartAt) && real.Status != closure.AppointmentCancelled
+}
+
+// tellChange takes down how a change ended; to is where the appointment should
+// be, or no slot if it should be cancelled.
+func (c *clinic) tellChange(p *patient, call *call, a closure.Appointment, to slot, err error) {
+	c.count(moves)
+	real, found := c.entry(a.ID)
+	made := found && real.Status == closure.AppointmentCancelled
+	if to != (slot{}) {
+		made = found && real.Status != closure.AppointmentCancelled && to.same(real)
+	}
+	ending := endingOf(err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.log = append(p.log, fmt.Sprintf("→%v change %s to %s: %d, made %t", clock(time.Now()), a.ID, clock(to.start), ending, made))
+	switch ending {
+	case endsConfirmed:
+		if !made {
+			c.violated(changeAbsent, p)
+		}
+	case endsUnknown:
+		c.tally.add(movesUnknown, 1)
+	case endsTaken:
+		if made {
+			c.violated(takenOwned, p)
+		}
+		fallthrough
+	default:
+		c.told = append(c.told, claim{call: call, patient: p, result: result{ending: ending}, at: time.Now()})
+	}
+}
+
+// violated notes a violation, with what repeats it. The lock is held.
+func (c *clinic) violated(zero column, p *patient) {
+	c.tally.violated(zero, fmt.Sprintf("%s: cell %q, seed %#x, patient %d", zero, c.cell, c.seed, p.number))
+}
+
+// judge holds all claims against what was carried out.
+func (c *clinic) judge() {
+	final := c.server.Appointments() // carries out what is due
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.writes {
+		if w.call == nil {
+			continue
+		}
+		w.call.made++
+		if w.create {
+			w.call.wish.made++
+		}
+	}
+	c.judgeWishes()
+	for i := range c.told {
+		c.judgeClaim(&c.told[i])
+	}
+	c.judgeTrace(final)
+}
+
+func (c *clinic) judgeWishes() {
+	for _, p := range c.patients {
+		for _, w := range p.wishes {
+			if w.made > 1 {
+				c.violated(doubles, p)
+			}
+		}
+	}
+}
+
+func (c *clinic) judgeClaim(told *claim) {
+	switch told.result.ending {
+	case endsConfirmed, endsUnknown:
+		return
+	case endsTaken, endsLost:
+		if told.call.wish != nil && (told.owned || c.comes(told)) {
+			c.violated(zeroOf(told.result.ending), told.patient)
+			return
+		}
+	default:
+		if told.call.wish != nil && told.call.made == 0 && (told.owned || c.comes(told)) {
+			c.violated(deniedOwned, told.patient)
+		}
+	}
+	if told.call.made > 0 {
+		if told.call.wish == nil {
+			c.violated(changeDenied, told.patient)
+			return
+		}
+		c.violated(deniedByCall, told.patient)
+	}
+}
+
+// zeroOf is what it is called if the patient had the slot all the same.
+func zeroOf(e ending) column {
+	if e == endsTaken {
+		return takenOwned
+	}
+	return deniedByCall
+}
+
+// comes tells whether a request that had left before brought the patient the
+// slot afterwards.
+func (c *clinic) comes(told *claim) bool {
+	for _, w := range c.writes {
+		if w.create && w.patient == told.patient.id && w.slot == told.result.slot && w.sent.Before(told.at) && w.committed.After(told.at) {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeTrace checks the harness itself: the ledger holds what the wires saw
+// carried out, and nothing else.
+func (c *clinic) judgeTrace(final []closure.Appointment) {
+	created := 0
+	for _, w := range c.writes {
+		if w.create {
+			created++
+		}
+	}
+	if created != len(final) {
+		panic(fmt.Sprintf("simulation: the wires saw %d bookings, the ledger holds %d (cell %q, seed %#x)", created, len(final), c.cell, c.seed))
+	}
+}

@@ -1,0 +1,128 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// The limits: what no client can do on such an API, each as small as it gets.
+// docs/reliability.md names them. Should one of these tests fail, the SDK has
+// become better than its documentation.
+
+// limit runs in a bubble, with a client whose reads lag behind by 20 s.
+func limit(t *testing.T, fn func(t *testing.T, s *closuretest.Server, c *closure.Client), options ...closuretest.Option) {
+	synctest.Test(t, func(t *testing.T) {
+		server := closuretest.New(append([]closuretest.Option{closuretest.StaleReads(20 * time.Second)}, options...)...)
+		fn(t, server, server.Client())
+	})
+}
+
+func guideParams() closure.BookSlotParams {
+	s := closuretest.GuideSlot()
+	return closure.BookSlotParams{ScheduleID: s.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: s.StartAt}
+}
+
+// Two calls, one after the other, within the lag of a server that accepts a
+// slot twice: the second can't know of the first.
+func TestLimitSecondCallWithinTheLag(t *testing.T) {
+	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
+		for range 2 {
+			_, err := c.BookSlot(t.Context(), guideParams())
+			noError(t, err)
+			time.Sleep(time.Second)
+		}
+		if n := len(s.Appointments()); n != 2 {
+			t.Errorf("%d appointments: the limit is none any more", n)
+		}
+	}, closuretest.AllowDuplicates())
+}
+
+// Booking again, within the lag, what was just cancelled finds the appointment
+// as it was.
+func TestLimitBookAgainWithinTheLag(t *testing.T) {
+	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
+		booking, err := c.BookSlot(t.Context(), guideParams())
+		noError(t, err)
+		time.Sleep(time.Minute)
+		_, err = c.CancelBooking(t.Context(), booking.Appointment.ID)
+		noError(t, err)
+		again, err := c.BookSlot(t.Context(), guideParams())
+		noError(t, err)
+		if !again.Recovered || len(s.Appointments()) != 1 {
+			t.Error("the limit is none any more")
+		}
+	})
+}
+
+// Moved there and back within the lag: if the way back is refused, the
+// appointment still shows where it was, as wished.
+func TestLimitThereAndBackWithinTheLag(t *testing.T) {
+	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
+		here, there := closuretest.GuideSlot(), closuretest.GuideSlot()
+		there.StartAt = here.StartAt.Add(24 * time.Hour)
+		s.AddSlots(here.ScheduleID, there)
+		booking, err := c.BookSlot(t.Context(), guideParams())
+		noError(t, err)
+		time.Sleep(time.Minute)
+		id := booking.Appointment.ID
+		_, err = c.RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: there.StartAt})
+		noError(t, err)
+		s.AddAppointment(closure.Appointment{ScheduleID: here.ScheduleID, PatientID: "pt_stranger", StartAt: here.StartAt})
+		back, err := c.RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: here.StartAt})
+		if err != nil || !back.StartAt.Equal(here.StartAt) || !s.Appointments()[0].StartAt.Equal(there.StartAt) {
+			t.Errorf("%v: the limit is none any more", err)
+		}
+	})
+}
+
+// A change that comes late overtakes one that was made after it.
+func TestLimitLateChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := closuretest.New()
+		c := s.Client()
+		first := closuretest.GuideSlot()
+		params := make([]closure.AppointmentRescheduleParams, 2)
+		for n := range params {
+			params[n].StartAt = first.StartAt.Add(time.Duration(n+1) * 24 * time.Hour)
+			s.AddSlots(first.ScheduleID, closure.Slot{StartAt: params[n].StartAt})
+		}
+		booking, err := c.BookSlot(t.Context(), guideParams())
+		noError(t, err)
+		s.Inject(closuretest.CommitLate("appointments.reschedule", time.Minute))
+		if _, err = c.RescheduleBooking(t.Context(), booking.Appointment.ID, params[0]); !errors.Is(err, closure.ErrOutcomeUnknown) {
+			t.Fatal(err)
+		}
+		_, err = c.RescheduleBooking(t.Context(), booking.Appointment.ID, params[1])
+		noError(t, err)
+		time.Sleep(time.Minute)
+		if !s.Appointments()[0].StartAt.Equal(params[0].StartAt) {
+			t.Error("the limit is none any more")
+		}
+	})
+}
+
+// AssumeLostAfter is the caller's bet: an age that the API's lateness exceeds
+// loses it.
+func TestLimitAssumeLostTooEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := closuretest.New()
+		c := s.Client()
+		s.Inject(closuretest.CommitLate("appointments.create", time.Minute))
+		_, err := c.BookSlot(t.Context(), guideParams())
+		unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err)
+		if !ok {
+			t.Fatal(err)
+		}
+		_, err = c.ResolveBooking(context.Background(), unknown.Attempt, closure.AssumeLostAfter(5*time.Second))
+		time.Sleep(time.Minute)
+		if !errors.Is(err, closure.ErrNotBooked) || len(s.Appointments()) != 1 {
+			t.Errorf("%v: the limit is none any more", err)
+		}
+	})
+}

@@ -1,0 +1,145 @@
+package simulation
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// variable says how much to simulate: nothing is the short form; full, mutants
+// and load are the long ones.
+const variable = "CLOSURE_SIMULATION"
+
+// fullAttempts is how many attempts the full form makes in each cell: more than
+// a million in all.
+const fullAttempts = 4700
+
+// runSeed is what all seeds come from.
+const runSeed = 20220401
+
+// size is how much of something there is in each of the forms.
+func size(short, race, long int) int {
+	switch {
+	case full():
+		return long
+	case raceDetector:
+		return race
+	default:
+		return short
+	}
+}
+
+func full() bool { return os.Getenv(variable) == "full" }
+
+// TestMatrix runs every cell and asserts its zeros.
+func TestMatrix(t *testing.T) {
+	if full() {
+		defer debug.SetGCPercent(debug.SetGCPercent(800)) // the heap is small
+	}
+	began := time.Now()
+	m := newMatrix()
+	t.Run("cells", func(t *testing.T) {
+		for i, c := range cells() {
+			if raceDetector && !full() && i%5 != 0 {
+				continue
+			}
+			t.Run(c.String(), func(t *testing.T) {
+				t.Parallel()
+				m.put(c, runCell(t, c, c.attempts()))
+			})
+		}
+	})
+	t.Logf("%d attempts in %s, seed %d", m.total().counts[attempts], time.Since(began).Round(time.Millisecond), runSeed)
+	if full() {
+		publish(t, "zeros", m.asserted())
+		publish(t, "summary", m.summary())
+		publish(t, "cells", m.table())
+	}
+}
+
+// attempts is how many to make in a cell, at least.
+func (c cell) attempts() int {
+	switch {
+	case full():
+		return fullAttempts
+	case raceDetector:
+		return 1
+	case c.late == 0 && c.stale == 0:
+		return 150 // where the most is demanded
+	case c.behaviour == machines && !c.duplicates:
+		return 100
+	default:
+		return 20
+	}
+}
+
+// runCell runs clinics until there were enough attempts, and asserts the zeros.
+func runCell(t *testing.T, c cell, least int) *tally {
+	sum := new(tally)
+	for n := uint64(0); sum.counts[attempts] < least; n++ {
+		sum.merge(&run(t, c, newDice(c.seed(runSeed), n).next()).tally)
+	}
+	for _, zero := range zeros {
+		if n := sum.counts[zero]; n > 0 && c.excuse(zero) == "" {
+			t.Errorf("ZERO VIOLATED: %s: %d times, first: %s", zero, n, sum.firsts[zero])
+		}
+	}
+	return sum
+}
+
+// A matrix is the tallies of all cells.
+type matrix struct {
+	mu      sync.Mutex
+	tallies map[cell]*tally
+}
+
+func newMatrix() *matrix { return &matrix{tallies: map[cell]*tally{}} }
+
+func (m *matrix) put(c cell, t *tally) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tallies[c] = t
+}
+
+func (m *matrix) total() *tally {
+	sum := new(tally)
+	for _, c := range cells() {
+		if t := m.tallies[c]; t != nil {
+			sum.merge(t)
+		}
+	}
+	return sum
+}
+
+// digest is one number for all that happened to all patients.
+func (c *clinic) digest() string {
+	h := fnv.New64a()
+	for _, p := range c.patients {
+		log := slices.Clone(p.log)
+		slices.Sort(log)
+		fmt.Fprintln(h, p.number, strings.Join(log, "\n"))
+	}
+	for _, w := range c.writes {
+		fmt.Fprintln(h, w.id, w.create, w.slot.start, w.committed)
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// TestRepeats: the same seed, the same run, to the nanosecond.
+func TestRepeats(t *testing.T) {
+	for i, c := range cells() {
+		if i%23 != 0 && !full() {
+			continue
+		}
+		seed := c.seed(uint64(i))
+		if first, again := run(t, c, seed).digest(), run(t, c, seed).digest(); first != again {
+			t.Errorf("cell %q, seed %#x: %s, then %s", c, seed, first, again)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package simulation
+
+const (
+	bookingFile  = "booking.go"
+	firstFile    = "bookfirst.go"
+	changeFile   = "change.go"
+	turnsFile    = "turns.go"
+	errorsFile   = "errors.go"
+	closureFile  = "closure.go"
+	retryFile    = "internal/transport/retry.go"
+	exchangeFile = "internal/transport/exchange.go"
+	sentFile     = "internal/transport/sent.go"
+)
+
+// The mutants: what a well-meaning change could make of the booking code.
+var mutants = []mutant{
+	{
+		"sends again after reading back", bookingFile,
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\tservice := AppointmentsService{c}\n" +
+			"\tmade, err := service.Create(ctx, AppointmentCreateParams{attempt.ScheduleID, attempt.PatientID, attempt.StartAt, attempt.Duration}, opts...)\n" +
+			"\tif err == nil && attempt.made(*made) {\n\t\treturn known.booking(*made, false), nil\n\t}\n\treturn nil, unknown\n",
+	},
+	{
+		"reads back for 10 s and trusts it", bookingFile,
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, ErrNotBooked\n",
+	},
+	{
+		"reads back once and trusts it", bookingFile,
+		"\t\treturn found != nil || errors.Is(s.err, errNoList)\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n",
+		"\t\treturn true\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n\tif unknown.SlotOpen != nil && *unknown.SlotOpen {\n\t\treturn nil, ErrNotBooked\n\t}\n",
+	},
+	{
+		"takes a closed slot for somebody else's after an unknown outcome", bookingFile,
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\tif unknown.SlotOpen != nil && !*unknown.SlotOpen {\n\t\treturn nil, ErrSlotUnavailable\n\t}\n\treturn nil, unknown\n",
+	},
+	{
+		"reports the context's end while reading back as not sent", bookingFile,
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\tif ctx.Err() != nil {\n\t\treturn nil, &TransportError{Op: \"appointments.create\", Method: http.MethodPost, Outcome: OutcomeNotSent, Err: ctx.Err()}\n\t}\n\treturn nil, unknown\n",
+	},
+	{
+		"skips the read before the POST", bookingFile,
+		"\tgroup.Go(func() { read.own, own = c.findAppointment(ctx, attempt, opts) })\n", "",
+	},
+	{
+		"books although the read before failed", bookingFile,
+		"read.err = cmp.Or(own, schedule, patient, slots)", "read.err = cmp.Or(schedule, patient, slots)",
+	},
+	{
+		"counts a cancelled appointment", bookingFile,
+		"appointment.StartAt.Equal(a.StartAt) &&\n\t\tappointment.Status != AppointmentCancelled", "appointment.StartAt.Equal(a.StartAt)",
+	},
+	{
+		"ignores the patient in the match", bookingFile,
+		"\t\tappointment.PatientID == a.PatientID &&\n", "",
+	},
+	{
+		"ignores the schedule in the match", bookingFile,
+		"\t\tappointment.ScheduleID == a.ScheduleID &&\n", "",
+	},
+	{
+		"ignores the start in the match", bookingFile,
+		"\t\tappointment.StartAt.Equal(a.StartAt) &&\n", "",
+	},
+	{
+		"trusts an answer that shows another appointment", bookingFile,
+		"case err == nil && attempt.made(*made):", "case err == nil:",
+	},
+	{
+		"hands an unknown outcome on without a token", bookingFile,
+		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn c.settle(ctx, attempt, err, known, opts)\n",
+		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn nil, err\n",
+	},
+	{
+		"takes every 4xx for a slot that is taken", bookingFile,
+		"\tcase looksTaken(err):\n\t\treturn c.classify(ctx, attempt, err, known, opts)\n",
+		"\tcase looksTaken(err):\n\t\treturn nil, errors.Join(ErrSlotUnavailable, err)\n",
+	},
+	{
+		"says unavailable after a 4xx without looking for its own", bookingFile,
+		"\tcase seen.appointment != nil:\n\t\treturn known.booking(*seen.appointment, true), nil\n\tcase seen.gone():\n",
+		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n",
+	},
+	{
+		"says unavailable before the POST without looking again", bookingFile,
+		"\tcase own != nil:\n\t\treturn known.booking(*own, true), nil\n\tcase err != nil && !errors.Is(err, errNoList):", "\tcase err != nil && own == nil && !errors.Is(err, errNoList):",
+	},
+	{
+		"ResolveBooking says not booked at once", bookingFile,
+		"case seen.err == nil && cfg.assumeLostAfter > 0 && age > cfg.assumeLostAfter:", "case seen.err == nil || age < 0:",
+	},
+	{
+		"AssumeLostAfter ignores that the list failed", bookingFile,
+		"case seen.err == nil && cfg.assumeLostAfter > 0 &&", "case cfg.assumeLostAfter > 0 &&",
+	},
+	{
+		"takes a list that doesn't exist for an empty one", bookingFile,
+		"\tif noSuchCall(err) {\n", "\tif noSuchCall(err) {\n\t\treturn nil, nil\n\t}\n\tif noSuchCall(err) {\n",
+	},
+	{
+		"takes the next slot after an unknown outcome", firstFile,
+		"if OutcomeOf(err) == OutcomeUnknown || !errors.Is(err, ErrSlotUnavailable) {", "if OutcomeOf(err) != OutcomeUnknown && !errors.Is(err, ErrSlotUnavailable) {",
+	},
+	{
+		"a cancellation is a success whatever is read back", changeFile,
+		"return a.Status == AppointmentCancelled }", "return true }",
+	},
+	{
+		"a reschedule is a success whatever is read back", changeFile,
+		"return a.StartAt.Equal(params.StartAt) && a.Status != AppointmentCancelled &&", "return a.Status != AppointmentCancelled &&",
+	},
+	{
+		"a change of unknown outcome counts as not made", changeFile,
+		"return nil, &OutcomeUnknownError{AppointmentID: c.id, Err: cause}", "return nil, ErrNotBooked",
+	},
+	{
+		"trusts a change's answer that shows something else", changeFile,
+		"case err == nil && c.wished(*changed):", "case err == nil:",
+	},
+	{
+		"no turns", bookingFile,
+		"c.turns.take(ctx, newBookingKey(params))", "c.turns.take(ctx, bookingKey{start: time.Now().UnixNano()})",
+	},
+	{
+		"a follower sends although its leader's outcome is unknown", bookingFile,
+		"\tcase unknown != nil:\n", "\tcase unknown != nil && unknown.Err == nil:\n",
+	},
+	{
+		"a follower that gives up says not sent", turnsFile,
+		"\tunknown := p.turn.unknown\n\tp.leave()\n", "\tvar unknown *OutcomeUnknownError\n\tp.leave()\n",
+	},
+	{
+		"treats a 5xx as rejected", errorsFile,
+		"case e.StatusCode >= 400 && e.StatusCode < 500 &&", "case e.StatusCode >= 400 &&",
+	},
+	{
+		"treats an answer that can't be read as not sent", closureFile,
+		"return newTransportError(r.op, answer, fmt.Errorf(\"status", "return newTransportError(r.op, transport.Answer{Attempts: answer.Attempts}, fmt.Errorf(\"status",
+	},
+	{
+		"retries a POST after a reset", retryFile,
+		"return !final(err) && !x.answer.MaybeSent", "return !final(err)",
+	},
+	{
+		"retries a POST after a 5xx", retryFile,
+		"return x.answer.StatusCode == http.StatusTooManyRequests\n", "return x.answer.StatusCode == http.StatusTooManyRequests || x.answer.StatusCode >= 500\n",
+	},
+	{
+		"a request that left counts as not sent", exchangeFile,
+		"x.answer.MaybeSent = sent != nil && (resp != nil || sent.maybe(err))", "x.answer.MaybeSent = sent != nil && resp != nil",
+	},
+	{
+		"a body cut short counts as not sent", exchangeFile,
+		"\tif err != nil && success {\n", "\tif err != nil && success {\n\t\tx.answer.MaybeSent = false\n",
+	},
+	{
+		"treats a timeout as not sent", sentFile,
+		"func (s *sentTracker) maybe(err error) bool {\n", "func (s *sentTracker) maybe(err error) bool {\n\tif errors.Is(err, context.DeadlineExceeded) {\n\t\treturn false\n\t}\n",
+	},
+}

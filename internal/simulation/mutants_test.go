@@ -1,0 +1,137 @@
+package simulation
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// mutantRun is the variable's value in the child that a mutant is run in.
+const mutantRun = "mutant"
+
+// TestMutants breaks the code on purpose, each time in another way, and demands
+// that the matrix sees it. A mutant that survives is a hole in the harness.
+func TestMutants(t *testing.T) {
+	chosen := mutants
+	switch mode := os.Getenv(variable); {
+	case mode == mutantRun:
+		t.Skip("this is the run of a mutant")
+	case mode != "full" && mode != "mutants":
+		checkMutants(t)
+		return
+	}
+	var mu sync.Mutex
+	killers := make([]string, len(chosen))
+	t.Run("mutant", func(t *testing.T) {
+		for i, m := range chosen {
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel()
+				killed := m.run(t)
+				if killed == "" {
+					t.Error("survives: a hole in the harness")
+				}
+				mu.Lock()
+				killers[i] = killed
+				mu.Unlock()
+			})
+		}
+	})
+	publish(t, "mutants", mutantTable(chosen, killers))
+}
+
+// checkMutants is the short form: each mutant still fits the code.
+func checkMutants(t *testing.T) {
+	for _, m := range mutants {
+		m.apply(t)
+	}
+}
+
+// A mutant is one replacement in one file, which must fit exactly once.
+type mutant struct{ name, file, from, to string }
+
+// apply returns the file's path and its mutated text.
+func (m mutant) apply(t *testing.T) (path, text string) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", m.file))
+	noError(t, err)
+	source, err := os.ReadFile(path)
+	noError(t, err)
+	if n := strings.Count(string(source), m.from); n != 1 {
+		t.Fatalf("mutant %q fits %s %d times, want once", m.name, m.file, n)
+	}
+	return path, strings.Replace(string(source), m.from, m.to, 1)
+}
+
+// run compiles the mutant, runs the short matrix and returns which zeros it
+// violated.
+func (m mutant) run(t *testing.T) (killed string) {
+	path, text := m.apply(t)
+	dir := t.TempDir()
+	mutated := filepath.Join(dir, "mutated.go")
+	noError(t, os.WriteFile(mutated, []byte(text), 0o600))
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutated}})
+	noError(t, err)
+	overlayFile := filepath.Join(dir, "overlay.json")
+	noError(t, os.WriteFile(overlayFile, overlay, 0o600))
+	binary := filepath.Join(dir, "simulation.test")
+	if out, err := exec.Command("go", "test", "-c", "-overlay", overlayFile, "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("does not compile: %v\n%s", err, out)
+	}
+	cmd := exec.Command(binary, "-test.run", "^TestMatrix$", "-test.timeout", "3m", "-test.parallel", "1")
+	cmd.Env = append(os.Environ(), variable+"="+mutantRun)
+	out, err := cmd.CombinedOutput()
+	killed = violations(string(out))
+	if killed == "" && err != nil {
+		t.Errorf("fails, but violates no zero: %v\n%s", err, tail(string(out)))
+	}
+	return killed
+}
+
+var violation = regexp.MustCompile(`ZERO VIOLATED: ([^:]+): (\d+) times`)
+
+// violations sums up which zeros were violated how often.
+func violations(output string) string {
+	counts := map[string]int{}
+	var names []string
+	for _, match := range violation.FindAllStringSubmatch(output, -1) {
+		n, _ := strconv.Atoi(match[2]) // digits, by the expression
+		if counts[match[1]] == 0 {
+			names = append(names, match[1])
+		}
+		counts[match[1]] += n
+	}
+	slices.SortFunc(names, func(a, b string) int { return counts[b] - counts[a] })
+	for i, name := range names {
+		names[i] = name + " (" + strconv.Itoa(counts[name]) + ")"
+	}
+	return strings.Join(names, ", ")
+}
+
+func tail(text string) string { return text[max(0, len(text)-2000):] }
+
+func mutantTable(of []mutant, killers []string) string {
+	var b strings.Builder
+	b.WriteString("| mutant | file | killed by (violations) |\n| --- | --- | --- |\n")
+	for i, m := range of {
+		killed := killers[i]
+		if killed == "" {
+			killed = "**survives**"
+		}
+		b.WriteString("| " + m.name + " | " + m.file + " | " + killed + " |\n")
+	}
+	return b.String()
+}
+
+func noError(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,85 @@
+package simulation
+
+// A column is one thing that is counted in each cell.
+type column int
+
+const (
+	attempts      column = iota // calls that book
+	confirmed                   // of them
+	recovered                   // of the confirmed
+	taken                       // ErrSlotUnavailable
+	refused                     // another 4xx
+	notSent                     // a read failed, or time was up
+	noSlot                      // ErrNoSlot
+	unknownBefore               // OutcomeUnknownError
+	resolved                    // of them, to a booking
+	lost                        // of them, to ErrNotBooked by AssumeLostAfter
+	unknownAfter                // of them, never
+	moves                       // calls that reschedule or cancel
+	movesUnknown                // of them
+
+	// What must be zero.
+	doubles      // wishes for one appointment that made two
+	absent       // confirmed, but not in the ledger
+	takenOwned   // told "taken" while owning it
+	deniedByCall // told "not booked" though the call's own request booked
+	deniedOwned  // told "not booked" though an earlier request of the patient's had booked it
+	noToken      // unknown, without an attempt to resolve
+	changeAbsent // a change confirmed, but not in the ledger
+	changeDenied // a change called not made though the call's own request made it
+
+	columns
+)
+
+var zeros = []column{doubles, absent, takenOwned, deniedByCall, deniedOwned, noToken, changeAbsent, changeDenied}
+
+var columnNames = [columns]string{
+	attempts:      "attempts",
+	confirmed:     "confirmed",
+	recovered:     "of them recovered",
+	taken:         "slot unavailable",
+	refused:       "refused otherwise",
+	notSent:       "not sent",
+	noSlot:        "no slot",
+	unknownBefore: "unknown",
+	resolved:      "resolved: booked",
+	lost:          "resolved: not booked",
+	unknownAfter:  "unknown at the end",
+	moves:         "changes",
+	movesUnknown:  "changes unknown",
+	doubles:       "two by our doing",
+	absent:        "confirmed but absent",
+	takenOwned:    "told taken while owning",
+	deniedByCall:  "told not booked while booked",
+	deniedOwned:   "told not booked while owning",
+	noToken:       "unknown without a token",
+	changeAbsent:  "change confirmed but not made",
+	changeDenied:  "change denied but made",
+}
+
+func (c column) String() string { return columnNames[c] }
+
+// A tally is what was counted, and what repeats the first violation of each zero.
+type tally struct {
+	counts [columns]int
+	firsts [columns]string
+}
+
+func (t *tally) add(c column, n int) { t.counts[c] += n }
+
+// violated counts something that must be zero.
+func (t *tally) violated(c column, example string) {
+	t.counts[c]++
+	if t.firsts[c] == "" {
+		t.firsts[c] = example
+	}
+}
+
+func (t *tally) merge(other *tally) {
+	for c, n := range other.counts {
+		t.counts[c] += n
+		if t.firsts[c] == "" {
+			t.firsts[c] = other.firsts[c]
+		}
+	}
+}

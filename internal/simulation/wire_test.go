@@ -1,0 +1,279 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	closure "github.com/closurehealth/closure-go"
+)
+
+// A wire is one patient's way to the API: it delays, loses and breaks. What
+// befalls a request depends on (seed, patient, call, request, how often it came)
+// and on nothing else.
+type wire struct {
+	clinic  *clinic
+	patient int
+
+	mu   sync.Mutex
+	seen map[uint64]uint64
+}
+
+func newWire(c *clinic, patient int) *wire {
+	return &wire{clinic: c, patient: patient, seen: map[uint64]uint64{}}
+}
+
+func (w *wire) fate(req *http.Request, body []byte, by *call) fate {
+	id := hash(req.Method, req.URL.Path, req.URL.RawQuery, string(body))
+	if by != nil { // two calls may send the same at the same instant
+		id = mix(id + by.number)
+	}
+	w.mu.Lock()
+	w.seen[id]++
+	n := w.seen[id]
+	w.mu.Unlock()
+	d := newDice(w.clinic.seed, uint64(w.patient), id, n)
+	f := drawFate(d, req.Method != http.MethodGet, w.clinic.cell.late)
+	if w.clinic.flakyList && listsAppointments(req) && d.chance(0.7) {
+		f.fault = failedBefore
+	}
+	return f
+}
+
+// A socket is what one process sends through. A process that has crashed sends
+// nothing more; what it has sent goes on without it.
+type socket struct {
+	wire *wire
+	dead atomic.Bool
+}
+
+func (s *socket) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+		_ = req.Body.Close()
+	}
+	ctx := req.Context()
+	trace := httptrace.ContextClientTrace(ctx)
+	by, _ := ctx.Value(callKey{}).(*call)
+	f := s.wire.fate(req, body, by)
+	if trace != nil && trace.GetConn != nil {
+		trace.GetConn(req.URL.Host)
+	}
+	if s.dead.Load() || f.fault == refusedConn {
+		if err := sleep(ctx, f.out); err != nil {
+			return nil, err
+		}
+		return nil, opError("dial", syscall.ECONNREFUSED)
+	}
+	if trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Reused: true})
+	}
+	flight := &flight{wire: s.wire, fate: f, req: plain(req, body), call: by}
+	if f.written {
+		return flight.write(ctx)
+	}
+	return flight.read(ctx)
+}
+
+// plain is the request without the client's context: once it has left, nothing
+// that happens to the client matters to it.
+func plain(req *http.Request, body []byte) *http.Request {
+	return &http.Request{
+		Method:        req.Method,
+		URL:           req.URL,
+		Host:          req.URL.Host,
+		Header:        req.Header,
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+	}
+}
+
+// A flight is one request that left.
+type flight struct {
+	wire *wire
+	fate fate
+	req  *http.Request
+	call *call // whose it is
+	sent time.Time
+}
+
+func (f *flight) read(ctx context.Context) (*http.Response, error) {
+	if err := sleep(ctx, f.fate.out); err != nil {
+		return nil, err
+	}
+	var resp *http.Response
+	switch f.fate.fault {
+	case lostBefore, failedBefore, throttled, hungBefore:
+	default:
+		resp = f.arrive()
+	}
+	return f.answer(ctx, resp)
+}
+
+func (f *flight) write(ctx context.Context) (*http.Response, error) {
+	f.sent = time.Now()
+	arrived := make(chan *http.Response, 1)
+	switch f.fate.fault {
+	case lostBefore, failedBefore, throttled, hungBefore, otherAnswer:
+		arrived = nil
+	default:
+		// On its own: it arrives whether or not anybody still waits.
+		go func() {
+			time.Sleep(f.fate.out + f.fate.late)
+			arrived <- f.arrive()
+		}()
+	}
+	if arrived == nil || f.fate.late > 0 {
+		if err := sleep(ctx, f.fate.out); err != nil {
+			return nil, err
+		}
+		return f.answer(ctx, nil)
+	}
+	select {
+	case resp := <-arrived:
+		return f.answer(ctx, resp)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// arrive is the request at the API.
+func (f *flight) arrive() *http.Response {
+	if resp := f.wire.clinic.intercept(f.req); resp != nil {
+		return resp
+	}
+	resp, err := f.wire.clinic.server.Transport().RoundTrip(f.req)
+	if err != nil {
+		panic(err) // it is in process and has no faults of its own
+	}
+	if f.fate.written {
+		f.wire.clinic.note(f, resp)
+	}
+	return resp
+}
+
+// answer is what the client gets to see; resp is what the API said, if it did.
+func (f *flight) answer(ctx context.Context, resp *http.Response) (*http.Response, error) {
+	switch f.fate.fault {
+	case hungBefore, hungAfter:
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	if err := sleep(ctx, f.fate.back); err != nil {
+		return nil, err
+	}
+	switch f.fate.fault {
+	case lostBefore, lostAfter:
+		return nil, opError("read", syscall.ECONNRESET)
+	case failedBefore, failedAfter:
+		return response(f.fate.status, `{"error_type":"server_error","error_message":"gateway"}`), nil
+	case throttled:
+		resp := response(http.StatusTooManyRequests, `{}`)
+		resp.Header.Set("Retry-After", "1")
+		return resp, nil
+	case otherAnswer:
+		return response(http.StatusOK, f.otherBody()), nil
+	case html:
+		return response(http.StatusOK, "<html>please wait</html>"), nil
+	case halfBody:
+		if resp == nil { // it is carried out late: so far there is nothing to say
+			return nil, io.ErrUnexpectedEOF
+		}
+		resp.Body = half(resp.Body)
+	}
+	return resp, nil
+}
+
+// otherBody is what a confused cache may answer: to a booking, that of somebody
+// else for the same slot; to a change, the record as it never was.
+func (f *flight) otherBody() string {
+	if id, found := strings.CutPrefix(f.req.URL.Path, "/appointments/"); found {
+		id, _, _ = strings.Cut(id, "/")
+		return fmt.Sprintf(`{"id":%q,"schedule_id":%q,"patient_id":"pt_somebody_else","status":"scheduled","start_at":%q,"duration":30}`,
+			id, scheduleID(0), slotStart(-3).Format(time.RFC3339))
+	}
+	var asked closure.AppointmentCreateParams
+	body, _ := io.ReadAll(f.req.Body) // it is in memory
+	if err := json.Unmarshal(body, &asked); err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf(`{"id":"appt_other","schedule_id":%q,"patient_id":"pt_somebody_else","status":"scheduled","start_at":%q,"duration":30}`,
+		asked.ScheduleID, asked.StartAt.Format(time.RFC3339))
+}
+
+func half(body io.ReadCloser) io.ReadCloser {
+	whole, _ := io.ReadAll(body) // it is in memory
+	return io.NopCloser(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), broken{}))
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func response(status int, body string) *http.Response {
+	return &http.Response{
+		Status:        strconv.Itoa(status) + " " + http.StatusText(status),
+		StatusCode:    status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        http.Header{"Content-Type": {"application/json"}},
+		Body:          io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)),
+	}
+}
+
+func opError(op string, errno syscall.Errno) error {
+	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, errno)}
+}
+
+// sleep waits, unless the context ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func listsAppointments(req *http.Request) bool {
+	return req.Method == http.MethodGet && req.URL.Path == "/appointments"
+}
+
+// intercept answers in place of the API where it is one of the odd ones: one
+// without a list of appointments, or one that ignores its filters.
+func (c *clinic) intercept(req *http.Request) *http.Response {
+	if !listsAppointments(req) {
+		return nil
+	}
+	if c.cell.noList {
+		return response(http.StatusNotFound, `{"error_type":"invalid_request"}`)
+	}
+	if c.unfiltered {
+		req.URL = &url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path}
+	}
+	return nil
+}
+
+var errCrash = errors.New("the process crashed")
