@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -160,13 +161,14 @@ func (c Client) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
 
 // core is what the services of a client share.
 type core struct {
-	mode      Mode
-	baseURL   *url.URL
-	header    http.Header // of every request; never changed
-	defaults  callConfig
-	transport *transport.Transport
-	watcher   *watcher // nil: nobody looks
-	turns     turns
+	mode       Mode
+	baseURL    *url.URL
+	header     http.Header // of a request without body; never changed
+	bodyHeader http.Header // of a request with one; never changed
+	defaults   callConfig
+	transport  *transport.Transport
+	watcher    *watcher // nil: nobody looks
+	turns      turns
 }
 
 func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
@@ -177,6 +179,8 @@ func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 		defaults: cfg.call,
 		watcher:  newWatcher(cfg.logger, cfg.observers),
 	}
+	c.bodyHeader = maps.Clone(c.header)
+	c.bodyHeader["Content-Type"] = []string{"application/json"}
 	c.transport = transport.New(transport.Config{
 		Base:    cfg.roundTripper,
 		Jar:     cfg.jar,
@@ -265,10 +269,13 @@ func (c *core) do(ctx context.Context, r request, into any, opts []CallOption) e
 }
 
 func (c *core) prepare(ctx context.Context, op operation, opts []CallOption) (callConfig, error) {
-	cfg := c.defaults
 	if ctx == nil {
-		return cfg, &InputError{Op: op.name(), Field: "ctx", Reason: "is nil"}
+		return callConfig{}, &InputError{Op: op.name(), Field: "ctx", Reason: "is nil"}
 	}
+	if len(opts) == 0 {
+		return c.defaults, nil // an option would move the copy to the heap
+	}
+	cfg := c.defaults
 	for _, opt := range opts {
 		if opt == nil {
 			continue
@@ -348,19 +355,18 @@ func queryValues(r request, cfg callConfig) (url.Values, error) {
 	return values, nil
 }
 
-// callHeader is a map of its own for each call, because a caller's RoundTripper
-// may write to it.
+// callHeader is a map that calls share, for the transport gives a copy of it to
+// whoever may write to it; a call with a header of its own has a map of its own.
 func (c *core) callHeader(r request, cfg callConfig) http.Header {
-	h := make(http.Header, len(c.header)+2)
-	for name, values := range c.header {
-		h[name] = values[:1:1]
-	}
+	h := c.header
 	if r.body != nil {
-		h["Content-Type"] = []string{"application/json"}
+		h = c.bodyHeader
 	}
-	if cfg.indexVersion != "" && operations[r.op].directory {
-		h["Closure-Index-Version"] = []string{string(cfg.indexVersion)}
+	if cfg.indexVersion == "" || !operations[r.op].directory {
+		return h
 	}
+	h = maps.Clone(h)
+	h["Closure-Index-Version"] = []string{string(cfg.indexVersion)}
 	return h
 }
 

@@ -24,6 +24,10 @@ type exchange struct {
 	wait     time.Duration
 }
 
+// noHeader is never written to: http.Client does that only for a jar, and then
+// prepare has set another.
+var noHeader = http.Header{}
+
 var errNoResponse = errors.New("transport: RoundTripper returned neither response nor error")
 
 // RoundTrip makes one attempt.
@@ -55,7 +59,7 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 		sent = new(sentTracker)
 		ctx = sent.track(ctx)
 	}
-	resp, err := x.transport.base.RoundTrip(req.WithContext(ctx))
+	resp, err := x.transport.base.RoundTrip(x.outgoing(ctx, req))
 	if err == nil && resp == nil {
 		err = errNoResponse
 	}
@@ -68,6 +72,22 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 	}
 	x.answer.MaybeSent = sent != nil
 	return x.read(resp)
+}
+
+// outgoing is the request that is sent. http.Client has seen neither header nor
+// host nor body: it copies header and URL for redirects that are never followed.
+func (x *exchange) outgoing(ctx context.Context, req *http.Request) *http.Request {
+	out := req.WithContext(ctx)
+	out.Host = x.call.URL.Host
+	if !x.transport.foreign { // else prepare has set it, and the jar has written to it
+		out.Header = x.call.Header
+	}
+	if x.call.Body != nil {
+		out.ContentLength = int64(len(x.call.Body))
+		out.GetBody = x.call.reader // for a connection that turns out dead before anything was sent
+		out.Body, _ = x.call.reader()
+	}
+	return out
 }
 
 // read takes the body inside the attempt, so that its timeout holds for it and

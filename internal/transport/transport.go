@@ -13,7 +13,9 @@
 package transport
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -51,6 +53,11 @@ type Call struct {
 }
 
 func (c *Call) writes() bool { return c.Method != http.MethodGet }
+
+// reader is the body from its beginning.
+func (c *Call) reader() (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(c.Body)), nil
+}
 
 // An Answer is what came of a call.
 type Answer struct {
@@ -115,10 +122,7 @@ func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
 		Backoff:      x.backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	req, err := newRequest(ctx, call)
-	if err != nil {
-		return Answer{}, newCause(ctx, err)
-	}
+	req := newRequest(ctx, call)
 	if t.foreign {
 		x.loop.PrepareRetry = x.prepare
 		_ = x.prepare(req.Request) // never fails
@@ -131,19 +135,16 @@ func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
 	return x.answer, nil
 }
 
-func newRequest(ctx context.Context, call *Call) (*retryablehttp.Request, error) {
+// newRequest is what go-retryablehttp and http.Client see: no more of the call
+// than they need.
+func newRequest(ctx context.Context, call *Call) *retryablehttp.Request {
 	plain := http.Request{
 		Method:     call.Method,
 		URL:        call.URL,
-		Host:       call.URL.Host,
-		Header:     call.Header,
+		Header:     noHeader,
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 	}
-	req := &retryablehttp.Request{Request: plain.WithContext(ctx)}
-	if call.Body == nil {
-		return req, nil
-	}
-	return req, req.SetBody(call.Body)
+	return &retryablehttp.Request{Request: plain.WithContext(ctx)}
 }

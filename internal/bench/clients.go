@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	jsonv1 "encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	closure "github.com/closurehealth/closure-go"
+)
+
+const (
+	recordSize     = 1536 // bytes, as those of the peers were measured with
+	listLength     = 100
+	longListLength = 10_000
+
+	key       = closure.QuickstartKey
+	basic     = "Basic Y2hfc2tfdGVzdF9xdWlja3N0YXJ0Og=="
+	patientID = "pt_01J9ZK4Q7M8N2P3R5S6T"
+)
+
+// patientJSON is a record with every field that the SDK knows, its address
+// padded to size; 0: as long as it comes.
+func patientJSON(size int) string {
+	const before = `{"id":"` + patientID + `","first_name":"Annelise","last_name":"Brandt","middle_name":"Marie",` +
+		`"preferred_name":"Anne","dob":"1984-03-12","gender_identity":"Female","administrative_gender":"Female",` +
+		`"email":"annelise.brandt@example.com","mobile_phone_number":"+14155550123","home_phone_number":"+14155550188",` +
+		`"timezone":"America/Los_Angeles","address":{"street_line1":"1200 Market Street","street_line2":"Apartment 14`
+	const after = `","city":"San Francisco","state":"CA","postal_code":"94102"},"insurance":{"id":"ins_7Q2M8N4P",` +
+		`"member_id":"W123456789","subscriber_id":"W123456780","group_number":"0083421"},` +
+		`"created_at":"2022-03-14T09:26:53.000Z","updated_at":"2022-05-15T11:02:10.712Z"}`
+	padding := max(0, size-len(before)-len(after))
+	return before + strings.Repeat(", ring the bell at the side entrance", padding)[:padding] + after
+}
+
+// A client makes the three calls that are measured.
+type client struct {
+	name   string
+	get    func(context.Context) error
+	list   func(ctx context.Context, name string) error
+	create func(context.Context) error
+}
+
+// op is one of the calls, by its name.
+func (c *client) op(name string) func(context.Context) error {
+	switch name {
+	case "get":
+		return c.get
+	case "list of 100":
+		return func(ctx context.Context) error { return c.list(ctx, strconv.Itoa(listLength)) }
+	case "create":
+		return c.create
+	default:
+		panic(name)
+	}
+}
+
+// newClients are the SDK, and the bare ones that it is compared with.
+func newClients(baseURL string) (sdk, v1, v2 *client, err error) {
+	sdk, err = newSDK(baseURL)
+	return sdk, newBareV1(baseURL), newBareV2(baseURL), err
+}
+
+var born = closure.NewDate(1984, time.March, 12)
+
+// newSDK is the SDK as a user gets it.
+func newSDK(baseURL string) (*client, error) {
+	c, err := closure.NewClient(key, closure.WithBaseURL(baseURL))
+	if err != nil {
+		return nil, err
+	}
+	return &client{
+		name: "closure-go",
+		get: func(ctx context.Context) error {
+			p, err := c.Patients.Get(ctx, patientID)
+			return check(err, func() bool { return p.Email != "" })
+		},
+		list: func(ctx context.Context, name string) error {
+			found, err := c.Patients.List(ctx, closure.PatientListParams{Name: name, DOB: born})
+			return check(err, func() bool { return len(found) >= listLength })
+		},
+		create: func(ctx context.Context) error {
+			p, err := c.Patients.Create(ctx, closure.PatientCreateParams{
+				FirstName: "Annelise", LastName: "Brandt", DOB: born,
+				Email: "annelise.brandt@example.com", MobilePhoneNumber: "+14155550123", Timezone: "America/Los_Angeles",
+				Address:   closure.Address{StreetLine1: "1200 Market Street", City: "San Francisco", State: "CA", PostalCode: "94102"},
+				Insurance: closure.PatientInsurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
+			})
+			return check(err, func() bool { return p.Email != "" })
+		},
+	}, nil
+}
+
+var errWrong = errors.New("the answer was not read right")
+
+func check(err error, right func() bool) error {
+	if err == nil && !right() {
+		return errWrong
+	}
+	return err
+}
+
+// patient is what one writes by hand: the same fields, the plain types.
+type patient struct {
+	ID                   string    `json:"id,omitempty"`
+	FirstName            string    `json:"first_name,omitempty"`
+	LastName             string    `json:"last_name,omitempty"`
+	MiddleName           string    `json:"middle_name,omitempty"`
+	PreferredName        string    `json:"preferred_name,omitempty"`
+	DOB                  string    `json:"dob,omitempty"`
+	GenderIdentity       string    `json:"gender_identity,omitempty"`
+	AdministrativeGender string    `json:"administrative_gender,omitempty"`
+	Email                string    `json:"email,omitempty"`
+	MobilePhoneNumber    string    `json:"mobile_phone_number,omitempty"`
+	HomePhoneNumber      string    `json:"home_phone_number,omitempty"`
+	Timezone             string    `json:"timezone,omitempty"`
+	Address              address   `json:"address,omitzero"`
+	Insurance            insurance `json:"insurance,omitzero"`
+	CreatedAt            time.Time `json:"created_at,omitzero"`
+	UpdatedAt            time.Time `json:"updated_at,omitzero"`
+}
+
+type address struct {
+	StreetLine1 string `json:"street_line1,omitempty"`
+	StreetLine2 string `json:"street_line2,omitempty"`
+	City        string `json:"city,omitempty"`
+	State       string `json:"state,omitempty"`
+	PostalCode  string `json:"postal_code,omitempty"`
+}
+
+type insurance struct {
+	ID           string `json:"id,omitempty"`
+	MemberID     string `json:"member_id,omitempty"`
+	SubscriberID string `json:"subscriber_id,omitempty"`
+	GroupNumber  string `json:"group_number,omitempty"`
+}
+
+func newBareV1(baseURL string) *client {
+	b := bare{
+		baseURL:   baseURL,
+		http:      pooled(),
+		marshal:   jsonv1.Marshal,
+		unmarshal: jsonv1.Unmarshal,
+	}
+	return &client{
+		name: "net/http + encoding/json",
+		get: func(ctx context.Context) error {
+			var p patient
+			err := b.call(ctx, http.MethodGet, "/patients/"+patientID, nil, &p)
+			return check(err, func() bool { return p.Email != "" })
+		},
+		list: func(ctx context.Context, name string) error {
+			var found []patient
+			err := b.call(ctx, http.MethodGet, listPath(name), nil, &found)
+			return check(err, func() bool { return len(found) >= listLength })
+		},
+		create: func(ctx context.Context) error {
+			var p patient
+			err := b.call(ctx, http.MethodPost, "/patients", patient{
+				FirstName: "Annelise", LastName: "Brandt", DOB: "1984-03-12",
+				Email: "annelise.brandt@example.com", MobilePhoneNumber: "+14155550123", Timezone: "America/Los_Angeles",
+				Address:   address{StreetLine1: "1200 Market Street", City: "San Francisco", State: "CA", PostalCode: "94102"},
+				Insurance: insurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
+			}, &p)
+			return check(err, func() bool { return p.Email != "" })
+		},
+	}
+}
+
+// newBareV2 reads into the SDK's own types: what it takes more is the SDK's.
+func newBareV2(baseURL string) *client {
+	b := bare{
+		baseURL:   baseURL,
+		http:      pooled(),
+		marshal:   func(v any) ([]byte, error) { return jsonv2.Marshal(v) },
+		unmarshal: func(data []byte, v any) error { return jsonv2.Unmarshal(data, v) },
+	}
+	return &client{
+		name: "net/http + json v2, the SDK's types",
+		get: func(ctx context.Context) error {
+			var p closure.Patient
+			err := b.call(ctx, http.MethodGet, "/patients/"+patientID, nil, &p)
+			return check(err, func() bool { return p.Email != "" })
+		},
+		list: func(ctx context.Context, name string) error {
+			var found []closure.Patient
+			err := b.call(ctx, http.MethodGet, listPath(name), nil, &found)
+			return check(err, func() bool { return len(found) >= listLength })
+		},
+		create: func(ctx context.Context) error {
+			var p closure.Patient
+			err := b.call(ctx, http.MethodPost, "/patients", closure.PatientCreateParams{
+				FirstName: "Annelise", LastName: "Brandt", DOB: born,
+				Email: "annelise.brandt@example.com", MobilePhoneNumber: "+14155550123", Timezone: "America/Los_Angeles",
+				Address:   closure.Address{StreetLine1: "1200 Market Street", City: "San Francisco", State: "CA", PostalCode: "94102"},
+				Insurance: closure.PatientInsurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
+			}, &p)
+			return check(err, func() bool { return p.Email != "" })
+		},
+	}
+}
+
+func listPath(name string) string {
+	return "/patients?" + url.Values{"name": {name}, "dob": {"1984-03-12"}}.Encode()
+}
+
+// pooled is not what http.Get does, which keeps 2 idle connections a host and
+// would lose every parallel comparison by that alone.
+func pooled() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 100
+	return &http.Client{Transport: t}
+}
+
+// bare is a call as one writes it by hand: no retries, no timeout, no cap on
+// the answer, no error type.
+type bare struct {
+	baseURL   string
+	http      *http.Client
+	marshal   func(any) ([]byte, error)
+	unmarshal func([]byte, any) error
+}
+
+func (b *bare) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		data, err := b.marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, b.baseURL+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Authorization", basic)
+	req.Header.Set("Closure-API-Version", closure.DefaultAPIVersion)
+	req.Header.Set("User-Agent", "closure-go/"+closure.Version)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := b.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("status %d", resp.StatusCode)
+	}
+	return b.unmarshal(data, out)
+}

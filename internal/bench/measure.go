@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A workload is one line of the table: calls by so many goroutines.
+type workload struct {
+	op         string
+	small      bool // records of natural size
+	goroutines int
+	chunk      int // calls of one client before another takes its turn
+	chunks     int // of each client, in one round
+}
+
+func (w workload) String() string {
+	size := recordSize
+	if w.small {
+		size = len(patientJSON(0))
+	}
+	return fmt.Sprintf("%s, %d bytes a record", w.op, size)
+}
+
+func (w workload) baseURL(s *server) string {
+	if w.small {
+		return s.url + "/small"
+	}
+	return s.url
+}
+
+// The parallel ones have a pool that is as large as the number of goroutines.
+var (
+	serial = []workload{
+		{op: "get", goroutines: 1, chunk: 100, chunks: 100},
+		{op: "list of 100", goroutines: 1, chunk: 10, chunks: 60},
+		{op: "create", goroutines: 1, chunk: 100, chunks: 100},
+	}
+	all = slices.Concat(serial, []workload{
+		{op: "get", small: true, goroutines: 1, chunk: 100, chunks: 100},
+		{op: "list of 100", small: true, goroutines: 1, chunk: 10, chunks: 60},
+		{op: "create", small: true, goroutines: 1, chunk: 100, chunks: 100},
+		{op: "get", goroutines: 2, chunk: 200, chunks: 50},
+		{op: "get", goroutines: 64, chunk: 640, chunks: 16},
+		{op: "list of 100", goroutines: 64, chunk: 64, chunks: 16},
+	})
+)
+
+// A cost is what a number of calls took.
+type cost struct{ cpu, wall time.Duration }
+
+// A result is what a call costs, as a multiple of what it costs another client.
+type result struct{ cpu, wall float64 }
+
+// compare lets the clients do the work in turns, several rounds of it, and
+// returns the median result of the first one over each of the others.
+func (w workload) compare(ctx context.Context, rounds int, clients ...*client) ([]result, error) {
+	ratios := make([][]result, len(clients)-1)
+	for range rounds {
+		costs, err := w.round(ctx, clients)
+		if err != nil {
+			return nil, err
+		}
+		for i, other := range costs[1:] {
+			ratios[i] = append(ratios[i], result{
+				cpu:  costs[0].cpu.Seconds() / other.cpu.Seconds(),
+				wall: costs[0].wall.Seconds() / other.wall.Seconds(),
+			})
+		}
+	}
+	medians := make([]result, len(ratios))
+	for i, rs := range ratios {
+		medians[i] = result{
+			cpu:  median(rs, func(r result) float64 { return r.cpu }),
+			wall: median(rs, func(r result) float64 { return r.wall }),
+		}
+	}
+	return medians, nil
+}
+
+func (w workload) round(ctx context.Context, clients []*client) ([]cost, error) {
+	costs := make([]cost, len(clients))
+	for i := range w.chunks + 1 {
+		if i == 1 {
+			clear(costs) // connections stand and caches are filled
+		}
+		for j := range clients {
+			// Who comes first changes, so that nobody always pays for what another
+			// one left behind.
+			turn := (i + j) % len(clients)
+			if err := w.run(ctx, clients[turn], &costs[turn]); err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", clients[turn].name, w, err)
+			}
+		}
+	}
+	return costs, nil
+}
+
+// run adds what one chunk takes to c.
+func (w workload) run(ctx context.Context, who *client, c *cost) error {
+	call := who.op(w.op)
+	errs := make([]error, w.goroutines)
+	cpu, start := processCPU(), time.Now()
+	var running sync.WaitGroup
+	for g := range w.goroutines {
+		running.Go(func() {
+			for range w.chunk / w.goroutines {
+				if errs[g] = call(ctx); errs[g] != nil {
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	c.cpu += processCPU() - cpu
+	c.wall += time.Since(start)
+	return errors.Join(errs...)
+}
+
+func median(rs []result, of func(result) float64) float64 {
+	var x []float64
+	for _, r := range rs {
+		x = append(x, of(r))
+	}
+	slices.Sort(x)
+	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+}
+
+// table prints what docs/performance.md shows.
+func table(ctx context.Context, s *server) error {
+	const rounds = 5
+	fmt.Printf("%s, median of %d rounds\n\n", about(), rounds)
+	fmt.Println("| Call | Goroutines | CPU, of v1 | CPU, of v2 | Time, of v1 | Time, of v2 | CPU, v2 of v1 | CPU, v1 of v1 |")
+	fmt.Println("|---|---:|---:|---:|---:|---:|---:|---:|")
+	for _, w := range all {
+		sdk, v1, v2, err := newClients(w.baseURL(s))
+		if err != nil {
+			return err
+		}
+		rs, err := w.compare(ctx, rounds, sdk, v1, v2)
+		if err != nil {
+			return err
+		}
+		noise, err := w.compare(ctx, rounds, v1, newBareV1(w.baseURL(s)))
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %s | %d | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f |\n", w, w.goroutines,
+			rs[0].cpu, rs[1].cpu, rs[0].wall, rs[1].wall, rs[0].cpu/rs[1].cpu, noise[0].cpu)
+	}
+	return nil
+}
+
+// Limits on the CPU of a call, generous: a busy machine must not fail them,
+// and a second decoding, or a copy of each body, must.
+var limits = map[string]struct{ v1, v2 float64 }{
+	"get":         {1.00, 1.20},
+	"list of 100": {0.65, 1.15},
+	"create":      {1.15, 1.20},
+}
+
+// gate fails if a call costs more than its limit.
+func gate(ctx context.Context, s *server) error {
+	const rounds = 3
+	var errs []error
+	for _, w := range serial {
+		sdk, v1, v2, err := newClients(w.baseURL(s))
+		if err != nil {
+			return err
+		}
+		rs, err := w.compare(ctx, rounds, sdk, v1, v2)
+		if err != nil {
+			return err
+		}
+		limit := limits[w.op]
+		fmt.Printf("%-12s CPU %.2f of bare v1 (limit %.2f), %.2f of bare v2 (limit %.2f)\n", w.op, rs[0].cpu, limit.v1, rs[1].cpu, limit.v2)
+		if rs[0].cpu > limit.v1 || rs[1].cpu > limit.v2 {
+			errs = append(errs, fmt.Errorf("%s costs more than its limit", w.op))
+		}
+	}
+	return errors.Join(errs...)
+}
