@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,7 +73,8 @@ func helperCalls() map[string]helperCall {
 
 func (f failure) testHelper(t *testing.T, stage string, call helperCall) {
 	where := f.name + ", " + stage
-	var log, events bytes.Buffer
+	var log bytes.Buffer
+	var events lockedBuffer // the reads of one booking run side by side
 	server := roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		slots := strings.HasSuffix(req.URL.Path, "/slots")
 		switch {
@@ -106,6 +108,17 @@ func (f failure) testHelper(t *testing.T, stage string, call helperCall) {
 	}
 	noLeak(t, where+": logger", log.String())
 	noLeak(t, where+": observer", events.String())
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
 }
 
 // canaryRecord answers a read with what a booking needs.

@@ -128,11 +128,11 @@ func run(ctx context.Context, client *closure.Client, s settings, p *progress, o
 		return err
 	}
 	c.print(out)
-	if c.total() == 0 {
-		return c.suggest(ctx, client, search, out)
-	}
 	if len(c.failed) > 0 {
 		return fmt.Errorf("%d of %d calendars could not be read; the first: %w", len(c.failed), len(c.rows), c.failed[0])
+	}
+	if c.total() == 0 {
+		return c.suggest(ctx, client, search, out)
 	}
 	return nil
 }
