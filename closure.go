@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -123,7 +124,7 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 			return cfg, err
 		}
 	}
-	setDefault(&cfg.call.maxAttempts, cfg.policy.MaxAttempts)
+	cfg.call.maxAttempts = cmp.Or(cfg.call.maxAttempts, cfg.policy.MaxAttempts)
 	return cfg, nil
 }
 

@@ -100,6 +100,9 @@ type joined struct {
 	separator string
 }
 
+// unprefixed is the text of a cause inside a text that says already whose it is.
+func unprefixed(cause error) string { return strings.TrimPrefix(fmt.Sprint(cause), "closure: ") }
+
 // because is a verdict with its cause.
 func because(verdict, cause error) error { return &joined{[]error{verdict, cause}, ": "} }
 
@@ -279,7 +282,7 @@ type TransportError struct {
 func (e *TransportError) Error() string { return e.text() }
 
 func (e TransportError) text() string {
-	cause := strings.TrimPrefix(fmt.Sprint(e.Err), "closure: ")
+	cause := unprefixed(e.Err)
 	text := fmt.Sprintf("closure: %s: %s %s: %s (attempts %d", e.Op, e.Method, e.Route, cause, e.Attempts)
 	if e.Outcome == OutcomeUnknown {
 		text += ", outcome unknown"
@@ -394,7 +397,7 @@ type OutcomeUnknownError struct {
 }
 
 func (e OutcomeUnknownError) text() string {
-	cause := strings.TrimPrefix(fmt.Sprint(e.Err), "closure: ")
+	cause := unprefixed(e.Err)
 	if e.AppointmentID != "" {
 		return "closure: it is unknown whether the appointment was changed; make the same call again to settle it: " + cause
 	}

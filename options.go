@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math"
@@ -214,19 +215,12 @@ func WithRetryPolicy(p RetryPolicy) Option {
 }
 
 func (p RetryPolicy) withDefaults() RetryPolicy {
-	setDefault(&p.MaxAttempts, 3)
-	setDefault(&p.MinWait, 100*time.Millisecond)
-	setDefault(&p.MaxWait, max(10*time.Second, p.MinWait))
-	setDefault(&p.MaxRetryAfter, time.Minute)
-	setDefault(&p.Budget, 100)
+	p.MaxAttempts = cmp.Or(p.MaxAttempts, 3)
+	p.MinWait = cmp.Or(p.MinWait, 100*time.Millisecond)
+	p.MaxWait = cmp.Or(p.MaxWait, max(10*time.Second, p.MinWait))
+	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, time.Minute)
+	p.Budget = cmp.Or(p.Budget, 100)
 	return p
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // WithUserAgent puts a product such as "myapp/1.2" before the SDK's own.

@@ -40,9 +40,9 @@ const (
 
 // normalized is a copy with defaults that shares nothing with the caller's.
 func (s SlotSearch) normalized() SlotSearch {
-	setDefault(&s.Zone, time.UTC)
-	setDefault(&s.Window, defaultWindow)
-	setDefault(&s.Concurrency, defaultConcurrency)
+	s.Zone = cmp.Or(s.Zone, time.UTC)
+	s.Window = cmp.Or(s.Window, defaultWindow)
+	s.Concurrency = cmp.Or(s.Concurrency, defaultConcurrency)
 	s.NotBefore, s.NotAfter = clone(s.NotBefore), clone(s.NotAfter)
 	s.Weekdays = slices.Clone(s.Weekdays)
 	ids := make([]ScheduleID, 0, len(s.Schedules))

@@ -1,6 +1,7 @@
 package closuretest
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -32,8 +33,8 @@ func (s *Server) AddAppointment(a closure.Appointment) closure.Appointment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.StartAt = instant(a.StartAt)
-	setDefault(&a.Status, closure.AppointmentScheduled)
-	setDefault(&a.Duration, defaultMinutes)
+	a.Status = cmp.Or(a.Status, closure.AppointmentScheduled)
+	a.Duration = cmp.Or(a.Duration, defaultMinutes)
 	s.stamp(&a.CreatedAt, &a.UpdatedAt)
 	if a.ID == "" {
 		a.ID = s.appointmentID(a)
@@ -52,7 +53,7 @@ func (s *Server) AddSlots(id closure.ScheduleID, slots ...closure.Slot) {
 	defer s.mu.Unlock()
 	more := make([]offer, len(slots))
 	for i, slot := range slots {
-		setDefault(&slot.Duration, defaultMinutes)
+		slot.Duration = cmp.Or(slot.Duration, defaultMinutes)
 		more[i] = newOffer(slot.StartAt, slot.Duration)
 	}
 	s.store.offersOf(id).add(more...)
@@ -153,14 +154,14 @@ func (x *Index) AddSchedule(sch closure.Schedule) closure.Schedule {
 }
 
 func withoutObjects(sch closure.Schedule) closure.Schedule {
-	setDefault(&sch.Practitioner.ID, idOf(sch.Practitioner.Object, func(p *closure.Practitioner) closure.PractitionerID { return p.ID }))
-	setDefault(&sch.Location.ID, idOf(sch.Location.Object, func(l *closure.Location) closure.LocationID { return l.ID }))
-	setDefault(&sch.AppointmentType.ID, idOf(sch.AppointmentType.Object, func(t *closure.AppointmentType) closure.AppointmentTypeID { return t.ID }))
+	sch.Practitioner.ID = cmp.Or(sch.Practitioner.ID, idOf(sch.Practitioner.Object, func(p *closure.Practitioner) closure.PractitionerID { return p.ID }))
+	sch.Location.ID = cmp.Or(sch.Location.ID, idOf(sch.Location.Object, func(l *closure.Location) closure.LocationID { return l.ID }))
+	sch.AppointmentType.ID = cmp.Or(sch.AppointmentType.ID, idOf(sch.AppointmentType.Object, func(t *closure.AppointmentType) closure.AppointmentTypeID { return t.ID }))
 	sch.Practitioner.Object, sch.Location.Object, sch.AppointmentType.Object = nil, nil, nil
 	sch.Insurances = slices.Clone(sch.Insurances)
 	for i := range sch.Insurances {
 		ref := &sch.Insurances[i]
-		setDefault(&ref.ID, idOf(ref.Object, func(i *closure.Insurance) closure.InsuranceID { return i.ID }))
+		ref.ID = cmp.Or(ref.ID, idOf(ref.Object, func(i *closure.Insurance) closure.InsuranceID { return i.ID }))
 		ref.Object = nil
 	}
 	return sch
@@ -239,11 +240,4 @@ func (s *Server) stamp(created, updated *time.Time) {
 func (s *Server) appointmentID(a closure.Appointment) closure.AppointmentID {
 	start := strconv.FormatInt(a.StartAt.UnixMilli(), 10)
 	return makeID(s.seed, "appt_", s.store.appointments.has, string(a.ScheduleID), string(a.PatientID), start)
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
