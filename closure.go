@@ -343,15 +343,11 @@ func queryValues(r request, cfg callConfig) (url.Values, error) {
 			return nil, &InputError{Op: r.op.name(), Field: "params", Reason: "can't be written as a query"}
 		}
 	}
-	if len(cfg.expand) > 0 && (r.op == opSchedulesGet || r.op == opSchedulesList) {
+	if cfg.expand != "" && (r.op == opSchedulesGet || r.op == opSchedulesList) {
 		if values == nil {
 			values = url.Values{}
 		}
-		names := make([]string, len(cfg.expand))
-		for i, field := range cfg.expand {
-			names[i] = string(field)
-		}
-		values.Set("expand", strings.Join(names, ","))
+		values.Set("expand", cfg.expand)
 	}
 	return values, nil
 }

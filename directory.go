@@ -35,6 +35,8 @@ type Insurance struct {
 	UpdatedAt time.Time   `json:"updated_at,omitzero"`
 }
 
+func (i Insurance) recordID() string { return string(i.ID) }
+
 // MarshalJSON writes the insurance as the API does.
 func (i Insurance) MarshalJSON() ([]byte, error) {
 	type plain Insurance
@@ -51,6 +53,8 @@ type Location struct {
 	UpdatedAt time.Time  `json:"updated_at,omitzero"`
 }
 
+func (l Location) recordID() string { return string(l.ID) }
+
 // MarshalJSON writes the location as the API does.
 func (l Location) MarshalJSON() ([]byte, error) {
 	type plain Location
@@ -66,6 +70,8 @@ type AppointmentType struct {
 	CreatedAt time.Time         `json:"created_at,omitzero"`
 	UpdatedAt time.Time         `json:"updated_at,omitzero"`
 }
+
+func (t AppointmentType) recordID() string { return string(t.ID) }
 
 // MarshalJSON writes the appointment type as the API does.
 func (t AppointmentType) MarshalJSON() ([]byte, error) {

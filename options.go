@@ -45,7 +45,7 @@ type callConfig struct {
 	indexVersion    IndexVersionID
 	timeout         time.Duration
 	maxAttempts     int
-	expand          []ExpandField
+	expand          string // the query parameter
 	capture         *Response
 	assumeLostAfter time.Duration
 }
@@ -303,14 +303,18 @@ const (
 // calls of [SchedulesService] and to no other (source: the fields are in the
 // reference, the query parameter is inferred).
 func Expand(fields ...ExpandField) CallOption {
-	fields = slices.Clone(fields)
-	return callOption(func(c *callConfig) error {
-		for _, field := range fields {
-			if field == "" || strings.ContainsFunc(string(field), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+	var names []string
+	for _, field := range fields {
+		if field == "" || strings.ContainsFunc(string(field), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+			return callOption(func(*callConfig) error {
 				return refuse("Expand", "holds something that is not the name of a field")
-			}
+			})
 		}
-		c.expand = fields
+		names = append(names, string(field))
+	}
+	expand := strings.Join(names, ",")
+	return callOption(func(c *callConfig) error {
+		c.expand = expand
 		return nil
 	})
 }

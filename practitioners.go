@@ -25,6 +25,8 @@ type Practitioner struct {
 	UpdatedAt            time.Time            `json:"updated_at,omitzero"`
 }
 
+func (p Practitioner) recordID() string { return string(p.ID) }
+
 // MarshalJSON writes the practitioner as the API does.
 func (p Practitioner) MarshalJSON() ([]byte, error) {
 	type plain Practitioner

@@ -195,14 +195,21 @@ func (r *Ref[ID, T]) UnmarshalJSON(data []byte) error {
 	if len(data) == 0 || data[0] != '{' {
 		return wire.Unmarshal(data, &r.ID)
 	}
-	var head struct {
-		ID ID `json:"id"`
-	}
-	if err := wire.Unmarshal(data, &head); err != nil {
+	r.Object = new(T)
+	if err := wire.Unmarshal(data, r.Object); err != nil {
 		return err
 	}
-	r.ID, r.Object = head.ID, new(T)
-	return wire.Unmarshal(data, r.Object)
+	record, ok := any(r.Object).(interface{ recordID() string })
+	if ok {
+		r.ID = ID(record.recordID())
+		return nil
+	}
+	var head struct { // T is a type of the caller's
+		ID ID `json:"id"`
+	}
+	err := wire.Unmarshal(data, &head)
+	r.ID = head.ID
+	return err
 }
 
 // SchedulingMethod says what a schedule's appointments can be booked by. The

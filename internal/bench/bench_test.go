@@ -37,7 +37,13 @@ func TestAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for op, more := range map[string]int{"get": -1, "list of 100": -7, "create": 2} {
+	for op, more := range map[string]int{
+		"get":                             -1,
+		"list of 100":                     -7,
+		"create":                          2,
+		"get a schedule, expanded":        7,
+		"list of 100 schedules, expanded": -3,
+	} {
 		got, byHand := allocations(t, sdk.op(op)), allocations(t, v2.op(op))
 		t.Logf("%s: %d, bare v2 %d, bare v1 %d", op, got, byHand, allocations(t, v1.op(op)))
 		if got > byHand+more {

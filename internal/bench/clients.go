@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -19,35 +18,21 @@ import (
 )
 
 const (
-	recordSize     = 1536 // bytes, as those of the peers were measured with
 	listLength     = 100
 	longListLength = 10_000
 
-	key       = closure.QuickstartKey
-	basic     = "Basic Y2hfc2tfdGVzdF9xdWlja3N0YXJ0Og=="
-	patientID = "pt_01J9ZK4Q7M8N2P3R5S6T"
+	key   = closure.QuickstartKey
+	basic = "Basic Y2hfc2tfdGVzdF9xdWlja3N0YXJ0Og=="
 )
 
-// patientJSON is a record with every field that the SDK knows, its address
-// padded to size; 0: as long as it comes.
-func patientJSON(size int) string {
-	const before = `{"id":"` + patientID + `","first_name":"Annelise","last_name":"Brandt","middle_name":"Marie",` +
-		`"preferred_name":"Anne","dob":"1984-03-12","gender_identity":"Female","administrative_gender":"Female",` +
-		`"email":"annelise.brandt@example.com","mobile_phone_number":"+14155550123","home_phone_number":"+14155550188",` +
-		`"timezone":"America/Los_Angeles","address":{"street_line1":"1200 Market Street","street_line2":"Apartment 14`
-	const after = `","city":"San Francisco","state":"CA","postal_code":"94102"},"insurance":{"id":"ins_7Q2M8N4P",` +
-		`"member_id":"W123456789","subscriber_id":"W123456780","group_number":"0083421"},` +
-		`"created_at":"2022-03-14T09:26:53.000Z","updated_at":"2022-05-15T11:02:10.712Z"}`
-	padding := max(0, size-len(before)-len(after))
-	return before + strings.Repeat(", ring the bell at the side entrance", padding)[:padding] + after
-}
-
-// A client makes the three calls that are measured.
+// A client makes the calls that are measured.
 type client struct {
-	name   string
-	get    func(context.Context) error
-	list   func(ctx context.Context, name string) error
-	create func(context.Context) error
+	name      string
+	get       func(context.Context) error
+	list      func(ctx context.Context, name string) error
+	create    func(context.Context) error
+	schedule  func(context.Context) error
+	schedules func(context.Context) error
 }
 
 // op is one of the calls, by its name.
@@ -59,6 +44,10 @@ func (c *client) op(name string) func(context.Context) error {
 		return func(ctx context.Context) error { return c.list(ctx, strconv.Itoa(listLength)) }
 	case "create":
 		return c.create
+	case "get a schedule, expanded":
+		return c.schedule
+	case "list of 100 schedules, expanded":
+		return c.schedules
 	default:
 		panic(name)
 	}
@@ -97,7 +86,21 @@ func newSDK(baseURL string) (*client, error) {
 			})
 			return check(err, func() bool { return p.Email != "" })
 		},
+		schedule: func(ctx context.Context) error {
+			s, err := c.Schedules.Get(ctx, scheduleID, expand)
+			return check(err, func() bool { return expanded(*s) })
+		},
+		schedules: func(ctx context.Context) error {
+			found, err := c.Schedules.List(ctx, closure.ScheduleListParams{}, expand)
+			return check(err, func() bool { return len(found) == listLength && expanded(found[listLength-1]) })
+		},
 	}, nil
+}
+
+var expand = closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType)
+
+func expanded(s closure.Schedule) bool {
+	return s.Practitioner.Object.NPI != "" && s.Insurances[len(s.Insurances)-1].Object.Name != ""
 }
 
 var errWrong = errors.New("the answer was not read right")
@@ -107,41 +110,6 @@ func check(err error, right func() bool) error {
 		return errWrong
 	}
 	return err
-}
-
-// patient is what one writes by hand: the same fields, the plain types.
-type patient struct {
-	ID                   string    `json:"id,omitempty"`
-	FirstName            string    `json:"first_name,omitempty"`
-	LastName             string    `json:"last_name,omitempty"`
-	MiddleName           string    `json:"middle_name,omitempty"`
-	PreferredName        string    `json:"preferred_name,omitempty"`
-	DOB                  string    `json:"dob,omitempty"`
-	GenderIdentity       string    `json:"gender_identity,omitempty"`
-	AdministrativeGender string    `json:"administrative_gender,omitempty"`
-	Email                string    `json:"email,omitempty"`
-	MobilePhoneNumber    string    `json:"mobile_phone_number,omitempty"`
-	HomePhoneNumber      string    `json:"home_phone_number,omitempty"`
-	Timezone             string    `json:"timezone,omitempty"`
-	Address              address   `json:"address,omitzero"`
-	Insurance            insurance `json:"insurance,omitzero"`
-	CreatedAt            time.Time `json:"created_at,omitzero"`
-	UpdatedAt            time.Time `json:"updated_at,omitzero"`
-}
-
-type address struct {
-	StreetLine1 string `json:"street_line1,omitempty"`
-	StreetLine2 string `json:"street_line2,omitempty"`
-	City        string `json:"city,omitempty"`
-	State       string `json:"state,omitempty"`
-	PostalCode  string `json:"postal_code,omitempty"`
-}
-
-type insurance struct {
-	ID           string `json:"id,omitempty"`
-	MemberID     string `json:"member_id,omitempty"`
-	SubscriberID string `json:"subscriber_id,omitempty"`
-	GroupNumber  string `json:"group_number,omitempty"`
 }
 
 func newBareV1(baseURL string) *client {
@@ -172,6 +140,16 @@ func newBareV1(baseURL string) *client {
 				Insurance: insurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
 			}, &p)
 			return check(err, func() bool { return p.Email != "" })
+		},
+		schedule: func(ctx context.Context) error {
+			var s schedule
+			err := b.call(ctx, http.MethodGet, schedulePath, nil, &s)
+			return check(err, func() bool { return s.expanded() })
+		},
+		schedules: func(ctx context.Context) error {
+			var found []schedule
+			err := b.call(ctx, http.MethodGet, schedulesPath, nil, &found)
+			return check(err, func() bool { return len(found) == listLength && found[listLength-1].expanded() })
 		},
 	}
 }
@@ -206,8 +184,24 @@ func newBareV2(baseURL string) *client {
 			}, &p)
 			return check(err, func() bool { return p.Email != "" })
 		},
+		schedule: func(ctx context.Context) error {
+			var s closure.Schedule
+			err := b.call(ctx, http.MethodGet, schedulePath, nil, &s)
+			return check(err, func() bool { return expanded(s) })
+		},
+		schedules: func(ctx context.Context) error {
+			var found []closure.Schedule
+			err := b.call(ctx, http.MethodGet, schedulesPath, nil, &found)
+			return check(err, func() bool { return len(found) == listLength && expanded(found[listLength-1]) })
+		},
 	}
 }
+
+const (
+	expandAll     = "?expand=practitioner%2Clocation%2Cinsurances%2Cappointment_type"
+	schedulePath  = "/schedules/" + scheduleID + expandAll
+	schedulesPath = "/schedules" + expandAll
+)
 
 func listPath(name string) string {
 	return "/patients?" + url.Values{"name": {name}, "dob": {"1984-03-12"}}.Encode()

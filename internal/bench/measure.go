@@ -44,6 +44,8 @@ var (
 		{op: "get", small: true, goroutines: 1, chunk: 100, chunks: 100},
 		{op: "list of 100", small: true, goroutines: 1, chunk: 10, chunks: 60},
 		{op: "create", small: true, goroutines: 1, chunk: 100, chunks: 100},
+		{op: "get a schedule, expanded", goroutines: 1, chunk: 100, chunks: 100},
+		{op: "list of 100 schedules, expanded", goroutines: 1, chunk: 10, chunks: 60},
 		{op: "get", goroutines: 2, chunk: 200, chunks: 50},
 		{op: "get", goroutines: 64, chunk: 640, chunks: 16},
 		{op: "list of 100", goroutines: 64, chunk: 64, chunks: 16},

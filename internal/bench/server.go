@@ -70,19 +70,28 @@ func serve() {
 	panic(http.Serve(listener, handler()))
 }
 
-// handler answers GET /patients/{id}, POST /patients and GET /patients, whose
-// parameter name says how many patients, and whether without Content-Length.
-// Records are padded, except below /small. Below /busy all is refused.
+// handler answers GET /patients/{id}, POST /patients, GET /patients, whose
+// parameter name says how many patients, and whether without Content-Length,
+// and GET /schedules and /schedules/{id}, with all expanded. Patients are
+// padded, except below /small. Below /busy all is refused.
 func handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/busy/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "2")
 		answer(w, http.StatusServiceUnavailable, nil, false)
 	})
+	expanded := scheduleJSON(recordSize)
+	listed := array(expanded, listLength)
+	mux.HandleFunc("GET /schedules/{id}", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, []byte(expanded), false)
+	})
+	mux.HandleFunc("GET /schedules", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, listed, false)
+	})
 	for prefix, record := range map[string]string{"": patientJSON(recordSize), "/small": patientJSON(0)} {
 		lists := map[string][]byte{}
 		for _, n := range []int{listLength, longListLength} {
-			lists[strconv.Itoa(n)] = []byte("[" + strings.TrimSuffix(strings.Repeat(record+",", n), ",") + "]")
+			lists[strconv.Itoa(n)] = array(record, n)
 		}
 		mux.HandleFunc("GET "+prefix+"/patients/{id}", func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, http.StatusOK, []byte(record), false)
@@ -97,6 +106,10 @@ func handler() http.Handler {
 		})
 	}
 	return mux
+}
+
+func array(record string, n int) []byte {
+	return []byte("[" + strings.TrimSuffix(strings.Repeat(record+",", n), ",") + "]")
 }
 
 // answer adds the headers that a gateway does.

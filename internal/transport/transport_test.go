@@ -170,7 +170,7 @@ func TestDoAllocations(t *testing.T) {
 		}
 	})
 	t.Logf("%v allocations a call", allocs)
-	if allocs > 25 {
-		t.Errorf("%v allocations a call, want 25 at most", allocs)
+	if allocs > 16 {
+		t.Errorf("%v allocations a call, want 16 at most", allocs)
 	}
 }
