@@ -37,10 +37,11 @@
 //
 // A [Fault] strikes before a request is carried out ([DropBefore], [Status]),
 // after it ([DropAfter], [StatusAfter]), so that it is carried out late
-// ([CommitLate]), or on the reply ([Delay], [Truncate], [Malformed], [Huge]).
-// [Fault.Times] and [Fault.Probability] say how often. [AllowDuplicates] and
-// [StaleReads] make a server whose rules are weaker. [Server.Appointments] is
-// the ledger of what was really committed, and [Server.Requests] what arrived.
+// ([CommitLate]), on the reply ([Delay], [Truncate], [Malformed], [Huge]), or on
+// what a read sees ([Stale]). [Fault.Times] and [Fault.Probability] say how
+// often. [AllowDuplicates] and [StaleReads] make a server whose rules are weaker.
+// [Server.Appointments] is the ledger of what was really committed, and
+// [Server.Requests] what arrived.
 //
 // # Time and chance
 //

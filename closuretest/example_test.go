@@ -341,6 +341,23 @@ func ExampleDelay() {
 	// Output: true 1
 }
 
+func ExampleStale() {
+	server := closuretest.New()
+	client := server.Client()
+	if _, err := book(context.Background(), client); err != nil {
+		fmt.Println(err)
+		return
+	}
+	server.Inject(closuretest.Stale("appointments.list", 20*time.Second))
+	for range 2 {
+		seen, err := client.Appointments.List(context.Background(), closure.AppointmentListParams{})
+		fmt.Println(len(seen), err)
+	}
+	// Output:
+	// 0 <nil>
+	// 1 <nil>
+}
+
 func ExampleTruncate() {
 	show(closuretest.Truncate("appointments.create"))
 	// Output:

@@ -36,6 +36,7 @@ const (
 	kindStatus
 	kindStatusAfter
 	kindDelay
+	kindStale
 	kindTruncate
 	kindMalformed
 	kindHuge
@@ -95,6 +96,17 @@ func Delay(op string, d time.Duration) Fault {
 	return f
 }
 
+// Stale answers a read with the state as it was lag ago, by the same clock as
+// [StaleReads], which it overrides. With [Fault.Probability] reads jump back and
+// forth, as between replicas. A write is done and answered as ever.
+//
+//	closuretest.Stale("appointments.list", 20*time.Second).Probability(0.5)
+func Stale(op string, lag time.Duration) Fault {
+	f := newFault(op, kindStale)
+	f.wait = max(lag, 0)
+	return f
+}
+
 // Truncate carries the request out and sends half of the answer's body, though
 // its Content-Length promises all of it.
 func Truncate(op string) Fault { return newFault(op, kindTruncate) }
@@ -126,7 +138,8 @@ func (f Fault) Times(n int) Fault {
 //
 // The draw is made from the server's seed and from the request itself, not from
 // when it comes: the same seed strikes the same requests again, also if many
-// goroutines send them in another order.
+// goroutines send them in another order. For that the server remembers how often
+// it got each of them, a few bytes for every different request.
 func (f Fault) Probability(p float64) Fault {
 	f.probability = p
 	if !f.timesSet {
@@ -154,6 +167,8 @@ func (f Fault) effect() string {
 		return "done, then answered " + f.status()
 	case kindDelay:
 		return fmt.Sprintf("done, then answered %s later", f.wait)
+	case kindStale:
+		return fmt.Sprintf("a read shows the state of %s ago", f.wait)
 	case kindTruncate:
 		return "done, then half of the answer"
 	case kindMalformed:

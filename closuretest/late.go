@@ -31,25 +31,25 @@ func (s *Server) settle(elapsed time.Duration) {
 	for len(s.late) > 0 && s.late[0].due <= elapsed {
 		w := s.late[0]
 		s.late = s.late[1:]
-		w.call.route.handle(s, w.call, s.moment(w.due)) // nobody is there for the answer
+		w.call.route.handle(s, w.call, s.moment(w.due, s.lag)) // nobody is there for the answer
 	}
 }
 
-func (s *Server) moment(elapsed time.Duration) moment {
+func (s *Server) moment(elapsed, lag time.Duration) moment {
 	m := moment{now: s.timeline.at(elapsed), at: elapsed, seen: latest}
-	if s.lag > 0 {
-		m.seen = elapsed - s.lag
+	if lag > 0 {
+		m.seen = elapsed - lag
 	}
 	return m
 }
 
-// carryOut does what a request asks for, now.
-func (s *Server) carryOut(c *call) answer {
+// carryOut does what a request asks for, now; a read shows the state of lag ago.
+func (s *Server) carryOut(c *call, lag time.Duration) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	elapsed := s.timeline.elapsed()
 	s.settle(elapsed)
-	return c.route.handle(s, c, s.moment(elapsed))
+	return c.route.handle(s, c, s.moment(elapsed, lag))
 }
 
 // carryOutLate does what a write asks for when after has passed.

@@ -149,7 +149,7 @@ func (x *exchange) run(c *call) {
 		x.pause()
 		x.lose()
 	case kindDropAfter:
-		x.server.carryOut(c)
+		x.server.carryOut(c, x.server.lag)
 		x.pause()
 		x.lose()
 	case kindCommitLate:
@@ -159,10 +159,12 @@ func (x *exchange) run(c *call) {
 	case kindStatus:
 		x.reply(f.answer())
 	case kindStatusAfter:
-		x.server.carryOut(c)
+		x.server.carryOut(c, x.server.lag)
 		x.reply(f.answer())
+	case kindStale:
+		x.reply(x.server.carryOut(c, f.wait))
 	default:
-		x.reply(x.server.carryOut(c))
+		x.reply(x.server.carryOut(c, x.server.lag))
 	}
 }
 

@@ -128,6 +128,10 @@ var kinds = []kind{
 		wait, err := t.duration()
 		return closuretest.Delay(t.op, wait), err
 	}},
+	{"stale", "stale:20s", "a read shows the state of 20 s ago", func(t faultText) (closuretest.Fault, error) {
+		lag, err := t.duration()
+		return closuretest.Stale(t.op, lag), err
+	}},
 	plain("truncate", "half of the answer", closuretest.Truncate),
 	plain("malformed", "HTML instead of JSON", closuretest.Malformed),
 	{"huge", "huge:300000000", "an answer of 300 MB, as a gzip bomb", func(t faultText) (closuretest.Fault, error) {

@@ -23,6 +23,7 @@
 //	patients.list:status:429:h=Retry-After=2  answered 429, nothing done
 //	appointments.create:status-after:502      done, then answered 502
 //	availabilities.list:delay:3s:n=0          answered 3 s late
+//	appointments.list:stale:20s:p=0.5         a read shows the state of 20 s ago
 //	schedules.get:truncate:n=2                half of the answer
 //	schedules.get:malformed                   HTML instead of JSON
 //	patients.list:huge:300000000              an answer of 300 MB, as a gzip bomb

@@ -281,6 +281,7 @@ var (
 	_ func(string, int, ...string) closuretest.Fault     = closuretest.Status
 	_ func(string, int) closuretest.Fault                = closuretest.StatusAfter
 	_ func(string, time.Duration) closuretest.Fault      = closuretest.Delay
+	_ func(string, time.Duration) closuretest.Fault      = closuretest.Stale
 	_ func(string) closuretest.Fault                     = closuretest.Truncate
 	_ func(string) closuretest.Fault                     = closuretest.Malformed
 	_ func(string, int64) closuretest.Fault              = closuretest.Huge

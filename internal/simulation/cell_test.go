@@ -29,12 +29,13 @@ type cell struct {
 	duplicates bool          // the server accepts a slot twice
 	late       time.Duration // how much later a write whose answer was lost can be carried out
 	stale      time.Duration // how far reads lag behind
+	jumps      bool          // each read as far as it happens, up to stale
 	crowd      bool          // many patients on few slots, not few on many
 	noList     bool          // the API has no list of appointments
 }
 
-// cells are all of the matrix: the product of the axes, and an API without the
-// list of appointments, which can be resolved by nothing.
+// cells are all of the matrix: the product of the axes, an API without the list
+// of appointments, which can be resolved by nothing, and one whose reads jump.
 func cells() []cell {
 	var all []cell
 	lags := []time.Duration{0, 20 * time.Second, 60 * time.Second}
@@ -54,6 +55,13 @@ func cells() []cell {
 			all = append(all, cell{behaviour: b, duplicates: duplicates, late: 20 * time.Second, crowd: true, noList: true})
 		}
 	}
+	for _, b := range behaviours {
+		for _, duplicates := range []bool{false, true} {
+			for _, crowd := range []bool{true, false} {
+				all = append(all, cell{behaviour: b, duplicates: duplicates, late: 20 * time.Second, stale: 60 * time.Second, jumps: true, crowd: crowd})
+			}
+		}
+	}
 	return all
 }
 
@@ -62,7 +70,14 @@ func (c cell) String() string {
 	if c.noList {
 		list = ", no list"
 	}
-	return fmt.Sprintf("%s, %s, commits %s, reads %s, %s%s", c.behaviour, c.server(), lag(c.late, "on time", "late"), lag(c.stale, "fresh", "stale"), c.contention(), list)
+	return fmt.Sprintf("%s, %s, commits %s, reads %s, %s%s", c.behaviour, c.server(), lag(c.late, "on time", "late"), c.reads(), c.contention(), list)
+}
+
+func (c cell) reads() string {
+	if c.jumps {
+		return lag(c.stale, "", "jump by up to")
+	}
+	return lag(c.stale, "fresh", "stale")
 }
 
 func (c cell) server() string {
@@ -97,6 +112,8 @@ func (c cell) excuse(zero column) string {
 		return ""
 	case zero == deniedOwned:
 		return "the error is about this process's request; the other process's was carried out"
+	case zero == takenOwned && c.jumps:
+		return "one read shows that the slot is gone, and a later one is too old to show whose it is"
 	case zero != doubles && zero != takenOwned || !c.duplicates:
 		return ""
 	case c.behaviour == machines:

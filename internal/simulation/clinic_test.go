@@ -80,6 +80,12 @@ func newClinic(c cell, seed uint64) *clinic {
 	clinic.unfiltered = newDice(seed, hash("unfiltered")).chance(0.25)
 	clinic.flakyList = newDice(seed, hash("flaky list")).chance(0.2)
 	clinic.server = closuretest.New(clinic.serverOptions()...)
+	if c.jumps { // a third lags that far; of the others a third lags less
+		clinic.server.Inject(
+			closuretest.Stale(closuretest.AnyOperation, c.stale).Probability(1.0/3),
+			closuretest.Stale(closuretest.AnyOperation, c.stale/3).Probability(1.0/3),
+		)
+	}
 	patients, slotsEach := 8, 30
 	if c.crowd {
 		patients, slotsEach = 24, 4
@@ -99,7 +105,9 @@ func (c *clinic) serverOptions() []closuretest.Option {
 		closuretest.WithSeed(c.seed),
 		closuretest.WithClock(time.Now),
 		closuretest.KeepRequests(0),
-		closuretest.StaleReads(c.cell.stale),
+	}
+	if !c.cell.jumps {
+		options = append(options, closuretest.StaleReads(c.cell.stale))
 	}
 	if c.cell.duplicates {
 		options = append(options, closuretest.AllowDuplicates())

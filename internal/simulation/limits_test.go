@@ -126,3 +126,70 @@ func TestLimitAssumeLostTooEarly(t *testing.T) {
 		}
 	})
 }
+
+// One replica shows that the slot is gone, and another one, which lags, not whose
+// it is.
+func TestLimitReadsThatJump(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := closuretest.New()
+		c := s.Client()
+		_, err := c.BookSlot(t.Context(), guideParams())
+		noError(t, err)
+		s.Inject(closuretest.Stale("appointments.list", time.Hour).Times(0))
+		if _, err = c.BookSlot(t.Context(), guideParams()); !errors.Is(err, closure.ErrSlotUnavailable) {
+			t.Errorf("%v: the limit is none any more", err)
+		}
+	})
+}
+
+// A list of appointments that can't be found for a while counts as an API that
+// has none: nothing shows the earlier booking.
+func TestLimitListThatVanishes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := closuretest.New(closuretest.AllowDuplicates())
+		c := s.Client()
+		params := guideParams()
+		params.Duration = slotMinutes
+		_, err := c.BookSlot(t.Context(), params)
+		noError(t, err)
+		s.Inject(closuretest.Status("appointments.list", 404).Times(0))
+		_, err = c.BookSlot(t.Context(), params)
+		noError(t, err)
+		if n := len(s.Appointments()); n != 2 {
+			t.Errorf("%d appointments: the limit is none any more", n)
+		}
+	})
+}
+
+// BookFirstAvailable has no slot by which a second call could know the first.
+func TestLimitBookFirstTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := closuretest.New()
+		c := s.Client()
+		start := guideParams().StartAt
+		params := closure.BookFirstParams{PatientID: closuretest.GuidePatientID, Search: closure.SlotSearch{
+			Schedules: []closure.ScheduleID{closuretest.GuideScheduleID}, From: start, To: start.Add(24 * time.Hour),
+		}}
+		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: start.Add(2 * time.Hour)})
+		for range 2 {
+			_, err := c.BookFirstAvailable(t.Context(), params)
+			noError(t, err)
+		}
+		if n := len(s.Appointments()); n != 2 {
+			t.Errorf("%d appointments: the limit is none any more", n)
+		}
+	})
+}
+
+// A rejection that is a lie: 429 says that nothing was done.
+func TestLimitFalseRejection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := closuretest.New(closuretest.AllowDuplicates())
+		s.Inject(closuretest.StatusAfter("appointments.create", 429))
+		_, err := s.Client().BookSlot(t.Context(), guideParams())
+		noError(t, err)
+		if n := len(s.Appointments()); n != 2 {
+			t.Errorf("%d appointments: the limit is none any more", n)
+		}
+	})
+}

@@ -25,8 +25,11 @@ func TestProperties(t *testing.T) {
 	}
 	noError(t, flag.Set("rapid.checks", strconv.Itoa(size(100, 10, 100))))
 	for range size(1, 1, 50) { // rapid stops after a day, and a bubble's days are short
-		// One bubble for all runs of a round: a failing one unwinds through rapid.
-		synctest.Test(t, func(t *testing.T) { rapid.Check(inBubble{t}, liveByTheRules) })
+		t.Run("round", func(t *testing.T) {
+			t.Parallel()
+			// One bubble for all runs of a round: a failing one unwinds through rapid.
+			synctest.Test(t, func(t *testing.T) { rapid.Check(inBubble{t}, liveByTheRules) })
+		})
 	}
 }
 

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// summary is one row for each behaviour, and one for an API without the list of
-// appointments. A count that the cell excuses is marked.
+// summary is one row for each behaviour, with reads that jump in rows of their
+// own, and one for an API without the list of appointments. A count that the cell
+// excuses is marked.
 func (m *matrix) summary() string {
 	rows := make(map[string]*tally)
 	excused := make(map[string]map[column]bool)
@@ -15,6 +16,9 @@ func (m *matrix) summary() string {
 		name := c.behaviour.String()
 		if c.noList {
 			name = "API without a list of appointments"
+		}
+		if c.jumps {
+			name += ", reads that jump"
 		}
 		if rows[name] == nil {
 			rows[name], excused[name] = new(tally), map[column]bool{}
@@ -46,7 +50,7 @@ func (m *matrix) table() string {
 	var b strings.Builder
 	b.WriteString(header("behaviour", "server", "commits", "reads", "patients on slots"))
 	for _, c := range cells() {
-		reads := lag(c.stale, "fresh", "stale")
+		reads := c.reads()
 		if c.noList {
 			reads = "no list"
 		}
