@@ -55,7 +55,7 @@ func (p AppointmentCreateParams) check(op operation) error {
 	if p.Duration == 0 {
 		return &InputError{Op: op.name(), Field: "Duration", Reason: "is zero"}
 	}
-	return checkDuration(op, p.Duration)
+	return checkDuration(op, "Duration", p.Duration)
 }
 
 // AppointmentListParams says which appointments to list. An empty field does
@@ -86,7 +86,7 @@ func (p AppointmentRescheduleParams) MarshalJSON() ([]byte, error) {
 }
 
 func (p AppointmentRescheduleParams) check(op operation) error {
-	return cmp.Or(checkStart(op, p.StartAt), checkDuration(op, p.Duration))
+	return cmp.Or(checkStart(op, p.StartAt), checkDuration(op, "Duration", p.Duration))
 }
 
 // AppointmentsService books and changes appointments, one API call a method.

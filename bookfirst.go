@@ -28,8 +28,8 @@ func (p BookFirstParams) check() error {
 	)
 }
 
-// BookFirstAvailable walks the search and books the first slot that is
-// confirmed. Schedules that can't be booked, or don't pass the insurance check,
+// BookFirstAvailable books the first slot of the search that is confirmed.
+// Schedules that can't be booked, or don't pass the insurance check,
 // are left out. A slot that turns out to be taken ([ErrSlotUnavailable]) is
 // passed over; any other error ends the walk, an unknown outcome
 // ([*OutcomeUnknownError]) above all: the next slot could be a second

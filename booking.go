@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -37,7 +36,7 @@ func (p BookSlotParams) check() error {
 		checkID(op, "ScheduleID", p.ScheduleID),
 		checkID(op, "PatientID", p.PatientID),
 		checkStart(op, p.StartAt),
-		checkDuration(op, p.Duration),
+		checkDuration(op, "Duration", p.Duration),
 	); err != nil {
 		return err
 	}
@@ -70,10 +69,10 @@ type BookingAttempt struct {
 	PatientID   PatientID  `json:"patient_id"`
 	StartAt     time.Time  `json:"start_at"`
 	Duration    Minutes    `json:"duration"`
-	AttemptedAt time.Time  `json:"attempted_at"` // when the request had left at the latest, by this machine's clock
+	AttemptedAt time.Time  `json:"attempted_at"` // when the request had left, at the latest; by this machine's clock
 }
 
-// made tells whether the appointment is the one that was attempted. Anything
+// made reports whether the appointment is the one that was attempted. Anything
 // but a cancelled one counts: a status this version doesn't know is no reason
 // to book again.
 func (a BookingAttempt) made(appointment Appointment) bool {
@@ -96,7 +95,7 @@ func (a BookingAttempt) made(appointment Appointment) bool {
 // sent, in [ErrNotBookable], [*InsuranceError], [ErrSlotUnavailable] or the
 // error of a read, or it books.
 //
-// A rejection that leaves open whose slot it is now is looked into: the
+// After a rejection that leaves open who has the slot it looks again: the
 // patient's own is Recovered; a slot that is gone is [ErrSlotUnavailable] joined
 // with the [*APIError]; else it is the APIError. After a failure that leaves the
 // outcome open it reads back for up to 10 s or until the context ends.
@@ -130,6 +129,9 @@ func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...Ca
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (*Booking, error) {
 	op := opAppointmentsList
 	cfg, err := c.core.prepare(ctx, op, opts)
+	if err == nil && attempt == (BookingAttempt{}) {
+		return nil, &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
+	}
 	if err = cmp.Or(
 		err,
 		checkID(op, "ScheduleID", attempt.ScheduleID),
@@ -247,9 +249,9 @@ func (c *core) send(ctx context.Context, p *place, attempt BookingAttempt, known
 }
 
 // errOther is a success that shows another appointment than was asked for.
-var errOther = fmt.Errorf("closure: the answer shows another appointment than was asked for: %w", ErrMalformedResponse)
+var errOther = because(errors.New("closure: the answer shows another appointment than was asked for"), ErrMalformedResponse)
 
-// looksTaken tells whether a rejection can be about the slot: the list of error
+// looksTaken reports whether a rejection can be about the slot: the list of error
 // codes isn't published, so every 4xx can that is not about the key or the rate.
 func looksTaken(err error) bool {
 	e, ok := errors.AsType[*APIError](err)
@@ -337,7 +339,7 @@ func (c *core) findAppointment(ctx context.Context, attempt BookingAttempt, opts
 	return nil, err
 }
 
-// noSuchCall tells whether the API may lack a call, which is inferred.
+// noSuchCall reports whether the API may lack a call, which is inferred.
 func noSuchCall(err error) bool {
 	e, ok := errors.AsType[*APIError](err)
 	return ok && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed)
@@ -368,7 +370,7 @@ type sighting struct {
 	err         error        // of the list of appointments
 }
 
-// gone tells whether the slot is closed, and not by the attempt as far as the
+// gone reports whether the slot is closed, and not by the attempt as far as the
 // API says whose appointments there are.
 func (s sighting) gone() bool {
 	return s.appointment == nil && (s.err == nil || errors.Is(s.err, errNoList)) && s.slotOpen != nil && !*s.slotOpen

@@ -2,6 +2,7 @@ package closure_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -638,19 +639,12 @@ func TestBookSlotInsurance(t *testing.T) {
 			d.sent(t, 0, 0)
 			if refusal := (*closure.InsuranceError)(nil); errors.As(err, &refusal) {
 				equal(t, "accepted", append([]closure.InsuranceID{}, refusal.Accepted...), append([]closure.InsuranceID{}, test.listed...))
-				if want := cmpOr(test.given, test.own); refusal.InsuranceID != want {
+				if want := cmp.Or(test.given, test.own); refusal.InsuranceID != want {
 					t.Error("another insurance was checked")
 				}
 			}
 		})
 	}
-}
-
-func cmpOr(a, b closure.InsuranceID) closure.InsuranceID {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // Without a duration, the open slot's own is booked.
@@ -1215,6 +1209,13 @@ func TestBookSlotShared(t *testing.T) {
 			t.Error("two callers were given the same pointer")
 		}
 	})
+}
+
+// An error of a change has no attempt to resolve.
+func TestResolveBookingOfNothing(t *testing.T) {
+	t.Parallel()
+	_, err := answer(t, 200, "[]").client(t).ResolveBooking(t.Context(), closure.BookingAttempt{})
+	refused(t, "no attempt", err, "appointments.list", "Attempt")
 }
 
 func TestResolveBooking(t *testing.T) {

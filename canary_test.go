@@ -185,7 +185,7 @@ func checkError(t testing.TB, where string, err error) {
 	all.noLeak(t)
 }
 
-// wraps tells whether err is one of the standard library's wrappers.
+// wraps reports whether err is one of the standard library's wrappers.
 func wraps(err error) bool {
 	typ := reflect.TypeOf(err).String()
 	return strings.HasPrefix(typ, "*fmt.") || strings.HasPrefix(typ, "*errors.")

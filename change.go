@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -14,7 +15,8 @@ import (
 //
 // A rejection is looked into as in [Client.BookSlot]: an appointment that is
 // where it was wished is a success; a slot that is gone is [ErrSlotUnavailable]
-// joined with the [*APIError].
+// joined with the [*APIError], unless the appointment overlaps it and may be what
+// closes it.
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
@@ -26,7 +28,8 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 			return a.StartAt.Equal(params.StartAt) && a.Status != AppointmentCancelled &&
 				(params.Duration == 0 || a.Duration == params.Duration)
 		},
-		start: params.StartAt,
+		start:    params.StartAt,
+		duration: params.Duration,
 	}
 	changed, err := c.Appointments.Reschedule(ctx, id, params, opts...)
 	return change.settle(ctx, changed, err)
@@ -56,7 +59,9 @@ type change struct {
 	id     AppointmentID
 	opts   []CallOption
 	wished func(Appointment) bool
-	start  time.Time // to move it to; zero: it is cancelled
+
+	start    time.Time // to move it to; zero: it is cancelled
+	duration Minutes   // zero: it keeps its own
 }
 
 // settle says what came of the write.
@@ -92,8 +97,7 @@ func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error
 
 // read reads the appointment.
 func (c *change) read(ctx context.Context) (*Appointment, error) {
-	service := AppointmentsService{c.core}
-	current, err := service.Get(ctx, c.id, withoutCapture(c.opts)...)
+	current, err := get[Appointment](ctx, c.core, opAppointmentsGet, c.id, withoutCapture(c.opts))
 	if err == nil && current.ID != c.id {
 		return nil, errOther
 	}
@@ -115,8 +119,16 @@ func (c *change) classify(ctx context.Context, rejection error) (*Appointment, e
 	if err != nil {
 		return nil, rejection
 	}
-	if _, open := slotAt(slots, c.start); open {
+	if _, open := slotAt(slots, c.start); open || c.overlaps(*current) {
 		return nil, rejection
 	}
 	return nil, because(ErrSlotUnavailable, rejection)
+}
+
+// overlaps reports whether the appointment itself may close the slot it is to be
+// moved to.
+func (c *change) overlaps(current Appointment) bool {
+	wanted := cmp.Or(c.duration, current.Duration)
+	return c.start.Before(current.StartAt.Add(current.Duration.Duration())) &&
+		current.StartAt.Before(c.start.Add(wanted.Duration()))
 }

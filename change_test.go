@@ -315,6 +315,26 @@ func TestRescheduleBooking(t *testing.T) {
 			noError(t, err)
 		}
 	})
+	// What closes the slot may be the appointment that is to be moved.
+	for later, gone := range map[time.Duration]bool{-30 * time.Minute: true, -29 * time.Minute: false, 29 * time.Minute: false, 30 * time.Minute: true} {
+		atDesks(t, "by "+later.String(), func(t *testing.T, d *desk) {
+			a := d.takenBy(guide.patient)
+			d.Inject(closuretest.Status(moves, 400))
+			_, err := d.client.RescheduleBooking(t.Context(), a.ID, closure.AppointmentRescheduleParams{StartAt: a.StartAt.Add(later)})
+			isErrors(t, err, closure.ErrInvalidRequest)
+			if got := errors.Is(err, closure.ErrSlotUnavailable); got != gone {
+				t.Errorf("gone %t, want %t: %v", got, gone, err)
+			}
+		})
+	}
+	atDesks(t, "a longer one, from before to after", func(t *testing.T, d *desk) {
+		a := d.takenBy(guide.patient)
+		d.Inject(closuretest.Status(moves, 400))
+		params := closure.AppointmentRescheduleParams{StartAt: a.StartAt.Add(-time.Hour), Duration: 61}
+		_, err := d.client.RescheduleBooking(t.Context(), a.ID, params)
+		isErrors(t, err, closure.ErrInvalidRequest)
+		isNoErrors(t, err, closure.ErrSlotUnavailable)
+	})
 	atDesks(t, "cancelled", func(t *testing.T, d *desk) {
 		d.openSlots()
 		a := d.takenBy(guide.patient)

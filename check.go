@@ -30,9 +30,9 @@ func checkStart(op operation, start time.Time) error {
 	return checkYear(op, "StartAt", start)
 }
 
-func checkDuration(op operation, m Minutes) error {
+func checkDuration(op operation, field string, m Minutes) error {
 	if m.valid() {
 		return nil
 	}
-	return &InputError{Op: op.name(), Field: "Duration", Reason: "is not from 0 to 10080 minutes"}
+	return &InputError{Op: op.name(), Field: field, Reason: "is not from 0 to 10080 minutes"}
 }

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +30,7 @@ const (
 // Version is the SDK's own, sent in the User-Agent header.
 const Version = "0.1.0"
 
-// Mode tells whether a key is for simulated data or for real patients.
+// Mode reports whether a key is for simulated data or for real patients.
 type Mode string
 
 const (
@@ -37,7 +39,8 @@ const (
 )
 
 // A Client calls the API. It is immutable and safe for concurrent use: make one
-// and share it. It prints its mode and nothing else.
+// with [NewClient] and share it; the zero Client can't be used. It prints its mode
+// and nothing else.
 type Client struct {
 	Patients         *PatientsService
 	Practitioners    *PractitionersService
@@ -57,7 +60,7 @@ type Client struct {
 // ch_sk_test or ch_sk_live. A key or an option that can't be right is an
 // [InputError], which never echoes the value. Nothing is sent.
 func NewClient(apiKey string, opts ...Option) (*Client, error) {
-	const op = "closure.NewClient"
+	const op = "NewClient"
 	mode, problem := keyMode(apiKey)
 	if problem != "" {
 		return nil, &InputError{Op: op, Field: "apiKey", Reason: problem}
@@ -79,7 +82,7 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	key := os.Getenv("CLOSURE_API_KEY")
 	if key == "" {
-		return nil, &InputError{Op: "closure.NewClientFromEnv", Field: "CLOSURE_API_KEY", Reason: "is not set"}
+		return nil, &InputError{Op: "NewClientFromEnv", Field: "CLOSURE_API_KEY", Reason: "is not set"}
 	}
 	var fromEnv []Option
 	if v := os.Getenv("CLOSURE_BASE_URL"); v != "" {
@@ -144,7 +147,7 @@ func newClient(c *core) *Client {
 	}
 }
 
-// Mode tells whether the client's key is for test or for live mode.
+// Mode reports whether the client's key is for test or for live mode.
 func (c *Client) Mode() Mode { return c.core.mode }
 
 func (c Client) redacted() string {
@@ -379,13 +382,20 @@ func interpret(r request, answer transport.Answer, err error, into any) error {
 	}
 	// What the decoder says would quote the body.
 	if wire.Unmarshal(answer.Body, into) != nil || !confirms(r, into) {
-		return newTransportError(r.op, answer, fmt.Errorf("status %d, request id %q: %w",
-			answer.StatusCode, printable(requestID(answer.Header)), ErrMalformedResponse))
+		return newTransportError(r.op, answer, malformed(answer))
 	}
 	return nil
 }
 
-// confirms tells whether the answer to a write shows the record that was
+func malformed(answer transport.Answer) error {
+	where := "closure: status " + strconv.Itoa(answer.StatusCode)
+	if id := requestID(answer.Header); id != "" {
+		where += ", request id " + printable(id)
+	}
+	return because(errors.New(where), ErrMalformedResponse)
+}
+
+// confirms reports whether the answer to a write shows the record that was
 // written: without it, or with another one, a success is none.
 func confirms(r request, into any) bool {
 	if !r.op.writes() {

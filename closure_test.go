@@ -29,7 +29,7 @@ func TestNewClientKeys(t *testing.T) {
 		"ch_sk_test_SECRETKEY:", "ch_sk_test_SECRET KEY", "ch_sk_test_SECRETKEY\x00", "ch_sk_test_SECRETKEYé", "ch_sk_test_SECRETKEY\x7f",
 	} {
 		c, err := closure.NewClient(key)
-		refused(t, key, err, "closure.NewClient", "apiKey")
+		refused(t, key, err, "NewClient", "apiKey")
 		if c != nil || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("a client, or the key is echoed: %v", err)
 		}
@@ -69,7 +69,7 @@ func TestNewClientBaseURL(t *testing.T) {
 		"https://SECRET\n", "//SECRET", "https://%zz.SECRET", "://SECRET", "https://:443/SECRET",
 	} {
 		_, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(base))
-		refused(t, base, err, "closure.WithBaseURL", "argument")
+		refused(t, base, err, "WithBaseURL", "argument")
 		if strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("the URL is echoed: %v", err)
 		}
@@ -82,11 +82,11 @@ func TestNewClientFromEnv(t *testing.T) {
 		t.Setenv(name, "")
 	}
 	_, err := closure.NewClientFromEnv()
-	refused(t, "no key", err, "closure.NewClientFromEnv", "CLOSURE_API_KEY")
+	refused(t, "no key", err, "NewClientFromEnv", "CLOSURE_API_KEY")
 
 	t.Setenv("CLOSURE_API_KEY", "SECRETKEY")
 	_, err = closure.NewClientFromEnv()
-	refused(t, "no key of ours", err, "closure.NewClient", "apiKey")
+	refused(t, "no key of ours", err, "NewClient", "apiKey")
 	if strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("the key is echoed: %v", err)
 	}

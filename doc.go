@@ -27,9 +27,8 @@
 //
 // No error text, log record, event or trace of this package holds a name, a
 // birth date, an id, a time of care or a URL. Values that hold a person's data
-// print redacted under every verb of fmt and in slog; their fields don't. See
-// the comment of [Patient] and docs in the repository for what Go gives no hook
-// for.
+// print redacted under every verb of fmt and in slog; their fields don't. Where Go
+// offers no hook for that is in docs/privacy.md.
 //
 // # Retries
 //

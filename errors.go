@@ -119,9 +119,9 @@ func (j *joined) Error() string { return j.text() }
 func (j joined) text() string {
 	texts := make([]string, len(j.errs))
 	for i, err := range j.errs {
-		texts[i] = err.Error()
+		texts[i] = unprefixed(err)
 	}
-	return strings.Join(texts, j.separator)
+	return "closure: " + strings.Join(texts, j.separator)
 }
 
 func (j *joined) Unwrap() []error { return j.errs }
@@ -258,7 +258,7 @@ func printable(s string) string {
 	return s
 }
 
-// isWord tells whether s is short and has no other characters than words for
+// isWord reports whether s is short and has no other characters than words for
 // programs have.
 func isWord(s string) bool {
 	return len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
@@ -298,7 +298,7 @@ func (e *TransportError) Is(target error) bool {
 	return target == ErrOutcomeUnknown && e.Outcome == OutcomeUnknown
 }
 
-// Timeout tells whether time ran out: the attempt's or the context's.
+// Timeout reports whether time ran out: the attempt's or the context's.
 func (e *TransportError) Timeout() bool {
 	t, ok := errors.AsType[interface {
 		error

@@ -25,7 +25,7 @@ func ExampleNewClient() {
 	fmt.Println(err)
 	// Output:
 	// test
-	// closure: closure.NewClient: apiKey is not a key of test mode
+	// closure: NewClient: apiKey is not a key of test mode
 }
 
 func ExampleNewClientFromEnv() {

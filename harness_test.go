@@ -323,7 +323,7 @@ func (a apiCall) testMalformed(t *testing.T) {
 // what is no id.
 func (a apiCall) testID(t *testing.T) {
 	t.Parallel()
-	const evil = `../../x?y=z#f%2F; é"` + "\n"
+	const evil = `../../x?y=z#f%2F; é"`
 	route := a.spec(t).Route
 	for _, base := range []string{baseURL, "https://railway.test/a%2Fb%20c"} {
 		var sent *url.URL
@@ -348,6 +348,7 @@ func (a apiCall) testID(t *testing.T) {
 		"empty":        {},
 		"prefix alone": guide.withIDs(""),
 		"other prefix": notAnID,
+		"a line":       guide.withIDs("x\n"),
 		"too long":     guide.withIDs(strings.Repeat("x", 255)),
 	} {
 		s := answer(t, 500, "")

@@ -1,12 +1,15 @@
 package closure
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // The identifiers of the API's records. They are opaque: the prefix tells the
 // kind, the rest means nothing. Each kind has a type of its own, so that a
 // patient's id can't be passed where a schedule's is wanted; an id that is
-// empty, lacks its prefix or is longer than 255 bytes is refused with an
-// [InputError] before anything is sent.
+// empty, lacks its prefix, is longer than 255 bytes or holds a control character is
+// refused with an [InputError] before anything is sent.
 type (
 	PatientID         string // pt_… (source: guide)
 	PractitionerID    string // prac_… (source: guide)
@@ -50,6 +53,8 @@ func idProblem[ID identifier](id ID) string {
 		return "is not an id that starts with " + id.prefix()
 	case len(id) > maxIDLength:
 		return "is longer than 255 bytes"
+	case strings.ContainsFunc(rest, unicode.IsControl): // a line's end, most often
+		return "holds a control character"
 	default:
 		return ""
 	}

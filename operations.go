@@ -42,7 +42,7 @@ type operationSpec struct {
 	method    string
 	route     string // {id} stands for the one id a route can hold
 	source    string
-	directory bool // reads or writes the directory data, so it takes an index version
+	directory bool // reads the directory data, so it takes an index version
 }
 
 // operations says all that the SDK knows of the API's calls. A changed route is
@@ -76,6 +76,6 @@ func (op operation) name() string   { return operations[op].name }
 func (op operation) method() string { return operations[op].method }
 func (op operation) route() string  { return operations[op].route }
 
-// writes tells whether the call changes something, so that it must not be sent
+// writes reports whether the call changes something, so that it must not be sent
 // again once it may have been carried out.
 func (op operation) writes() bool { return operations[op].method != http.MethodGet }

@@ -60,10 +60,10 @@ func (o callOption) applyToClient(c *clientConfig) error { return o(&c.call) }
 func (o callOption) applyToCall(c *callConfig) error     { return o(c) }
 
 func refuse(option, reason string) error {
-	return &InputError{Op: "closure." + option, Field: "argument", Reason: reason}
+	return &InputError{Op: option, Field: "argument", Reason: reason}
 }
 
-// WithBaseURL sends all calls to another place than [DefaultBaseURL]: https, or
+// WithBaseURL replaces [DefaultBaseURL]: https, or
 // http on a loopback host. User info, a query and a fragment are refused; a
 // path is kept and comes before every route.
 func WithBaseURL(baseURL string) Option {
@@ -104,14 +104,14 @@ func parseBaseURL(text string) (parsed *url.URL, problem string) {
 }
 
 func loopback(host string) bool {
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
 }
 
-// WithAPIVersion sends another Closure-API-Version than [DefaultAPIVersion].
+// WithAPIVersion replaces [DefaultAPIVersion].
 func WithAPIVersion(version string) Option {
 	return clientOption(func(c *clientConfig) error {
 		if !headerSafe(version) {
@@ -122,7 +122,7 @@ func WithAPIVersion(version string) Option {
 	})
 }
 
-// headerSafe tells whether s is a non-empty word of printable ASCII, blanks
+// headerSafe reports whether s is a non-empty word of printable ASCII, blanks
 // inside allowed.
 func headerSafe(s string) bool {
 	return s != "" && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
@@ -192,7 +192,7 @@ type RetryPolicy struct {
 	MinWait       time.Duration // default 100 ms; doubles each time, and the wait is anything from 0 to it (full jitter)
 	MaxWait       time.Duration // default 10 s
 	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once with the answer in hand
-	Budget        int           // tokens for the whole client, default 100; a retry costs 10, a success refunds 1; empty: no retries
+	Budget        int           // tokens for the whole client, default 100; a retry costs 10, a success refunds 1; no retries once they are used up
 }
 
 // WithRetryPolicy replaces the policy. Negative fields, and a MaxWait below
@@ -205,11 +205,11 @@ func WithRetryPolicy(p RetryPolicy) Option {
 		if p.MaxAttempts != 0 {
 			c.call.maxAttempts = 0 // the policy's
 		}
-		p = p.withDefaults()
-		if p.MaxWait < p.MinWait {
+		policy := p.withDefaults()
+		if policy.MaxWait < policy.MinWait {
 			return refuse("WithRetryPolicy", "has a MaxWait below MinWait")
 		}
-		c.policy = p
+		c.policy = policy
 		return nil
 	})
 }
@@ -246,8 +246,8 @@ func WithMode(m Mode) Option {
 	})
 }
 
-// WithIndexVersion reads and writes another copy of the directory data than
-// the API's default. It is sent with the calls that concern the directory:
+// WithIndexVersion reads another copy of the directory data than the API's
+// default. It is sent with the calls that concern the directory:
 // practitioners, schedules, availabilities, specialties, insurances, locations
 // and appointment types (source: reference; which calls, inferred).
 func WithIndexVersion(id IndexVersionID) CallOption {
@@ -352,7 +352,7 @@ func (o captureOption) applyToCall(c *callConfig) error {
 // AssumeLostAfter lets [Client.ResolveBooking] end an attempt that is older
 // than age and that no read shows in [ErrNotBooked]. It is off by default, for
 // no client can know how late a booking may still appear: choose age by what
-// you know of the API, minutes rather than seconds.
+// you know of the API, minutes rather than seconds. Other calls ignore it.
 func AssumeLostAfter(age time.Duration) CallOption {
 	return callOption(func(c *callConfig) error {
 		if age <= 0 {

@@ -46,7 +46,7 @@ func TestOptionsRefused(t *testing.T) {
 	} {
 		for _, opt := range tt.opts {
 			_, err := closure.NewClient(closure.QuickstartKey, opt)
-			refused(t, tt.option, err, "closure."+tt.option, "argument")
+			refused(t, tt.option, err, tt.option, "argument")
 			if strings.Contains(err.Error(), "SECRET") {
 				t.Errorf("the value is echoed: %v", err)
 			}
@@ -71,9 +71,9 @@ func TestCallOptionsRefused(t *testing.T) {
 		for _, opt := range opts {
 			s := answer(t, 500, "")
 			_, err := s.client(t).Schedules.Get(t.Context(), guide.schedule, opt)
-			refused(t, name, err, "closure."+name, "argument")
+			refused(t, name, err, name, "argument")
 			_, clientErr := closure.NewClient(closure.QuickstartKey, opt)
-			refused(t, name, clientErr, "closure."+name, "argument")
+			refused(t, name, clientErr, name, "argument")
 			if len(s.seen) != 0 || strings.Contains(err.Error()+clientErr.Error(), "SECRET") {
 				t.Errorf("sent, or the value is echoed: %v", err)
 			}
@@ -86,9 +86,9 @@ func TestWithMode(t *testing.T) {
 	_, err := closure.NewClient("ch_sk_live_x", closure.WithMode(closure.ModeLive))
 	noError(t, err)
 	_, err = closure.NewClient("ch_sk_live_SECRET", closure.WithMode(closure.ModeTest))
-	refused(t, "live key", err, "closure.NewClient", "apiKey")
+	refused(t, "live key", err, "NewClient", "apiKey")
 	_, err = closure.NewClient(closure.QuickstartKey, closure.WithMode(closure.ModeTest), closure.WithMode(closure.ModeLive))
-	refused(t, "test key", err, "closure.NewClient", "apiKey")
+	refused(t, "test key", err, "NewClient", "apiKey")
 }
 
 func TestNilOptions(t *testing.T) {
@@ -125,6 +125,19 @@ func TestTwoOptionsMeet(t *testing.T) {
 		_, err := s.client(t, tt.opts...).Specialties.List(t.Context(), tt.call...)
 		if !errors.Is(err, closure.ErrServer) || len(s.seen) != tt.want {
 			t.Errorf("%s: sent %d times, want %d", tt.name, len(s.seen), tt.want)
+		}
+	}
+}
+
+// An option is a value: that one client has it changes nothing for the next.
+func TestOptionOfTwoClients(t *testing.T) {
+	t.Parallel()
+	policy := closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 1, MaxWait: 1})
+	for range 2 {
+		s := answer(t, 503, "")
+		_, err := s.client(t, closure.WithMaxAttempts(1), policy).Specialties.List(t.Context())
+		if !errors.Is(err, closure.ErrServer) || len(s.seen) != 1 {
+			t.Errorf("sent %d times, want once", len(s.seen))
 		}
 	}
 }

@@ -107,8 +107,8 @@ func (p PatientCreateParams) check(op operation) error {
 type PatientsService struct{ core *core }
 
 // List returns the patients with the given name and birth date, in the API's
-// order; none is an empty slice and no error. The API matches, so "exactly one"
-// is [PatientsService.Find]'s question.
+// order; none is an empty slice and no error. The API does the matching. For
+// exactly one patient use [PatientsService.Find].
 //
 // GET /patients (source: guide). A read: safe to call again.
 func (s *PatientsService) List(ctx context.Context, params PatientListParams, opts ...CallOption) ([]Patient, error) {
@@ -131,9 +131,9 @@ func (s *PatientsService) Find(ctx context.Context, params PatientListParams, op
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
-		return nil, fmt.Errorf("closure: %s: no patient matches: %w", opPatientsList.name(), ErrNotFound)
+		return nil, because(fmt.Errorf("closure: %s: no patient matches", opPatientsList.name()), ErrNotFound)
 	case len(found) > 1:
-		return nil, fmt.Errorf("closure: %s: %d patients match: %w", opPatientsList.name(), len(found), ErrAmbiguous)
+		return nil, because(fmt.Errorf("closure: %s: %d patients match", opPatientsList.name(), len(found)), ErrAmbiguous)
 	default:
 		return &found[0], nil
 	}

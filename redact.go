@@ -11,7 +11,7 @@ import (
 // verb of fmt and as a value of slog. The methods have value receivers, so that
 // pointers, slices, maps and exported fields of other structs are covered too.
 // What Go gives no hook for: an unexported field of a caller's own struct, a
-// value (not a pointer) printed with %p, an error that a caller wraps by
+// value (not a pointer) printed with %p or %w, an error that a caller wraps by
 // fmt.Errorf and prints with a verb that means nothing there, such as %t, and a
 // slice or struct handed to slog's JSON handler, which goes by MarshalJSON.
 

@@ -33,7 +33,7 @@ func (s Schedule) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(s))
 }
 
-// Bookable tells whether appointments on the schedule can be booked through
+// Bookable reports whether appointments on the schedule can be booked through
 // the API: its scheduling method is [SchedulingDirectAPI].
 func (s Schedule) Bookable() bool { return s.SchedulingMethod == SchedulingDirectAPI }
 
@@ -41,7 +41,7 @@ func (s Schedule) Bookable() bool { return s.SchedulingMethod == SchedulingDirec
 type InsuranceStatus int
 
 const (
-	InsuranceUnknown     InsuranceStatus = iota // the schedule lists no insurance at all
+	InsuranceUnknown     InsuranceStatus = iota // it can't be told: the schedule lists none at all, or there is no id
 	InsuranceAccepted                           // the schedule lists it
 	InsuranceNotAccepted                        // the schedule lists others
 )
@@ -58,7 +58,7 @@ func (s InsuranceStatus) String() string {
 	}
 }
 
-// CheckInsurance tells whether the schedule accepts the insurance. A schedule
+// CheckInsurance reports whether the schedule accepts the insurance. A schedule
 // that lists none, and an empty id, is [InsuranceUnknown].
 func (s Schedule) CheckInsurance(id InsuranceID) InsuranceStatus {
 	switch {

@@ -89,17 +89,20 @@ func (s SlotSearch) check() error {
 		return invalid("NotAfter", "is not a time of day")
 	case slices.ContainsFunc(s.Weekdays, func(d time.Weekday) bool { return d < time.Sunday || d > time.Saturday }):
 		return invalid("Weekdays", "holds something that is not a day of the week")
-	case !s.MinDuration.valid():
-		return invalid("MinDuration", "is not from 0 to 10080 minutes")
 	case s.Window != 0 && s.Window < minWindow:
 		return invalid("Window", "is below a minute")
 	case s.Concurrency < 0:
 		return invalid("Concurrency", "is negative")
 	}
-	return cmp.Or(checkYear(op, "From", s.From), checkYear(op, "To", s.To), checkOptionalID(op, "InsuranceID", s.InsuranceID))
+	return cmp.Or(
+		checkYear(op, "From", s.From),
+		checkYear(op, "To", s.To),
+		checkDuration(op, "MinDuration", s.MinDuration),
+		checkOptionalID(op, "InsuranceID", s.InsuranceID),
+	)
 }
 
-// wants tells whether a slot passes the filters.
+// wants reports whether a slot passes the filters.
 func (s *SlotSearch) wants(slot Slot) bool {
 	local := slot.StartAt.In(s.Zone)
 	return slot.Duration >= s.MinDuration &&

@@ -903,7 +903,7 @@ func TestSearchRefusesBadContextAndOptions(t *testing.T) {
 	refused(t, "no context", errs[0], "availabilities.list", "ctx")
 	_, errs = drain(c.Availabilities.Search(t.Context(), daily(schedules(3), 1), closure.WithMaxAttempts(0)))
 	equal(t, "failures with a bad option", len(errs), 1)
-	refused(t, "bad option", errs[0], "closure.WithMaxAttempts", "argument")
+	refused(t, "bad option", errs[0], "WithMaxAttempts", "argument")
 	if requests, _ := s.counts(); requests != 0 {
 		t.Errorf("%d requests were sent", requests)
 	}

@@ -82,7 +82,7 @@ func TestNothingPersonalIsFormatted(t *testing.T) {
 	}
 }
 
-// makesText tells whether a call makes a text of its arguments.
+// makesText reports whether a call makes a text of its arguments.
 func makesText(info *types.Info, call *ast.CallExpr) bool {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

@@ -45,7 +45,7 @@ func (d Date) String() string {
 	return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day)
 }
 
-// IsZero tells whether there is no date.
+// IsZero reports whether there is no date.
 func (d Date) IsZero() bool { return d == Date{} }
 
 // In returns midnight at the start of the date in the given zone. Where a
@@ -174,7 +174,7 @@ type Ref[ID ~string, T any] struct {
 	Object *T // nil unless expanded
 }
 
-// IsZero tells whether there is no reference.
+// IsZero reports whether there is no reference.
 func (r Ref[ID, T]) IsZero() bool { return r.ID == "" && r.Object == nil }
 
 // MarshalJSON writes the object where there is one, else the id, else null.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // What a test adds is visible at once, also where reads lag. A record with an
@@ -47,7 +47,8 @@ const defaultMinutes closure.Minutes = 30
 
 // AddSlots lets a schedule offer more slots. The slots' own ScheduleID is not
 // looked at, a duration of zero is 30 minutes, and a slot that is offered
-// already is not offered twice.
+// already is not offered twice. They show once the schedule is there, with a
+// scheduling method: see [Index.AddSchedule].
 func (s *Server) AddSlots(id closure.ScheduleID, slots ...closure.Slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +66,10 @@ func (s *Server) AddPractitioner(p closure.Practitioner) closure.Practitioner {
 	return s.Index(closure.IndexStandard).AddPractitioner(p)
 }
 
-// AddSchedule adds a schedule to the standard index. See [Index.AddSchedule].
+// AddSchedule adds a schedule to the standard index. For its slots to show and to
+// be bookable it needs the SchedulingMethod [closure.SchedulingDirectAPI], and for
+// [closure.RequireAccepted] the patient's insurance among its Insurances. See
+// [Index.AddSchedule].
 func (s *Server) AddSchedule(sch closure.Schedule) closure.Schedule {
 	return s.Index(closure.IndexStandard).AddSchedule(sch)
 }

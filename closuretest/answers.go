@@ -3,7 +3,7 @@ package closuretest
 import (
 	"net/http"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // An answer is what a request gets: a status and what is written as JSON.

@@ -21,7 +21,7 @@ func liveRefused() answer {
 	return refuse(http.StatusForbidden, "This is a test double: it takes no live keys, and has not kept yours.")
 }
 
-// showsLiveKey tells whether the Authorization header holds a live key, in
+// showsLiveKey reports whether the Authorization header holds a live key, in
 // whatever form.
 func showsLiveKey(r *http.Request) bool {
 	user, password, _ := r.BasicAuth()

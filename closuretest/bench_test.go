@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"testing"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 

@@ -77,7 +77,9 @@
 // Where the contract is inferred, so is the double: it can't prove that the API
 // does the same. The SDK's README lists what is published.
 //
-// A test that uses a server wrongly, such as by a fault of an operation that
-// does not exist, is told by the answer to every call: status 400, error_code
-// closuretest_misuse, and the reason as error_message.
+// A fault that can never strike, such as one of an operation that does not exist,
+// an option that the client refuses, or a server that can't be started fails the
+// test given to [ReportTo], and is the answer to every call: status 400,
+// error_code closuretest_misuse, and the reason as error_message. What a test adds
+// is taken as it is.
 package closuretest

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 

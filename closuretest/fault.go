@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -225,13 +226,5 @@ func (f Fault) problem(routes []route) string {
 }
 
 func known(routes []route, op string) bool {
-	if op == AnyOperation {
-		return true
-	}
-	for i := range routes {
-		if routes[i].op == op {
-			return true
-		}
-	}
-	return false
+	return op == AnyOperation || slices.ContainsFunc(routes, func(r route) bool { return r.op == op })
 }

@@ -33,8 +33,6 @@ type armed struct {
 	seen   map[uint64]uint64 // how often each request came, by its digest
 }
 
-func newFaultSet(seed uint64) faultSet { return faultSet{seed: seed} }
-
 func (s *faultSet) add(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +85,7 @@ func (a *armed) waitsFor(op string) bool {
 	return (a.fault.op == op || a.fault.op == AnyOperation) && (a.fault.times == 0 || a.struck < a.fault.times)
 }
 
-// draw tells whether the fault strikes a request. The same request draws anew
+// draw reports whether the fault strikes a request. The same request draws anew
 // each time it comes; that other requests come in between doesn't matter.
 func (a *armed) draw(seed uint64, number int, request func() uint64) bool {
 	if a.fault.probability >= 1 {

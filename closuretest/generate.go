@@ -8,7 +8,7 @@ import (
 	"time"
 	_ "time/tzdata" // the clinic's zones, on machines that hold none
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // A clinic is a generated one while it is being made. What belongs to record

@@ -3,7 +3,7 @@ package closuretest
 import (
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // The ids of the vendor's booking guide. A server is loaded with these records;

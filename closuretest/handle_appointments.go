@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 func (s *Server) appointmentsList(c *call, m moment) answer {
@@ -82,7 +82,7 @@ func checkStart(p *problems, start time.Time) {
 	}
 }
 
-// refuses tells whether and why an appointment can't take the time it wants.
+// refuses reports whether and why an appointment can't take the time it wants.
 // Except is the appointment's own entry, if it is one that moves.
 func (s *Server) refuses(a closure.Appointment, except *entry, m moment) (refusal answer, no bool) {
 	schedule, found := s.store.schedule(a.ScheduleID)

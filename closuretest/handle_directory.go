@@ -4,31 +4,23 @@ import (
 	"slices"
 	"strings"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
-// directory returns the copy of the directory data that a call is about.
-func (s *Server) directory(c *call, m moment) (d *directory, refusal answer) {
+// inDirectory runs a handler on the copy of the directory data that the call is
+// about.
+func (s *Server) inDirectory(c *call, m moment, handle func(*directory) answer) answer {
 	if c.version == "" {
-		return s.store.standard().data, answer{}
+		return handle(s.store.standard().data)
 	}
 	if !strings.HasPrefix(c.version, "idx_") {
-		return nil, invalid("Closure-Index-Version: is not an id that starts with idx_")
+		return invalid("Closure-Index-Version: is not an id that starts with idx_")
 	}
 	v, found := s.store.versions.get(closure.IndexVersionID(c.version))
 	if !found || v.since > m.seen {
-		return nil, notFound("index version")
+		return notFound("index version")
 	}
-	return v.data, answer{}
-}
-
-// inDirectory runs a handler on the directory data that the call is about.
-func (s *Server) inDirectory(c *call, m moment, handle func(*directory) answer) answer {
-	d, refusal := s.directory(c, m)
-	if d == nil {
-		return refusal
-	}
-	return handle(d)
+	return handle(v.data)
 }
 
 func (s *Server) practitionersList(c *call, m moment) answer {

@@ -2,12 +2,13 @@ package closuretest
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -27,7 +28,7 @@ func (s *Server) patientsList(c *call, m moment) answer {
 	return ok(found)
 }
 
-// called tells whether a patient goes by the given first and last name.
+// called reports whether a patient goes by the given first and last name.
 func called(p closure.Patient, name string) bool {
 	for _, first := range []string{p.FirstName, p.PreferredName, p.FirstName + " " + p.MiddleName} {
 		if first != "" && strings.EqualFold(first+" "+p.LastName, name) {
@@ -65,7 +66,7 @@ func (s *Server) patientsCreate(c *call, m moment) answer {
 // decodePatient reads a new patient field by field, so that all that is wrong
 // is told at once. What the API requires is inferred.
 func decodePatient(fields map[string]json.RawMessage) (patient closure.Patient, p problems) {
-	for _, name := range sortedKeys(fields) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		one, err := wire.Marshal(map[string]json.RawMessage{name: fields[name]})
 		if err == nil {
 			err = wire.Unmarshal(one, &patient)
@@ -89,15 +90,6 @@ func decodePatient(fields map[string]json.RawMessage) (patient closure.Patient, 
 	}
 	checkPatient(patient, &p)
 	return patient, p
-}
-
-func sortedKeys(fields map[string]json.RawMessage) []string {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // checkPatient checks what the reference says of a patient's fields.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 func (s *Server) schedulesList(c *call, m moment) answer {

@@ -1,21 +1,18 @@
 package closuretest_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
@@ -142,7 +139,7 @@ func send(t testing.TB, s *closuretest.Server, req *http.Request) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply{resp, bytes.Clone(body)}
+	return reply{resp, body}
 }
 
 func get(t testing.TB, s *closuretest.Server, path string, header ...string) reply {
@@ -179,7 +176,3 @@ func headerText(h http.Header) string {
 	}
 	return strings.Join(names, "; ")
 }
-
-func errText(err error) string { return fmt.Sprint(err) }
-func boolText(b bool) string   { return strconv.FormatBool(b) }
-func intText(n int64) string   { return strconv.FormatInt(n, 10) }

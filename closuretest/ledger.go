@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // A ledger holds all appointments, each with its history, so that a read that

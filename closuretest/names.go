@@ -1,6 +1,6 @@
 package closuretest
 
-import closure "github.com/closurehealth/closure-go"
+import "github.com/closurehealth/closure-go"
 
 // What generated clinics are made of. All people, practices and insurances are
 // made up; phone numbers are of the range kept for fiction, and no NPI starts

@@ -116,11 +116,14 @@ type TB interface {
 	Name() string
 	Failed() bool
 	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
 	Cleanup(func())
 }
 
 // ReportTo closes the server when the test ends and, if the test failed, logs
-// what repeats the run: the seed, and the faults with how often each struck.
+// what repeats the run: the seed, and the faults with how often each struck. A
+// fault that can never strike, and whatever else is no use of the server that
+// makes sense, fails the test.
 func ReportTo(t TB) Option {
 	return func(c *config) { c.tb = t }
 }

@@ -92,7 +92,7 @@ func (l *requestLog) all() []Request {
 // livePrefix starts the keys of live mode.
 const livePrefix = "ch_sk_live"
 
-// anywhereLive tells whether a request shows a live key in a place where no key
+// anywhereLive reports whether a request shows a live key in a place where no key
 // belongs.
 func anywhereLive(r *http.Request, body []byte) bool {
 	if strings.Contains(r.URL.Path, livePrefix) || strings.Contains(r.URL.RawQuery, livePrefix) || bytes.Contains(body, []byte(livePrefix)) {

@@ -1,11 +1,12 @@
 package closuretest
 
 import (
+	"iter"
 	"math/rand/v2"
 	"strconv"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // A rota is how a generated schedule's slots are made: by the hours of a
@@ -19,28 +20,29 @@ type rota struct {
 	count   int
 	changes []time.Time // nights on duty
 
-	minutes, step   int // of a slot, and from start to start: slots can overlap
-	opens, closes   int // local hours, with a break at noon
-	firstWeekday    time.Weekday
-	shareOfFullDays float64
+	minutes, step int // of a slot, and from start to start: slots can overlap
+	opens, closes int // local hours, with a break at noon
+	firstWeekday  time.Weekday
 }
 
-const daysOfWork = 5
+const (
+	daysOfWork      = 5
+	shareOfFullDays = 0.15
+)
 
 func newRota(rng *rand.Rand, c *clinic, number int, at site) rota {
 	pattern := pick(rng, [][2]int{{30, 15}, {30, 30}, {20, 20}, {60, 60}, {45, 15}, {15, 15}})
 	r := rota{
-		seed:            c.seed,
-		number:          number,
-		begin:           c.begin,
-		zone:            at.zone,
-		count:           c.size.slotsEach,
-		minutes:         pattern[0],
-		step:            pattern[1],
-		opens:           7 + rng.IntN(3),
-		closes:          15 + rng.IntN(4),
-		firstWeekday:    time.Monday + time.Weekday(rng.IntN(2)), // to Friday or to Saturday
-		shareOfFullDays: 0.15,
+		seed:         c.seed,
+		number:       number,
+		begin:        c.begin,
+		zone:         at.zone,
+		count:        c.size.slotsEach,
+		minutes:      pattern[0],
+		step:         pattern[1],
+		opens:        7 + rng.IntN(3),
+		closes:       15 + rng.IntN(4),
+		firstWeekday: time.Monday + time.Weekday(rng.IntN(2)), // to Friday or to Saturday
 	}
 	if number%4 == 0 {
 		r.changes = at.changes
@@ -75,7 +77,7 @@ func (r rota) nights() []offer {
 
 // days yields the open slots of each working day that has some, from the day
 // after the rota's start.
-func (r rota) days() func(yield func([]offer) bool) {
+func (r rota) days() iter.Seq[[]offer] {
 	return func(yield func([]offer) bool) {
 		rng := stream(r.seed, "rota", strconv.Itoa(r.number))
 		year, month, day := r.begin.In(r.zone).Date()
@@ -87,7 +89,7 @@ func (r rota) days() func(yield func([]offer) bool) {
 				continue
 			}
 			booked := rng.Float64() * 0.7
-			if chance(rng, r.shareOfFullDays) {
+			if chance(rng, shareOfFullDays) {
 				continue
 			}
 			open = r.day(open[:0], rng, opens, booked)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
@@ -109,6 +109,11 @@ func (f *failing) Failed() bool                    { return f.failed }
 func (f *failing) Logf(format string, args ...any) { fmt.Fprintf(&f.text, format+"\n", args...) }
 func (f *failing) Cleanup(fn func())               { f.cleanup = append(f.cleanup, fn) }
 
+func (f *failing) Errorf(format string, args ...any) {
+	f.failed = true
+	f.Logf(format, args...)
+}
+
 func (f *failing) end() {
 	for _, fn := range f.cleanup {
 		fn()
@@ -134,8 +139,8 @@ func TestReportTo(t *testing.T) {
 	}
 	f := &failing{}
 	closuretest.New(closuretest.ReportTo(f)).Inject(closuretest.DropAfter("nothing"))
-	if !strings.Contains(f.text.String(), `no operation "nothing"`) {
-		t.Errorf("misuse is not logged at once: %q", f.text.String())
+	if !f.failed || !strings.Contains(f.text.String(), `no operation "nothing"`) {
+		t.Errorf("misuse fails the test at once: failed %t, %q", f.failed, f.text.String())
 	}
 }
 

@@ -133,7 +133,7 @@ func newCall(found *route, id string, r *http.Request, body []byte) (c *call, re
 	return c, answer{}, false
 }
 
-// takesBody tells whether the operation reads a body: cancelling does not.
+// takesBody reports whether the operation reads a body: cancelling does not.
 func (r *route) takesBody() bool { return r.writes() && !strings.HasSuffix(r.template, "/cancel") }
 
 func isVersion(v string) bool {
@@ -177,7 +177,7 @@ func (x *exchange) reply(a answer) {
 	x.lose()
 }
 
-// pause holds the request for the planned delay. It tells whether the client is
+// pause holds the request for the planned delay. It reports whether the client is
 // still there.
 func (x *exchange) pause() bool {
 	if x.plan.delay <= 0 {

@@ -7,19 +7,14 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // A Server is a stateful double of the API. It is safe for concurrent use, and
 // makes no goroutine unless it is started.
 type Server struct {
-	seed       uint64
-	timeline   timeline
-	lag        time.Duration
-	duplicates bool
-	config     config
+	config
 
 	routes   []route
 	faults   faultSet
@@ -38,15 +33,11 @@ type Server struct {
 func New(opts ...Option) *Server {
 	cfg := newConfig(opts)
 	s := &Server{
-		seed:       cfg.seed,
-		timeline:   cfg.timeline,
-		lag:        cfg.lag,
-		duplicates: cfg.duplicates,
-		config:     cfg,
-		routes:     newRoutes(),
-		faults:     newFaultSet(cfg.seed),
-		requests:   requestLog{keep: cfg.keep, base: digest("requests", strconv.FormatUint(cfg.seed, 10))},
-		store:      newStore(),
+		config:   cfg,
+		routes:   newRoutes(),
+		faults:   faultSet{seed: cfg.seed},
+		requests: requestLog{keep: cfg.keep, base: digest("requests", strconv.FormatUint(cfg.seed, 10))},
+		store:    newStore(),
 	}
 	s.loadGuide()
 	if cfg.generated != nil {
@@ -117,7 +108,7 @@ func (s *Server) Seed() uint64 { return s.seed }
 func (s *Server) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "closuretest.Server{seed: %d", s.seed)
-	if g := s.config.generated; g != nil {
+	if g := s.generated; g != nil {
 		fmt.Fprintf(&b, ", schedules: %d, slots each: %d", g.schedules, g.slotsEach)
 	}
 	if s.duplicates {
@@ -143,18 +134,18 @@ func Operations() []string {
 }
 
 // misused notes that a test uses the server wrongly where no error can be
-// returned. The first note stays.
+// returned, and fails the test. The first note stays.
 func (s *Server) misused(problem string) {
 	problem = "closuretest: " + problem
-	if s.misuse.CompareAndSwap(nil, &problem) && s.config.tb != nil {
-		s.config.tb.Helper()
-		s.config.tb.Logf("%s", problem)
+	if s.misuse.CompareAndSwap(nil, &problem) && s.tb != nil {
+		s.tb.Helper()
+		s.tb.Errorf("%s", problem)
 	}
 }
 
 // report ends the server with its test.
 func (s *Server) report() {
-	if t := s.config.tb; t.Failed() {
+	if t := s.tb; t.Failed() {
 		t.Helper()
 		name := strings.ReplaceAll(t.Name(), "/", "$/^")
 		t.Logf("%s\nto repeat a run whose seed is closuretest.RandomSeed(): %s=%d go test -run '^%s$'", s, SeedVariable, s.seed, name)

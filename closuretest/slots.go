@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // An offer is a slot in 16 bytes, because a clinic has millions.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 const (

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 	"syscall"
 	"testing"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
@@ -56,7 +57,7 @@ func TestTransportReportsItsConnection(t *testing.T) {
 	}
 }
 
-// A watchedBody tells whether it was closed, and can fail.
+// A watchedBody reports whether it was closed, and can fail.
 type watchedBody struct {
 	io.Reader
 	closed bool
@@ -125,7 +126,7 @@ func TestTransportIsLikeNetHTTP(t *testing.T) {
 				t.Errorf("%s: reading after Close: %v", path, after)
 			}
 			resp.Header.Del("X-Request-Id")
-			seen = append(seen, strings.Join([]string{resp.Status, resp.Proto, headerText(resp.Header), errText(err), string(body), boolText(resp.Uncompressed), intText(resp.ContentLength)}, "\n"))
+			seen = append(seen, fmt.Sprintln(resp.Status, resp.Proto, headerText(resp.Header), err, string(body), resp.Uncompressed, resp.ContentLength))
 		}
 		if seen[0] != seen[1] {
 			t.Errorf("%s: in process\n%.500s\nover loopback\n%.500s", path, seen[0], seen[1])

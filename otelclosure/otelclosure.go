@@ -78,13 +78,19 @@ func WithServer(address string, port int) Option {
 // New returns the option that makes a client report its calls.
 func New(opts ...Option) closure.Option {
 	cfg := config{
-		tracers:       otel.GetTracerProvider(),
-		meters:        otel.GetMeterProvider(),
 		serverAddress: strings.TrimPrefix(closure.DefaultBaseURL, "https://"),
 		serverPort:    443,
 	}
 	for _, opt := range opts {
-		opt(&cfg)
+		if opt != nil {
+			opt(&cfg)
+		}
+	}
+	if cfg.tracers == nil {
+		cfg.tracers = otel.GetTracerProvider()
+	}
+	if cfg.meters == nil {
+		cfg.meters = otel.GetMeterProvider()
 	}
 	return closure.WithObserver(newReporter(cfg).observe)
 }

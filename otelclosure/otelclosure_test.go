@@ -330,3 +330,12 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What is nil changes nothing, as with the client's own options.
+func TestNil(t *testing.T) {
+	t.Parallel()
+	client := closuretest.New().Client(otelclosure.New(nil, otelclosure.WithTracerProvider(nil), otelclosure.WithMeterProvider(nil)))
+	if _, err := client.Specialties.List(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -11,22 +11,6 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// faultsFlag is the -fault flag, which can be given several times.
-type faultsFlag []closuretest.Fault
-
-// String is for the flag package.
-func (f *faultsFlag) String() string { return "" }
-
-// Set adds a fault.
-func (f *faultsFlag) Set(text string) error {
-	fault, err := parseFault(text)
-	if err != nil {
-		return err
-	}
-	*f = append(*f, fault)
-	return nil
-}
-
 // A faultText is a fault as it is written: operation:kind:argument:p=…:n=…:h=….
 type faultText struct {
 	op, argument string

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // asProgram makes the test's binary run as the program itself.

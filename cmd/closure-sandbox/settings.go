@@ -20,8 +20,9 @@ type settings struct {
 	seed      uint64
 	schedules int
 	slots     int
-	clock     clockFlag
-	faults    faultsFlag
+	clock     time.Time // zero: the default
+	realTime  bool
+	faults    []closuretest.Fault
 	log       bool
 }
 
@@ -35,8 +36,12 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	seed(flags, &s.seed)
 	count(flags, &s.schedules, "schedules", 0, "how many `schedules` to generate, beside the guide's")
 	count(flags, &s.slots, "slots", 200, "how many open `slots` each generated schedule has, from the clock's day on")
-	flags.Var(&s.clock, "clock", "the `instant` at which the clock stands still, such as 2022-05-01T00:00:00Z (the default), or now for the real time")
-	flags.Var(&s.faults, "fault", "a `fault` such as appointments.create:drop-after:p=0.1; can be given several times")
+	flags.Func("clock", "the `instant` at which the clock stands still, such as 2022-05-01T00:00:00Z (the default), or now for the real time", s.setClock)
+	flags.Func("fault", "a `fault` such as appointments.create:drop-after:p=0.1; can be given several times", func(text string) error {
+		fault, err := parseFault(text)
+		s.faults = append(s.faults, fault)
+		return err
+	})
 	flags.BoolVar(&s.log, "log", false, "log each request to standard error")
 	return flags
 }
@@ -108,10 +113,10 @@ ever); without them it strikes once. The kinds:
 func (s settings) options() []closuretest.Option {
 	options := []closuretest.Option{closuretest.WithSeed(s.seed)}
 	switch {
-	case s.clock.real:
+	case s.realTime:
 		options = append(options, closuretest.WithClock(time.Now))
-	case !s.clock.at.IsZero():
-		options = append(options, closuretest.WithFixedClock(s.clock.at))
+	case !s.clock.IsZero():
+		options = append(options, closuretest.WithFixedClock(s.clock))
 	}
 	if s.schedules > 0 {
 		options = append(options, closuretest.WithGenerated(s.seed, s.schedules, s.slots))
@@ -119,34 +124,12 @@ func (s settings) options() []closuretest.Option {
 	return options
 }
 
-// A clockFlag is an instant, or the real time.
-type clockFlag struct {
-	at   time.Time
-	real bool
-}
-
-// String is for the flag package, which shows the default with it.
-func (c *clockFlag) String() string {
-	switch {
-	case c.real:
-		return "now"
-	case c.at.IsZero():
-		return ""
-	default:
-		return c.at.Format(time.RFC3339)
-	}
-}
-
-// Set reads the flag's value.
-func (c *clockFlag) Set(text string) error {
-	if text == "now" {
-		*c = clockFlag{real: true}
+func (s *settings) setClock(text string) (err error) {
+	if s.realTime = text == "now"; s.realTime {
 		return nil
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if s.clock, err = time.Parse(time.RFC3339, text); err != nil {
 		return errors.New("want an instant such as 2022-05-01T00:00:00Z, or now")
 	}
-	*c = clockFlag{at: at}
 	return nil
 }

@@ -75,7 +75,7 @@ func run(ctx context.Context, out io.Writer, s settings) error {
 		return err
 	}
 	if !s.from.IsZero() {
-		from = time.Date(s.from.Year, s.from.Month, s.from.Day, 0, 0, 0, 0, newYork)
+		from = s.from.In(newYork)
 	}
 	patient, err := client.Patients.Find(ctx, trisha)
 	if err != nil {

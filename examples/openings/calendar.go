@@ -205,7 +205,7 @@ func (c *calendar) rowLines(r *row, days []time.Time) []string {
 	return texts
 }
 
-// repeated tells whether the clocks have shown this time before: they do in the
+// repeated reports whether the clocks have shown this time before: they do in the
 // hour after they went back. The calendar marks it with *.
 func repeated(t time.Time) bool {
 	change, _ := t.ZoneBounds()

@@ -170,7 +170,8 @@ func load(file string) (attempt closure.BookingAttempt, err error) {
 	if err != nil {
 		return attempt, err
 	}
-	return attempt, json.Unmarshal(data, &attempt)
+	err = json.Unmarshal(data, &attempt)
+	return attempt, err
 }
 
 // report says how it ended. Only what went wrong is an error.

@@ -13,7 +13,7 @@ import (
 
 const serverEnv = "CLOSURE_BENCH_SERVER"
 
-// isServer tells whether this process is the child.
+// isServer reports whether this process is the child.
 func isServer() bool { return os.Getenv(serverEnv) != "" }
 
 // A server is a child process that answers with ready-made bodies.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // A wish is one appointment that a patient wants. Whatever calls it takes, it

@@ -112,9 +112,11 @@ func (c cell) excuse(zero column) string {
 		return ""
 	case zero == deniedOwned:
 		return "the error is about this process's request; the other process's was carried out"
-	case zero == takenOwned && c.jumps:
-		return "one read shows that the slot is gone, and a later one is too old to show whose it is"
-	case zero != doubles && zero != takenOwned || !c.duplicates:
+	case zero != doubles && zero != takenOwned:
+		return ""
+	case c.jumps:
+		return "one read shows that the slot is gone, a later one is too old to show whose it is, and the patient books another"
+	case !c.duplicates:
 		return ""
 	case c.behaviour == machines:
 		return "two machines share nothing but the API, and it accepts both"

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // settleTime is longer than commits can be late and reads can lag together. A
@@ -100,7 +100,7 @@ func (p *patient) cancel(a closure.Appointment) (settled bool) {
 }
 
 // changed makes a change until it is confirmed, denied or has been unknown too
-// often. It tells whether it was confirmed.
+// often. It reports whether it was confirmed.
 func (p *patient) changed(a closure.Appointment, to slot, do func(*process, *call) error) bool {
 	for range maxTries {
 		c := p.newCall(nil)

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
@@ -168,7 +168,7 @@ func (c *clinic) note(f *flight, resp *http.Response) {
 	})
 }
 
-// owns tells whether the patient has the slot, by the ledger.
+// owns reports whether the patient has the slot, by the ledger.
 func (c *clinic) owns(patient closure.PatientID, s slot) bool {
 	return slices.ContainsFunc(c.server.Appointments(), func(a closure.Appointment) bool {
 		return a.PatientID == patient && s.same(a) && a.Status != closure.AppointmentCancelled
@@ -176,8 +176,8 @@ func (c *clinic) owns(patient closure.PatientID, s slot) bool {
 }
 
 // entry is one appointment as it is in the ledger.
-func (c *clinic) entry(id closure.AppointmentID) (a closure.Appointment, found bool) {
-	all := c.server.Appointments()
+func entry(s *closuretest.Server, id closure.AppointmentID) (a closure.Appointment, found bool) {
+	all := s.Appointments()
 	i := slices.IndexFunc(all, func(a closure.Appointment) bool { return a.ID == id })
 	if i < 0 {
 		return a, false

@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"hash/fnv"
+	"io"
 	"math/bits"
 	"time"
 )
@@ -48,14 +50,11 @@ func (d *dice) between(least, most time.Duration) time.Duration {
 
 func pick[T any](d *dice, from []T) T { return from[d.below(len(from))] }
 
-// hash is FNV-1a.
 func hash(texts ...string) uint64 {
-	h := uint64(14695981039346656037)
+	h := fnv.New64a()
 	for _, text := range texts {
-		for i := range len(text) {
-			h = (h ^ uint64(text[i])) * 1099511628211
-		}
-		h = (h ^ 0xff) * 1099511628211
+		_, _ = io.WriteString(h, text) // never fails
+		_, _ = h.Write([]byte{0xff})
 	}
-	return h
+	return h.Sum64()
 }

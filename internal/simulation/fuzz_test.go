@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // A claim is what the SDK told somebody, to be held against the ledger when all
@@ -54,9 +54,9 @@ func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 
 func clock(t time.Time) string { return t.Format("02 15:04:05.000000000") }
 
-// isIn tells whether the ledger has just this appointment.
+// isIn reports whether the ledger has just this appointment.
 func (c *clinic) isIn(a closure.Appointment) bool {
-	real, found := c.entry(a.ID)
+	real, found := entry(c.server, a.ID)
 	return found && real.PatientID == a.PatientID && real.ScheduleID == a.ScheduleID &&
 		real.StartAt.Equal(a.StartAt) && real.Status != closure.AppointmentCancelled
 }
@@ -65,7 +65,7 @@ func (c *clinic) isIn(a closure.Appointment) bool {
 // be, or no slot if it should be cancelled.
 func (c *clinic) tellChange(p *patient, call *call, a closure.Appointment, to slot, err error) {
 	c.count(moves)
-	real, found := c.entry(a.ID)
+	real, found := entry(c.server, a.ID)
 	made := found && real.Status == closure.AppointmentCancelled
 	if to != (slot{}) {
 		made = found && real.Status != closure.AppointmentCancelled && to.same(real)
@@ -158,7 +158,7 @@ func zeroOf(e ending) column {
 	return deniedByCall
 }
 
-// comes tells whether a request that had left before brought the patient the
+// comes reports whether a request that had left before brought the patient the
 // slot afterwards.
 func (c *clinic) comes(told *claim) bool {
 	for _, w := range c.writes {

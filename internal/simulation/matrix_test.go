@@ -28,7 +28,7 @@ func size(short, race, long int) int {
 	switch {
 	case full():
 		return long
-	case raceDetector:
+	case raceEnabled:
 		return race
 	default:
 		return short
@@ -46,7 +46,7 @@ func TestMatrix(t *testing.T) {
 	m := newMatrix()
 	t.Run("cells", func(t *testing.T) {
 		for i, c := range cells() {
-			if raceDetector && !full() && i%5 != 0 {
+			if raceEnabled && !full() && i%5 != 0 {
 				continue
 			}
 			t.Run(c.String(), func(t *testing.T) {
@@ -68,7 +68,7 @@ func (c cell) attempts() int {
 	switch {
 	case full():
 		return fullAttempts
-	case raceDetector:
+	case raceEnabled:
 		return 1
 	case c.late == 0 && c.stale == 0:
 		return 150 // where the most is demanded

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -19,7 +18,6 @@ const mutantRun = "mutant"
 // TestMutants breaks the code on purpose, each time in another way, and demands
 // that the matrix sees it. A mutant that survives is a hole in the harness.
 func TestMutants(t *testing.T) {
-	chosen := mutants
 	switch mode := os.Getenv(variable); {
 	case mode == mutantRun:
 		t.Skip("this is the run of a mutant")
@@ -27,23 +25,20 @@ func TestMutants(t *testing.T) {
 		checkMutants(t)
 		return
 	}
-	var mu sync.Mutex
-	killers := make([]string, len(chosen))
+	killers := make([]string, len(mutants))
 	t.Run("mutant", func(t *testing.T) {
-		for i, m := range chosen {
+		for i, m := range mutants {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
 				killed := m.run(t)
 				if killed == "" {
 					t.Error("survives: a hole in the harness")
 				}
-				mu.Lock()
 				killers[i] = killed
-				mu.Unlock()
 			})
 		}
 	})
-	publish(t, "mutants", mutantTable(chosen, killers))
+	publish(t, "mutants", mutantTable(mutants, killers))
 }
 
 // checkMutants is the short form: each mutant still fits the code.

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // A patient lives one life in a clinic, by the rules that the SDK's

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 

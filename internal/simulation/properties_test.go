@@ -12,7 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
@@ -83,15 +83,6 @@ func newMachine(duplicates bool) *machine {
 	return m
 }
 
-func (m *machine) ledger(id closure.AppointmentID) (closure.Appointment, bool) {
-	all := m.server.Appointments()
-	i := slices.IndexFunc(all, func(a closure.Appointment) bool { return a.ID == id })
-	if i < 0 {
-		return closure.Appointment{}, false
-	}
-	return all[i], true
-}
-
 // mine are the patient's appointments on a slot, by the ledger.
 func (m *machine) mine(s slot) (ids []closure.AppointmentID) {
 	for _, a := range m.server.Appointments() {
@@ -105,7 +96,7 @@ func (m *machine) mine(s slot) (ids []closure.AppointmentID) {
 // check: what was confirmed is in the ledger.
 func (m *machine) check(t *rapid.T) {
 	for id, s := range m.has {
-		a, found := m.ledger(id)
+		a, found := entry(m.server, id)
 		if !found || !s.same(a) || a.Status == closure.AppointmentCancelled {
 			t.Fatalf("%s was confirmed; the ledger holds %t, %s, %s", id, found, a.StartAt, a.Status)
 		}
@@ -148,7 +139,7 @@ func (m *machine) told(t *rapid.T, s slot, booking *closure.Booking, err error) 
 	}
 }
 
-// knows tells whether the patient knows already of the appointment at s: then a
+// knows reports whether the patient knows already of the appointment at s: then a
 // call that fails before it sends anything denies nothing.
 func (m *machine) knows(s slot) bool {
 	for _, known := range m.has {
@@ -203,7 +194,7 @@ func (m *machine) reschedule(t *rapid.T) {
 
 // changed holds what a change was said to have done against the ledger.
 func (m *machine) changed(t *rapid.T, id closure.AppointmentID, err error, done func(closure.Appointment) bool) {
-	a, _ := m.ledger(id)
+	a, _ := entry(m.server, id)
 	switch {
 	case err == nil && !done(a):
 		t.Fatalf("%s was confirmed to be changed; the ledger says %s, %s", id, a.Status, a.StartAt)

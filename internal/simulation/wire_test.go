@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 // A wire is one patient's way to the API: it delays, loses and breaks. What
@@ -175,6 +175,9 @@ func (f *flight) answer(ctx context.Context, resp *http.Response) (*http.Respons
 	switch f.fate.fault {
 	case hungBefore, hungAfter:
 		<-ctx.Done()
+		// Reads that started as one would end as one, and which of them gets the last
+		// token of the retry budget would be the scheduler's choice.
+		time.Sleep(f.fate.back)
 		return nil, context.Cause(ctx)
 	}
 	if err := sleep(ctx, f.fate.back); err != nil {

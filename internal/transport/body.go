@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// DefaultMaxBytes is how large a response may be after unpacking.
-const DefaultMaxBytes = 10 << 20
+// maxBytes is how large a response may be after unpacking.
+const maxBytes = 10 << 20
 
 // ErrTooLarge is a response that is larger.
 var ErrTooLarge = errors.New("transport: response is too large")

@@ -106,7 +106,7 @@ func TestReadBodyAllocatesOnce(t *testing.T) {
 	resp := &http.Response{ContentLength: int64(len(data)), Body: io.NopCloser(reader)}
 	allocs := testing.AllocsPerRun(10, func() {
 		reader.Reset(data)
-		if got, err := readBody(resp, DefaultMaxBytes); len(got) != len(data) || err != nil {
+		if got, err := readBody(resp, maxBytes); len(got) != len(data) || err != nil {
 			t.Fatalf("readBody = %d bytes, %v", len(got), err)
 		}
 	})

@@ -55,7 +55,7 @@ func (c *Cause) Is(target error) bool { return errors.Is(c.all, target) }
 // As sees what is behind the cause.
 func (c *Cause) As(target any) bool { return errors.As(c.err, target) }
 
-// Timeout tells whether time ran out.
+// Timeout reports whether time ran out.
 func (c *Cause) Timeout() bool {
 	t, ok := errors.AsType[interface {
 		error

@@ -65,7 +65,8 @@ func TestAttempt(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tr := New(Config{Policy: exact, MaxBytes: 100, Base: roundTrip(tt.base)})
+			tr := New(Config{Policy: exact, Base: roundTrip(tt.base)})
+			tr.maxBytes = 100
 			call := post(api)
 			call.MaxAttempts = 1
 			got, err := tr.Do(t.Context(), call)

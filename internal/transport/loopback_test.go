@@ -394,8 +394,8 @@ func TestLoopbackGzipBomb(t *testing.T) {
 		if answer.MaybeSent != call.writes() || answer.Attempts != 1 {
 			t.Errorf("answer = %+v", answer)
 		}
-		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 6*DefaultMaxBytes {
-			t.Errorf("%d MiB allocated for %d MiB, limit %d MiB", allocated>>20, unpacked>>20, DefaultMaxBytes>>20)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 6*maxBytes {
+			t.Errorf("%d MiB allocated for %d MiB, limit %d MiB", allocated>>20, unpacked>>20, maxBytes>>20)
 		}
 	}
 }
@@ -420,7 +420,7 @@ func TestLoopbackLargeBodies(t *testing.T) {
 		for _, tt := range []struct {
 			size int
 			err  error
-		}{{DefaultMaxBytes, nil}, {DefaultMaxBytes + 1, ErrTooLarge}} {
+		}{{maxBytes, nil}, {maxBytes + 1, ErrTooLarge}} {
 			t.Run(fmt.Sprintf("%d bytes, announced %t", tt.size, length), func(t *testing.T) {
 				t.Parallel()
 				s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) {
@@ -441,7 +441,7 @@ func TestLoopbackLargeBodies(t *testing.T) {
 	}
 }
 
-// raceDetector tells whether the test runs under it, several times slower.
+// raceDetector reports whether the test runs under it, several times slower.
 func raceDetector() bool {
 	info, _ := debug.ReadBuildInfo()
 	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})

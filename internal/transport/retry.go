@@ -32,7 +32,7 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 // backoff is go-retryablehttp's hook: how long to wait.
 func (x *exchange) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait }
 
-// retryable tells whether the last attempt may be repeated. A write may only if
+// retryable reports whether the last attempt may be repeated. A write may only if
 // nothing left this machine, or if the API said that it did nothing.
 func (x *exchange) retryable(err error) bool {
 	if err != nil {
@@ -50,7 +50,7 @@ func (x *exchange) retryable(err error) bool {
 	}
 }
 
-// final tells whether an error would only come again.
+// final reports whether an error would only come again.
 func final(err error) bool {
 	return errors.Is(err, ErrTooLarge) || errors.Is(err, errRateLimit)
 }

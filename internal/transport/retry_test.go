@@ -82,7 +82,8 @@ func TestRetry(t *testing.T) {
 						want = 3
 					}
 					var count atomic.Int64
-					tr := New(Config{Policy: exact, MaxBytes: 100, Base: script(&count, tt.step)})
+					tr := New(Config{Policy: exact, Base: script(&count, tt.step)})
+					tr.maxBytes = 100
 					answer, _ := tr.Do(t.Context(), newTestCall(method, api))
 					if count.Load() != want || answer.Attempts != int(want) {
 						t.Errorf("sent %d times and reported %d, want %d", count.Load(), answer.Attempts, want)

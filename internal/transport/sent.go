@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 )
 
-// A sentTracker tells whether a request may have left this machine. The line is
+// A sentTracker reports whether a request may have left this machine. The line is
 // drawn where a connection is handed to the request, not where its headers are
 // written: net/http writes in another goroutine, which a cancelled call does
 // not wait for.
@@ -26,7 +26,7 @@ func (s *sentTracker) track(ctx context.Context) context.Context {
 	})
 }
 
-// maybe tells whether the request that ended in err may have left. Of a
+// maybe reports whether the request that ended in err may have left. Of a
 // RoundTripper that reports nothing, only errors from before a connection
 // stands are proof that it did not.
 func (s *sentTracker) maybe(err error) bool {
@@ -37,9 +37,6 @@ func (s *sentTracker) maybe(err error) bool {
 }
 
 func beforeConnected(err error) bool {
-	if errors.Is(err, errRateLimit) {
-		return true
-	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return true
 	}
@@ -49,7 +46,7 @@ func beforeConnected(err error) bool {
 	return isTLS(err)
 }
 
-// isTLS tells whether the server could not be authenticated, so that no request
+// isTLS reports whether the server could not be authenticated, so that no request
 // was trusted to it.
 func isTLS(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

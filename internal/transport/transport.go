@@ -26,11 +26,10 @@ import (
 
 // Config is what all calls of a client share.
 type Config struct {
-	Base     http.RoundTripper // nil: a pool of our own
-	Jar      http.CookieJar
-	Policy   Policy
-	Limiter  *rate.Limiter // nil: no limit
-	MaxBytes int64         // of a response after unpacking; 0: DefaultMaxBytes
+	Base    http.RoundTripper // nil: a pool of our own
+	Jar     http.CookieJar
+	Policy  Policy
+	Limiter *rate.Limiter // nil: no limit
 }
 
 // Policy says when and how often a call is tried again.
@@ -96,13 +95,10 @@ func New(cfg Config) *Transport {
 		policy:   cfg.Policy,
 		budget:   newBudget(cfg.Policy.Budget),
 		limiter:  cfg.Limiter,
-		maxBytes: cfg.MaxBytes,
+		maxBytes: maxBytes,
 	}
 	if t.base == nil {
 		t.base = newPool()
-	}
-	if t.maxBytes == 0 {
-		t.maxBytes = DefaultMaxBytes
 	}
 	return t
 }

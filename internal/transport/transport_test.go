@@ -148,7 +148,7 @@ func TestDoWithAnEndedContextSendsNothing(t *testing.T) {
 func TestNewDefaults(t *testing.T) {
 	t.Parallel()
 	tr := New(Config{})
-	if _, ok := tr.base.(*http.Transport); !ok || tr.maxBytes != DefaultMaxBytes {
+	if _, ok := tr.base.(*http.Transport); !ok || tr.maxBytes != maxBytes {
 		t.Errorf("base %T, maxBytes %d", tr.base, tr.maxBytes)
 	}
 	if tr.base == New(Config{}).base {

@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// InstantLayout is how the API writes an instant, which must be in UTC.
-const InstantLayout = "2006-01-02T15:04:05.000Z07:00"
+// instantLayout is how the API writes an instant, which must be in UTC.
+const instantLayout = "2006-01-02T15:04:05.000Z07:00"
 
 var errYear = errors.New("year outside of 0 to 9999")
 
@@ -34,7 +34,7 @@ func Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v, readin
 
 // AppendInstant appends t in the API's form.
 func AppendInstant(b []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(b, InstantLayout)
+	return t.UTC().AppendFormat(b, instantLayout)
 }
 
 func writeInstant(enc *jsontext.Encoder, t time.Time) error {

@@ -3,7 +3,7 @@ package anchors
 import (
 	"context"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 	jsonv2 "github.com/go-json-experiment/json"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	closure "github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go"
 )
 
 func main() {

@@ -2,4 +2,4 @@
 
 package simulation
 
-const raceDetector = false
+const raceEnabled = false
