@@ -170,24 +170,30 @@ func (w *worker) move(ctx context.Context) {
 	if err == nil {
 		w.has[id] = to
 	}
-	w.uncertain(id, err)
+	w.uncertain(id, err, from, to)
 }
 
 func (w *worker) cancel(ctx context.Context) {
-	id, _ := w.any()
+	id, at := w.any()
 	w.counts[moves]++
 	_, err := w.client.CancelBooking(ctx, id)
 	if err == nil {
 		delete(w.has, id)
 	}
-	w.uncertain(id, err)
+	w.uncertain(id, err, at)
 }
 
-func (w *worker) uncertain(id closure.AppointmentID, err error) {
-	if err != nil && closure.OutcomeOf(err) == closure.OutcomeUnknown {
-		w.counts[movesUnknown]++
-		w.changed[id] = true
-		delete(w.has, id)
+// uncertain keeps the worker from booking where an appointment may or may not
+// still be: what it would be told of would be that one.
+func (w *worker) uncertain(id closure.AppointmentID, err error, at ...slot) {
+	if err == nil || closure.OutcomeOf(err) != closure.OutcomeUnknown {
+		return
+	}
+	w.counts[movesUnknown]++
+	w.changed[id] = true
+	delete(w.has, id)
+	for _, s := range at {
+		w.blocked[s] = true
 	}
 }
 

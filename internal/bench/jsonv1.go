@@ -1,0 +1,6 @@
+//go:build !go1.27 && !goexperiment.jsonv2
+
+package main
+
+// v1OnV2: encoding/json is json v2 underneath, as of Go 1.27.
+const v1OnV2 = false
