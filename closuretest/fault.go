@@ -99,7 +99,8 @@ func Delay(op string, d time.Duration) Fault {
 
 // Stale answers a read with the state as it was lag ago, by the same clock as
 // [StaleReads], which it overrides. With [Fault.Probability] reads jump back and
-// forth, as between replicas. A write is done and answered as ever.
+// forth, as between replicas. Of [AnyOperation], writes are done and answered as
+// ever; of one that writes it is refused.
 //
 //	closuretest.Stale("appointments.list", 20*time.Second).Probability(0.5)
 func Stale(op string, lag time.Duration) Fault {
@@ -126,8 +127,8 @@ func Huge(op string, bytes int64) Fault {
 	return f
 }
 
-// Times says how many requests the fault strikes; the default is one, and 0 is
-// no bound.
+// Times says how many requests the fault strikes; the default is one, and 0 or
+// less is no bound.
 func (f Fault) Times(n int) Fault {
 	f.times, f.timesSet = max(n, 0), true
 	return f
@@ -214,6 +215,8 @@ func (f Fault) problem(routes []route) string {
 		return fmt.Sprintf("there is no operation %q", f.op)
 	case math.IsNaN(f.probability) || f.probability < 0 || f.probability > 1:
 		return f.String() + ": the probability is not from 0 to 1"
+	case f.kind == kindStale && writes(routes, f.op):
+		return f.String() + ": it is no read"
 	case f.kind != kindStatus && f.kind != kindStatusAfter:
 		return ""
 	case f.code < 200 || f.code > 599:
@@ -223,6 +226,10 @@ func (f Fault) problem(routes []route) string {
 	default:
 		return ""
 	}
+}
+
+func writes(routes []route, op string) bool {
+	return slices.ContainsFunc(routes, func(r route) bool { return r.op == op && r.writes() })
 }
 
 func known(routes []route, op string) bool {

@@ -162,6 +162,7 @@ func TestMisuseIsLoud(t *testing.T) {
 	for want, fault := range map[string]closuretest.Fault{
 		`closuretest: Inject: there is no operation "appointment.create"`:                                                                    closuretest.DropAfter("appointment.create"),
 		"closuretest: Inject: a fault names no operation":                                                                                    closuretest.DropAfter(""),
+		"closuretest: Inject: appointments.create: a read shows the state of 1s ago, once: it is no read":                                    closuretest.Stale(create, time.Second),
 		"closuretest: Inject: patients.list: answered 99 before anything is done, once: the status is not from 200 to 599":                   closuretest.Status("patients.list", 99),
 		"closuretest: Inject: patients.list: answered 500 Internal Server Error before anything is done, once: a header has no value":        closuretest.Status("patients.list", 500, "X"),
 		"closuretest: Inject: patients.list: done, then connection lost, for ever, with probability 1.5: the probability is not from 0 to 1": closuretest.DropAfter("patients.list").Probability(1.5),
