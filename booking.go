@@ -285,7 +285,7 @@ func (c *core) readBefore(ctx context.Context, params BookSlotParams, attempt Bo
 		})
 	}
 	if params.Duration == 0 {
-		group.Go(func() { read.slots, slots = c.slotsAround(ctx, attempt, opts) })
+		group.Go(func() { read.slots, slots = c.slotsAround(ctx, attempt.ScheduleID, attempt.StartAt, opts) })
 	}
 	group.Wait()
 	if errors.Is(own, errNoList) {
@@ -347,11 +347,11 @@ func noSuchCall(err error) bool {
 
 // slotsAround asks for more than the one instant: how the API treats the ends
 // of a range is inferred.
-func (c *core) slotsAround(ctx context.Context, attempt BookingAttempt, opts []CallOption) ([]Slot, error) {
+func (c *core) slotsAround(ctx context.Context, schedule ScheduleID, start time.Time, opts []CallOption) ([]Slot, error) {
 	service := AvailabilitiesService{c}
-	return service.List(ctx, attempt.ScheduleID, AvailabilityListParams{
-		From: attempt.StartAt.Add(-time.Hour),
-		To:   attempt.StartAt.Add(time.Hour),
+	return service.List(ctx, schedule, AvailabilityListParams{
+		From: start.Add(-time.Hour),
+		To:   start.Add(time.Hour),
 	}, withoutCapture(opts)...)
 }
 
@@ -383,7 +383,7 @@ func (c *core) look(ctx context.Context, attempt BookingAttempt, opts []CallOpti
 	var s sighting
 	var group sync.WaitGroup
 	group.Go(func() {
-		if slots, err := c.slotsAround(ctx, attempt, opts); err == nil {
+		if slots, err := c.slotsAround(ctx, attempt.ScheduleID, attempt.StartAt, opts); err == nil {
 			_, open := slotAt(slots, attempt.StartAt)
 			s.slotOpen = &open
 		}

@@ -115,7 +115,7 @@ func (c *change) classify(ctx context.Context, rejection error) (*Appointment, e
 	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status == AppointmentCancelled:
 		return nil, rejection // not about another slot
 	}
-	slots, err := c.core.slotsAround(ctx, BookingAttempt{ScheduleID: current.ScheduleID, StartAt: c.start}, c.opts)
+	slots, err := c.core.slotsAround(ctx, current.ScheduleID, c.start, c.opts)
 	if err != nil {
 		return nil, rejection
 	}

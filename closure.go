@@ -30,7 +30,7 @@ const (
 // Version is the SDK's own, sent in the User-Agent header.
 const Version = "0.1.0"
 
-// Mode reports whether a key is for simulated data or for real patients.
+// A Mode is what a key is for: simulated data or real patients.
 type Mode string
 
 const (
@@ -147,7 +147,7 @@ func newClient(c *core) *Client {
 	}
 }
 
-// Mode reports whether the client's key is for test or for live mode.
+// Mode returns the mode that the client's key is for.
 func (c *Client) Mode() Mode { return c.core.mode }
 
 func (c Client) redacted() string {

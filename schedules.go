@@ -58,7 +58,7 @@ func (s InsuranceStatus) String() string {
 	}
 }
 
-// CheckInsurance reports whether the schedule accepts the insurance. A schedule
+// CheckInsurance tells if the schedule accepts the insurance. A schedule
 // that lists none, and an empty id, is [InsuranceUnknown].
 func (s Schedule) CheckInsurance(id InsuranceID) InsuranceStatus {
 	switch {

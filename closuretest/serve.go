@@ -149,7 +149,7 @@ func (x *exchange) run(c *call) {
 		x.pause()
 		x.lose()
 	case kindDropAfter:
-		x.server.carryOut(c, x.server.lag)
+		x.carryOut(c)
 		x.pause()
 		x.lose()
 	case kindCommitLate:
@@ -159,13 +159,20 @@ func (x *exchange) run(c *call) {
 	case kindStatus:
 		x.reply(f.answer())
 	case kindStatusAfter:
-		x.server.carryOut(c, x.server.lag)
+		x.carryOut(c)
 		x.reply(f.answer())
-	case kindStale:
-		x.reply(x.server.carryOut(c, f.wait))
 	default:
-		x.reply(x.server.carryOut(c, x.server.lag))
+		x.reply(x.carryOut(c))
 	}
+}
+
+// carryOut does what the request asks for, as stale as the fault makes it.
+func (x *exchange) carryOut(c *call) answer {
+	lag := x.server.lag
+	if x.plan.kind() == kindStale {
+		lag = x.plan.fault.wait
+	}
+	return x.server.carryOut(c, lag)
 }
 
 // reply answers when the delay is over, unless the client is gone by then.

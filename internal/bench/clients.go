@@ -78,29 +78,34 @@ func newSDK(baseURL string) (*client, error) {
 			return check(err, func() bool { return len(found) >= listLength })
 		},
 		create: func(ctx context.Context) error {
-			p, err := c.Patients.Create(ctx, closure.PatientCreateParams{
-				FirstName: "Annelise", LastName: "Brandt", DOB: born,
-				Email: "annelise.brandt@example.com", MobilePhoneNumber: "+14155550123", Timezone: "America/Los_Angeles",
-				Address:   closure.Address{StreetLine1: "1200 Market Street", City: "San Francisco", State: "CA", PostalCode: "94102"},
-				Insurance: closure.PatientInsurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
-			})
+			p, err := c.Patients.Create(ctx, annelise())
 			return check(err, func() bool { return p.Email != "" })
 		},
 		schedule: func(ctx context.Context) error {
 			s, err := c.Schedules.Get(ctx, scheduleID, expand)
-			return check(err, func() bool { return expanded(*s) })
+			return check(err, func() bool { return expanded(s) })
 		},
 		schedules: func(ctx context.Context) error {
 			found, err := c.Schedules.List(ctx, closure.ScheduleListParams{}, expand)
-			return check(err, func() bool { return len(found) == listLength && expanded(found[listLength-1]) })
+			return check(err, func() bool { return len(found) == listLength && expanded(&found[listLength-1]) })
 		},
 	}, nil
 }
 
 var expand = closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType)
 
-func expanded(s closure.Schedule) bool {
+func expanded(s *closure.Schedule) bool {
 	return s.Practitioner.Object.NPI != "" && s.Insurances[len(s.Insurances)-1].Object.Name != ""
+}
+
+// annelise is the patient to create.
+func annelise() closure.PatientCreateParams {
+	return closure.PatientCreateParams{
+		FirstName: "Annelise", LastName: "Brandt", DOB: born,
+		Email: "annelise.brandt@example.com", MobilePhoneNumber: "+14155550123", Timezone: "America/Los_Angeles",
+		Address:   closure.Address{StreetLine1: "1200 Market Street", City: "San Francisco", State: "CA", PostalCode: "94102"},
+		Insurance: closure.PatientInsurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
+	}
 }
 
 var errWrong = errors.New("the answer was not read right")
@@ -113,86 +118,62 @@ func check(err error, right func() bool) error {
 }
 
 func newBareV1(baseURL string) *client {
-	b := bare{
+	return newBare(bare{
+		name:      "net/http + encoding/json",
 		baseURL:   baseURL,
 		http:      pooled(),
 		marshal:   jsonv1.Marshal,
 		unmarshal: jsonv1.Unmarshal,
-	}
-	return &client{
-		name: "net/http + encoding/json",
-		get: func(ctx context.Context) error {
-			var p patient
-			err := b.call(ctx, http.MethodGet, "/patients/"+patientID, nil, &p)
-			return check(err, func() bool { return p.Email != "" })
-		},
-		list: func(ctx context.Context, name string) error {
-			var found []patient
-			err := b.call(ctx, http.MethodGet, listPath(name), nil, &found)
-			return check(err, func() bool { return len(found) >= listLength })
-		},
-		create: func(ctx context.Context) error {
-			var p patient
-			err := b.call(ctx, http.MethodPost, "/patients", patient{
-				FirstName: "Annelise", LastName: "Brandt", DOB: "1984-03-12",
-				Email: "annelise.brandt@example.com", MobilePhoneNumber: "+14155550123", Timezone: "America/Los_Angeles",
-				Address:   address{StreetLine1: "1200 Market Street", City: "San Francisco", State: "CA", PostalCode: "94102"},
-				Insurance: insurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
-			}, &p)
-			return check(err, func() bool { return p.Email != "" })
-		},
-		schedule: func(ctx context.Context) error {
-			var s schedule
-			err := b.call(ctx, http.MethodGet, schedulePath, nil, &s)
-			return check(err, func() bool { return s.expanded() })
-		},
-		schedules: func(ctx context.Context) error {
-			var found []schedule
-			err := b.call(ctx, http.MethodGet, schedulesPath, nil, &found)
-			return check(err, func() bool { return len(found) == listLength && found[listLength-1].expanded() })
-		},
-	}
+	}, func() any {
+		return patient{
+			FirstName: "Annelise", LastName: "Brandt", DOB: "1984-03-12",
+			Email: "annelise.brandt@example.com", MobilePhoneNumber: "+14155550123", Timezone: "America/Los_Angeles",
+			Address:   address{StreetLine1: "1200 Market Street", City: "San Francisco", State: "CA", PostalCode: "94102"},
+			Insurance: insurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
+		}
+	}, func(p *patient) bool { return p.Email != "" }, (*schedule).expanded)
 }
 
 // newBareV2 reads into the SDK's own types: what it takes more is the SDK's.
 func newBareV2(baseURL string) *client {
-	b := bare{
+	return newBare(bare{
+		name:      "net/http + json v2, the SDK's types",
 		baseURL:   baseURL,
 		http:      pooled(),
 		marshal:   func(v any) ([]byte, error) { return jsonv2.Marshal(v) },
 		unmarshal: func(data []byte, v any) error { return jsonv2.Unmarshal(data, v) },
-	}
+	}, func() any { return annelise() }, func(p *closure.Patient) bool { return p.Email != "" }, expanded)
+}
+
+// newBare makes the calls by hand, into the types of its last two arguments,
+// which report whether a patient or a schedule was read right.
+func newBare[P, S any](b bare, create func() any, right func(*P) bool, expanded func(*S) bool) *client {
 	return &client{
-		name: "net/http + json v2, the SDK's types",
+		name: b.name,
 		get: func(ctx context.Context) error {
-			var p closure.Patient
+			var p P
 			err := b.call(ctx, http.MethodGet, "/patients/"+patientID, nil, &p)
-			return check(err, func() bool { return p.Email != "" })
+			return check(err, func() bool { return right(&p) })
 		},
 		list: func(ctx context.Context, name string) error {
-			var found []closure.Patient
+			var found []P
 			err := b.call(ctx, http.MethodGet, listPath(name), nil, &found)
 			return check(err, func() bool { return len(found) >= listLength })
 		},
 		create: func(ctx context.Context) error {
-			var p closure.Patient
-			err := b.call(ctx, http.MethodPost, "/patients", closure.PatientCreateParams{
-				FirstName: "Annelise", LastName: "Brandt", DOB: born,
-				Email: "annelise.brandt@example.com", MobilePhoneNumber: "+14155550123", Timezone: "America/Los_Angeles",
-				Address:   closure.Address{StreetLine1: "1200 Market Street", City: "San Francisco", State: "CA", PostalCode: "94102"},
-				Insurance: closure.PatientInsurance{ID: "ins_7Q2M8N4P", MemberID: "W123456789"},
-			}, &p)
-			return check(err, func() bool { return p.Email != "" })
+			var p P
+			err := b.call(ctx, http.MethodPost, "/patients", create(), &p)
+			return check(err, func() bool { return right(&p) })
 		},
 		schedule: func(ctx context.Context) error {
-			var s closure.Schedule
+			var s S
 			err := b.call(ctx, http.MethodGet, schedulePath, nil, &s)
-			return check(err, func() bool { return expanded(s) })
+			return check(err, func() bool { return expanded(&s) })
 		},
 		schedules: func(ctx context.Context) error {
-			var found []closure.Schedule
+			var found []S
 			err := b.call(ctx, http.MethodGet, schedulesPath, nil, &found)
-			return check(err, func() bool { return len(found) == listLength && expanded(found[listLength-1]) })
+			return check(err, func() bool { return len(found) == listLength && expanded(&found[listLength-1]) })
 		},
 	}
 }
@@ -218,6 +199,7 @@ func pooled() *http.Client {
 // bare is a call as one writes it by hand: no retries, no timeout, no cap on
 // the answer, no error type.
 type bare struct {
+	name      string
 	baseURL   string
 	http      *http.Client
 	marshal   func(any) ([]byte, error)

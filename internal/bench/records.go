@@ -91,7 +91,7 @@ type schedule struct {
 	UpdatedAt             time.Time       `json:"updated_at,omitzero"`
 }
 
-func (s schedule) expanded() bool {
+func (s *schedule) expanded() bool {
 	return s.Practitioner.NPI != "" && s.Insurances[len(s.Insurances)-1].Name != ""
 }
 
