@@ -31,23 +31,39 @@ func jitter(ceiling time.Duration) time.Duration {
 // maxRetryAfter stands for every longer wait, so that nothing overflows.
 const maxRetryAfter = 365 * 24 * time.Hour
 
-// RetryAfter is how long the answer asks to wait: the header holds seconds or
-// a date.
+// RetryAfter is how long the answer asks to wait: the header holds seconds or a date.
+// A date is measured by the clock that wrote it, where the answer tells that
+// (Date), because this machine's may be off.
 func RetryAfter(h http.Header, now time.Time) (wait time.Duration, ok bool) {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if value == "" {
 		return 0, false
 	}
-	if strings.Trim(value, "0123456789") == "" {
-		seconds, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || seconds > int64(maxRetryAfter/time.Second) {
-			return maxRetryAfter, true
-		}
-		return time.Duration(seconds) * time.Second, true
+	if seconds, ok := wholeSeconds(value); ok {
+		return min(seconds, maxRetryAfter), true
 	}
 	date, err := http.ParseTime(value)
 	if err != nil {
 		return 0, false
 	}
+	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = sent
+	}
 	return min(max(date.Sub(now), 0), maxRetryAfter), true
+}
+
+// wholeSeconds reads decimal seconds, such as 2 or 1.5, and rounds up.
+func wholeSeconds(value string) (wait time.Duration, ok bool) {
+	whole, fraction, _ := strings.Cut(value, ".")
+	if whole == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+		return 0, false
+	}
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || seconds >= int64(maxRetryAfter/time.Second) {
+		return maxRetryAfter, true
+	}
+	if strings.Trim(fraction, "0") != "" {
+		seconds++
+	}
+	return time.Duration(seconds) * time.Second, true
 }

@@ -76,7 +76,10 @@ func TestRetryAfter(t *testing.T) {
 		{"largest", "31536000", maxRetryAfter, true},
 		{"negative", "-5", 0, false},
 		{"signed", "+5", 0, false},
-		{"fraction", "1.5", 0, false},
+		{"fraction, rounded up", "1.5", 2 * time.Second, true},
+		{"fraction of nothing", "2.0", 2 * time.Second, true},
+		{"fraction without a whole", ".5", 0, false},
+		{"two fractions", "1.5.5", 0, false},
 		{"hexadecimal", "0x10", 0, false},
 		{"other digits", "٣", 0, false},
 		{"word", "soon", 0, false},
@@ -98,6 +101,11 @@ func TestRetryAfter(t *testing.T) {
 				t.Errorf("RetryAfter = %v, %t; want %v, %t", got, ok, tt.want, tt.ok)
 			}
 		})
+	}
+	// A date is measured by the clock that wrote it: this machine's may be an hour off.
+	h := http.Header{"Retry-After": {"Fri, 20 May 2022 18:00:30 GMT"}, "Date": {"Fri, 20 May 2022 18:00:00 GMT"}}
+	if got, ok := RetryAfter(h, now); got != 30*time.Second || !ok {
+		t.Errorf("RetryAfter of a server an hour ahead = %v, %t; want 30s", got, ok)
 	}
 	if _, ok := RetryAfter(nil, now); ok {
 		t.Error("RetryAfter of no header: ok")

@@ -2,6 +2,8 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -74,6 +76,12 @@ func kind(ctx context.Context, err error) string {
 		return "context deadline exceeded"
 	case errors.Is(err, ErrTooLarge):
 		return "response is too large"
+	case isProxy(err):
+		return "the proxy could not be reached or refused"
+	case errors.Is(err, errAgain):
+		return "connection lost"
+	case errors.Is(err, errSwitched):
+		return "the server switched protocols"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the attempt timed out"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -101,4 +109,30 @@ func kind(ctx context.Context, err error) string {
 		return "timed out"
 	}
 	return "connection failed"
+}
+
+func isProxy(err error) bool {
+	if errors.Is(err, errProxy) {
+		return true
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "proxyconnect"
+}
+
+// isTLS reports whether the server could not be authenticated.
+func isTLS(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[x509.CertificateInvalidError](err)
+	return ok
 }

@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -28,6 +30,8 @@ type exchange struct {
 // prepare has set another.
 var noHeader = http.Header{}
 
+var errSwitched = errors.New("transport: the server switched protocols")
+
 var errNoResponse = errors.New("transport: RoundTripper returned neither response nor error")
 
 // RoundTrip makes one attempt.
@@ -52,30 +56,56 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 	if err := waitForTurn(req.Context(), x.transport.limiter); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), x.call.Timeout)
+	a := &attempt{Context: req.Context()}
+	ctx, cancel := context.WithTimeout(a, x.call.Timeout)
 	defer cancel()
-	var sent *sentTracker
-	if x.call.writes() {
-		sent = new(sentTracker)
-		ctx = sent.track(ctx)
-	}
-	resp, err := x.transport.base.RoundTrip(x.outgoing(ctx, req))
+	ctx, stop := x.watch(ctx, a)
+	defer stop()
+	out := x.outgoing(ctx, req)
+	resp, err := x.transport.base.RoundTrip(out)
 	if err == nil && resp == nil {
 		err = errNoResponse
 	}
 	if err != nil {
-		if resp != nil && resp.Body != nil {
-			_ = resp.Body.Close()
-		}
-		x.answer.MaybeSent = sent != nil && (resp != nil || sent.maybe(err))
-		return nil, err
+		return nil, x.failed(a, out, resp, err)
 	}
-	x.answer.MaybeSent = sent != nil
+	x.answer.MaybeSent = x.call.writes()
 	return x.read(resp)
+}
+
+// watch keeps the attempt to one request on the wire.
+func (x *exchange) watch(ctx context.Context, a *attempt) (context.Context, context.CancelFunc) {
+	switch {
+	case x.transport.resends:
+		return a.guard(ctx, x.call.URL)
+	case x.call.writes():
+		return a.watchConnection(ctx), func() {}
+	default:
+		return ctx, func() {}
+	}
+}
+
+// failed says what came of an attempt without an answer.
+func (x *exchange) failed(a *attempt, out *http.Request, resp *http.Response, err error) error {
+	if resp != nil {
+		closeBody(resp)
+	}
+	if x.call.writes() {
+		x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, err)
+	}
+	switch {
+	case a.again.Load():
+		return errAgain // not the context that it was ended by
+	case a.proxied && !a.given.Load() && !isTLS(err):
+		return errors.Join(errProxy, err)
+	default:
+		return err
+	}
 }
 
 // outgoing is the request that is sent. http.Client has seen neither header nor
 // host nor body: it copies header and URL for redirects that are never followed.
+// There is no GetBody: with one, net/http's HTTP/2 would send the body again.
 func (x *exchange) outgoing(ctx context.Context, req *http.Request) *http.Request {
 	out := req.WithContext(ctx)
 	out.Host = x.call.URL.Host
@@ -84,8 +114,7 @@ func (x *exchange) outgoing(ctx context.Context, req *http.Request) *http.Reques
 	}
 	if x.call.Body != nil {
 		out.ContentLength = int64(len(x.call.Body))
-		out.GetBody = x.call.reader // for a connection that turns out dead before anything was sent
-		out.Body, _ = x.call.reader()
+		out.Body = io.NopCloser(bytes.NewReader(x.call.Body))
 	}
 	return out
 }
@@ -93,6 +122,10 @@ func (x *exchange) outgoing(ctx context.Context, req *http.Request) *http.Reques
 // read takes the body inside the attempt, so that its timeout holds for it and
 // a body cut short counts as a failed attempt.
 func (x *exchange) read(resp *http.Response) (*http.Response, error) {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		closeBody(resp) // it is the connection, which nobody else ends
+		return nil, errSwitched
+	}
 	body, err := readBody(resp, x.transport.maxBytes)
 	success := resp.StatusCode >= 200 && resp.StatusCode < 300
 	if err != nil && success {
@@ -103,6 +136,12 @@ func (x *exchange) read(resp *http.Response) (*http.Response, error) {
 	x.answer.Header = resp.Header
 	x.answer.Body = body
 	return forClient(resp), nil
+}
+
+func closeBody(resp *http.Response) {
+	if resp.Body != nil {
+		_ = resp.Body.Close() // nothing depends on how it went
+	}
 }
 
 // forClient is the response for http.Client and the retry loop: without body,

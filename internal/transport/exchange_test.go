@@ -51,7 +51,8 @@ func TestAttempt(t *testing.T) {
 		}, Answer{StatusCode: 409, MaybeSent: true}, nil},
 		{"success too large", body(endless{}), Answer{MaybeSent: true}, ErrTooLarge},
 		{"lost", failsWith(io.EOF), Answer{MaybeSent: true}, io.EOF},
-		{"refused", failsWith(refused), Answer{}, refused},
+		{"not connected", notConnected, Answer{}, syscall.ECONNREFUSED},
+		{"refused, by one that reports nothing", failsWith(refused), Answer{MaybeSent: true}, refused},
 		{"neither response nor error", func(*http.Request) (*http.Response, error) { return nil, nil }, Answer{MaybeSent: true}, errNoResponse},
 		{"both response and error", func(*http.Request) (*http.Response, error) {
 			return status(201, "{}"), io.EOF
@@ -180,12 +181,12 @@ func TestRoundTripperThatWritesToItsRequest(t *testing.T) {
 		req.Header["Authorization"][0] = "stolen"
 		req.URL.Path = "/proxy" + req.URL.Path
 		req.Method, req.Body, req.Host = http.MethodPut, nil, "elsewhere"
-		return status(429, ""), nil
+		return notConnected(req)
 	})})
 	call := post(api)
 	want := seen{call.Header.Clone(), call.URL.Path}
-	if _, err := tr.Do(t.Context(), call); err != nil {
-		t.Fatal(err)
+	if _, err := tr.Do(t.Context(), call); err == nil {
+		t.Fatal("no error")
 	}
 	if len(requests) != 3 {
 		t.Fatalf("%d requests, want 3", len(requests))
@@ -207,11 +208,11 @@ func TestBodyIsRewound(t *testing.T) {
 	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
 		data, _ := io.ReadAll(io.LimitReader(req.Body, int64(4+len(got)*100)))
 		got = append(got, string(data))
-		return status(429, ""), nil
+		return notConnected(req)
 	})})
 	call := post(api)
-	if _, err := tr.Do(t.Context(), call); err != nil {
-		t.Fatal(err)
+	if _, err := tr.Do(t.Context(), call); err == nil {
+		t.Fatal("no error")
 	}
 	if want := []string{`{"id`, `{"id":1}`, `{"id":1}`}; !reflect.DeepEqual(got, want) {
 		t.Errorf("bodies %q, want %q", got, want)
@@ -248,7 +249,7 @@ func TestObserve(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int64
-		steps := []func(*http.Request) (*http.Response, error){failsWith(opError("dial", syscall.ECONNREFUSED)), answers(429, "slow"), stalls}
+		steps := []func(*http.Request) (*http.Response, error){notConnected, notConnected, stalls}
 		tr := New(Config{Policy: exact, Base: script(&count, steps...)})
 		var got []Attempt
 		call := post(api)
@@ -264,7 +265,7 @@ func TestObserve(t *testing.T) {
 			duration time.Duration
 		}{
 			{0, false, true, 0},
-			{429, true, false, 0},
+			{0, false, true, 0},
 			{0, true, true, 30 * time.Second},
 		} {
 			a := got[i]

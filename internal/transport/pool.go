@@ -1,32 +1,126 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
 const maxConns = 100
 
-// newPool is net/http's default transport but for the size of its pool: with 2
-// idle connections a host, 64 goroutines open thousands in 10,000 calls. No
-// more are opened than are kept: on a busy machine dials that lose the race
-// against a connection that becomes free would pile up (121 seen).
-func newPool() *http.Transport {
+// A dialer makes the pool's connections.
+type dialer struct {
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	tls  *tls.Config
+}
+
+func newDialer() *dialer {
+	return &dialer{
+		dial: (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		tls:  &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+}
+
+// newPool is net/http's transport with these differences from its default one:
+//   - It keeps more than 2 idle connections, or 64 goroutines would open thousands
+//     in 10,000 calls. It opens no more than it keeps: dials that lose the race
+//     against a connection that becomes free would pile up.
+//   - It speaks HTTP/1.1 only, unless asked. Over HTTP/2 one lost connection strikes
+//     every call on it.
+//   - It sends a request once (once), and its connections know whether anything of
+//     it was written (watchedConn) and where its answer ends (answerConn).
+func newPool(d *dialer, http2 bool) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(http2)
+	d.tls.NextProtos = []string{"http/1.1"}
+	if http2 {
+		d.tls.NextProtos = []string{"h2", "http/1.1"}
+	}
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:     true,
+		Proxy:                 once(http.ProxyFromEnvironment, http2),
+		DialContext:           d.plain,
+		DialTLSContext:        d.secure,
+		TLSClientConfig:       d.tls, // of connections through a proxy
+		Protocols:             protocols,
 		MaxConnsPerHost:       maxConns,
 		MaxIdleConns:          maxConns,
 		MaxIdleConnsPerHost:   maxConns,
 		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
+		TLSHandshakeTimeout:   handshakeTimeout,
 		ExpectContinueTimeout: time.Second,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		// HTTP/2 goes on using a connection whose other end is silently gone, for
 		// minutes: every read would time out on it, and every write end as unknown.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
+}
+
+const handshakeTimeout = 10 * time.Second
+
+// once refuses a second connection to an attempt, and notes a proxy. net/http asks for
+// the proxy each time before it takes a connection, also when it sends a request
+// again by itself because a kept connection turned out dead. HTTP/2 asks again
+// where nothing was sent: there, the guard counts connections.
+func once(proxy func(*http.Request) (*url.URL, error), http2 bool) func(*http.Request) (*url.URL, error) {
+	return func(req *http.Request) (*url.URL, error) {
+		a := attemptOf(req.Context())
+		if a == nil {
+			return proxy(req)
+		}
+		if !http2 && a.asked.Swap(true) {
+			return nil, errAgain
+		}
+		address, err := proxy(req)
+		a.proxied = address != nil || err != nil
+		return address, err
+	}
+}
+
+func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return toServer(ctx, &watchedConn{Conn: conn}), nil
+}
+
+func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	secured, err := handshake(ctx, &watchedConn{Conn: conn}, d.tls, address)
+	if err != nil {
+		_ = conn.Close() // the handshake's error says more
+		return nil, err
+	}
+	if isHTTP2(secured) {
+		return secured, nil // net/http wants to see it, and reads frames
+	}
+	return toServer(ctx, secured), nil
+}
+
+// toServer is the connection for net/http. What is read from a proxy may be the
+// encrypted bytes of another connection.
+func toServer(ctx context.Context, conn net.Conn) net.Conn {
+	if a := attemptOf(ctx); a == nil || a.proxied {
+		return conn
+	}
+	return newAnswerConn(conn)
+}
+
+func handshake(ctx context.Context, conn net.Conn, config *tls.Config, address string) (*tls.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	config = config.Clone()
+	config.ServerName = host
+	secured := tls.Client(conn, config)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	return secured, secured.HandshakeContext(ctx)
 }

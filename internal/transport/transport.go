@@ -7,15 +7,14 @@
 //	observe    one report an attempt (in exchange.go)
 //	rate limit (ratelimit.go)
 //	timeout    for each attempt, its body included (in exchange.go)
-//	sent       whether a write may have left this machine (sent.go)
-//	send       the caller's http.RoundTripper or our pool (pool.go)
+//	once       at most one request on the wire, and whether it may have left this machine (attempt.go)
+//	send       the caller's http.RoundTripper or our pool (pool.go, conn.go, answers.go)
 //	read       the body, under a cap (body.go)
 package transport
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -27,9 +26,12 @@ import (
 // Config is what all calls of a client share.
 type Config struct {
 	Base    http.RoundTripper // nil: a pool of our own
+	HTTP2   bool              // our own pool prefers HTTP/2
 	Jar     http.CookieJar
 	Policy  Policy
 	Limiter *rate.Limiter // nil: no limit
+
+	dialer *dialer // nil: the network's
 }
 
 // Policy says when and how often a call is tried again.
@@ -53,11 +55,6 @@ type Call struct {
 
 func (c *Call) writes() bool { return c.Method != http.MethodGet }
 
-// reader is the body from its beginning.
-func (c *Call) reader() (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(c.Body)), nil
-}
-
 // An Answer is what came of a call.
 type Answer struct {
 	StatusCode int // 0: no answer
@@ -78,6 +75,7 @@ type Attempt struct {
 // Transport is safe for concurrent use.
 type Transport struct {
 	base     http.RoundTripper
+	resends  bool // base may take a second connection by itself
 	jar      http.CookieJar
 	foreign  bool // base or jar are the caller's
 	policy   Policy
@@ -92,13 +90,14 @@ func New(cfg Config) *Transport {
 		base:     cfg.Base,
 		jar:      cfg.Jar,
 		foreign:  cfg.Base != nil || cfg.Jar != nil,
+		resends:  cfg.Base != nil || cfg.HTTP2,
 		policy:   cfg.Policy,
 		budget:   newBudget(cfg.Policy.Budget),
 		limiter:  cfg.Limiter,
 		maxBytes: maxBytes,
 	}
 	if t.base == nil {
-		t.base = newPool()
+		t.base = newPool(cmp.Or(cfg.dialer, newDialer()), cfg.HTTP2)
 	}
 	return t
 }

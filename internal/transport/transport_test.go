@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"reflect"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -47,6 +49,12 @@ func answers(code int, body string, pairs ...string) func(*http.Request) (*http.
 
 func failsWith(err error) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+// notConnected is a transport that reports that it got no connection.
+func notConnected(req *http.Request) (*http.Response, error) {
+	httptrace.ContextClientTrace(req.Context()).GetConn("api.test:443")
+	return nil, opError("dial", syscall.ECONNREFUSED)
 }
 
 // stalls is an API that never answers.

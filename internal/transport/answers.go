@@ -1,0 +1,244 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// An answerReader reads a connection of HTTP/1.1 and hands on one answer for each
+// request, and no byte behind it.
+//
+// net/http prints what follows an answer to the standard logger, and that is a
+// patient's data as often as not. Worse, it may take it for the answer to the
+// next request. The framing here decides nothing else: where it and net/http
+// disagree about the end of an answer, the attempt fails or net/http judges.
+type answerReader struct {
+	source *bufio.Reader
+	step   step
+	left   int64  // of the body or the chunk
+	line   []byte // the rest of a line that has been read and not yet handed on
+	head   head
+
+	expecting atomic.Bool // a request has been sent and not yet answered
+	surplus   atomic.Bool // more came than was asked for: the connection is of no use
+}
+
+// A step is what an answerReader expects next.
+type step int
+
+const (
+	betweenAnswers step = iota
+	inHead
+	inBody
+	inChunkSize
+	inChunk
+	afterChunk
+	inTrailer
+	untilClosed // the end of the connection is the end of the answer
+)
+
+func newAnswerReader(r io.Reader) *answerReader {
+	return &answerReader{source: bufio.NewReader(r)}
+}
+
+// request notes that a request is about to be sent. It reports whether an answer
+// can still be told from what came before it.
+func (a *answerReader) request() bool {
+	if a.surplus.Load() {
+		return false
+	}
+	a.expecting.Store(true)
+	return true
+}
+
+// Read hands on as much as is there, up to the end of the answer.
+func (a *answerReader) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if n > 0 && (a.step == betweenAnswers || len(a.line) == 0 && a.source.Buffered() == 0) {
+			return n, nil
+		}
+		read, err := a.next(p[n:])
+		n += read
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (a *answerReader) next(p []byte) (int, error) {
+	if len(a.line) > 0 {
+		n := copy(p, a.line)
+		a.line = a.line[n:]
+		return n, a.settle()
+	}
+	switch a.step {
+	case betweenAnswers:
+		return 0, a.begin()
+	case inBody, inChunk:
+		return a.readBody(p)
+	case untilClosed:
+		return a.source.Read(p)
+	default:
+		return 0, a.readLine()
+	}
+}
+
+// begin waits for the first byte of an answer.
+func (a *answerReader) begin() error {
+	if _, err := a.source.Peek(1); err != nil {
+		return err
+	}
+	if !a.expecting.Load() {
+		a.surplus.Store(true)
+		return io.EOF
+	}
+	a.step, a.head = inHead, head{}
+	return nil
+}
+
+func (a *answerReader) readBody(p []byte) (int, error) {
+	n, err := a.source.Read(p[:min(int64(len(p)), a.left)])
+	a.left -= int64(n)
+	if a.left > 0 {
+		return n, err
+	}
+	if a.step == inChunk {
+		a.step = afterChunk
+		return n, err
+	}
+	a.end()
+	return n, err
+}
+
+// readLine takes the next line, or as much of it as the buffer holds, and moves
+// on. The last line of an answer ends it only when it has been handed on.
+func (a *answerReader) readLine() error {
+	line, err := a.source.ReadSlice('\n')
+	if err != nil && err != bufio.ErrBufferFull && len(line) == 0 {
+		return err
+	}
+	a.line = line
+	if err != nil { // a line that is longer than the buffer, or cut off, says nothing that matters here
+		a.head.inLongLine = err == bufio.ErrBufferFull
+		return nil
+	}
+	if a.head.inLongLine { // its end
+		a.head.inLongLine = false
+		return nil
+	}
+	a.advance(bytes.TrimRight(line, "\r\n"))
+	return nil
+}
+
+func (a *answerReader) advance(line []byte) {
+	switch a.step {
+	case inHead:
+		if len(line) > 0 || !a.head.begun {
+			a.head.add(line)
+			return
+		}
+		a.step, a.left = a.head.next()
+	case inChunkSize:
+		a.left = chunkSize(line)
+		switch {
+		case a.left < 0:
+			a.step = untilClosed
+		case a.left == 0:
+			a.step = inTrailer
+		default:
+			a.step = inChunk
+		}
+	case afterChunk:
+		a.step = inChunkSize
+	case inTrailer:
+		if len(line) == 0 {
+			a.step, a.left = inBody, 0
+		}
+	}
+}
+
+// settle ends an answer whose last line has been handed on.
+func (a *answerReader) settle() error {
+	if len(a.line) == 0 && a.step == inBody && a.left == 0 {
+		a.end()
+	}
+	return nil
+}
+
+func (a *answerReader) end() {
+	a.step = betweenAnswers
+	if a.source.Buffered() > 0 {
+		a.surplus.Store(true)
+	}
+	a.expecting.Store(false)
+}
+
+// A head is what the head of an answer says of its end.
+type head struct {
+	begun      bool // the status line has been read
+	inLongLine bool
+	status     int
+	old        bool // HTTP/1.0, which knows no chunks
+	chunked    bool
+	length     int64
+	hasLength  bool
+}
+
+func (h *head) add(line []byte) {
+	if !h.begun {
+		h.begun = true
+		protocol, rest, _ := strings.Cut(string(line), " ")
+		code, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+		h.status, _ = strconv.Atoi(code)
+		h.old = protocol == "HTTP/1.0"
+		return
+	}
+	name, value, found := bytes.Cut(line, []byte(":"))
+	if !found {
+		return
+	}
+	switch value = bytes.TrimSpace(value); {
+	case equalFold(name, "Content-Length"):
+		length, err := strconv.ParseUint(string(value), 10, 63)
+		h.length, h.hasLength = int64(length), err == nil
+	case equalFold(name, "Transfer-Encoding"):
+		h.chunked = equalFold(value, "chunked")
+	}
+}
+
+func equalFold(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }
+
+// next is what follows the head.
+func (h *head) next() (step, int64) {
+	switch {
+	case h.status == http.StatusSwitchingProtocols:
+		return untilClosed, 0
+	case h.status >= 100 && h.status < 200:
+		*h = head{}
+		return inHead, 0
+	case h.status == http.StatusNoContent || h.status == http.StatusNotModified:
+		return inBody, 0
+	case h.chunked && !h.old:
+		return inChunkSize, 0
+	case h.hasLength:
+		return inBody, h.length
+	default:
+		return untilClosed, 0
+	}
+}
+
+// chunkSize is negative for a line that holds none.
+func chunkSize(line []byte) int64 {
+	digits, _, _ := bytes.Cut(line, []byte(";"))
+	size, err := strconv.ParseUint(string(bytes.TrimSpace(digits)), 16, 63)
+	if err != nil {
+		return -1
+	}
+	return int64(size)
+}

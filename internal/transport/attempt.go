@@ -1,0 +1,163 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"regexp"
+	"sync/atomic"
+)
+
+// errAgain ends an attempt that net/http was about to send a second time.
+var errAgain = errors.New("transport: the connection was lost")
+
+// errProxy marks a failure of the proxy on the way.
+var errProxy = errors.New("transport: the proxy failed")
+
+// An attempt is one request, at most once on the wire. It is the context of the
+// request, so that whoever makes or picks the connection finds it.
+//
+// net/http sends a request again by itself, within one RoundTrip: over HTTP/1.1 a
+// read whose kept connection turned out dead; over HTTP/2 anything after
+// REFUSED_STREAM or GOAWAY, and under Go 1.26 after PROTOCOL_ERROR, without end.
+// Whether to send again is the retry loop's to decide, so a second connection
+// ends the attempt.
+type attempt struct {
+	context.Context
+	asked   atomic.Bool // a connection was asked for
+	given   atomic.Bool // and given: the request may have left
+	again   atomic.Bool // a second one was asked for
+	proxied bool        // the first hop is a proxy; known before a connection is made
+
+	// Of our pool, a write's: the connection, and whose turn on it.
+	conn  *watchedConn
+	lease int
+}
+
+type attemptKey struct{}
+
+// Value finds the attempt itself.
+func (a *attempt) Value(key any) any {
+	if key == (attemptKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
+}
+
+func attemptOf(ctx context.Context) *attempt {
+	a, _ := ctx.Value(attemptKey{}).(*attempt)
+	return a
+}
+
+// watchConnection notes the connection that is given. That is all a write needs of
+// our pool over HTTP/1.1, and a read needs nothing.
+func (a *attempt) watchConnection(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: a.take})
+}
+
+func (a *attempt) take(info httptrace.GotConnInfo) {
+	a.given.Store(true)
+	if isHTTP2(info.Conn) {
+		return // shared with others, so that it knows nothing of this attempt
+	}
+	if a.conn = watched(info.Conn); a.conn != nil {
+		a.lease = a.conn.give()
+	}
+}
+
+// guard ends the attempt where a second connection is taken, by a transport that
+// may do so by itself and that reports to httptrace.
+func (a *attempt) guard(ctx context.Context, target *url.URL) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	again := func() {
+		a.again.Store(true)
+		cancel()
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// Over HTTP/2 it is called with a lock held, so it must not block or panic.
+		GetConn: func(firstHop string) {
+			switch {
+			case a.given.Load():
+				again()
+			case !a.asked.Swap(true):
+				a.proxied = a.proxied || firstHop != hostPort(target)
+			}
+		},
+		GotConn: func(info httptrace.GotConnInfo) {
+			if !a.given.Load() {
+				a.take(info)
+				return
+			}
+			again()
+			// HTTP/2 looks at the context before it writes. HTTP/1.1 may not, and has the
+			// connection to itself.
+			if !isHTTP2(info.Conn) {
+				_ = info.Conn.Close()
+			}
+		},
+	}), cancel
+}
+
+func hostPort(u *url.URL) string {
+	port := "443"
+	if u.Scheme == "http" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
+}
+
+func isHTTP2(conn net.Conn) bool {
+	secured, ok := conn.(*tls.Conn)
+	return ok && secured.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// maybeSent reports whether the request that ended in err may have left this machine.
+//
+// The line is drawn at proof. A connection of our own knows whether anything was
+// written. A transport that reports to httptrace has sent nothing without a connection;
+// with one it may have, because net/http writes in another goroutine, which a
+// cancelled call does not wait for. Of one that reports nothing, no error proves
+// anything.
+func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, err error) bool {
+	transport, plain := base.(*http.Transport)
+	switch {
+	case a.conn != nil && a.conn.seal(a.lease):
+		return false
+	case a.given.Load():
+		// A body can't be had twice: net/http takes another connection only if it did
+		// not touch it.
+		unread := a.again.Load() && req.Body != nil
+		return !plain || !unread && !notProcessed(err)
+	case a.asked.Load():
+		return false
+	default:
+		return !plain || !a.refusedByProxyFunc(transport, req)
+	}
+}
+
+// refusedByProxyFunc reports whether the transport's own choice of a proxy fails, which
+// comes before a connection is asked for.
+func (a *attempt) refusedByProxyFunc(t *http.Transport, req *http.Request) bool {
+	if t.Proxy == nil {
+		return false
+	}
+	_, err := t.Proxy(req)
+	a.proxied = err != nil
+	return err != nil
+}
+
+// notProcessed reports whether net/http's HTTP/2 says that the server did not look
+// at the request (RFC 9113, sections 6.8 and 8.7). It keeps no more of that than a text
+// where there was a body that it can't have again.
+func notProcessed(err error) bool { return notProcessedText.MatchString(err.Error()) }
+
+var notProcessedText = regexp.MustCompile(`^http2: Transport: cannot retry err \[(` +
+	`stream error: stream ID \d+; REFUSED_STREAM; received from peer|` +
+	`http2: Transport received Server's graceful shutdown GOAWAY` +
+	`)\] after Request\.Body was written|` +
+	`^http2: Transport received GOAWAY from server ErrCode:`)

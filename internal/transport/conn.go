@@ -1,0 +1,108 @@
+package transport
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+)
+
+var (
+	errSealed  = errors.New("transport: the attempt has ended")
+	errSurplus = errors.New("transport: the server sent more than was asked for")
+)
+
+// A watchedConn is a connection of our pool. It knows whether anything of a request
+// was written: an attempt that ended before that has sent nothing.
+type watchedConn struct {
+	net.Conn
+
+	mu      sync.Mutex
+	lease   int // counts the requests that were given the connection
+	written bool
+	sealed  bool
+}
+
+// give notes that the next request has the connection, and returns its lease.
+func (c *watchedConn) give() (lease int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lease++
+	c.written = false
+	return c.lease
+}
+
+// seal reports whether nothing of the lease's request has been written. Nothing is
+// from then on: net/http writes in another goroutine, which may be late.
+func (c *watchedConn) seal(lease int) (unwritten bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lease != lease || c.written {
+		return false
+	}
+	c.sealed = true
+	return true
+}
+
+// Write writes, unless the attempt has ended.
+func (c *watchedConn) Write(p []byte) (int, error) {
+	first, err := c.beforeWrite()
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(p)
+	if first && n == 0 && err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.written = false // the connection was dead already
+	}
+	return n, err
+}
+
+func (c *watchedConn) beforeWrite() (first bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sealed {
+		return false, errSealed
+	}
+	first = !c.written
+	c.written = true
+	return first, nil
+}
+
+// An answerConn is a connection to the API, in clear or above TLS.
+type answerConn struct {
+	net.Conn
+	answers *answerReader
+}
+
+func newAnswerConn(conn net.Conn) *answerConn {
+	return &answerConn{Conn: conn, answers: newAnswerReader(conn)}
+}
+
+// Read reads no further than to the end of the answer.
+func (c *answerConn) Read(p []byte) (int, error) { return c.answers.Read(p) }
+
+// Write writes, unless what is there already could pass for the answer.
+func (c *answerConn) Write(p []byte) (int, error) {
+	if !c.answers.request() {
+		return 0, errSurplus
+	}
+	return c.Conn.Write(p)
+}
+
+// watched is the connection of ours that lies under conn.
+func watched(conn net.Conn) *watchedConn {
+	for {
+		switch c := conn.(type) {
+		case *watchedConn:
+			return c
+		case *answerConn:
+			conn = c.Conn
+		case *tls.Conn:
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}

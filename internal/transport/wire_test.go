@@ -1,0 +1,413 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// listen serves each connection by a function, on a loopback socket.
+func listen(t *testing.T, serve func(net.Conn)) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	t.Cleanup(func() {
+		_ = listener.Close()
+		serving.Wait()
+	})
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			go serve(conn)
+		}
+	})
+	return listener.Addr().String()
+}
+
+// answerAll answers each request with the text, and counts them.
+func answerAll(requests *atomic.Int64, text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		for source := bufio.NewReader(conn); ; {
+			req, err := http.ReadRequest(source)
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, req.Body)
+			requests.Add(1)
+			_, _ = io.WriteString(conn, text)
+		}
+	}
+}
+
+// What follows an answer is printed nowhere, and is nobody's answer.
+func TestSurplus(t *testing.T) { // not parallel: the standard logger is everybody's
+	var printed lockedBuffer
+	log.SetOutput(&printed)
+	defer log.SetOutput(io.Discard)
+	const patient = `{"last_name":"Doe"}`
+	for name, answer := range map[string]string{
+		"length too short": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" + patient,
+		"204 with a body":  "HTTP/1.1 204 No Content\r\n\r\n" + patient,
+		"after the chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + patient,
+		"sent twice":       strings.Repeat("HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n"+patient, 2),
+	} {
+		var requests atomic.Int64
+		address := "http://" + listen(t, answerAll(&requests, answer))
+		tr := New(Config{Policy: exact})
+		for range 20 {
+			if _, err := tr.Do(t.Context(), get(address)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		tr.base.(*http.Transport).CloseIdleConnections()
+		if requests.Load() < 20 {
+			t.Errorf("%s: %d requests were answered to 20 calls: one got what was not its own", name, requests.Load())
+		}
+	}
+	time.Sleep(50 * time.Millisecond) // net/http prints from another goroutine
+	if text := printed.String(); text != "" {
+		t.Errorf("printed: %s", text)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// A connection that switches protocols ends the attempt, at once.
+func TestSwitchedProtocols(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	address := "http://" + listen(t, answerAll(&requests, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"))
+	for name, base := range map[string]http.RoundTripper{"our pool": nil, "the caller's": new(http.Transport)} {
+		call := post(address)
+		call.Timeout = 10 * time.Second
+		start := time.Now()
+		answer, err := New(Config{Policy: exact, Base: base}).Do(t.Context(), call)
+		if !errors.Is(err, errSwitched) || !answer.MaybeSent || time.Since(start) > 5*time.Second {
+			t.Errorf("%s: %+v, %v after %v", name, answer, err, time.Since(start))
+		}
+	}
+	if requests.Load() != 2 {
+		t.Errorf("%d requests, want 2", requests.Load())
+	}
+}
+
+// The frames that a server answers a request with, once it has it whole.
+type frames func(stream []byte) []byte
+
+func resetStream(code uint32) frames {
+	return func(stream []byte) []byte {
+		return binary.BigEndian.AppendUint32(append([]byte{0, 0, 4, 3, 0}, stream...), code)
+	}
+}
+
+func goAway(last func(stream uint32) uint32, code uint32) frames {
+	return func(stream []byte) []byte {
+		frame := []byte{0, 0, 8, 7, 0, 0, 0, 0, 0}
+		frame = binary.BigEndian.AppendUint32(frame, last(binary.BigEndian.Uint32(stream)))
+		return binary.BigEndian.AppendUint32(frame, code)
+	}
+}
+
+func below(stream uint32) uint32  { return max(stream, 2) - 2 }
+func itself(stream uint32) uint32 { return stream }
+
+// serveFrames speaks as much HTTP/2 as it takes to fail.
+func serveFrames(requests *atomic.Int64, answer frames) func(net.Conn) {
+	return func(conn net.Conn) {
+		defer func() { _ = conn.Close() }()
+		_, _ = io.CopyN(io.Discard, conn, 24)                // preface
+		_, _ = conn.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // SETTINGS
+		for head := make([]byte, 9); ; {
+			if _, err := io.ReadFull(conn, head); err != nil {
+				return
+			}
+			_, _ = io.CopyN(io.Discard, conn, int64(head[0])<<16|int64(head[1])<<8|int64(head[2]))
+			isRequest := head[3] == 0 || head[3] == 1 // DATA, HEADERS
+			if !isRequest || head[4]&1 == 0 {         // END_STREAM
+				continue
+			}
+			if requests.Add(1) > 100 {
+				return // net/http goes on for ever
+			}
+			_, _ = conn.Write(answer(bytes.Clone(head[5:9])))
+		}
+	}
+}
+
+// One attempt is at most one request on the wire, whatever HTTP/2 makes net/http do,
+// and what the server says it has not looked at is our loop's to try again.
+func TestOneRequestAnAttemptOverHTTP2(t *testing.T) {
+	t.Parallel()
+	certificate := newLoopback(t, nil).startTLS().TLS.Certificates[0]
+	for _, tt := range []struct {
+		name         string
+		answer       frames
+		notProcessed string // the writes that are known not to have been
+	}{
+		{"RST_STREAM NO_ERROR", resetStream(0), ""},
+		{"RST_STREAM PROTOCOL_ERROR", resetStream(1), ""},
+		{"RST_STREAM INTERNAL_ERROR", resetStream(2), ""},
+		{"RST_STREAM REFUSED_STREAM", resetStream(7), "PATCH"},
+		{"RST_STREAM CANCEL", resetStream(8), ""},
+		{"RST_STREAM ENHANCE_YOUR_CALM", resetStream(11), ""},
+		{"RST_STREAM HTTP_1_1_REQUIRED", resetStream(13), ""},
+		{"GOAWAY below the stream", goAway(below, 0), "PATCH"},
+		{"GOAWAY below the stream, PROTOCOL_ERROR", goAway(below, 1), "PATCH POST"},
+		{"GOAWAY of the stream, and no answer", goAway(itself, 0), ""},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
+			for _, ours := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s %s, our pool %t", method, tt.name, ours), func(t *testing.T) {
+					t.Parallel()
+					var requests, attempts atomic.Int64
+					tr, address := http2Peer(t, certificate, ours, serveFrames(&requests, tt.answer))
+					call := newTestCall(method, address)
+					call.Timeout = 300 * time.Millisecond
+					call.Observe = func(Attempt) { attempts.Add(1) }
+					if method == http.MethodPatch { // POST stands for a write without a body
+						call.Body = []byte("{}")
+					}
+					answer, err := tr.Do(t.Context(), call)
+					if err == nil || requests.Load() != attempts.Load() || int64(answer.Attempts) != attempts.Load() {
+						t.Errorf("%d requests, %d attempts, %v", requests.Load(), attempts.Load(), err)
+					}
+					want := int64(1)
+					if method == http.MethodGet || strings.Contains(tt.notProcessed, method) {
+						want = 3
+					}
+					if attempts.Load() != want || answer.MaybeSent != (want == 1) {
+						t.Errorf("%d attempts, %+v, %v; want %d", attempts.Load(), answer, err, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// http2Peer is a client and the address of a server of frames: our pool over TLS, or a
+// caller's transport in clear.
+func http2Peer(t *testing.T, certificate tls.Certificate, ours bool, serve func(net.Conn)) (*Transport, string) {
+	if !ours {
+		clear := new(http.Protocols)
+		clear.SetUnencryptedHTTP2(true)
+		base := &http.Transport{Protocols: clear}
+		t.Cleanup(base.CloseIdleConnections)
+		return New(Config{Policy: exact, Base: base}), "http://" + listen(t, serve)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}}
+	address := listen(t, func(conn net.Conn) { serve(tls.Server(conn, config)) })
+	d := newDialer()
+	d.tls.InsecureSkipVerify = true
+	tr := New(Config{Policy: exact, HTTP2: true, dialer: d})
+	t.Cleanup(tr.base.(*http.Transport).CloseIdleConnections)
+	return tr, "https://" + address
+}
+
+// A kept connection that turns out dead costs an attempt that is seen. net/http by
+// itself would send a read again in the same one, on the next kept connection.
+func TestOneRequestAnAttemptOnDeadConnections(t *testing.T) {
+	t.Parallel()
+	for name, base := range map[string]*http.Transport{"our pool": nil, "the caller's": {MaxIdleConnsPerHost: 100}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const kept = 50
+			var requests, attempts atomic.Int64
+			var together sync.WaitGroup // the first requests, so that each has a connection of its own
+			together.Add(kept)
+			address := "http://" + listen(t, func(conn net.Conn) {
+				defer func() { _ = conn.Close() }()
+				source := bufio.NewReader(conn)
+				if _, err := http.ReadRequest(source); err != nil {
+					return
+				}
+				if requests.Add(1) <= kept {
+					together.Done()
+				}
+				together.Wait()
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+				if _, err := http.ReadRequest(source); err == nil {
+					requests.Add(1)
+				}
+			})
+			config := Config{Policy: exact}
+			if base != nil {
+				config.Base = base
+			}
+			tr := New(config)
+			do := func() {
+				call := get(address)
+				call.MaxAttempts = 100
+				call.Observe = func(Attempt) { attempts.Add(1) }
+				if _, err := tr.Do(t.Context(), call); err != nil {
+					t.Error(err)
+				}
+			}
+			var calls sync.WaitGroup
+			for range kept {
+				calls.Go(do)
+			}
+			calls.Wait()
+			do()
+			if requests.Load() != attempts.Load() || attempts.Load() < kept+10 {
+				t.Errorf("%d requests, %d attempts; want as many, and most of the dead connections tried", requests.Load(), attempts.Load())
+			}
+		})
+	}
+}
+
+// A failure of the proxy says so, without its address and password, and a write
+// that never got past it was not sent.
+func TestProxyFailures(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	refuses := listen(t, answerAll(&requests, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
+	hangsUp := listen(t, func(conn net.Conn) { _ = conn.Close() })
+	const noOne = "127.0.0.1:1"
+	choose := func(address string) func(*http.Request) (*url.URL, error) {
+		return http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("user", "secret")})
+	}
+	fails := func(*http.Request) (*url.URL, error) { return nil, errors.New("secret") }
+	for name, proxy := range map[string]func(*http.Request) (*url.URL, error){
+		"nobody listens": choose(noOne), "refuses": choose(refuses), "hangs up": choose(hangsUp), "can't be chosen": fails,
+	} {
+		for whose, tr := range map[string]*Transport{
+			"ours":         New(Config{Policy: exact}),
+			"the caller's": New(Config{Policy: exact, Base: &http.Transport{Proxy: proxy}}),
+		} {
+			if whose == "ours" {
+				tr.base.(*http.Transport).Proxy = once(proxy, false)
+			}
+			answer, err := tr.Do(t.Context(), post("https://api.test/"))
+			if err == nil || err.Error() != "the proxy could not be reached or refused" {
+				t.Errorf("%s, %s: %v", name, whose, err)
+			}
+			if answer.MaybeSent || answer.Attempts != 3 {
+				t.Errorf("%s, %s: %+v; want 3 attempts, not sent", name, whose, answer)
+			}
+		}
+	}
+}
+
+// The write is proven not to have left, also when net/http's goroutine would
+// write it later.
+func TestSealedConnectionWritesNothing(t *testing.T) {
+	t.Parallel()
+	here, there := net.Pipe()
+	defer func() { _, _ = here.Close(), there.Close() }()
+	c := &watchedConn{Conn: here}
+	lease := c.give()
+	if !c.seal(lease) {
+		t.Fatal("nothing was written")
+	}
+	if _, err := c.Write([]byte("GET /")); !errors.Is(err, errSealed) {
+		t.Errorf("Write after the attempt: %v", err)
+	}
+	other := c.give()
+	if c.seal(lease) {
+		t.Error("an attempt that is over tells of the next one's request")
+	}
+	_ = other
+}
+
+// A request may have left as soon as one byte has; one that the connection did not
+// take has not.
+func TestWatchedConnKnowsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	here, there := net.Pipe()
+	c := &watchedConn{Conn: here}
+	lease := c.give()
+	go func() { _, _ = io.ReadFull(there, make([]byte, 1)); _ = there.Close() }()
+	if n, _ := c.Write([]byte("GET /")); n != 1 || c.seal(lease) {
+		t.Errorf("%d bytes left, and it is taken for none", n)
+	}
+	lease = c.give()
+	if _, err := c.Write([]byte("GET /")); err == nil || !c.seal(lease) {
+		t.Errorf("%v: nothing left, and it is taken for something", err)
+	}
+}
+
+// net/http may have picked the second connection before it sees that the attempt
+// is over. Over HTTP/1.1 it then writes at once, so the connection is ended.
+func TestGuardEndsTheSecondConnection(t *testing.T) {
+	t.Parallel()
+	first, _ := net.Pipe()
+	second, _ := net.Pipe()
+	a := &attempt{Context: t.Context()}
+	ctx, cancel := a.guard(a, &url.URL{Scheme: "https", Host: "api.test"})
+	defer cancel()
+	trace := httptrace.ContextClientTrace(ctx)
+	trace.GetConn("api.test:443")
+	trace.GetConn("api.test:443") // over HTTP/2, once more before anything is sent
+	trace.GotConn(httptrace.GotConnInfo{Conn: first})
+	if ctx.Err() != nil || a.again.Load() {
+		t.Error("the first connection ends the attempt")
+	}
+	trace.GetConn("api.test:443")
+	if ctx.Err() == nil || !a.again.Load() {
+		t.Error("asking for a second connection doesn't end the attempt")
+	}
+	trace.GotConn(httptrace.GotConnInfo{Conn: second})
+	_ = second.SetDeadline(time.Unix(1, 0)) // nobody reads it
+	if _, err := second.Write([]byte("GET /")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the second connection can be written to: %v", err)
+	}
+	if a.proxied {
+		t.Error("the API is taken for a proxy")
+	}
+}
+
+// What came before the request is no answer to it.
+func TestAnswerConnRefusesAfterSurplus(t *testing.T) {
+	t.Parallel()
+	here, there := net.Pipe()
+	c := newAnswerConn(here)
+	go func() {
+		_, _ = io.ReadFull(there, make([]byte, len("GET /")))
+		_, _ = io.WriteString(there, wholeAnswers[0]+wholeAnswers[1])
+		_, _ = io.Copy(io.Discard, there)
+	}()
+	if _, err := c.Write([]byte("GET /")); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.ReadFull(c, make([]byte, len(wholeAnswers[0])))
+	if _, err := c.Write([]byte("GET /")); !errors.Is(err, errSurplus) {
+		t.Errorf("the next request is sent: %v", err)
+	}
+	_ = here.Close()
+}
