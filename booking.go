@@ -73,7 +73,7 @@ type Booking struct {
 }
 
 func (b Booking) redacted() string {
-	return fmt.Sprintf("closure.Booking{Appointment: %v}", b.Appointment)
+	return "closure.Booking{Appointment: " + showing(b.Appointment, "ID", b.Appointment.ID) + "}"
 }
 
 // Format prints the appointment's id and nothing else, under every verb.

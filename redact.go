@@ -59,7 +59,7 @@ func printableCode[Code ~string](code Code) string {
 
 // codeWords are what names of errors are made of. No word of it says anything of
 // a person's health.
-const codeWords = " a accept accepted access account action active address ahead already an and any api appointment" +
+const codeWords = " accept accepted access account action active address ahead already an and any api appointment" +
 	" appointments argument at auth authentication authorization availability available bad base be before birth blank" +
 	" blocked body book bookable booked booking bookings busy by call calls can canceled cancellation cancelled cannot" +
 	" capacity change changed check client clinic closed closuretest code concurrent conflict connection content could" +
