@@ -64,9 +64,12 @@ type wait struct {
 }
 
 func waits() map[string]wait {
-	slot := closure.BookSlotParams{ScheduleID: canary.schedule, PatientID: canary.patient, StartAt: canary.start, Duration: 30}
+	slot := closure.BookSlotParams{
+		ScheduleID: canary.schedule, PatientID: canary.patient, StartAt: canary.start, Duration: 30,
+	}
 	search := closure.SlotSearch{
-		Schedules: []closure.ScheduleID{canary.schedule}, From: canary.start.Add(-time.Hour), To: canary.start.Add(time.Hour),
+		Schedules: []closure.ScheduleID{canary.schedule},
+		From:      canary.start.Add(-time.Hour), To: canary.start.Add(time.Hour),
 	}
 	get := func(ctx context.Context, c *closure.Client) error {
 		_, err := c.Patients.Get(ctx, canary.patient)
@@ -89,10 +92,11 @@ func waits() map[string]wait {
 	}
 	slots := says(200, show([]closure.Slot{{StartAt: canary.start, Duration: 30}, {StartAt: canary.start, Duration: 45}}))
 	patient := show(closure.Patient{ID: canary.patient})
+	slow := []closure.Option{closure.WithRateLimit(0.01, 1)}
 	return map[string]wait{
 		"an answer":       {server: untilEnd, call: get},
 		"the next try":    {server: says(503, leak, "Retry-After", "50"), call: get},
-		"the rate limit":  {server: says(200, patient), opts: []closure.Option{closure.WithRateLimit(0.01, 1)}, before: ignoring(get), call: get},
+		"the rate limit":  {server: says(200, patient), opts: slow, before: ignoring(get), call: get},
 		"a turn to book":  {server: untilEnd, before: ignoring(book), call: book},
 		"slots":           {server: untilEnd, call: first},
 		"a loop's body":   {server: slots, call: slowLoop},

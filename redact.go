@@ -50,7 +50,7 @@ func printableCode[Code ~string](code Code) string {
 		return unprintable
 	}
 	for word := range strings.SplitSeq(string(code), "_") {
-		if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" || !strings.Contains(codeWords, " "+word+" ") {
+		if word == "" || strings.Contains(word, " ") || !strings.Contains(codeWords, " "+word+" ") {
 			return unprintable
 		}
 	}

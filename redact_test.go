@@ -195,7 +195,8 @@ func busyClient(t *testing.T) *closure.Client {
 		<-end
 		return newResponse(500, leak), nil
 	}),
-		closure.WithBaseURL("https://kanari.test/KANARI"), closure.WithUserAgent("KANARI/1"), closure.WithAPIVersion("KANARI"),
+		closure.WithBaseURL("https://kanari.test/KANARI"),
+		closure.WithUserAgent("KANARI/1"), closure.WithAPIVersion("KANARI"),
 		closure.WithRateLimit(1000, 10), closure.WithMaxAttempts(1),
 	)
 	done := make(chan struct{})
@@ -354,6 +355,33 @@ func dump(value any) (found []string) {
 	}
 	walk(reflect.ValueOf(value))
 	return found
+}
+
+// What docs/privacy.md says Go gives no hook for: if one of these no longer leaks,
+// the page can say so.
+func TestWhatGoGivesNoHookFor(t *testing.T) {
+	t.Parallel()
+	patient := newFiller(busyClient(t)).value(reflect.TypeFor[closure.Patient]()).(closure.Patient)
+	err := &closure.APIError{Op: "op", Message: leak}
+	type guest closure.Patient
+	formatted := func(format string, v any) string { return fmt.Sprintf(format, v) } // vet knows better
+	for name, text := range map[string]string{
+		"unexported field":          formatted("%v", struct{ p closure.Patient }{patient}),
+		"error in unexported field": formatted("%s", struct{ err error }{err}),
+		"slice in JSON handler":     logged([]closure.Patient{patient})["slog JSON"],
+		"map in JSON handler":       logged(map[string]any{"patient": patient})["slog JSON"],
+		"encoding/json":             show(patient),
+		"reflection":                strings.Join(dump(patient), " "),
+		"a type of one's own":       fmt.Sprint(guest(patient)),
+		"wrapped, under %t":         formatted("%t", fmt.Errorf("x: %w", err)),
+		"%w":                        formatted("%w", patient),
+		"%w of an error":            formatted("%w", err),
+		"%p":                        formatted("%p", patient),
+	} {
+		if trace(text) == "" {
+			t.Errorf("%s doesn't leak any more: %s", name, text)
+		}
+	}
 }
 
 // encoding/json is the wire: it stays faithful.
