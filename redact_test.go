@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/closurehealth/closure-go"
@@ -306,8 +307,12 @@ func optionFuncs(t *testing.T) (names []string) {
 // method. It finds no key either: that is inside a function.
 func TestReflectionFindsNoKey(t *testing.T) {
 	t.Parallel()
-	client := busyClient(t)
-	dumped := dump(client)
+	var dumped []string
+	synctest.Test(t, func(t *testing.T) {
+		client := busyClient(t)
+		synctest.Wait() // nobody changes what the walk reads
+		dumped = dump(client)
+	})
 	for _, text := range dumped {
 		for _, key := range []string{"quickstart", "Y2hfc2tf", "Basic "} {
 			if strings.Contains(text, key) {
@@ -330,7 +335,8 @@ func dump(value any) (found []string) {
 		case reflect.String:
 			found = append(found, v.String())
 		case reflect.Pointer:
-			if !v.IsNil() && !seen[v] {
+			// time.Local changes when it is first used.
+			if !v.IsNil() && !seen[v] && v.Type() != reflect.TypeFor[*time.Location]() {
 				seen[v] = true
 				walk(v.Elem())
 			}
