@@ -3,6 +3,8 @@ package closure
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/closurehealth/closure-go/internal/wire"
@@ -22,6 +24,12 @@ type Appointment struct {
 	UpdatedAt  time.Time         `json:"updated_at,omitzero"`
 }
 
+// Format prints the appointment's id and nothing else, under every verb.
+func (a Appointment) Format(f fmt.State, _ rune) { printAs(f, showing(a, "ID", a.ID)) }
+
+// LogValue shows the appointment's id and nothing else.
+func (a Appointment) LogValue() slog.Value { return slog.StringValue(showing(a, "ID", a.ID)) }
+
 func (a Appointment) recordID() string { return string(a.ID) }
 
 // MarshalJSON writes the appointment as the API does.
@@ -36,6 +44,16 @@ type AppointmentCreateParams struct {
 	PatientID  PatientID  `json:"patient_id"`
 	StartAt    time.Time  `json:"start_at"` // an open slot's start; whole milliseconds
 	Duration   Minutes    `json:"duration"` // 1 to MaxMinutes
+}
+
+// Format prints the schedule's id and nothing else, under every verb.
+func (p AppointmentCreateParams) Format(f fmt.State, _ rune) {
+	printAs(f, showing(p, "ScheduleID", p.ScheduleID))
+}
+
+// LogValue shows the schedule's id and nothing else.
+func (p AppointmentCreateParams) LogValue() slog.Value {
+	return slog.StringValue(showing(p, "ScheduleID", p.ScheduleID))
 }
 
 // MarshalJSON writes the params as the API wants them.
@@ -66,6 +84,16 @@ type AppointmentListParams struct {
 	Status     AppointmentStatus `url:"status,omitempty"`
 }
 
+// Format prints the schedule's id and nothing else, under every verb.
+func (p AppointmentListParams) Format(f fmt.State, _ rune) {
+	printAs(f, showing(p, "ScheduleID", p.ScheduleID))
+}
+
+// LogValue shows the schedule's id and nothing else.
+func (p AppointmentListParams) LogValue() slog.Value {
+	return slog.StringValue(showing(p, "ScheduleID", p.ScheduleID))
+}
+
 func (p AppointmentListParams) check(op operation) error {
 	return cmp.Or(
 		checkOptionalID(op, "PatientID", p.PatientID),
@@ -78,6 +106,12 @@ type AppointmentRescheduleParams struct {
 	StartAt  time.Time `json:"start_at"`          // an open slot's start; whole milliseconds
 	Duration Minutes   `json:"duration,omitzero"` // zero: not sent, so that the API keeps it
 }
+
+// Format prints no more than the type, under every verb.
+func (p AppointmentRescheduleParams) Format(f fmt.State, _ rune) { printAs(f, redacted(p)) }
+
+// LogValue shows no more than the type.
+func (p AppointmentRescheduleParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
 
 // MarshalJSON writes the params as the API wants them.
 func (p AppointmentRescheduleParams) MarshalJSON() ([]byte, error) {
@@ -93,7 +127,7 @@ func (p AppointmentRescheduleParams) check(op operation) error {
 // [Client.BookSlot], [Client.RescheduleBooking] and [Client.CancelBooking] do
 // the same with checks before and, after a failure that leaves the outcome
 // open, a look at what really happened: prefer them.
-type AppointmentsService struct{ core *core }
+type AppointmentsService struct{ service }
 
 // Create books an appointment. It is sent once; only an attempt that provably
 // never left this machine, or that was answered 429, is sent again.

@@ -54,7 +54,7 @@ func (t queryInstant) EncodeValues(key string, v *url.Values) error {
 }
 
 // AvailabilitiesService reads the open slots of schedules.
-type AvailabilitiesService struct{ core *core }
+type AvailabilitiesService struct{ service }
 
 // List returns the open slots of one schedule, in the API's order. To look
 // through several schedules or to filter by the time of day, use Search.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 )
 
@@ -15,6 +17,12 @@ type BookFirstParams struct {
 	InsuranceID    InsuranceID    // the insurance to check; zero: the search's, then the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
 }
+
+// Format prints no more than the type, under every verb.
+func (p BookFirstParams) Format(f fmt.State, _ rune) { printAs(f, redacted(p)) }
+
+// LogValue shows no more than the type.
+func (p BookFirstParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
 
 func (p BookFirstParams) check() error {
 	op := opAppointmentsCreate

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -28,6 +30,16 @@ type BookSlotParams struct {
 	Duration       Minutes        // zero: the open slot's own
 	InsuranceID    InsuranceID    // the insurance to check; zero: the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
+}
+
+// Format prints the schedule's id and nothing else, under every verb.
+func (p BookSlotParams) Format(f fmt.State, _ rune) {
+	printAs(f, showing(p, "ScheduleID", p.ScheduleID))
+}
+
+// LogValue shows the schedule's id and nothing else.
+func (p BookSlotParams) LogValue() slog.Value {
+	return slog.StringValue(showing(p, "ScheduleID", p.ScheduleID))
 }
 
 func (p BookSlotParams) check() error {
@@ -60,6 +72,16 @@ type Booking struct {
 	Recovered   bool      // found by reading back: an earlier attempt had made it
 }
 
+func (b Booking) redacted() string {
+	return "closure.Booking{Appointment: " + showing(b.Appointment, "ID", b.Appointment.ID) + "}"
+}
+
+// Format prints the appointment's id and nothing else, under every verb.
+func (b Booking) Format(f fmt.State, _ rune) { printAs(f, b.redacted()) }
+
+// LogValue shows the appointment's id and nothing else.
+func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
+
 // A BookingAttempt is what is left of a booking whose outcome is unknown: enough
 // to settle it later, in another process or on another machine. It is plain
 // JSON: store it where patients' data may be stored, for it says who wanted to
@@ -70,6 +92,16 @@ type BookingAttempt struct {
 	StartAt     time.Time  `json:"start_at"`
 	Duration    Minutes    `json:"duration"`
 	AttemptedAt time.Time  `json:"attempted_at"` // when the request had left, at the latest; by this machine's clock
+}
+
+// Format prints the schedule's id and nothing else, under every verb.
+func (a BookingAttempt) Format(f fmt.State, _ rune) {
+	printAs(f, showing(a, "ScheduleID", a.ScheduleID))
+}
+
+// LogValue shows the schedule's id and nothing else.
+func (a BookingAttempt) LogValue() slog.Value {
+	return slog.StringValue(showing(a, "ScheduleID", a.ScheduleID))
 }
 
 // made reports whether the appointment is the one that was attempted. Anything
@@ -225,7 +257,7 @@ func (c *core) book(ctx context.Context, p *place, params BookSlotParams, known 
 func (c *core) send(ctx context.Context, p *place, attempt BookingAttempt, known background, opts []CallOption) (*Booking, error) {
 	attempt.AttemptedAt = time.Now()
 	p.sending(attempt)
-	service := AppointmentsService{c}
+	service := AppointmentsService{service{c}}
 	made, err := service.Create(ctx, AppointmentCreateParams{
 		ScheduleID: attempt.ScheduleID,
 		PatientID:  attempt.PatientID,
@@ -328,7 +360,7 @@ var errNoList = errors.New("closure: the API does not list appointments")
 
 // findAppointment looks for the appointment among the patient's on the schedule.
 func (c *core) findAppointment(ctx context.Context, attempt BookingAttempt, opts []CallOption) (*Appointment, error) {
-	service := AppointmentsService{c}
+	service := AppointmentsService{service{c}}
 	appointments, err := service.List(ctx, AppointmentListParams{PatientID: attempt.PatientID, ScheduleID: attempt.ScheduleID}, withoutCapture(opts)...)
 	if noSuchCall(err) {
 		return nil, because(errNoList, err)
@@ -348,7 +380,7 @@ func noSuchCall(err error) bool {
 // slotsAround asks for more than the one instant: how the API treats the ends
 // of a range is inferred.
 func (c *core) slotsAround(ctx context.Context, schedule ScheduleID, start time.Time, opts []CallOption) ([]Slot, error) {
-	service := AvailabilitiesService{c}
+	service := AvailabilitiesService{service{c}}
 	return service.List(ctx, schedule, AvailabilityListParams{
 		From: start.Add(-time.Hour),
 		To:   start.Add(time.Hour),

@@ -52,6 +52,9 @@ var traces = func() []string {
 		strconv.FormatInt(unix, 10), strconv.FormatInt(unix, 16), strconv.FormatInt(unix+secondsToUnix, 10), strconv.FormatInt(unix+secondsToUnix, 16),
 		"quickstart", "Y2hfc2tfdGVzdF9xdWlja3N0YXJ0Og==", // the key
 	}
+	for _, number := range []int64{9812345670, unix, unix + secondsToUnix} {
+		traces = append(traces, strconv.FormatInt(number, 16), strconv.FormatInt(number, 8), strconv.FormatInt(number, 2))
+	}
 	for i, trace := range traces {
 		traces[i] = strings.ToLower(trace)
 	}
@@ -60,7 +63,9 @@ var traces = func() []string {
 
 // byteTraces are the same as bytes in hexadecimal or decimal, without blanks.
 var byteTraces = func() (traces []string) {
-	for _, word := range []string{"Zebulon", "Quetzal", "KANARI", "9812345670", "1931-07-09", "2031-09-13"} {
+	for _, word := range []string{
+		"Zebulon", "Quetzal", "KANARI", "9812345670", "1931-07-09", "2031-09-13", "quickstart", "Y2hfc2tfdGVz",
+	} {
 		traces = append(traces, hex.EncodeToString([]byte(word)), unspaced(fmt.Sprint([]byte(word))[1:]))
 	}
 	return traces
@@ -316,10 +321,15 @@ func failures(t *testing.T) []failure {
 			all = append(all, failure{name: fmt.Sprint(status, name), server: says(status, html, "Location", location)})
 		}
 	}
-	for _, word := range []string{"pt_KANARI7x", "1931-07-09", "patient:pt_KANARI7x", strings.Repeat("KANARI", 30)} {
+	for _, word := range []string{
+		"pt_KANARI7x", "1931-07-09", "patient:pt_KANARI7x", strings.Repeat("KANARI", 30), "Zebulon_Quetzal", "zebulon_quetzal",
+		"patient_zebulon_quetzal_not_found", "req_ZebulonQuetzal", "req_Zebulon19310709", "req-9812345670", "9812345670",
+		"Root=1-zebulon", "ch_sk_test_quickstart",
+	} {
 		body := `{"error_type":"` + word + `","error_code":"` + word + `"}`
 		all = append(all, failure{name: "a word: " + word, server: says(400, body, "X-Request-Id", word)})
 	}
+	all = append(all, failure{name: "lines in headers", server: says(400, errorBody, "X-Request-Id", "req_1\r\nX-Patient: "+leak)})
 	for _, body := range []string{html, `{"id":{"x":` + leakJSON + `}}`, `{"id":7,"x":` + leakJSON + `}`, leakJSON, `[` + leakJSON + `]`, `[{"id":[` + leakJSON + `],"start_at":7}]`,
 		`{"id":` + leakJSON, `{` + leakJSON + `:1`, leak,
 	} {
@@ -358,6 +368,8 @@ func failures(t *testing.T) []failure {
 	return append(all,
 		failure{name: "attempt timed out", server: hang, opts: []closure.CallOption{closure.WithTimeout(time.Microsecond)}},
 		failure{name: "context ended", server: hang, context: canceled},
+		failure{name: "context that talks, ended before", server: hang, context: talksAtOnce},
+		failure{name: "context that talks, ended meanwhile", server: hang, context: talksLater},
 		failure{name: "too large", server: says(200, html+strings.Repeat(" ", 10<<20))},
 		failure{name: "refused ids", server: says(500, errorBody), in: &noID},
 		failure{name: "refused text", server: says(500, errorBody), in: &noText},
@@ -371,6 +383,12 @@ func failures(t *testing.T) []failure {
 		failure{name: "transfer encoding", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "+leak+"\r\n\r\n")},
 		failure{name: "chunk", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+leak+"\r\n")},
 		failure{name: "gzip", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"+leak)},
+		failure{name: "trailer", baseURL: rawServer(t, "HTTP/1.1 500 "+leak+"\r\nTransfer-Encoding: chunked\r\nTrailer: X-Request-Id, X-Patient\r\n\r\n"+
+			"2\r\n{}\r\n0\r\nX-Request-Id: "+leak+"\r\nX-Patient: "+leak+"\r\n\r\n")},
+		failure{name: "early hints", baseURL: rawServer(t, "HTTP/1.1 103 "+leak+"\r\nLink: "+leak+"\r\nX-Request-Id: "+leak+"\r\n\r\n"+
+			"HTTP/1.1 500 "+leak+"\r\nContent-Length: 0\r\n\r\n")},
+		failure{name: "folded header", baseURL: rawServer(t, "HTTP/1.1 500 x\r\nX-Request-Id: req_1\r\n "+leak+"\r\nContent-Length: 0\r\n\r\n")},
+		failure{name: "encoding", baseURL: rawServer(t, "HTTP/1.1 500 x\r\nContent-Encoding: "+leak+"\r\nContent-Length: 0\r\n\r\n")},
 		failure{name: "body cut short", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{\"id\":"+leakJSON)},
 		failure{name: "error body cut short", baseURL: rawServer(t, "HTTP/1.1 409 "+leak+"\r\nContent-Length: 9999\r\n\r\n"+errorBody)},
 		failure{name: "connection reset", baseURL: rawServer(t, "")},

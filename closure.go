@@ -132,17 +132,18 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 }
 
 func newClient(c *core) *Client {
+	s := service{c}
 	return &Client{
-		Patients:         &PatientsService{c},
-		Practitioners:    &PractitionersService{c},
-		Schedules:        &SchedulesService{c},
-		Availabilities:   &AvailabilitiesService{c},
-		Appointments:     &AppointmentsService{c},
-		Specialties:      &SpecialtiesService{c},
-		Insurances:       &InsurancesService{c},
-		Locations:        &LocationsService{c},
-		AppointmentTypes: &AppointmentTypesService{c},
-		IndexVersions:    &IndexVersionsService{c},
+		Patients:         &PatientsService{s},
+		Practitioners:    &PractitionersService{s},
+		Schedules:        &SchedulesService{s},
+		Availabilities:   &AvailabilitiesService{s},
+		Appointments:     &AppointmentsService{s},
+		Specialties:      &SpecialtiesService{s},
+		Insurances:       &InsurancesService{s},
+		Locations:        &LocationsService{s},
+		AppointmentTypes: &AppointmentTypesService{s},
+		IndexVersions:    &IndexVersionsService{s},
 		core:             c,
 	}
 }
@@ -163,16 +164,36 @@ func (c Client) Format(f fmt.State, _ rune) { printAs(f, c.redacted()) }
 // LogValue shows the mode and nothing else.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
 
+// A service is the part that all services share.
+type service struct{ core *core }
+
+func (s service) redacted() string {
+	if s.core == nil {
+		return "closure.Service{}"
+	}
+	return "closure.Service{mode: " + string(s.core.mode) + "}"
+}
+
+// Format prints the mode and nothing else, under every verb.
+func (s service) Format(f fmt.State, _ rune) { printAs(f, s.redacted()) }
+
+// LogValue shows the mode and nothing else.
+func (s service) LogValue() slog.Value { return slog.StringValue(s.redacted()) }
+
 // core is what the services of a client share.
+//
+// fmt calls no method of what is in an unexported field, and with a verb that
+// means nothing there it follows one pointer: a caller's struct that holds a
+// client prints these fields. So none of them is or holds by value what must not
+// be seen. What does is behind a pointer more or, the key, behind a function.
 type core struct {
-	mode       Mode
-	baseURL    *url.URL
-	header     http.Header // of a request without body; never changed
-	bodyHeader http.Header // of a request with one; never changed
-	defaults   callConfig
-	transport  *transport.Transport
-	watcher    *watcher // nil: nobody looks
-	turns      turns
+	mode      Mode
+	baseURL   *url.URL
+	header    func(hasBody bool) http.Header // the key is in it; never changed
+	defaults  callConfig
+	transport *transport.Transport
+	watcher   *watcher // nil: nobody looks
+	turns     *turns
 }
 
 func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
@@ -182,9 +203,8 @@ func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 		header:   newHeader(apiKey, cfg),
 		defaults: cfg.call,
 		watcher:  newWatcher(cfg.logger, cfg.observers),
+		turns:    new(turns),
 	}
-	c.bodyHeader = maps.Clone(c.header)
-	c.bodyHeader["Content-Type"] = []string{"application/json"}
 	c.transport = transport.New(transport.Config{
 		Base:    cfg.roundTripper,
 		Jar:     cfg.jar,
@@ -199,16 +219,25 @@ func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 	return c
 }
 
-func newHeader(apiKey string, cfg clientConfig) http.Header {
+// newHeader returns the header of a request with or without a body.
+func newHeader(apiKey string, cfg clientConfig) func(hasBody bool) http.Header {
 	userAgent := "closure-go/" + Version
 	if cfg.product != "" {
 		userAgent = cfg.product + " " + userAgent
 	}
-	return http.Header{
+	header := http.Header{
 		"Accept":              {"application/json"},
 		"Authorization":       {"Basic " + base64.StdEncoding.EncodeToString([]byte(apiKey+":"))},
 		"Closure-Api-Version": {cfg.apiVersion},
 		"User-Agent":          {userAgent},
+	}
+	withBody := maps.Clone(header)
+	withBody["Content-Type"] = []string{"application/json"}
+	return func(hasBody bool) http.Header {
+		if hasBody {
+			return withBody
+		}
+		return header
 	}
 }
 
@@ -358,10 +387,7 @@ func queryValues(r request, cfg callConfig) (url.Values, error) {
 // callHeader is a map that calls share, for the transport gives a copy of it to
 // whoever may write to it; a call with a header of its own has a map of its own.
 func (c *core) callHeader(r request, cfg callConfig) http.Header {
-	h := c.header
-	if r.body != nil {
-		h = c.bodyHeader
-	}
+	h := c.header(r.body != nil)
 	if cfg.indexVersion == "" || !operations[r.op].directory {
 		return h
 	}
@@ -390,7 +416,7 @@ func interpret(r request, answer transport.Answer, err error, into any) error {
 func malformed(answer transport.Answer) error {
 	where := "closure: status " + strconv.Itoa(answer.StatusCode)
 	if id := requestID(answer.Header); id != "" {
-		where += ", request id " + printable(id)
+		where += ", request id " + printableRequestID(id)
 	}
 	return because(errors.New(where), ErrMalformedResponse)
 }

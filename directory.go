@@ -80,7 +80,7 @@ func (t AppointmentType) MarshalJSON() ([]byte, error) {
 }
 
 // SpecialtiesService reads the directory of specialties.
-type SpecialtiesService struct{ core *core }
+type SpecialtiesService struct{ service }
 
 // List returns all specialties.
 //
@@ -97,7 +97,7 @@ func (s *SpecialtiesService) Get(ctx context.Context, id SpecialtyID, opts ...Ca
 }
 
 // InsurancesService reads the directory of insurances.
-type InsurancesService struct{ core *core }
+type InsurancesService struct{ service }
 
 // List returns all insurances.
 //
@@ -114,7 +114,7 @@ func (s *InsurancesService) Get(ctx context.Context, id InsuranceID, opts ...Cal
 }
 
 // LocationsService reads the directory of locations.
-type LocationsService struct{ core *core }
+type LocationsService struct{ service }
 
 // List returns all locations.
 //
@@ -131,7 +131,7 @@ func (s *LocationsService) Get(ctx context.Context, id LocationID, opts ...CallO
 }
 
 // AppointmentTypesService reads the directory of appointment types.
-type AppointmentTypesService struct{ core *core }
+type AppointmentTypesService struct{ service }
 
 // List returns all appointment types.
 //

@@ -36,6 +36,15 @@ func parseDir(t testing.TB, dir string, tests bool) (*token.FileSet, []*ast.File
 	return fset, files
 }
 
+// parseText reads one file of Go.
+func parseText(t testing.TB, text string) (*token.FileSet, *ast.File) {
+	t.Helper()
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "text.go", text, 0)
+	noError(t, err)
+	return fset, file
+}
+
 // comments are the comments of a package's exported names, "Client.BookSlot",
 // and of the package under its own.
 func comments(t testing.TB, dir string) map[string]string {

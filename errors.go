@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -214,9 +213,9 @@ func (e APIError) text() string {
 			notes = append(notes, name+" "+value)
 		}
 	}
-	note("type", printable(string(e.Type)))
-	note("code", printable(string(e.Code)))
-	note("request id", printable(e.RequestID))
+	note("type", printableCode(e.Type))
+	note("code", printableCode(e.Code))
+	note("request id", printableRequestID(e.RequestID))
 	note("attempts", strconv.Itoa(e.Attempts))
 	if e.Message != "" || len(e.Detail) > 0 {
 		notes = append(notes, "what the API says is in Message and Detail")
@@ -235,36 +234,15 @@ func (e APIError) LogValue() slog.Value {
 		slog.String("method", e.Method),
 		slog.String("route", e.Route),
 		slog.Int("status", e.StatusCode),
-		slog.String("type", printable(string(e.Type))),
-		slog.String("code", printable(string(e.Code))),
-		slog.String("request_id", printable(e.RequestID)),
+		slog.String("type", printableCode(e.Type)),
+		slog.String("code", printableCode(e.Code)),
+		slog.String("request_id", printableRequestID(e.RequestID)),
 		slog.Int("attempts", e.Attempts),
 	)
 }
 
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e APIError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
-
-// personal is what looks like a word for programs but is a record's id, or a
-// date that may be that of a birth or a visit.
-var personal = regexp.MustCompile(`(?i:^|[^a-z])(pt|prac|sch|appt|ins|loc|sp|aptp)_[a-z]*[A-Z0-9]|[0-9]{4}-[0-9]{2}-[0-9]{2}`)
-
-// printable lets a server's word into a text only if it looks like a name for
-// programs, so that no sentence about a patient slips in.
-func printable(s string) string {
-	if !isWord(s) || personal.MatchString(s) {
-		return unprintable
-	}
-	return s
-}
-
-// isWord reports whether s is short and has no other characters than words for
-// programs have.
-func isWord(s string) bool {
-	return len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-' || r == '.' || r == ':')
-	})
-}
 
 // A TransportError is a call that got no usable answer: the connection failed,
 // the time was up, the body was cut short, too large or not what the API

@@ -150,8 +150,8 @@ func TestErrorTexts(t *testing.T) {
 	attempt := closure.BookingAttempt{ScheduleID: "sch_1"}
 	for want, err := range map[string]error{
 		"closure: op: GET /x/{id}: 404 Not Found (attempts 1)": &closure.APIError{Op: "op", Method: "GET", Route: "/x/{id}", StatusCode: 404, Attempts: 1},
-		"closure: op: GET /x: 499 (type t, code a.b-c:1, request id r_1, attempts 2, what the API says is in Message and Detail)": &closure.APIError{
-			Op: "op", Method: "GET", Route: "/x", StatusCode: 499, Type: "t", Code: "a.b-c:1", RequestID: "r_1", Attempts: 2, Detail: []string{"d"},
+		"closure: op: GET /x: 499 (type server_error, code slot_taken, request id req_1, attempts 2, what the API says is in Message and Detail)": &closure.APIError{
+			Op: "op", Method: "GET", Route: "/x", StatusCode: 499, Type: closure.ErrorTypeServer, Code: "slot_taken", RequestID: "req_1", Attempts: 2, Detail: []string{"d"},
 		},
 		"closure: op: POST /x: broken (attempts 1, outcome unknown)": &closure.TransportError{
 			Op: "op", Method: "POST", Route: "/x", Outcome: closure.OutcomeUnknown, Attempts: 1, Err: errors.New("closure: broken"),

@@ -252,7 +252,7 @@ var statuses = map[int]error{
 	503: closure.ErrServer,
 }
 
-const errorJSON = `{"error_type":"invalid_request","error_message":"no such thing","error_code":"a_code","detail":["one","two"]}`
+const errorJSON = `{"error_type":"invalid_request","error_message":"no such thing","error_code":"slot_taken","detail":["one","two"]}`
 
 func (a apiCall) testStatuses(t *testing.T) {
 	t.Parallel()
@@ -267,7 +267,7 @@ func (a apiCall) testStatuses(t *testing.T) {
 		}
 		want := &closure.APIError{
 			Op: spec.Name, Method: spec.Method, Route: spec.Route, StatusCode: status,
-			Type: closure.ErrorTypeInvalidRequest, Code: "a_code", Message: "no such thing", Detail: []string{"one", "two"},
+			Type: closure.ErrorTypeInvalidRequest, Code: "slot_taken", Message: "no such thing", Detail: []string{"one", "two"},
 			RequestID: "req_1", Attempts: 1,
 		}
 		if status == 429 || status >= 500 && !a.writes(t) {

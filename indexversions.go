@@ -32,7 +32,7 @@ type IndexVersionCreateParams struct {
 }
 
 // IndexVersionsService makes copies of the directory data.
-type IndexVersionsService struct{ core *core }
+type IndexVersionsService struct{ service }
 
 // Create makes a copy of the base directory data. After an error whose
 // [OutcomeOf] is [OutcomeUnknown] there may be a copy that nobody knows the id

@@ -88,7 +88,9 @@ func serviceMethods() map[string]bool {
 			continue
 		}
 		for i := range field.Type.NumMethod() {
-			methods[field.Name+"."+field.Type.Method(i).Name] = true
+			if name := field.Type.Method(i).Name; name != "Format" && name != "LogValue" { // they print the service
+				methods[field.Name+"."+name] = true
+			}
 		}
 	}
 	return methods

@@ -3,6 +3,7 @@ package closure
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -329,23 +330,37 @@ type Response struct {
 	Attempts   int
 }
 
+func (r Response) redacted() string {
+	return fmt.Sprintf("closure.Response{StatusCode: %d, Attempts: %d, RequestID: %q}",
+		r.StatusCode, r.Attempts, printableRequestID(r.RequestID))
+}
+
+// Format prints status, attempts and request id, under every verb: the body
+// and the headers can hold a person's data.
+func (r Response) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
+
+// LogValue shows status, attempts and request id.
+func (r Response) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
 // CaptureResponse copies the call's last answer into r, also when the call
 // fails: for fields that the SDK doesn't know. It belongs to one call, so
 // [NewClient] refuses it. Helpers that make several calls capture the answer to
 // the write, and a search captures nothing.
-func CaptureResponse(r *Response) CallOption { return captureOption{r} }
+func CaptureResponse(r *Response) CallOption {
+	return captureOption(func() *Response { return r })
+}
 
-type captureOption struct{ response *Response }
+// A captureOption keeps the Response behind a function: printed, it shows none.
+type captureOption func() *Response
 
 func (o captureOption) applyToClient(*clientConfig) error {
 	return refuse("CaptureResponse", "belongs to one call, not to a client")
 }
 
 func (o captureOption) applyToCall(c *callConfig) error {
-	if o.response == nil {
+	if c.capture = o(); c.capture == nil {
 		return refuse("CaptureResponse", "is nil")
 	}
-	c.capture = o.response
 	return nil
 }
 

@@ -3,6 +3,7 @@ package closure
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/closurehealth/closure-go/internal/wire"
@@ -31,6 +32,12 @@ type Patient struct {
 	UpdatedAt            time.Time            `json:"updated_at,omitzero"`
 }
 
+// Format prints no more than the type, under every verb.
+func (p Patient) Format(f fmt.State, _ rune) { printAs(f, redacted(p)) }
+
+// LogValue shows no more than the type.
+func (p Patient) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
+
 // An Address is a postal address in the United States (source: reference).
 type Address struct {
 	StreetLine1 string `json:"street_line1,omitzero"`
@@ -40,6 +47,12 @@ type Address struct {
 	PostalCode  string `json:"postal_code,omitzero"`
 }
 
+// Format prints no more than the type, under every verb.
+func (a Address) Format(f fmt.State, _ rune) { printAs(f, redacted(a)) }
+
+// LogValue shows no more than the type.
+func (a Address) LogValue() slog.Value { return slog.StringValue(redacted(a)) }
+
 // A PatientInsurance is the insurance a patient has on file: the insurance, and
 // the patient's numbers with it (source: reference).
 type PatientInsurance struct {
@@ -48,6 +61,12 @@ type PatientInsurance struct {
 	SubscriberID string      `json:"subscriber_id,omitzero"`
 	GroupNumber  string      `json:"group_number,omitzero"`
 }
+
+// Format prints no more than the type, under every verb.
+func (i PatientInsurance) Format(f fmt.State, _ rune) { printAs(f, redacted(i)) }
+
+// LogValue shows no more than the type.
+func (i PatientInsurance) LogValue() slog.Value { return slog.StringValue(redacted(i)) }
 
 // Location returns the patient's time zone. A patient without one is in UTC;
 // a name that the system's zone database does not hold is an [InputError].
@@ -74,6 +93,12 @@ type PatientListParams struct {
 	DOB  Date   `url:"dob,omitempty"`  // birth date
 }
 
+// Format prints no more than the type, under every verb.
+func (p PatientListParams) Format(f fmt.State, _ rune) { printAs(f, redacted(p)) }
+
+// LogValue shows no more than the type.
+func (p PatientListParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
+
 func (p PatientListParams) check(op operation) error {
 	return checkDate(op, "DOB", p.DOB)
 }
@@ -96,6 +121,12 @@ type PatientCreateParams struct {
 	Insurance            PatientInsurance     `json:"insurance,omitzero"`
 }
 
+// Format prints no more than the type, under every verb.
+func (p PatientCreateParams) Format(f fmt.State, _ rune) { printAs(f, redacted(p)) }
+
+// LogValue shows no more than the type.
+func (p PatientCreateParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
+
 func (p PatientCreateParams) check(op operation) error {
 	if err := checkDate(op, "DOB", p.DOB); err != nil {
 		return err
@@ -104,7 +135,7 @@ func (p PatientCreateParams) check(op operation) error {
 }
 
 // PatientsService finds and creates patients.
-type PatientsService struct{ core *core }
+type PatientsService struct{ service }
 
 // List returns the patients with the given name and birth date, in the API's
 // order; none is an empty slice and no error. The API does the matching. For

@@ -51,7 +51,7 @@ func (p PractitionerListParams) check(op operation) error {
 }
 
 // PractitionersService finds practitioners.
-type PractitionersService struct{ core *core }
+type PractitionersService struct{ service }
 
 // List returns the practitioners with the given NPIs.
 //

@@ -3,157 +3,161 @@ package closure
 import (
 	"fmt"
 	"io"
-	"log/slog"
+	"reflect"
+	"regexp"
 	"strconv"
+	"strings"
 )
 
-// Values that hold a person's data print as one of the forms below under every
-// verb of fmt and as a value of slog. The methods have value receivers, so that
-// pointers, slices, maps and exported fields of other structs are covered too.
-// What Go gives no hook for: an unexported field of a caller's own struct, a
-// value (not a pointer) printed with %p or %w, an error that a caller wraps by
-// fmt.Errorf and prints with a verb that means nothing there, such as %t, and a
-// slice or struct handed to slog's JSON handler, which goes by MarshalJSON.
+// What the package's values may show when a program prints them. Every exported
+// struct either has Format and LogValue beside its declaration, or stands with a
+// reason on the list of the test that demands this. The methods have value
+// receivers, so that pointers, slices, maps and exported fields of other structs
+// are covered too. docs/privacy.md names what Go gives no hook for.
 
 // unprintable stands for what may be a person's data.
 const unprintable = "(unprintable)"
 
 func printAs(f fmt.State, text string) { _, _ = io.WriteString(f, text) }
 
+// redacted is the printed form of a value that shows no more than its type.
+func redacted[T any](T) string { return reflect.TypeFor[T]().String() + "{redacted}" }
+
+// showing is the printed form of a value that shows one id and nothing else.
+func showing[T any, ID identifier](_ T, field string, id ID) string {
+	return reflect.TypeFor[T]().String() + "{" + field + ": " + strconv.Quote(printableID(id)) + "}"
+}
+
+// printableID shows an id that is its prefix and up to 64 letters and digits: a
+// caller who mixes up fields may have put a name there.
+func printableID[ID identifier](id ID) string {
+	rest, found := strings.CutPrefix(string(id), id.prefix())
+	if id != "" && (!found || rest == "" || len(rest) > 64 || strings.ContainsFunc(rest, notAlphanumeric)) {
+		return unprintable
+	}
+	return string(id)
+}
+
+func notAlphanumeric(r rune) bool { return kindOf(r) == 0 }
+
+// printableCode shows an error type or code whose words, joined by underscores,
+// are all in codeWords. A shape alone would not do: trisha_pandit has it too.
+func printableCode[Code ~string](code Code) string {
+	if code == "" {
+		return ""
+	}
+	if len(code) > 64 {
+		return unprintable
+	}
+	for word := range strings.SplitSeq(string(code), "_") {
+		if word == "" || strings.Contains(word, " ") || !strings.Contains(codeWords, " "+word+" ") {
+			return unprintable
+		}
+	}
+	return string(code)
+}
+
+// codeWords are what names of errors are made of. No word of it says anything of
+// a person's health.
+const codeWords = " accept accepted access account action active address ahead already an and any api appointment" +
+	" appointments argument at auth authentication authorization availability available bad base be before birth blank" +
+	" blocked body book bookable booked booking bookings busy by call calls can canceled cancellation cancelled cannot" +
+	" capacity change changed check client clinic closed closuretest code concurrent conflict connection content could" +
+	" create created credential credentials data database date deactivated declined default delete deleted denied" +
+	" dependency deprecated detail details different direct disabled do dob does double duplicate duration early ehr" +
+	" email empty enabled end entity error errors exceeded exist existing exists expand expected expired external" +
+	" failed failure feature field fields first for forbidden format found from full future gateway general has have" +
+	" header hour id identifier ids in inactive incomplete incorrect index ineligible input insufficient insurance" +
+	" insurances integration internal invalid is json key language last late length limit limited limits list live" +
+	" location locations lock locked long maintenance malformed many match matches max maximum member message method" +
+	" min minimum mismatch misuse missing mode more multiple must name network new no none not npi null number of" +
+	" office offline on only open operation or other out outside overlap overlapping overloaded page parameter" +
+	" parameters parse partner past patient patients payload pending permission permissions phone plan policy" +
+	" practice practitioner practitioners private processing provider providers query quota range rate read reason" +
+	" received record records rejected remote request requests required reschedule rescheduled resource response" +
+	" retry route same schedule scheduled schedules scheduling schema secret server service services short size slot" +
+	" slots small soon specialty start state status subscriber supported suspended syntax system taken temporarily" +
+	" temporary test text than throttled time timeout timezone to token too type unable unacceptable unauthenticated" +
+	" unauthorized unavailable unbookable under unexpected unique unknown unprocessable unreachable unrecognized" +
+	" unsupported update updated upstream url usage use user validation value values vendor version was window with" +
+	" write wrong year zone "
+
+// requestIDShapes are the forms in which servers and gateways make request ids.
+var requestIDShapes = func() *regexp.Regexp {
+	const (
+		uuid = `(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`
+		hex  = `(?i:[0-9a-f]{16,64})`
+		ulid = `(?i:[0-7][0-9a-hjkmnp-tv-z]{25})`
+	)
+	return regexp.MustCompile(`^(?:(?:req[_-])?(?:` + uuid + `|` + hex + `|` + ulid + `)` +
+		`|[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}` + // traceparent of W3C's Trace Context
+		`|(?:Root=)?1-[0-9a-f]{8}-[0-9a-f]{24}` + // AWS X-Ray
+		`|[0-9a-f]{16}-[A-Z]{3}` + // Cloudflare: the ray and the airport of its data center
+		`|` + ulid + `-[a-z]{3}` + // Fly.io: a ULID and the airport of its region
+		`)$`)
+}()
+
+// requestIDPrefixed is a request id that says that it is one.
+var requestIDPrefixed = regexp.MustCompile(`^req[_-](?:([0-9]{1,4})|([0-9A-Za-z]{14,40}))$`)
+
+// printableRequestID shows a request id of an allowed shape. The shape must hold
+// letters and digits, so that no phone number and no word passes; after a mere
+// "req_", where any word would fit, they must be mixed as chance mixes them.
+func printableRequestID(id string) string {
+	if id == "" {
+		return ""
+	}
+	if requestIDShapes.MatchString(id) && mixed(id) {
+		return id
+	}
+	if parts := requestIDPrefixed.FindStringSubmatch(id); parts != nil && (parts[1] != "" || random(parts[2])) {
+		return id
+	}
+	return unprintable
+}
+
+// mixed reports whether the id itself, without a prefix, has letters and digits.
+func mixed(id string) bool {
+	id = strings.TrimPrefix(strings.TrimPrefix(id, "Root="), "req")
+	return strings.ContainsAny(id, "0123456789") && strings.ContainsFunc(id, func(r rune) bool {
+		return kindOf(r) == lower || kindOf(r) == upper
+	})
+}
+
+// A kind of character.
 const (
-	redactedPatient          = "closure.Patient{redacted}"
-	redactedAddress          = "closure.Address{redacted}"
-	redactedPatientInsurance = "closure.PatientInsurance{redacted}"
-	redactedPatientCreate    = "closure.PatientCreateParams{redacted}"
-	redactedPatientList      = "closure.PatientListParams{redacted}"
-	redactedBookFirst        = "closure.BookFirstParams{redacted}"
-	redactedReschedule       = "closure.AppointmentRescheduleParams{redacted}"
+	digit = 1 + iota
+	lower
+	upper
 )
 
-// Format prints no more than the type, under every verb.
-func (Patient) Format(f fmt.State, _ rune) { printAs(f, redactedPatient) }
-
-// LogValue shows no more than the type.
-func (Patient) LogValue() slog.Value { return slog.StringValue(redactedPatient) }
-
-// Format prints no more than the type, under every verb.
-func (Address) Format(f fmt.State, _ rune) { printAs(f, redactedAddress) }
-
-// LogValue shows no more than the type.
-func (Address) LogValue() slog.Value { return slog.StringValue(redactedAddress) }
-
-// Format prints no more than the type, under every verb.
-func (PatientInsurance) Format(f fmt.State, _ rune) { printAs(f, redactedPatientInsurance) }
-
-// LogValue shows no more than the type.
-func (PatientInsurance) LogValue() slog.Value { return slog.StringValue(redactedPatientInsurance) }
-
-// Format prints no more than the type, under every verb.
-func (PatientCreateParams) Format(f fmt.State, _ rune) { printAs(f, redactedPatientCreate) }
-
-// LogValue shows no more than the type.
-func (PatientCreateParams) LogValue() slog.Value { return slog.StringValue(redactedPatientCreate) }
-
-// Format prints no more than the type, under every verb.
-func (PatientListParams) Format(f fmt.State, _ rune) { printAs(f, redactedPatientList) }
-
-// LogValue shows no more than the type.
-func (PatientListParams) LogValue() slog.Value { return slog.StringValue(redactedPatientList) }
-
-// Format prints no more than the type, under every verb.
-func (AppointmentRescheduleParams) Format(f fmt.State, _ rune) { printAs(f, redactedReschedule) }
-
-// LogValue shows no more than the type.
-func (AppointmentRescheduleParams) LogValue() slog.Value {
-	return slog.StringValue(redactedReschedule)
-}
-
-func (a Appointment) redacted() string {
-	return "closure.Appointment{ID: " + quotedID(a.ID) + "}"
-}
-
-// Format prints the appointment's id and nothing else, under every verb.
-func (a Appointment) Format(f fmt.State, _ rune) { printAs(f, a.redacted()) }
-
-// LogValue shows the appointment's id and nothing else.
-func (a Appointment) LogValue() slog.Value { return slog.StringValue(a.redacted()) }
-
-func redactedToSchedule(typeName string, id ScheduleID) string {
-	return "closure." + typeName + "{ScheduleID: " + quotedID(id) + "}"
-}
-
-// quotedID shows an id only if it is one: a caller who mixes up fields may have
-// put a name there.
-func quotedID[ID identifier](id ID) string {
-	if id != "" && (idProblem(id) != "" || !isWord(string(id))) {
-		return strconv.Quote(unprintable)
+func kindOf(r rune) int {
+	switch {
+	case '0' <= r && r <= '9':
+		return digit
+	case 'a' <= r && r <= 'z':
+		return lower
+	case 'A' <= r && r <= 'Z':
+		return upper
+	default:
+		return 0
 	}
-	return strconv.Quote(string(id))
 }
 
-func (p AppointmentCreateParams) redacted() string {
-	return redactedToSchedule("AppointmentCreateParams", p.ScheduleID)
+// random reports whether letters and digits look drawn by chance: there are
+// digits in two places at least, and a third of the neighbours are of different
+// kinds. Names with a date or a number behind them have longer runs.
+func random(s string) bool {
+	changes, digits, previous := 0, 0, 0
+	for _, r := range s {
+		kind := kindOf(r)
+		if kind != previous {
+			changes++
+			if kind == digit {
+				digits++
+			}
+		}
+		previous = kind
+	}
+	return digits >= 2 && 3*(changes-1) >= len(s)-1
 }
-
-// Format prints the schedule's id and nothing else, under every verb.
-func (p AppointmentCreateParams) Format(f fmt.State, _ rune) { printAs(f, p.redacted()) }
-
-// LogValue shows the schedule's id and nothing else.
-func (p AppointmentCreateParams) LogValue() slog.Value { return slog.StringValue(p.redacted()) }
-
-func (p AppointmentListParams) redacted() string {
-	return redactedToSchedule("AppointmentListParams", p.ScheduleID)
-}
-
-// Format prints the schedule's id and nothing else, under every verb.
-func (p AppointmentListParams) Format(f fmt.State, _ rune) { printAs(f, p.redacted()) }
-
-// LogValue shows the schedule's id and nothing else.
-func (p AppointmentListParams) LogValue() slog.Value { return slog.StringValue(p.redacted()) }
-
-func (a BookingAttempt) redacted() string {
-	return redactedToSchedule("BookingAttempt", a.ScheduleID)
-}
-
-// Format prints the schedule's id and nothing else, under every verb.
-func (a BookingAttempt) Format(f fmt.State, _ rune) { printAs(f, a.redacted()) }
-
-// LogValue shows the schedule's id and nothing else.
-func (a BookingAttempt) LogValue() slog.Value { return slog.StringValue(a.redacted()) }
-
-func (p BookSlotParams) redacted() string {
-	return redactedToSchedule("BookSlotParams", p.ScheduleID)
-}
-
-// Format prints the schedule's id and nothing else, under every verb.
-func (p BookSlotParams) Format(f fmt.State, _ rune) { printAs(f, p.redacted()) }
-
-// LogValue shows the schedule's id and nothing else.
-func (p BookSlotParams) LogValue() slog.Value { return slog.StringValue(p.redacted()) }
-
-// Format prints no more than the type, under every verb.
-func (BookFirstParams) Format(f fmt.State, _ rune) { printAs(f, redactedBookFirst) }
-
-// LogValue shows no more than the type.
-func (BookFirstParams) LogValue() slog.Value { return slog.StringValue(redactedBookFirst) }
-
-func (b Booking) redacted() string {
-	return "closure.Booking{Appointment: " + b.Appointment.redacted() + "}"
-}
-
-// Format prints the appointment's id and nothing else, under every verb.
-func (b Booking) Format(f fmt.State, _ rune) { printAs(f, b.redacted()) }
-
-// LogValue shows the appointment's id and nothing else.
-func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
-
-func (r Response) redacted() string {
-	return fmt.Sprintf("closure.Response{StatusCode: %d, Attempts: %d, RequestID: %q}", r.StatusCode, r.Attempts, printable(r.RequestID))
-}
-
-// Format prints status, attempts and request id, under every verb: the body
-// and the headers can hold a person's data.
-func (r Response) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
-
-// LogValue shows status, attempts and request id.
-func (r Response) LogValue() slog.Value { return slog.StringValue(r.redacted()) }

@@ -88,7 +88,7 @@ func (p ScheduleListParams) check(op operation) error {
 }
 
 // SchedulesService reads schedules. Both calls take [Expand].
-type SchedulesService struct{ core *core }
+type SchedulesService struct{ service }
 
 // Get returns one schedule; an unknown id is [ErrNotFound].
 //

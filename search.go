@@ -286,7 +286,8 @@ func concernsAll(ctx context.Context, err error) bool {
 // ended is the end of the context, where no call reports it.
 func ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return newTransportError(opAvailabilitiesList, transport.Answer{}, err)
+		// A context of the caller's own may say anything: its cause is a fixed text.
+		return newTransportError(opAvailabilitiesList, transport.Answer{}, transport.NewCause(ctx, err))
 	}
 	return nil
 }
@@ -303,7 +304,7 @@ func (w *slotWalk) slots(ctx context.Context, l *lane, from, to time.Time) ([]Sl
 	if l.leftOut {
 		return nil, nil
 	}
-	service := AvailabilitiesService{w.core}
+	service := AvailabilitiesService{service{w.core}}
 	// The wire has milliseconds: rounding the end down would lose a slot.
 	asked := AvailabilityListParams{From: from, To: to.Add(time.Millisecond - 1)}
 	slots, err := service.List(ctx, l.id, asked, w.opts...)

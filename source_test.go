@@ -118,17 +118,24 @@ func personalType(info *types.Info, arg ast.Expr) types.Type {
 		"time.Time", "transport.Answer", "url.URL", "url.Values":
 		return typ
 	}
-	if strings.HasPrefix(name, "closure.Patient") || strings.HasSuffix(name, "Params") || name == "closure.Address" {
+	if strings.HasSuffix(name, "Params") {
 		return typ
 	}
-	if named, ok := typ.(*types.Named); ok {
-		for method := range named.Methods() {
-			if method.Name() == "prefix" || method.Name() == "redacted" { // an id, or what prints redacted
-				return typ
-			}
-		}
+	methods := types.NewMethodSet(types.NewPointer(typ))
+	has := func(name string) bool { return lookup(methods, name) }
+	if has("prefix") || has("Format") && !has("Error") { // an id, or what prints redacted
+		return typ
 	}
 	return nil
+}
+
+func lookup(methods *types.MethodSet, name string) bool {
+	for method := range methods.Methods() {
+		if method.Obj().Name() == name {
+			return true
+		}
+	}
+	return false
 }
 
 // typeCheck checks the package with the compiler's data of what it imports.

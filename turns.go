@@ -81,7 +81,7 @@ func (p *place) giveUp(ctx context.Context) error {
 	unknown := p.turn.unknown
 	p.leave()
 	p.turns.mu.Unlock()
-	err := newTransportError(opAppointmentsCreate, transport.Answer{MaybeSent: unknown != nil}, ctx.Err())
+	err := newTransportError(opAppointmentsCreate, transport.Answer{MaybeSent: unknown != nil}, transport.NewCause(ctx, ctx.Err()))
 	if unknown != nil {
 		return &OutcomeUnknownError{Attempt: unknown.Attempt, Err: err}
 	}

@@ -94,7 +94,7 @@ func newEvent(op operation, answer transport.Answer) Event {
 		Method:     op.method(),
 		Route:      op.route(),
 		StatusCode: answer.StatusCode,
-		RequestID:  printable(requestID(answer.Header)),
+		RequestID:  printableRequestID(requestID(answer.Header)),
 	}
 }
 

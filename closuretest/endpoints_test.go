@@ -127,7 +127,9 @@ func serviceMethods() (names []string) {
 			continue
 		}
 		for j := range field.Type.NumMethod() {
-			names = append(names, field.Name+"."+field.Type.Method(j).Name)
+			if name := field.Type.Method(j).Name; name != "Format" && name != "LogValue" { // they print the service
+				names = append(names, field.Name+"."+name)
+			}
 		}
 	}
 	return names

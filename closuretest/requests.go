@@ -2,10 +2,10 @@ package closuretest
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -48,12 +48,13 @@ type arrival struct {
 	query   string  // parsed when somebody asks
 }
 
-// number gives the next request its id.
+// number gives the next request its id: a UUID, which the client's texts and logs
+// show.
 func (l *requestLog) number() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count++
-	return "req_" + strconv.FormatUint(l.base+l.count, 36)
+	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", l.base>>32, l.base>>16&0xffff, l.base>>4&0xfff, l.base&0xfff, l.count)
 }
 
 func (l *requestLog) add(a arrival) {

@@ -322,6 +322,28 @@ func TestPrivacy(t *testing.T) {
 	}
 }
 
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// A server may call a request by a patient's name.
+func TestRequestIDsOfOtherShapesAreNotReported(t *testing.T) {
+	t.Parallel()
+	backend := newBackend()
+	hostile := roundTripFunc(func(*http.Request) (*http.Response, error) {
+		header := http.Header{"X-Request-Id": {"Trisha_Pandit"}, "Retry-After": {"0"}}
+		return &http.Response{StatusCode: http.StatusConflict, Header: header, Body: http.NoBody}, nil
+	})
+	client := closuretest.New().Client(backend.option(), closure.WithHTTPClient(&http.Client{Transport: hostile}))
+	if err := findTrisha(t.Context(), client); err == nil {
+		t.Fatal("want an error")
+	}
+	text := backend.text(t)
+	if !strings.Contains(text, "(unprintable)") || strings.Contains(text, "Trisha") {
+		t.Errorf("reported:\n%s", text)
+	}
+}
+
 // Without options the global providers are used, which report nothing unless
 // they are set.
 func TestDefaults(t *testing.T) {

@@ -23,6 +23,10 @@ type Cause struct {
 	all  error // for Is, which hands out nothing
 }
 
+// NewCause is the cause of a call that the end of its context, or err, ended
+// before anything was sent.
+func NewCause(ctx context.Context, err error) *Cause { return newCause(ctx, err) }
+
 func newCause(ctx context.Context, err error) *Cause {
 	all := err
 	err = withoutURL(err)
@@ -72,8 +76,10 @@ func kind(ctx context.Context, err error) string {
 		return "context canceled"
 	case errors.Is(err, errRateLimit):
 		return "the client's rate limit leaves no time before the deadline"
-	case ctx.Err() != nil:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return "context deadline exceeded"
+	case ctx.Err() != nil: // a context of the caller's own, whose text nobody knows
+		return "context ended"
 	case errors.Is(err, ErrTooLarge):
 		return "response is too large"
 	case isProxy(err):
