@@ -48,7 +48,7 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 	}
 	params.InsuranceID = cmp.Or(params.InsuranceID, params.Search.InsuranceID)
 	f := &firstBooking{
-		core:      c.core,
+		client:    c,
 		params:    params,
 		opts:      opts,
 		schedules: make(map[ScheduleID]*Schedule),
@@ -62,12 +62,12 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 
 // A firstBooking is one walk of BookFirstAvailable.
 type firstBooking struct {
-	core    *core
+	client  *Client
 	params  BookFirstParams // InsuranceID is the one to check
 	opts    []CallOption
 	patient *Patient
 
-	mu        sync.Mutex // schedules are admitted side by side
+	mu        sync.Mutex // schedules are admitted concurrently
 	schedules map[ScheduleID]*Schedule
 	leftOut   map[ScheduleID]error // why
 }
@@ -76,7 +76,7 @@ func (f *firstBooking) readPatient(ctx context.Context) (err error) {
 	if f.params.InsuranceCheck == SkipInsuranceCheck || f.params.InsuranceID != "" {
 		return nil
 	}
-	f.patient, err = get[Patient](ctx, f.core, opPatientsGet, f.params.PatientID, withoutCapture(f.opts))
+	f.patient, err = f.client.Patients.Get(ctx, f.params.PatientID, withoutCapture(f.opts)...)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (f *firstBooking) readPatient(ctx context.Context) (err error) {
 
 func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 	var failures []error
-	for slot, err := range f.core.search(ctx, f.params.Search, f.admit, f.opts) {
+	for slot, err := range f.client.core.search(ctx, f.params.Search, f.admit, f.opts) {
 		if err != nil {
 			failures = append(failures, err)
 			continue
@@ -118,17 +118,18 @@ func (f *firstBooking) reasons() (reasons []error) {
 }
 
 func (f *firstBooking) bookSlot(ctx context.Context, slot Slot) (*Booking, error) {
-	f.mu.Lock()
-	schedule := f.schedules[slot.ScheduleID]
-	f.mu.Unlock()
-	return f.core.bookInTurn(ctx, BookSlotParams{
+	b := f.client.newSlotBooking(BookSlotParams{
 		ScheduleID:     slot.ScheduleID,
 		PatientID:      f.params.PatientID,
 		StartAt:        slot.StartAt,
 		Duration:       slot.Duration,
 		InsuranceID:    f.params.InsuranceID,
 		InsuranceCheck: f.params.InsuranceCheck,
-	}, background{schedule, f.patient}, f.opts)
+	}, f.opts)
+	f.mu.Lock()
+	b.schedule, b.patient = f.schedules[slot.ScheduleID], f.patient
+	f.mu.Unlock()
+	return b.inTurn(ctx)
 }
 
 func (f *firstBooking) admit(schedule *Schedule) bool {

@@ -116,7 +116,7 @@ func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...Ca
 	if err = cmp.Or(err, params.check()); err != nil {
 		return nil, err
 	}
-	return c.core.bookInTurn(ctx, params, background{}, opts)
+	return c.newSlotBooking(params, opts).inTurn(ctx)
 }
 
 // ResolveBooking settles an attempt whose outcome was unknown, also in another
@@ -127,27 +127,16 @@ func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...Ca
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (*Booking, error) {
-	op := opAppointmentsList
-	cfg, err := c.core.prepare(ctx, op, opts)
-	if err == nil && attempt == (BookingAttempt{}) {
-		return nil, &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
-	}
-	if err = cmp.Or(
-		err,
-		checkID(op, "ScheduleID", attempt.ScheduleID),
-		checkID(op, "PatientID", attempt.PatientID),
-		checkStart(op, attempt.StartAt),
-	); err != nil {
+	cfg, err := c.core.prepare(ctx, opAppointmentsList, opts)
+	if err = cmp.Or(err, attempt.check(cfg)); err != nil {
 		return nil, err
 	}
-	if cfg.assumeLostAfter > 0 && attempt.AttemptedAt.IsZero() {
-		return nil, &InputError{Op: op.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
-	}
 	age := time.Since(attempt.AttemptedAt)
-	seen := c.core.look(ctx, attempt, opts)
+	b := &slotBooking{client: c, attempt: attempt, readOpts: withoutCapture(opts)}
+	seen := b.look(ctx)
 	switch {
 	case seen.appointment != nil:
-		return &Booking{Appointment: *seen.appointment, Recovered: true}, nil
+		return b.confirmed(seen.appointment, true), nil
 	case seen.err == nil && cfg.assumeLostAfter > 0 && age > cfg.assumeLostAfter:
 		return nil, ErrNotBooked
 	default:
@@ -157,92 +146,197 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 
 var errNotShown = errors.New("closure: the API does not show the appointment")
 
-// A background is what is read before a booking, and may be known already.
-type background struct {
+func (a BookingAttempt) check(cfg callConfig) error {
+	op := opAppointmentsList
+	if a == (BookingAttempt{}) {
+		return &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
+	}
+	if err := cmp.Or(
+		checkID(op, "ScheduleID", a.ScheduleID),
+		checkID(op, "PatientID", a.PatientID),
+		checkStart(op, a.StartAt),
+	); err != nil {
+		return err
+	}
+	if cfg.assumeLostAfter > 0 && a.AttemptedAt.IsZero() {
+		return &InputError{Op: op.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
+	}
+	return nil
+}
+
+// A slotBooking is one booking of one slot, from the first read to its ending.
+// BookSlot makes one, BookFirstAvailable one for each slot that it tries.
+type slotBooking struct {
+	client   *Client
+	params   BookSlotParams
+	opts     []CallOption // of the write
+	readOpts []CallOption
+	attempt  BookingAttempt
+	place    *place
+
+	// What was read for it or was known before; nil: it does not have to be.
 	schedule *Schedule
 	patient  *Patient
+	slots    []Slot
 }
 
-func (b background) booking(appointment Appointment, recovered bool) *Booking {
-	return &Booking{Appointment: appointment, Schedule: b.schedule, Patient: b.patient, Recovered: recovered}
+func (c *Client) newSlotBooking(params BookSlotParams, opts []CallOption) *slotBooking {
+	return &slotBooking{
+		client:   c,
+		params:   params,
+		opts:     opts,
+		readOpts: withoutCapture(opts),
+		attempt: BookingAttempt{
+			ScheduleID: params.ScheduleID,
+			PatientID:  params.PatientID,
+			StartAt:    params.StartAt,
+			Duration:   params.Duration,
+		},
+	}
 }
 
-// bookInTurn books when no other call for the same thing is under way, or takes
+func (b *slotBooking) confirmed(appointment *Appointment, recovered bool) *Booking {
+	return &Booking{Appointment: *appointment, Schedule: b.schedule, Patient: b.patient, Recovered: recovered}
+}
+
+// inTurn books when no other call for the same thing is under way, or takes
 // over what that one found.
-func (c *core) bookInTurn(ctx context.Context, params BookSlotParams, known background, opts []CallOption) (booking *Booking, err error) {
-	place, err := c.turns.take(ctx, newBookingKey(params))
+func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) {
+	b.place, err = b.client.core.turns.take(ctx, newBookingKey(b.params))
 	if err != nil {
 		return nil, err
 	}
-	// Deferred, for an observer may panic: the others must not wait for ever.
-	defer func() { place.done(booking, err) }()
-	return c.bookAfter(ctx, place, params, known, opts)
-}
-
-func (c *core) bookAfter(ctx context.Context, p *place, params BookSlotParams, known background, opts []CallOption) (*Booking, error) {
-	booking, unknown := p.before()
+	// Deferred because an observer may panic: the others must not wait for ever.
+	defer func() { b.place.done(booking, err) }()
+	earlier, unknown := b.place.before()
 	switch {
 	case unknown != nil:
 		// To send now would be to send again. The others can look, too.
-		p.pass()
-		return c.settle(ctx, unknown.Attempt, unknown.Err, known, opts)
-	case booking != nil:
-		shared := *booking
-		shared.Schedule, shared.Patient = clone(booking.Schedule), clone(booking.Patient)
+		b.place.pass()
+		b.attempt = unknown.Attempt
+		return b.readBack(ctx, unknown.Err)
+	case earlier != nil:
+		shared := *earlier
+		shared.Schedule, shared.Patient = clone(earlier.Schedule), clone(earlier.Patient)
 		shared.Recovered = true
 		return &shared, nil
 	default:
-		return c.book(ctx, p, params, known, opts)
+		return b.book(ctx)
 	}
 }
 
-// book is one booking: read, decide, send, settle.
-func (c *core) book(ctx context.Context, p *place, params BookSlotParams, known background, opts []CallOption) (*Booking, error) {
-	attempt := BookingAttempt{
-		ScheduleID: params.ScheduleID,
-		PatientID:  params.PatientID,
-		StartAt:    params.StartAt,
-		Duration:   params.Duration,
+// book reads, decides and sends.
+func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
+	own, err := b.readFirst(ctx)
+	if own != nil {
+		return b.confirmed(own, true), nil
 	}
-	read := c.readBefore(ctx, params, attempt, known, opts)
-	if read.own != nil {
-		return read.booking(*read.own, true), nil
+	if err == nil {
+		err = b.refusal()
 	}
-	if err := read.refusal(params); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if attempt.Duration == 0 {
-		open, found := slotAt(read.slots, attempt.StartAt)
+	if b.attempt.Duration == 0 {
+		open, found := slotAt(b.slots, b.attempt.StartAt)
 		if !found {
-			return c.notOffered(ctx, attempt, read.background, opts)
+			return b.notOffered(ctx)
 		}
-		attempt.Duration = open.Duration
+		b.attempt.Duration = open.Duration
 	}
-	return c.send(ctx, p, attempt, read.background, opts)
+	return b.send(ctx)
 }
 
-// send makes the one request that books, and settles what came of it.
-func (c *core) send(ctx context.Context, p *place, attempt BookingAttempt, known background, opts []CallOption) (*Booking, error) {
-	attempt.AttemptedAt = time.Now()
-	p.sending(attempt)
-	service := AppointmentsService{c}
-	made, err := service.Create(ctx, AppointmentCreateParams{
-		ScheduleID: attempt.ScheduleID,
-		PatientID:  attempt.PatientID,
-		StartAt:    attempt.StartAt,
-		Duration:   attempt.Duration,
-	}, opts...)
-	// Before it left, the request may have waited: for the rate limit, or after a 429.
-	attempt.AttemptedAt = time.Now()
+// readFirst reads concurrently all that a booking needs to know: own is the
+// booking if it is there already, err that of whichever read failed.
+func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err error) {
+	var list, schedule, patient, slots error
+	// Not an errgroup: what one read says matters even if another fails.
+	var group sync.WaitGroup
+	group.Go(func() { own, list = b.findAppointment(ctx) })
+	if b.schedule == nil {
+		group.Go(func() {
+			b.schedule, schedule = b.client.Schedules.Get(ctx, b.params.ScheduleID, b.readOpts...)
+		})
+	}
+	if b.patient == nil && b.params.InsuranceCheck != SkipInsuranceCheck && b.params.InsuranceID == "" {
+		group.Go(func() {
+			b.patient, patient = b.client.Patients.Get(ctx, b.params.PatientID, b.readOpts...)
+		})
+	}
+	if b.params.Duration == 0 {
+		group.Go(func() {
+			b.slots, slots = b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
+		})
+	}
+	group.Wait()
+	if errors.Is(list, errNoList) {
+		list = nil
+	}
+	return own, cmp.Or(list, schedule, patient, slots)
+}
+
+// refusal is why the booking must not be sent.
+func (b *slotBooking) refusal() error {
 	switch {
-	case err == nil && attempt.made(*made):
-		return known.booking(*made, false), nil
+	case !b.schedule.Bookable():
+		return ErrNotBookable
+	case b.params.InsuranceCheck == SkipInsuranceCheck:
+		return nil
+	case b.params.InsuranceID == "":
+		return checkInsurance(b.schedule, b.patient.Insurance.ID, b.params.InsuranceCheck)
+	default:
+		return checkInsurance(b.schedule, b.params.InsuranceID, b.params.InsuranceCheck)
+	}
+}
+
+func checkInsurance(schedule *Schedule, id InsuranceID, check InsuranceCheck) error {
+	status := schedule.CheckInsurance(id)
+	if status == InsuranceAccepted || status == InsuranceUnknown && check == AllowUnknown {
+		return nil
+	}
+	accepted := make([]InsuranceID, len(schedule.Insurances))
+	for i, ref := range schedule.Insurances {
+		accepted[i] = ref.ID
+	}
+	return &InsuranceError{InsuranceID: id, Accepted: accepted, Status: status}
+}
+
+// notOffered ends a booking of a slot that isn't open, unless what closed it is
+// the booking itself: it may have come between the concurrent reads.
+func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
+	own, err := b.findAppointment(ctx)
+	switch {
+	case own != nil:
+		return b.confirmed(own, true), nil
+	case err != nil && !errors.Is(err, errNoList):
+		return nil, err
+	default:
+		return nil, ErrSlotUnavailable
+	}
+}
+
+// send makes the one request that books, and says what came of it.
+func (b *slotBooking) send(ctx context.Context) (*Booking, error) {
+	b.attempt.AttemptedAt = time.Now()
+	b.place.sending(b.attempt)
+	made, err := b.client.Appointments.Create(ctx, AppointmentCreateParams{
+		ScheduleID: b.attempt.ScheduleID,
+		PatientID:  b.attempt.PatientID,
+		StartAt:    b.attempt.StartAt,
+		Duration:   b.attempt.Duration,
+	}, b.opts...)
+	// Before it left, the request may have waited: for the rate limit, or after a 429.
+	b.attempt.AttemptedAt = time.Now()
+	switch {
+	case err == nil && b.attempt.made(*made):
+		return b.confirmed(made, false), nil
 	case err == nil:
-		return c.settle(ctx, attempt, errOther, known, opts)
+		return b.readBack(ctx, errOther)
 	case OutcomeOf(err) == OutcomeUnknown:
-		return c.settle(ctx, attempt, err, known, opts)
+		return b.readBack(ctx, err)
 	case looksTaken(err):
-		return c.classify(ctx, attempt, err, known, opts)
+		return b.explain(ctx, err)
 	default:
 		return nil, err
 	}
@@ -259,108 +353,43 @@ func looksTaken(err error) bool {
 		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrForbidden) && !errors.Is(err, ErrRateLimited)
 }
 
-// A readBefore is what the API says before a booking.
-type readBefore struct {
-	background
-	own   *Appointment // the booking, there already
-	slots []Slot       // read if no duration is given
-	err   error        // of whichever read failed
-}
-
-// readBefore reads all that a booking needs to know, side by side.
-func (c *core) readBefore(ctx context.Context, params BookSlotParams, attempt BookingAttempt, known background, opts []CallOption) readBefore {
-	read := readBefore{background: known}
-	var own, schedule, patient, slots error
-	// Not an errgroup: what one read says matters even if another fails.
-	var group sync.WaitGroup
-	group.Go(func() { read.own, own = c.findAppointment(ctx, attempt, opts) })
-	if known.schedule == nil {
-		group.Go(func() {
-			read.schedule, schedule = get[Schedule](ctx, c, opSchedulesGet, params.ScheduleID, withoutCapture(opts))
-		})
+// explain says what a rejection means, by evidence.
+func (b *slotBooking) explain(ctx context.Context, rejection error) (*Booking, error) {
+	seen := b.look(ctx)
+	if seen.gone() {
+		// As in notOffered: the slot may have been closed by the booking itself.
+		seen.appointment, seen.err = b.findAppointment(ctx)
 	}
-	if known.patient == nil && params.InsuranceCheck != SkipInsuranceCheck && params.InsuranceID == "" {
-		group.Go(func() {
-			read.patient, patient = get[Patient](ctx, c, opPatientsGet, params.PatientID, withoutCapture(opts))
-		})
-	}
-	if params.Duration == 0 {
-		group.Go(func() { read.slots, slots = c.slotsAround(ctx, attempt.ScheduleID, attempt.StartAt, opts) })
-	}
-	group.Wait()
-	if errors.Is(own, errNoList) {
-		own = nil
-	}
-	read.err = cmp.Or(own, schedule, patient, slots)
-	return read
-}
-
-// refusal is why the booking must not be sent.
-func (r readBefore) refusal(params BookSlotParams) error {
 	switch {
-	case r.err != nil:
-		return r.err
-	case !r.schedule.Bookable():
-		return ErrNotBookable
-	case params.InsuranceCheck == SkipInsuranceCheck:
-		return nil
-	case params.InsuranceID == "":
-		return checkInsurance(r.schedule, r.patient.Insurance.ID, params.InsuranceCheck)
+	case seen.appointment != nil:
+		return b.confirmed(seen.appointment, true), nil
+	case seen.gone():
+		return nil, because(ErrSlotUnavailable, rejection)
 	default:
-		return checkInsurance(r.schedule, params.InsuranceID, params.InsuranceCheck)
+		return nil, rejection
 	}
 }
 
-func checkInsurance(schedule *Schedule, id InsuranceID, check InsuranceCheck) error {
-	status := schedule.CheckInsurance(id)
-	if status == InsuranceAccepted || status == InsuranceUnknown && check == AllowUnknown {
-		return nil
+// readBack looks for an appointment that may have been made until it shows, the
+// time is up, or the API turns out to have no list to look at. That it doesn't
+// show is no evidence that it isn't there.
+func (b *slotBooking) readBack(ctx context.Context, cause error) (*Booking, error) {
+	unknown := &OutcomeUnknownError{Attempt: b.attempt, Err: cause}
+	var found *Booking
+	keepLooking(ctx, func(ctx context.Context) bool {
+		seen := b.look(ctx)
+		if seen.appointment != nil {
+			found = b.confirmed(seen.appointment, true)
+		}
+		if seen.slotOpen != nil {
+			unknown.SlotOpen = seen.slotOpen
+		}
+		return found != nil || errors.Is(seen.err, errNoList)
+	})
+	if found != nil {
+		return found, nil
 	}
-	accepted := make([]InsuranceID, len(schedule.Insurances))
-	for i, ref := range schedule.Insurances {
-		accepted[i] = ref.ID
-	}
-	return &InsuranceError{InsuranceID: id, Accepted: accepted, Status: status}
-}
-
-// errNoList is an API without the list of appointments, which is inferred.
-var errNoList = errors.New("closure: the API does not list appointments")
-
-// findAppointment looks for the appointment among the patient's on the schedule.
-func (c *core) findAppointment(ctx context.Context, attempt BookingAttempt, opts []CallOption) (*Appointment, error) {
-	service := AppointmentsService{c}
-	appointments, err := service.List(ctx, AppointmentListParams{PatientID: attempt.PatientID, ScheduleID: attempt.ScheduleID}, withoutCapture(opts)...)
-	if noSuchCall(err) {
-		return nil, because(errNoList, err)
-	}
-	if i := slices.IndexFunc(appointments, attempt.made); i >= 0 {
-		return &appointments[i], nil
-	}
-	return nil, err
-}
-
-// noSuchCall reports whether the API may lack a call, which is inferred.
-func noSuchCall(err error) bool {
-	e, ok := errors.AsType[*APIError](err)
-	return ok && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed)
-}
-
-// slotsAround asks for more than the one instant: how the API treats the ends
-// of a range is inferred.
-func (c *core) slotsAround(ctx context.Context, schedule ScheduleID, start time.Time, opts []CallOption) ([]Slot, error) {
-	service := AvailabilitiesService{c}
-	return service.List(ctx, schedule, AvailabilityListParams{
-		From: start.Add(-time.Hour),
-		To:   start.Add(time.Hour),
-	}, withoutCapture(opts)...)
-}
-
-func slotAt(slots []Slot, start time.Time) (slot Slot, found bool) {
-	i := slices.IndexFunc(slots, func(s Slot) bool { return s.StartAt.Equal(start) && s.Duration > 0 })
-	if i < 0 {
-		return Slot{}, false
-	}
-	return slots[i], true
+	return nil, unknown
 }
 
 // A sighting is what one look at the API showed of an attempt.
@@ -376,92 +405,78 @@ func (s sighting) gone() bool {
 	return s.appointment == nil && (s.err == nil || errors.Is(s.err, errNoList)) && s.slotOpen != nil && !*s.slotOpen
 }
 
-// look reads the patient's appointments and the open slots, side by side.
-func (c *core) look(ctx context.Context, attempt BookingAttempt, opts []CallOption) sighting {
+// look reads the patient's appointments and the open slots concurrently.
+func (b *slotBooking) look(ctx context.Context) sighting {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var s sighting
+	var seen sighting
 	var group sync.WaitGroup
 	group.Go(func() {
-		if slots, err := c.slotsAround(ctx, attempt.ScheduleID, attempt.StartAt, opts); err == nil {
-			_, open := slotAt(slots, attempt.StartAt)
-			s.slotOpen = &open
+		slots, err := b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
+		if err == nil {
+			_, open := slotAt(slots, b.attempt.StartAt)
+			seen.slotOpen = &open
 		}
 	})
-	s.appointment, s.err = c.findAppointment(ctx, attempt, opts)
-	if s.appointment != nil {
+	seen.appointment, seen.err = b.findAppointment(ctx)
+	if seen.appointment != nil {
 		cancel() // the slots don't matter any more
 	}
 	group.Wait()
-	return s
+	return seen
 }
 
-// notOffered ends a booking of a slot that isn't open, unless what closed it is
-// the booking itself: it may have come between the reads that ran side by side.
-func (c *core) notOffered(ctx context.Context, attempt BookingAttempt, known background, opts []CallOption) (*Booking, error) {
-	own, err := c.findAppointment(ctx, attempt, opts)
-	switch {
-	case own != nil:
-		return known.booking(*own, true), nil
-	case err != nil && !errors.Is(err, errNoList):
-		return nil, err
-	default:
-		return nil, ErrSlotUnavailable
+// errNoList is an API without the list of appointments, which is inferred.
+var errNoList = errors.New("closure: the API does not list appointments")
+
+// findAppointment looks for the appointment among the patient's on the schedule.
+func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error) {
+	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
+		PatientID:  b.attempt.PatientID,
+		ScheduleID: b.attempt.ScheduleID,
+	}, b.readOpts...)
+	if noSuchCall(err) {
+		return nil, because(errNoList, err)
 	}
+	if i := slices.IndexFunc(appointments, b.attempt.made); i >= 0 {
+		return &appointments[i], nil
+	}
+	return nil, err
 }
 
-// classify says what a rejection means, by evidence.
-func (c *core) classify(ctx context.Context, attempt BookingAttempt, rejection error, known background, opts []CallOption) (*Booking, error) {
-	seen := c.look(ctx, attempt, opts)
-	if seen.gone() {
-		// As in notOffered: the slot may have been closed by the booking itself.
-		seen.appointment, seen.err = c.findAppointment(ctx, attempt, opts)
+// noSuchCall reports whether the API may lack a call, which is inferred.
+func noSuchCall(err error) bool {
+	e, ok := errors.AsType[*APIError](err)
+	return ok && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed)
+}
+
+// around lists more than the one instant: how the API treats the ends of a range
+// is inferred.
+func (s *AvailabilitiesService) around(ctx context.Context, id ScheduleID, start time.Time, opts []CallOption) ([]Slot, error) {
+	return s.List(ctx, id, AvailabilityListParams{From: start.Add(-time.Hour), To: start.Add(time.Hour)}, opts...)
+}
+
+func slotAt(slots []Slot, start time.Time) (slot Slot, found bool) {
+	i := slices.IndexFunc(slots, func(s Slot) bool { return s.StartAt.Equal(start) && s.Duration > 0 })
+	if i < 0 {
+		return Slot{}, false
 	}
-	switch {
-	case seen.appointment != nil:
-		return known.booking(*seen.appointment, true), nil
-	case seen.gone():
-		return nil, because(ErrSlotUnavailable, rejection)
-	default:
-		return nil, rejection
-	}
+	return slots[i], true
 }
 
 const (
-	settleFor   = 10 * time.Second
-	lookFor     = 3 * time.Second // so that one read that hangs doesn't use up the time
+	lookFor     = 10 * time.Second
+	oneLookFor  = 3 * time.Second // so that one read that hangs doesn't use up the time
 	minLookWait = 250 * time.Millisecond
 	maxLookWait = 2 * time.Second
 )
 
-// settle looks for an appointment that may have been made until it shows, the
-// time is up, or the API turns out to have no list to look at. That it doesn't
-// show is no evidence that it isn't there.
-func (c *core) settle(ctx context.Context, attempt BookingAttempt, cause error, known background, opts []CallOption) (*Booking, error) {
-	unknown := &OutcomeUnknownError{Attempt: attempt, Err: cause}
-	var found *Booking
-	keepLooking(ctx, func(ctx context.Context) bool {
-		s := c.look(ctx, attempt, opts)
-		if s.appointment != nil {
-			found = known.booking(*s.appointment, true)
-		}
-		if s.slotOpen != nil {
-			unknown.SlotOpen = s.slotOpen
-		}
-		return found != nil || errors.Is(s.err, errNoList)
-	})
-	if found != nil {
-		return found, nil
-	}
-	return nil, unknown
-}
-
 // keepLooking calls look, with growing pauses, until it is done or the time is up.
 func keepLooking(ctx context.Context, look func(context.Context) (done bool)) {
-	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	for wait := minLookWait; ctx.Err() == nil; wait = min(2*wait, maxLookWait) {
-		lookCtx, cancelLook := context.WithTimeout(ctx, lookFor)
+		lookCtx, cancelLook := context.WithTimeout(ctx, oneLookFor)
 		done := look(lookCtx)
 		cancelLook()
 		if done || !sleep(ctx, wait) {

@@ -21,9 +21,9 @@ import (
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
 	change := &change{
-		core: c.core,
-		id:   id,
-		opts: opts,
+		client:   c,
+		id:       id,
+		readOpts: withoutCapture(opts),
 		wished: func(a Appointment) bool {
 			return a.StartAt.Equal(params.StartAt) && a.Status != AppointmentCancelled &&
 				(params.Duration == 0 || a.Duration == params.Duration)
@@ -32,7 +32,7 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 		duration: params.Duration,
 	}
 	changed, err := c.Appointments.Reschedule(ctx, id, params, opts...)
-	return change.settle(ctx, changed, err)
+	return change.conclude(ctx, changed, err)
 }
 
 // CancelBooking cancels an appointment; cancelling one that is cancelled
@@ -44,28 +44,28 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {
 	change := &change{
-		core:   c.core,
-		id:     id,
-		opts:   opts,
-		wished: func(a Appointment) bool { return a.Status == AppointmentCancelled },
+		client:   c,
+		id:       id,
+		readOpts: withoutCapture(opts),
+		wished:   func(a Appointment) bool { return a.Status == AppointmentCancelled },
 	}
 	changed, err := c.Appointments.Cancel(ctx, id, opts...)
-	return change.settle(ctx, changed, err)
+	return change.conclude(ctx, changed, err)
 }
 
 // A change is one write to an appointment that exists.
 type change struct {
-	core   *core
-	id     AppointmentID
-	opts   []CallOption
-	wished func(Appointment) bool
+	client   *Client
+	id       AppointmentID
+	readOpts []CallOption
+	wished   func(Appointment) bool
 
 	start    time.Time // to move it to; zero: it is cancelled
 	duration Minutes   // zero: it keeps its own
 }
 
-// settle says what came of the write.
-func (c *change) settle(ctx context.Context, changed *Appointment, err error) (*Appointment, error) {
+// conclude says what came of the write.
+func (c *change) conclude(ctx context.Context, changed *Appointment, err error) (*Appointment, error) {
 	switch {
 	case err == nil && c.wished(*changed):
 		return changed, nil
@@ -74,7 +74,7 @@ func (c *change) settle(ctx context.Context, changed *Appointment, err error) (*
 	case OutcomeOf(err) == OutcomeUnknown:
 		return c.readBack(ctx, err)
 	case looksTaken(err):
-		return c.classify(ctx, err)
+		return c.explain(ctx, err)
 	default:
 		return nil, err
 	}
@@ -97,15 +97,15 @@ func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error
 
 // read reads the appointment.
 func (c *change) read(ctx context.Context) (*Appointment, error) {
-	current, err := get[Appointment](ctx, c.core, opAppointmentsGet, c.id, withoutCapture(c.opts))
+	current, err := c.client.Appointments.Get(ctx, c.id, c.readOpts...)
 	if err == nil && current.ID != c.id {
 		return nil, errOther
 	}
 	return current, err
 }
 
-// classify says what a rejection means, by evidence.
-func (c *change) classify(ctx context.Context, rejection error) (*Appointment, error) {
+// explain says what a rejection means, by evidence.
+func (c *change) explain(ctx context.Context, rejection error) (*Appointment, error) {
 	current, err := c.read(ctx)
 	switch {
 	case err != nil:
@@ -115,7 +115,7 @@ func (c *change) classify(ctx context.Context, rejection error) (*Appointment, e
 	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status == AppointmentCancelled:
 		return nil, rejection // not about another slot
 	}
-	slots, err := c.core.slotsAround(ctx, current.ScheduleID, c.start, c.opts)
+	slots, err := c.client.Availabilities.around(ctx, current.ScheduleID, c.start, c.readOpts)
 	if err != nil {
 		return nil, rejection
 	}

@@ -17,9 +17,9 @@ var mutants = []mutant{
 	{
 		"sends again after reading back", bookingFile,
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
-		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\tservice := AppointmentsService{c}\n" +
-			"\tmade, err := service.Create(ctx, AppointmentCreateParams{attempt.ScheduleID, attempt.PatientID, attempt.StartAt, attempt.Duration}, opts...)\n" +
-			"\tif err == nil && attempt.made(*made) {\n\t\treturn known.booking(*made, false), nil\n\t}\n\treturn nil, unknown\n",
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n" +
+			"\tmade, err := b.client.Appointments.Create(ctx, AppointmentCreateParams{b.attempt.ScheduleID, b.attempt.PatientID, b.attempt.StartAt, b.attempt.Duration}, b.opts...)\n" +
+			"\tif err == nil && b.attempt.made(*made) {\n\t\treturn b.confirmed(made, false), nil\n\t}\n\treturn nil, unknown\n",
 	},
 	{
 		"reads back for 10 s and trusts it", bookingFile,
@@ -28,7 +28,7 @@ var mutants = []mutant{
 	},
 	{
 		"reads back once and trusts it", bookingFile,
-		"\t\treturn found != nil || errors.Is(s.err, errNoList)\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n",
+		"\t\treturn found != nil || errors.Is(seen.err, errNoList)\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n",
 		"\t\treturn true\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n\tif unknown.SlotOpen != nil && *unknown.SlotOpen {\n\t\treturn nil, ErrNotBooked\n\t}\n",
 	},
 	{
@@ -43,11 +43,11 @@ var mutants = []mutant{
 	},
 	{
 		"skips the read before the POST", bookingFile,
-		"\tgroup.Go(func() { read.own, own = c.findAppointment(ctx, attempt, opts) })\n", "",
+		"\tgroup.Go(func() { own, list = b.findAppointment(ctx) })\n", "",
 	},
 	{
 		"books although the read before failed", bookingFile,
-		"read.err = cmp.Or(own, schedule, patient, slots)", "read.err = cmp.Or(schedule, patient, slots)",
+		"return own, cmp.Or(list, schedule, patient, slots)", "return own, cmp.Or(schedule, patient, slots)",
 	},
 	{
 		"counts a cancelled appointment", bookingFile,
@@ -67,26 +67,26 @@ var mutants = []mutant{
 	},
 	{
 		"trusts an answer that shows another appointment", bookingFile,
-		"case err == nil && attempt.made(*made):", "case err == nil:",
+		"case err == nil && b.attempt.made(*made):", "case err == nil:",
 	},
 	{
 		"hands an unknown outcome on without a token", bookingFile,
-		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn c.settle(ctx, attempt, err, known, opts)\n",
+		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn b.readBack(ctx, err)\n",
 		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn nil, err\n",
 	},
 	{
 		"takes every 4xx for a slot that is taken", bookingFile,
-		"\tcase looksTaken(err):\n\t\treturn c.classify(ctx, attempt, err, known, opts)\n",
+		"\tcase looksTaken(err):\n\t\treturn b.explain(ctx, err)\n",
 		"\tcase looksTaken(err):\n\t\treturn nil, errors.Join(ErrSlotUnavailable, err)\n",
 	},
 	{
 		"says unavailable after a 4xx without looking for its own", bookingFile,
-		"\tcase seen.appointment != nil:\n\t\treturn known.booking(*seen.appointment, true), nil\n\tcase seen.gone():\n",
+		"\tcase seen.appointment != nil:\n\t\treturn b.confirmed(seen.appointment, true), nil\n\tcase seen.gone():\n",
 		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n",
 	},
 	{
 		"says unavailable before the POST without looking again", bookingFile,
-		"\tcase own != nil:\n\t\treturn known.booking(*own, true), nil\n\tcase err != nil && !errors.Is(err, errNoList):", "\tcase err != nil && own == nil && !errors.Is(err, errNoList):",
+		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase err != nil && !errors.Is(err, errNoList):", "\tcase err != nil && own == nil && !errors.Is(err, errNoList):",
 	},
 	{
 		"ResolveBooking says not booked at once", bookingFile,
@@ -122,7 +122,7 @@ var mutants = []mutant{
 	},
 	{
 		"no turns", bookingFile,
-		"c.turns.take(ctx, newBookingKey(params))", "c.turns.take(ctx, bookingKey{start: time.Now().UnixNano()})",
+		"b.client.core.turns.take(ctx, newBookingKey(b.params))", "b.client.core.turns.take(ctx, bookingKey{start: time.Now().UnixNano()})",
 	},
 	{
 		"a follower sends although its leader's outcome is unknown", bookingFile,
