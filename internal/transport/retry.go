@@ -33,13 +33,14 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 func (x *exchange) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait }
 
 // retryable reports whether the last attempt may be repeated. A write may only if
-// nothing left this machine, or if the API said that it did nothing.
+// provably nothing of it was carried out: no answer proves that, because a gateway
+// on the way may have made it up after the API had done its work.
 func (x *exchange) retryable(err error) bool {
 	if err != nil {
 		return !final(err) && !x.answer.MaybeSent
 	}
 	if x.call.writes() {
-		return x.answer.StatusCode == http.StatusTooManyRequests
+		return false
 	}
 	switch x.answer.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
