@@ -33,7 +33,10 @@ func (p BookFirstParams) check() error {
 // are left out. A slot that turns out to be taken ([ErrSlotUnavailable]) is
 // passed over; any other error ends the walk, an unknown outcome
 // ([*OutcomeUnknownError]) above all: the next slot could be a second
-// appointment. Each schedule and the patient are read once.
+// appointment. Each schedule and the patient are read once. Of the slots at
+// one start the shortest comes first, so set Search.MinDuration where that is too
+// short; a slot that states no duration is booked without one. A slot whose start
+// is no whole millisecond is passed over: it can't be named to the API exactly.
 //
 // No slot is [ErrNoSlot], joined with why where every schedule was left out, or
 // the errors of the schedules that couldn't be searched. Calling it again books
@@ -42,7 +45,7 @@ func (p BookFirstParams) check() error {
 // The calls and sources are those of [AvailabilitiesService.Search] and
 // [Client.BookSlot].
 func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (*Booking, error) {
-	_, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
+	cfg, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
 	if err = cmp.Or(err, params.check()); err != nil {
 		return nil, err
 	}
@@ -50,6 +53,7 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 	f := &firstBooking{
 		client:    c,
 		params:    params,
+		cfg:       cfg,
 		opts:      opts,
 		schedules: make(map[ScheduleID]*Schedule),
 		leftOut:   make(map[ScheduleID]error),
@@ -64,6 +68,7 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 type firstBooking struct {
 	client  *Client
 	params  BookFirstParams // InsuranceID is the one to check
+	cfg     callConfig
 	opts    []CallOption
 	patient *Patient
 
@@ -94,6 +99,9 @@ func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 			failures = append(failures, err)
 			continue
 		}
+		if !askable(slot) {
+			continue
+		}
 		booking, err := f.bookSlot(ctx, slot)
 		if OutcomeOf(err) == OutcomeUnknown || !errors.Is(err, ErrSlotUnavailable) {
 			return booking, err
@@ -103,6 +111,12 @@ func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 		return nil, because(ErrNoSlot, allOf(reasons))
 	}
 	return nil, noSlot(failures)
+}
+
+// askable reports whether a request can name the slot: to the millisecond, and
+// with a duration that there can be.
+func askable(slot Slot) bool {
+	return checkStart(opAppointmentsCreate, slot.StartAt) == nil && slot.Duration.valid()
 }
 
 // reasons are why schedules were left out, each once, in the caller's order.
@@ -125,9 +139,9 @@ func (f *firstBooking) bookSlot(ctx context.Context, slot Slot) (*Booking, error
 		Duration:       slot.Duration,
 		InsuranceID:    f.params.InsuranceID,
 		InsuranceCheck: f.params.InsuranceCheck,
-	}, f.opts)
+	}, f.cfg, f.opts)
 	f.mu.Lock()
-	b.schedule, b.patient = f.schedules[slot.ScheduleID], f.patient
+	b.schedule, b.patient, b.slots = f.schedules[slot.ScheduleID], f.patient, []Slot{slot}
 	f.mu.Unlock()
 	return b.inTurn(ctx)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,7 +27,7 @@ type BookSlotParams struct {
 	ScheduleID     ScheduleID
 	PatientID      PatientID
 	StartAt        time.Time      // an open slot's start; whole milliseconds
-	Duration       Minutes        // zero: the open slot's own
+	Duration       Minutes        // zero: the open slot's own, if there is only one
 	InsuranceID    InsuranceID    // the insurance to check; zero: the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
 }
@@ -68,67 +70,98 @@ type BookingAttempt struct {
 	ScheduleID  ScheduleID `json:"schedule_id"`
 	PatientID   PatientID  `json:"patient_id"`
 	StartAt     time.Time  `json:"start_at"`
-	Duration    Minutes    `json:"duration"`
-	AttemptedAt time.Time  `json:"attempted_at"` // when the request had left, at the latest; by this machine's clock
+	Duration    Minutes    `json:"duration"`       // zero: it was left to the API
+	AttemptedAt time.Time  `json:"attempted_at"`   // when the request had left, at the latest; by this machine's clock
+	Mode        Mode       `json:"mode,omitempty"` // of the client that made it; empty: not known
 }
 
-// made reports whether the appointment is the one that was attempted. Anything
-// but a cancelled one counts: a status this version doesn't know is no reason
-// to book again.
-func (a BookingAttempt) made(appointment Appointment) bool {
+// matches reports whether the appointment is for what was attempted, whatever
+// its status.
+func (a BookingAttempt) matches(appointment Appointment) bool {
 	return appointment.ID != "" &&
 		appointment.PatientID == a.PatientID &&
 		appointment.ScheduleID == a.ScheduleID &&
-		appointment.StartAt.Equal(a.StartAt) &&
-		appointment.Status != AppointmentCancelled
+		appointment.StartAt.Equal(a.StartAt)
 }
+
+// made reports whether the appointment is the one that was attempted, and stands.
+func (a BookingAttempt) made(appointment Appointment) bool {
+	return a.matches(appointment) && appointment.Status.stands()
+}
+
+// stands reports whether the status says that there is an appointment.
+func (s AppointmentStatus) stands() bool {
+	return s == AppointmentScheduled || s == AppointmentRescheduled
+}
+
+// gone reports whether the status says that there is none any more, in either
+// spelling. Any other status says neither: this version doesn't know it.
+func (s AppointmentStatus) gone() bool {
+	return s == AppointmentCancelled || s == "canceled"
+}
+
+// errDoubtful is an appointment that neither stands nor is gone.
+var errDoubtful = errors.New("closure: the API shows the appointment with a status that this version does not know")
 
 // BookSlot books an open slot and ends in one of three ways: a [Booking]; an
 // error that says why there is none; or an [*OutcomeUnknownError], whose Attempt
-// [Client.ResolveBooking] settles later. The request to book is sent at most
-// once, unless it provably never left this machine or was answered 429.
+// [Client.ResolveBooking] settles later.
 //
-// It first reads, side by side: the schedule; the patient, if the insurance to
+// It first reads, concurrently: the schedule; the patient, if the insurance to
 // check isn't given; the patient's appointments on the schedule; and the open
 // slots around the start, if no duration is given. If the patient has this
 // start already, that is the booking, Recovered. Otherwise it ends, with nothing
 // sent, in [ErrNotBookable], [*InsuranceError], [ErrSlotUnavailable] or the
-// error of a read, or it books.
+// error of a read, or it books. Without a duration, a start that is open for
+// several is an [*InputError] that names them; a slot that states none is booked
+// without one, unless another slot at that start states one.
 //
-// After a rejection that leaves open who has the slot it looks again: the
-// patient's own is Recovered; a slot that is gone is [ErrSlotUnavailable] joined
-// with the [*APIError]; else it is the APIError. After a failure that leaves the
-// outcome open it reads back for up to 10 s or until the context ends.
+// After a rejection, whatever its status, it looks again, because the answer may
+// be a gateway's and come after the API has booked: the patient's own is
+// Recovered; a list of appointments that can't be read leaves the outcome
+// unknown; a slot that is gone is [ErrSlotUnavailable] joined with the
+// [*APIError]; else it is the APIError. After a failure that leaves the outcome
+// open it reads back for up to 10 s or until the context ends.
+//
+// The request to book is sent again only if the one before provably never left
+// this machine, or was answered 429 and the look after that shows no booking:
+// within the [RetryPolicy] and the context's deadline.
+//
+// An appointment counts as booked with the status scheduled or rescheduled, and
+// as not there if it is cancelled. With any other status the outcome is unknown,
+// also before anything is sent: read its status ([AppointmentsService.List]) and
+// take it for what it means, or cancel it and book again.
 //
 // Concurrent calls through one Client for the same patient, schedule and start
-// take turns and share one booking. What protects several processes from each
-// other is that a slot can be taken once. It is safe to call again after an error
-// whose [OutcomeOf] is [OutcomeNotSent] or [OutcomeRejected]; after
-// [OutcomeUnknown], settle the attempt first. An appointment that is there is the
-// booking whatever its duration.
+// take turns and share one booking; each has a copy of its own. What protects
+// several processes from each other is that a slot can be taken once. It is safe
+// to call again after an error whose [OutcomeOf] is [OutcomeNotSent] or
+// [OutcomeRejected]; after [OutcomeUnknown], settle the attempt first. An
+// appointment that is there is the booking whatever its duration.
 //
 // GET /schedules/{id} (source: guide), GET /patients/{id}, GET /appointments and
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:
 // guide). An API without the list of appointments (404 or 405 on it) is booked
-// without reading back.
+// without looking, and a rejection counts only in the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (*Booking, error) {
-	_, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
+	cfg, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
 	if err = cmp.Or(err, params.check()); err != nil {
 		return nil, err
 	}
-	return c.newSlotBooking(params, opts).inTurn(ctx)
+	return c.newSlotBooking(params, cfg, opts).inTurn(ctx)
 }
 
 // ResolveBooking settles an attempt whose outcome was unknown, also in another
 // process. It looks once and never books: an appointment that is there is a
 // Booking, Recovered, without Schedule and Patient; else the outcome is still
 // unknown, an [*OutcomeUnknownError], or, with [AssumeLostAfter], [ErrNotBooked].
-// It is safe to call again, and should be, later: a booking can appear late.
+// It is safe to call again, and should be, later: a booking can appear late. An
+// attempt of the other mode, live or test, is refused: this key can't see it.
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (*Booking, error) {
 	cfg, err := c.core.prepare(ctx, opAppointmentsList, opts)
-	if err = cmp.Or(err, attempt.check(cfg)); err != nil {
+	if err = cmp.Or(err, attempt.check(c.core.mode, cfg)); err != nil {
 		return nil, err
 	}
 	age := time.Since(attempt.AttemptedAt)
@@ -146,7 +179,7 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 
 var errNotShown = errors.New("closure: the API does not show the appointment")
 
-func (a BookingAttempt) check(cfg callConfig) error {
+func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
 	op := opAppointmentsList
 	if a == (BookingAttempt{}) {
 		return &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
@@ -158,6 +191,9 @@ func (a BookingAttempt) check(cfg callConfig) error {
 	); err != nil {
 		return err
 	}
+	if a.Mode != "" && a.Mode != mode {
+		return &InputError{Op: op.name(), Field: "Mode", Reason: "is not that of the client's key"}
+	}
 	if cfg.assumeLostAfter > 0 && a.AttemptedAt.IsZero() {
 		return &InputError{Op: op.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
 	}
@@ -167,32 +203,41 @@ func (a BookingAttempt) check(cfg callConfig) error {
 // A slotBooking is one booking of one slot, from the first read to its ending.
 // BookSlot makes one, BookFirstAvailable one for each slot that it tries.
 type slotBooking struct {
-	client   *Client
-	params   BookSlotParams
-	opts     []CallOption // of the write
-	readOpts []CallOption
-	attempt  BookingAttempt
-	place    *place
+	client      *Client
+	params      BookSlotParams
+	maxAttempts int          // of the write
+	opts        []CallOption // of the write
+	readOpts    []CallOption
+	attempt     BookingAttempt
+	place       *place
 
 	// What was read for it or was known before; nil: it does not have to be.
 	schedule *Schedule
 	patient  *Patient
 	slots    []Slot
+	noList   bool // the API turned out to have no list of appointments
 }
 
-func (c *Client) newSlotBooking(params BookSlotParams, opts []CallOption) *slotBooking {
+func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []CallOption) *slotBooking {
 	return &slotBooking{
-		client:   c,
-		params:   params,
-		opts:     opts,
-		readOpts: withoutCapture(opts),
+		client:      c,
+		params:      params,
+		maxAttempts: cfg.maxAttempts,
+		opts:        opts,
+		readOpts:    withoutCapture(opts),
 		attempt: BookingAttempt{
 			ScheduleID: params.ScheduleID,
 			PatientID:  params.PatientID,
 			StartAt:    params.StartAt,
 			Duration:   params.Duration,
+			Mode:       c.core.mode,
 		},
 	}
+}
+
+// unknown is the ending of a booking that may have been made.
+func (b *slotBooking) unknown(cause error) *OutcomeUnknownError {
+	return &OutcomeUnknownError{Attempt: b.attempt, Err: cause}
 }
 
 func (b *slotBooking) confirmed(appointment *Appointment, recovered bool) *Booking {
@@ -216,10 +261,8 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 		b.attempt = unknown.Attempt
 		return b.readBack(ctx, unknown.Err)
 	case earlier != nil:
-		shared := *earlier
-		shared.Schedule, shared.Patient = clone(earlier.Schedule), clone(earlier.Patient)
-		shared.Recovered = true
-		return &shared, nil
+		earlier.Recovered = true
+		return earlier, nil
 	default:
 		return b.book(ctx)
 	}
@@ -227,22 +270,29 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 
 // book reads, decides and sends.
 func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
+	b.attempt.AttemptedAt = time.Now()
 	own, err := b.readFirst(ctx)
-	if own != nil {
+	switch {
+	case own != nil:
 		return b.confirmed(own, true), nil
-	}
-	if err == nil {
+	case errors.Is(err, errDoubtful):
+		return nil, b.unknown(err)
+	case err == nil:
 		err = b.refusal()
 	}
 	if err != nil {
 		return nil, err
 	}
 	if b.attempt.Duration == 0 {
-		open, found := slotAt(b.slots, b.attempt.StartAt)
-		if !found {
+		stated, open := durationsAt(b.slots, b.attempt.StartAt)
+		switch {
+		case !open:
 			return b.notOffered(ctx)
+		case len(stated) > 1:
+			return nil, severalDurations(stated)
+		case len(stated) == 1:
+			b.attempt.Duration = stated[0]
 		}
-		b.attempt.Duration = open.Duration
 	}
 	return b.send(ctx)
 }
@@ -264,13 +314,13 @@ func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err erro
 			b.patient, patient = b.client.Patients.Get(ctx, b.params.PatientID, b.readOpts...)
 		})
 	}
-	if b.params.Duration == 0 {
+	if b.params.Duration == 0 && b.slots == nil {
 		group.Go(func() {
 			b.slots, slots = b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
 		})
 	}
 	group.Wait()
-	if errors.Is(list, errNoList) {
+	if b.noList = errors.Is(list, errNoList); b.noList {
 		list = nil
 	}
 	return own, cmp.Or(list, schedule, patient, slots)
@@ -309,6 +359,8 @@ func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
 	switch {
 	case own != nil:
 		return b.confirmed(own, true), nil
+	case errors.Is(err, errDoubtful):
+		return nil, b.unknown(err)
 	case err != nil && !errors.Is(err, errNoList):
 		return nil, err
 	default:
@@ -316,8 +368,32 @@ func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
 	}
 }
 
-// send makes the one request that books, and says what came of it.
+// send makes the request that books, and says what came of it. After a 429 it
+// may make another one.
 func (b *slotBooking) send(ctx context.Context) (*Booking, error) {
+	for left := b.maxAttempts; ; {
+		made, err := b.post(ctx, left)
+		rejection, rejected := rejectionIn(err)
+		switch {
+		case err == nil && b.attempt.made(*made):
+			return b.confirmed(made, false), nil
+		case err == nil:
+			return b.readBack(ctx, errNotConfirmed)
+		case OutcomeOf(err) == OutcomeUnknown:
+			return b.readBack(ctx, err)
+		case !rejected:
+			return nil, err
+		}
+		booking, verdict := b.explain(ctx, rejection)
+		left -= rejection.Attempts
+		if !b.client.core.waitToResend(ctx, rejection, verdict, b.maxAttempts-left, left) {
+			return booking, verdict
+		}
+	}
+}
+
+// post is one request to book.
+func (b *slotBooking) post(ctx context.Context, maxAttempts int) (*Appointment, error) {
 	b.attempt.AttemptedAt = time.Now()
 	b.place.sending(b.attempt)
 	made, err := b.client.Appointments.Create(ctx, AppointmentCreateParams{
@@ -325,44 +401,37 @@ func (b *slotBooking) send(ctx context.Context) (*Booking, error) {
 		PatientID:  b.attempt.PatientID,
 		StartAt:    b.attempt.StartAt,
 		Duration:   b.attempt.Duration,
-	}, b.opts...)
-	// Before it left, the request may have waited: for the rate limit, or after a 429.
+	}, append(slices.Clip(b.opts), WithMaxAttempts(maxAttempts))...)
+	// Before it left, the request may have waited: for the rate limit, or to be tried again.
 	b.attempt.AttemptedAt = time.Now()
-	switch {
-	case err == nil && b.attempt.made(*made):
-		return b.confirmed(made, false), nil
-	case err == nil:
-		return b.readBack(ctx, errOther)
-	case OutcomeOf(err) == OutcomeUnknown:
-		return b.readBack(ctx, err)
-	case looksTaken(err):
-		return b.explain(ctx, err)
-	default:
-		return nil, err
-	}
+	return made, err
 }
 
-// errOther is a success that shows another appointment than was asked for.
-var errOther = because(errors.New("closure: the answer shows another appointment than was asked for"), ErrMalformedResponse)
+// errNotConfirmed is a success that shows something else than was asked for:
+// another appointment, or one that doesn't stand.
+var errNotConfirmed = because(errors.New("closure: the answer does not show the appointment as it was asked for"), ErrMalformedResponse)
 
-// looksTaken reports whether a rejection can be about the slot: the list of error
-// codes isn't published, so every 4xx can that is not about the key or the rate.
-func looksTaken(err error) bool {
-	e, ok := errors.AsType[*APIError](err)
-	return ok && e.outcome() == OutcomeRejected &&
-		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrForbidden) && !errors.Is(err, ErrRateLimited)
+// rejectionIn is the API's no to a write, or a gateway's.
+func rejectionIn(err error) (rejection *APIError, ok bool) {
+	rejection, ok = errors.AsType[*APIError](err)
+	return rejection, ok && rejection.outcome() == OutcomeRejected
 }
 
 // explain says what a rejection means, by evidence.
-func (b *slotBooking) explain(ctx context.Context, rejection error) (*Booking, error) {
+func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
 	seen := b.look(ctx)
 	if seen.gone() {
 		// As in notOffered: the slot may have been closed by the booking itself.
 		seen.appointment, seen.err = b.findAppointment(ctx)
 	}
+	believed := seen.err == nil || b.noList && errors.Is(seen.err, errNoList) && rejection.isOfAPI()
 	switch {
 	case seen.appointment != nil:
 		return b.confirmed(seen.appointment, true), nil
+	case !believed:
+		unknown := b.unknown(withDoubt(rejection, seen.err))
+		unknown.SlotOpen = seen.slotOpen
+		return nil, unknown
 	case seen.gone():
 		return nil, because(ErrSlotUnavailable, rejection)
 	default:
@@ -370,11 +439,35 @@ func (b *slotBooking) explain(ctx context.Context, rejection error) (*Booking, e
 	}
 }
 
+// isOfAPI reports whether the answer holds the API's own error object: a gateway
+// has another one or none.
+func (e *APIError) isOfAPI() bool { return e.Type != "" || e.Code != "" }
+
+// withDoubt adds to a cause that the status is why nothing can be told.
+func withDoubt(cause, seen error) error {
+	if errors.Is(seen, errDoubtful) && !errors.Is(cause, errDoubtful) {
+		return because(errDoubtful, cause)
+	}
+	return cause
+}
+
+// waitToResend waits until a write that was answered 429 may be sent again. It
+// is false where it may not: the verdict on the 429 is another than the 429
+// itself, the attempts are used up, or the wait would be too long.
+func (c *core) waitToResend(ctx context.Context, rejection *APIError, verdict error, sent, left int) bool {
+	stands := OutcomeOf(verdict) == OutcomeRejected && !errors.Is(verdict, ErrSlotUnavailable)
+	if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {
+		return false
+	}
+	wait, ok := c.transport.ResendWait(ctx, rejection.RetryAfter, sent)
+	return ok && sleep(ctx, wait)
+}
+
 // readBack looks for an appointment that may have been made until it shows, the
 // time is up, or the API turns out to have no list to look at. That it doesn't
 // show is no evidence that it isn't there.
 func (b *slotBooking) readBack(ctx context.Context, cause error) (*Booking, error) {
-	unknown := &OutcomeUnknownError{Attempt: b.attempt, Err: cause}
+	unknown := b.unknown(cause)
 	var found *Booking
 	keepLooking(ctx, func(ctx context.Context) bool {
 		seen := b.look(ctx)
@@ -384,6 +477,7 @@ func (b *slotBooking) readBack(ctx context.Context, cause error) (*Booking, erro
 		if seen.slotOpen != nil {
 			unknown.SlotOpen = seen.slotOpen
 		}
+		unknown.Err = withDoubt(cause, seen.err)
 		return found != nil || errors.Is(seen.err, errNoList)
 	})
 	if found != nil {
@@ -414,7 +508,7 @@ func (b *slotBooking) look(ctx context.Context) sighting {
 	group.Go(func() {
 		slots, err := b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
 		if err == nil {
-			_, open := slotAt(slots, b.attempt.StartAt)
+			_, open := durationsAt(slots, b.attempt.StartAt)
 			seen.slotOpen = &open
 		}
 	})
@@ -430,6 +524,7 @@ func (b *slotBooking) look(ctx context.Context) sighting {
 var errNoList = errors.New("closure: the API does not list appointments")
 
 // findAppointment looks for the appointment among the patient's on the schedule.
+// One whose status says neither yes nor no is errDoubtful.
 func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error) {
 	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
 		PatientID:  b.attempt.PatientID,
@@ -440,6 +535,10 @@ func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error)
 	}
 	if i := slices.IndexFunc(appointments, b.attempt.made); i >= 0 {
 		return &appointments[i], nil
+	}
+	doubtful := func(a Appointment) bool { return b.attempt.matches(a) && !a.Status.gone() }
+	if slices.ContainsFunc(appointments, doubtful) {
+		return nil, errDoubtful
 	}
 	return nil, err
 }
@@ -456,12 +555,32 @@ func (s *AvailabilitiesService) around(ctx context.Context, id ScheduleID, start
 	return s.List(ctx, id, AvailabilityListParams{From: start.Add(-time.Hour), To: start.Add(time.Hour)}, opts...)
 }
 
-func slotAt(slots []Slot, start time.Time) (slot Slot, found bool) {
-	i := slices.IndexFunc(slots, func(s Slot) bool { return s.StartAt.Equal(start) && s.Duration > 0 })
-	if i < 0 {
-		return Slot{}, false
+// durationsAt tells whether there is an open slot at start, and which durations
+// the slots there state: each once, the shortest first.
+func durationsAt(slots []Slot, start time.Time) (stated []Minutes, open bool) {
+	for _, slot := range slots {
+		if !slot.StartAt.Equal(start) {
+			continue
+		}
+		open = true
+		if slot.Duration > 0 {
+			stated = append(stated, slot.Duration)
+		}
 	}
-	return slots[i], true
+	slices.Sort(stated)
+	return slices.Compact(stated), open
+}
+
+func severalDurations(choice []Minutes) error {
+	texts := make([]string, len(choice))
+	for i, m := range choice {
+		texts[i] = "for " + strconv.Itoa(int(m))
+	}
+	return &InputError{
+		Op:     opAppointmentsCreate.name(),
+		Field:  "Duration",
+		Reason: "is not given, and the start is open " + strings.Join(texts, " and ") + " minutes",
+	}
 }
 
 const (

@@ -270,7 +270,7 @@ func (a apiCall) testStatuses(t *testing.T) {
 			Type: closure.ErrorTypeInvalidRequest, Code: "a_code", Message: "no such thing", Detail: []string{"one", "two"},
 			RequestID: "req_1", Attempts: 1,
 		}
-		if status == 429 || status >= 500 && !a.writes(t) {
+		if (status == 429 || status >= 500) && !a.writes(t) {
 			want.Attempts = 3
 		}
 		if !reflect.DeepEqual(got, want) || len(s.seen) != want.Attempts {
