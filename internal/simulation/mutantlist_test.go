@@ -51,7 +51,7 @@ var mutants = []mutant{
 	},
 	{
 		"counts a cancelled appointment", bookingFile,
-		"appointment.StartAt.Equal(a.StartAt) &&\n\t\tappointment.Status != AppointmentCancelled", "appointment.StartAt.Equal(a.StartAt)",
+		"return s == AppointmentScheduled || s == AppointmentRescheduled", "return s != \"\"",
 	},
 	{
 		"ignores the patient in the match", bookingFile,
@@ -63,7 +63,7 @@ var mutants = []mutant{
 	},
 	{
 		"ignores the start in the match", bookingFile,
-		"\t\tappointment.StartAt.Equal(a.StartAt) &&\n", "",
+		" &&\n\t\tappointment.StartAt.Equal(a.StartAt)\n", "\n",
 	},
 	{
 		"trusts an answer that shows another appointment", bookingFile,
@@ -71,22 +71,22 @@ var mutants = []mutant{
 	},
 	{
 		"hands an unknown outcome on without a token", bookingFile,
-		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn b.readBack(ctx, err)\n",
-		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn nil, err\n",
+		"case OutcomeOf(err) == OutcomeUnknown:\n\t\t\treturn b.readBack(ctx, err)\n",
+		"case OutcomeOf(err) == OutcomeUnknown:\n\t\t\treturn nil, err\n",
 	},
 	{
 		"takes every 4xx for a slot that is taken", bookingFile,
-		"\tcase looksTaken(err):\n\t\treturn b.explain(ctx, err)\n",
-		"\tcase looksTaken(err):\n\t\treturn nil, errors.Join(ErrSlotUnavailable, err)\n",
+		"booking, verdict := b.explain(ctx, rejection)",
+		"booking, verdict := (*Booking)(nil), errors.Join(ErrSlotUnavailable, err)",
 	},
 	{
 		"says unavailable after a 4xx without looking for its own", bookingFile,
-		"\tcase seen.appointment != nil:\n\t\treturn b.confirmed(seen.appointment, true), nil\n\tcase seen.gone():\n",
-		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n",
+		"\tcase seen.appointment != nil:\n\t\treturn b.confirmed(seen.appointment, true), nil\n\tcase !believed:\n",
+		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n\t\treturn nil, because(ErrSlotUnavailable, rejection)\n\tcase !believed:\n",
 	},
 	{
 		"says unavailable before the POST without looking again", bookingFile,
-		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase err != nil && !errors.Is(err, errNoList):", "\tcase err != nil && own == nil && !errors.Is(err, errNoList):",
+		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase errors.Is(err, errDoubtful):\n\t\treturn nil, b.unknown(err)\n\tcase err != nil &&", "\tcase err != nil && own == nil &&",
 	},
 	{
 		"ResolveBooking says not booked at once", bookingFile,
@@ -106,15 +106,15 @@ var mutants = []mutant{
 	},
 	{
 		"a cancellation is a success whatever is read back", changeFile,
-		"return a.Status == AppointmentCancelled }", "return true }",
+		"return a.Status.gone() }", "return true }",
 	},
 	{
 		"a reschedule is a success whatever is read back", changeFile,
-		"return a.StartAt.Equal(params.StartAt) && a.Status != AppointmentCancelled &&", "return a.Status != AppointmentCancelled &&",
+		"return a.StartAt.Equal(params.StartAt) && a.Status.stands() &&", "return a.Status.stands() &&",
 	},
 	{
 		"a change of unknown outcome counts as not made", changeFile,
-		"return nil, &OutcomeUnknownError{AppointmentID: c.id, Err: cause}", "return nil, ErrNotBooked",
+		"return &OutcomeUnknownError{AppointmentID: c.id, Err: cause}", "return ErrNotBooked",
 	},
 	{
 		"trusts a change's answer that shows something else", changeFile,
@@ -146,7 +146,36 @@ var mutants = []mutant{
 	},
 	{
 		"retries a POST after a 5xx", retryFile,
-		"return x.answer.StatusCode == http.StatusTooManyRequests\n", "return x.answer.StatusCode == http.StatusTooManyRequests || x.answer.StatusCode >= 500\n",
+		"if x.call.writes() {\n\t\treturn false\n", "if x.call.writes() {\n\t\treturn x.answer.StatusCode >= 500\n",
+	},
+	{
+		"retries a POST after a 429", retryFile,
+		"if x.call.writes() {\n\t\treturn false\n", "if x.call.writes() {\n\t\treturn x.answer.StatusCode == http.StatusTooManyRequests\n",
+	},
+	{
+		"sends again after a 429 without looking", bookingFile,
+		"booking, verdict := b.explain(ctx, rejection)",
+		"booking, verdict := (*Booking)(nil), error(rejection)\n\t\tif rejection.StatusCode != http.StatusTooManyRequests {\n\t\t\tbooking, verdict = b.explain(ctx, rejection)\n\t\t}",
+	},
+	{
+		"sends again after any rejection", bookingFile,
+		"if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {", "if rejection.StatusCode != http.StatusTooManyRequests && stands || left < 1 {",
+	},
+	{
+		"believes a rejection about the key or the permission", bookingFile,
+		"\t\tcase !rejected:\n", "\t\tcase !rejected || rejection.StatusCode == http.StatusUnauthorized || rejection.StatusCode == http.StatusForbidden:\n",
+	},
+	{
+		"believes a rejection although the list can't be read", bookingFile,
+		"\tcase !believed:\n", "\tcase !believed && seen.err == nil:\n",
+	},
+	{
+		"believes a gateway where there is no list", bookingFile,
+		"errors.Is(seen.err, errNoList) && rejection.isOfAPI()", "errors.Is(seen.err, errNoList)",
+	},
+	{
+		"believes a change's rejection although the appointment can't be read", changeFile,
+		"\tcase err != nil:\n\t\treturn nil, c.unknown(rejection)\n", "\tcase err != nil:\n\t\treturn nil, rejection\n",
 	},
 	{
 		"a request that left counts as not sent", exchangeFile,
