@@ -38,12 +38,12 @@ func (a Appointment) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(a))
 }
 
-// AppointmentCreateParams says what to book. All four fields are needed.
+// AppointmentCreateParams says what to book. All fields but Duration are needed.
 type AppointmentCreateParams struct {
 	ScheduleID ScheduleID `json:"schedule_id"`
 	PatientID  PatientID  `json:"patient_id"`
-	StartAt    time.Time  `json:"start_at"` // an open slot's start; whole milliseconds
-	Duration   Minutes    `json:"duration"` // 1 to MaxMinutes
+	StartAt    time.Time  `json:"start_at"`          // an open slot's start; whole milliseconds
+	Duration   Minutes    `json:"duration,omitzero"` // the slot's own; zero: not sent (source: reference, "when available")
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -63,17 +63,12 @@ func (p AppointmentCreateParams) MarshalJSON() ([]byte, error) {
 }
 
 func (p AppointmentCreateParams) check(op operation) error {
-	if err := cmp.Or(
+	return cmp.Or(
 		checkID(op, "ScheduleID", p.ScheduleID),
 		checkID(op, "PatientID", p.PatientID),
 		checkStart(op, p.StartAt),
-	); err != nil {
-		return err
-	}
-	if p.Duration == 0 {
-		return &InputError{Op: op.name(), Field: "Duration", Reason: "is zero"}
-	}
-	return checkDuration(op, "Duration", p.Duration)
+		checkDuration(op, "Duration", p.Duration),
+	)
 }
 
 // AppointmentListParams says which appointments to list. An empty field does
@@ -130,7 +125,8 @@ func (p AppointmentRescheduleParams) check(op operation) error {
 type AppointmentsService struct{ service }
 
 // Create books an appointment. It is sent once; only an attempt that provably
-// never left this machine, or that was answered 429, is sent again.
+// never left this machine is sent again. After a 429 look before calling it again,
+// as [Client.BookSlot] does: a gateway may say so after the API has booked.
 //
 // After an error, [OutcomeOf] tells what is known of the booking. After
 // [OutcomeUnknown] do not call Create again: the API has no idempotency key, and

@@ -118,7 +118,7 @@ func TestAppointments(t *testing.T) {
 		"ScheduleID": func(p *closure.AppointmentCreateParams) { p.ScheduleID = "" },
 		"PatientID":  func(p *closure.AppointmentCreateParams) { p.PatientID = "sch_x" },
 		"StartAt":    func(p *closure.AppointmentCreateParams) { p.StartAt = time.Time{} },
-		"Duration":   func(p *closure.AppointmentCreateParams) { p.Duration = 0 },
+		"Duration":   func(p *closure.AppointmentCreateParams) { p.Duration = -1 },
 	} {
 		bad = append(bad, badInput{"create: " + field, create(change), "appointments.create", field})
 	}

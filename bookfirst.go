@@ -41,7 +41,10 @@ func (p BookFirstParams) check() error {
 // are left out. A slot that turns out to be taken ([ErrSlotUnavailable]) is
 // passed over; any other error ends the walk, an unknown outcome
 // ([*OutcomeUnknownError]) above all: the next slot could be a second
-// appointment. Each schedule and the patient are read once.
+// appointment. Each schedule and the patient are read once. Of the slots at
+// one start the shortest comes first, so set Search.MinDuration where that is too
+// short; a slot that states no duration is booked without one. A slot whose start
+// is no whole millisecond is passed over: it can't be named to the API exactly.
 //
 // No slot is [ErrNoSlot], joined with why where every schedule was left out, or
 // the errors of the schedules that couldn't be searched. Calling it again books
@@ -50,14 +53,15 @@ func (p BookFirstParams) check() error {
 // The calls and sources are those of [AvailabilitiesService.Search] and
 // [Client.BookSlot].
 func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (*Booking, error) {
-	_, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
+	cfg, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
 	if err = cmp.Or(err, params.check()); err != nil {
 		return nil, err
 	}
 	params.InsuranceID = cmp.Or(params.InsuranceID, params.Search.InsuranceID)
 	f := &firstBooking{
-		core:      c.core,
+		client:    c,
 		params:    params,
+		cfg:       cfg,
 		opts:      opts,
 		schedules: make(map[ScheduleID]*Schedule),
 		leftOut:   make(map[ScheduleID]error),
@@ -70,12 +74,13 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 
 // A firstBooking is one walk of BookFirstAvailable.
 type firstBooking struct {
-	core    *core
+	client  *Client
 	params  BookFirstParams // InsuranceID is the one to check
+	cfg     callConfig
 	opts    []CallOption
 	patient *Patient
 
-	mu        sync.Mutex // schedules are admitted side by side
+	mu        sync.Mutex // schedules are admitted concurrently
 	schedules map[ScheduleID]*Schedule
 	leftOut   map[ScheduleID]error // why
 }
@@ -84,7 +89,7 @@ func (f *firstBooking) readPatient(ctx context.Context) (err error) {
 	if f.params.InsuranceCheck == SkipInsuranceCheck || f.params.InsuranceID != "" {
 		return nil
 	}
-	f.patient, err = get[Patient](ctx, f.core, opPatientsGet, f.params.PatientID, withoutCapture(f.opts))
+	f.patient, err = f.client.Patients.Get(ctx, f.params.PatientID, withoutCapture(f.opts)...)
 	if err != nil {
 		return err
 	}
@@ -97,9 +102,12 @@ func (f *firstBooking) readPatient(ctx context.Context) (err error) {
 
 func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 	var failures []error
-	for slot, err := range f.core.search(ctx, f.params.Search, f.admit, f.opts) {
+	for slot, err := range f.client.core.search(ctx, f.params.Search, f.admit, f.opts) {
 		if err != nil {
 			failures = append(failures, err)
+			continue
+		}
+		if !askable(slot) {
 			continue
 		}
 		booking, err := f.bookSlot(ctx, slot)
@@ -111,6 +119,12 @@ func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 		return nil, because(ErrNoSlot, allOf(reasons))
 	}
 	return nil, noSlot(failures)
+}
+
+// askable reports whether a request can name the slot: to the millisecond, and
+// with a duration that there can be.
+func askable(slot Slot) bool {
+	return checkStart(opAppointmentsCreate, slot.StartAt) == nil && slot.Duration.valid()
 }
 
 // reasons are why schedules were left out, each once, in the caller's order.
@@ -126,17 +140,18 @@ func (f *firstBooking) reasons() (reasons []error) {
 }
 
 func (f *firstBooking) bookSlot(ctx context.Context, slot Slot) (*Booking, error) {
-	f.mu.Lock()
-	schedule := f.schedules[slot.ScheduleID]
-	f.mu.Unlock()
-	return f.core.bookInTurn(ctx, BookSlotParams{
+	b := f.client.newSlotBooking(BookSlotParams{
 		ScheduleID:     slot.ScheduleID,
 		PatientID:      f.params.PatientID,
 		StartAt:        slot.StartAt,
 		Duration:       slot.Duration,
 		InsuranceID:    f.params.InsuranceID,
 		InsuranceCheck: f.params.InsuranceCheck,
-	}, background{schedule, f.patient}, f.opts)
+	}, f.cfg, f.opts)
+	f.mu.Lock()
+	b.schedule, b.patient, b.slots = f.schedules[slot.ScheduleID], f.patient, []Slot{slot}
+	f.mu.Unlock()
+	return b.inTurn(ctx)
 }
 
 func (f *firstBooking) admit(schedule *Schedule) bool {

@@ -117,7 +117,7 @@ func TestBookFirstAvailable(t *testing.T) {
 				d.AddAppointment(closure.Appointment{ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(9), Duration: 20})
 				d.Inject(always(closuretest.Status(lists, 500)))
 			})
-		}, want: "rejected", is: []error{closure.ErrConflict}, isNot: []error{closure.ErrSlotUnavailable}, posts: 1},
+		}, want: "unknown", is: []error{closure.ErrConflict}, isNot: []error{closure.ErrSlotUnavailable}, posts: 1},
 		{name: "no list", have: fault(always(closuretest.Status(lists, 404))), want: "booked", hour: 9, posts: 1},
 		{name: "no list, one taken", have: func(d *desk) {
 			takenAt(1)(d)

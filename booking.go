@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,7 +29,7 @@ type BookSlotParams struct {
 	ScheduleID     ScheduleID
 	PatientID      PatientID
 	StartAt        time.Time      // an open slot's start; whole milliseconds
-	Duration       Minutes        // zero: the open slot's own
+	Duration       Minutes        // zero: the open slot's own, if there is only one
 	InsuranceID    InsuranceID    // the insurance to check; zero: the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
 }
@@ -90,8 +92,9 @@ type BookingAttempt struct {
 	ScheduleID  ScheduleID `json:"schedule_id"`
 	PatientID   PatientID  `json:"patient_id"`
 	StartAt     time.Time  `json:"start_at"`
-	Duration    Minutes    `json:"duration"`
-	AttemptedAt time.Time  `json:"attempted_at"` // when the request had left, at the latest; by this machine's clock
+	Duration    Minutes    `json:"duration"`       // zero: it was left to the API
+	AttemptedAt time.Time  `json:"attempted_at"`   // when the request had left, at the latest; by this machine's clock
+	Mode        Mode       `json:"mode,omitempty"` // of the client that made it; empty: not known
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -104,82 +107,101 @@ func (a BookingAttempt) LogValue() slog.Value {
 	return slog.StringValue(showing(a, "ScheduleID", a.ScheduleID))
 }
 
-// made reports whether the appointment is the one that was attempted. Anything
-// but a cancelled one counts: a status this version doesn't know is no reason
-// to book again.
-func (a BookingAttempt) made(appointment Appointment) bool {
+// matches reports whether the appointment is for what was attempted, whatever
+// its status.
+func (a BookingAttempt) matches(appointment Appointment) bool {
 	return appointment.ID != "" &&
 		appointment.PatientID == a.PatientID &&
 		appointment.ScheduleID == a.ScheduleID &&
-		appointment.StartAt.Equal(a.StartAt) &&
-		appointment.Status != AppointmentCancelled
+		appointment.StartAt.Equal(a.StartAt)
 }
+
+// made reports whether the appointment is the one that was attempted, and stands.
+func (a BookingAttempt) made(appointment Appointment) bool {
+	return a.matches(appointment) && appointment.Status.stands()
+}
+
+// stands reports whether the status says that there is an appointment.
+func (s AppointmentStatus) stands() bool {
+	return s == AppointmentScheduled || s == AppointmentRescheduled
+}
+
+// gone reports whether the status says that there is none any more, in either
+// spelling. Any other status says neither: this version doesn't know it.
+func (s AppointmentStatus) gone() bool {
+	return s == AppointmentCancelled || s == "canceled"
+}
+
+// errDoubtful is an appointment that neither stands nor is gone.
+var errDoubtful = errors.New("closure: the API shows the appointment with a status that this version does not know")
 
 // BookSlot books an open slot and ends in one of three ways: a [Booking]; an
 // error that says why there is none; or an [*OutcomeUnknownError], whose Attempt
-// [Client.ResolveBooking] settles later. The request to book is sent at most
-// once, unless it provably never left this machine or was answered 429.
+// [Client.ResolveBooking] settles later.
 //
-// It first reads, side by side: the schedule; the patient, if the insurance to
+// It first reads, concurrently: the schedule; the patient, if the insurance to
 // check isn't given; the patient's appointments on the schedule; and the open
 // slots around the start, if no duration is given. If the patient has this
 // start already, that is the booking, Recovered. Otherwise it ends, with nothing
 // sent, in [ErrNotBookable], [*InsuranceError], [ErrSlotUnavailable] or the
-// error of a read, or it books.
+// error of a read, or it books. Without a duration, a start that is open for
+// several is an [*InputError] that names them; a slot that states none is booked
+// without one, unless another slot at that start states one.
 //
-// After a rejection that leaves open who has the slot it looks again: the
-// patient's own is Recovered; a slot that is gone is [ErrSlotUnavailable] joined
-// with the [*APIError]; else it is the APIError. After a failure that leaves the
-// outcome open it reads back for up to 10 s or until the context ends.
+// After a rejection, whatever its status, it looks again, because the answer may
+// be a gateway's and come after the API has booked: the patient's own is
+// Recovered; a list of appointments that can't be read leaves the outcome
+// unknown; a slot that is gone is [ErrSlotUnavailable] joined with the
+// [*APIError]; else it is the APIError. After a failure that leaves the outcome
+// open it reads back for up to 10 s or until the context ends.
+//
+// The request to book is sent again only if the one before provably never left
+// this machine, or was answered 429 and the look after that shows no booking:
+// within the [RetryPolicy] and the context's deadline.
+//
+// An appointment counts as booked with the status scheduled or rescheduled, and
+// as not there if it is cancelled. With any other status the outcome is unknown,
+// also before anything is sent: read its status ([AppointmentsService.List]) and
+// take it for what it means, or cancel it and book again.
 //
 // Concurrent calls through one Client for the same patient, schedule and start
-// take turns and share one booking. What protects several processes from each
-// other is that a slot can be taken once. It is safe to call again after an error
-// whose [OutcomeOf] is [OutcomeNotSent] or [OutcomeRejected]; after
-// [OutcomeUnknown], settle the attempt first. An appointment that is there is the
-// booking whatever its duration.
+// take turns and share one booking; each has a copy of its own. What protects
+// several processes from each other is that a slot can be taken once. It is safe
+// to call again after an error whose [OutcomeOf] is [OutcomeNotSent] or
+// [OutcomeRejected]; after [OutcomeUnknown], settle the attempt first. An
+// appointment that is there is the booking whatever its duration.
 //
 // GET /schedules/{id} (source: guide), GET /patients/{id}, GET /appointments and
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:
 // guide). An API without the list of appointments (404 or 405 on it) is booked
-// without reading back.
+// without looking, and a rejection counts only in the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (*Booking, error) {
-	_, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
+	cfg, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
 	if err = cmp.Or(err, params.check()); err != nil {
 		return nil, err
 	}
-	return c.core.bookInTurn(ctx, params, background{}, opts)
+	return c.newSlotBooking(params, cfg, opts).inTurn(ctx)
 }
 
 // ResolveBooking settles an attempt whose outcome was unknown, also in another
 // process. It looks once and never books: an appointment that is there is a
 // Booking, Recovered, without Schedule and Patient; else the outcome is still
 // unknown, an [*OutcomeUnknownError], or, with [AssumeLostAfter], [ErrNotBooked].
-// It is safe to call again, and should be, later: a booking can appear late.
+// It is safe to call again, and should be, later: a booking can appear late. An
+// attempt of the other mode, live or test, is refused: this key can't see it.
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (*Booking, error) {
-	op := opAppointmentsList
-	cfg, err := c.core.prepare(ctx, op, opts)
-	if err == nil && attempt == (BookingAttempt{}) {
-		return nil, &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
-	}
-	if err = cmp.Or(
-		err,
-		checkID(op, "ScheduleID", attempt.ScheduleID),
-		checkID(op, "PatientID", attempt.PatientID),
-		checkStart(op, attempt.StartAt),
-	); err != nil {
+	cfg, err := c.core.prepare(ctx, opAppointmentsList, opts)
+	if err = cmp.Or(err, attempt.check(c.core.mode, cfg)); err != nil {
 		return nil, err
 	}
-	if cfg.assumeLostAfter > 0 && attempt.AttemptedAt.IsZero() {
-		return nil, &InputError{Op: op.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
-	}
 	age := time.Since(attempt.AttemptedAt)
-	seen := c.core.look(ctx, attempt, opts)
+	b := &slotBooking{client: c, attempt: attempt, readOpts: withoutCapture(opts)}
+	seen := b.look(ctx)
 	switch {
 	case seen.appointment != nil:
-		return &Booking{Appointment: *seen.appointment, Recovered: true}, nil
+		return b.confirmed(seen.appointment, true), nil
 	case seen.err == nil && cfg.assumeLostAfter > 0 && age > cfg.assumeLostAfter:
 		return nil, ErrNotBooked
 	default:
@@ -189,157 +211,164 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 
 var errNotShown = errors.New("closure: the API does not show the appointment")
 
-// A background is what is read before a booking, and may be known already.
-type background struct {
+func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
+	op := opAppointmentsList
+	if a == (BookingAttempt{}) {
+		return &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
+	}
+	if err := cmp.Or(
+		checkID(op, "ScheduleID", a.ScheduleID),
+		checkID(op, "PatientID", a.PatientID),
+		checkStart(op, a.StartAt),
+	); err != nil {
+		return err
+	}
+	if a.Mode != "" && a.Mode != mode {
+		return &InputError{Op: op.name(), Field: "Mode", Reason: "is not that of the client's key"}
+	}
+	if cfg.assumeLostAfter > 0 && a.AttemptedAt.IsZero() {
+		return &InputError{Op: op.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
+	}
+	return nil
+}
+
+// A slotBooking is one booking of one slot, from the first read to its ending.
+// BookSlot makes one, BookFirstAvailable one for each slot that it tries.
+type slotBooking struct {
+	client      *Client
+	params      BookSlotParams
+	maxAttempts int          // of the write
+	opts        []CallOption // of the write
+	readOpts    []CallOption
+	attempt     BookingAttempt
+	place       *place
+
+	// What was read for it or was known before; nil: it does not have to be.
 	schedule *Schedule
 	patient  *Patient
+	slots    []Slot
+	noList   bool // the API turned out to have no list of appointments
 }
 
-func (b background) booking(appointment Appointment, recovered bool) *Booking {
-	return &Booking{Appointment: appointment, Schedule: b.schedule, Patient: b.patient, Recovered: recovered}
+func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []CallOption) *slotBooking {
+	return &slotBooking{
+		client:      c,
+		params:      params,
+		maxAttempts: cfg.maxAttempts,
+		opts:        opts,
+		readOpts:    withoutCapture(opts),
+		attempt: BookingAttempt{
+			ScheduleID: params.ScheduleID,
+			PatientID:  params.PatientID,
+			StartAt:    params.StartAt,
+			Duration:   params.Duration,
+			Mode:       c.core.mode,
+		},
+	}
 }
 
-// bookInTurn books when no other call for the same thing is under way, or takes
+// unknown is the ending of a booking that may have been made.
+func (b *slotBooking) unknown(cause error) *OutcomeUnknownError {
+	return &OutcomeUnknownError{Attempt: b.attempt, Err: cause}
+}
+
+func (b *slotBooking) confirmed(appointment *Appointment, recovered bool) *Booking {
+	return &Booking{Appointment: *appointment, Schedule: b.schedule, Patient: b.patient, Recovered: recovered}
+}
+
+// inTurn books when no other call for the same thing is under way, or takes
 // over what that one found.
-func (c *core) bookInTurn(ctx context.Context, params BookSlotParams, known background, opts []CallOption) (booking *Booking, err error) {
-	place, err := c.turns.take(ctx, newBookingKey(params))
+func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) {
+	b.place, err = b.client.core.turns.take(ctx, newBookingKey(b.params))
 	if err != nil {
 		return nil, err
 	}
-	// Deferred, for an observer may panic: the others must not wait for ever.
-	defer func() { place.done(booking, err) }()
-	return c.bookAfter(ctx, place, params, known, opts)
-}
-
-func (c *core) bookAfter(ctx context.Context, p *place, params BookSlotParams, known background, opts []CallOption) (*Booking, error) {
-	booking, unknown := p.before()
+	// Deferred because an observer may panic: the others must not wait for ever.
+	defer func() { b.place.done(booking, err) }()
+	earlier, unknown := b.place.before()
 	switch {
 	case unknown != nil:
 		// To send now would be to send again. The others can look, too.
-		p.pass()
-		return c.settle(ctx, unknown.Attempt, unknown.Err, known, opts)
-	case booking != nil:
-		shared := *booking
-		shared.Schedule, shared.Patient = clone(booking.Schedule), clone(booking.Patient)
-		shared.Recovered = true
-		return &shared, nil
+		b.place.pass()
+		b.attempt = unknown.Attempt
+		return b.readBack(ctx, unknown.Err)
+	case earlier != nil:
+		earlier.Recovered = true
+		return earlier, nil
 	default:
-		return c.book(ctx, p, params, known, opts)
+		return b.book(ctx)
 	}
 }
 
-// book is one booking: read, decide, send, settle.
-func (c *core) book(ctx context.Context, p *place, params BookSlotParams, known background, opts []CallOption) (*Booking, error) {
-	attempt := BookingAttempt{
-		ScheduleID: params.ScheduleID,
-		PatientID:  params.PatientID,
-		StartAt:    params.StartAt,
-		Duration:   params.Duration,
-	}
-	read := c.readBefore(ctx, params, attempt, known, opts)
-	if read.own != nil {
-		return read.booking(*read.own, true), nil
-	}
-	if err := read.refusal(params); err != nil {
-		return nil, err
-	}
-	if attempt.Duration == 0 {
-		open, found := slotAt(read.slots, attempt.StartAt)
-		if !found {
-			return c.notOffered(ctx, attempt, read.background, opts)
-		}
-		attempt.Duration = open.Duration
-	}
-	return c.send(ctx, p, attempt, read.background, opts)
-}
-
-// send makes the one request that books, and settles what came of it.
-func (c *core) send(ctx context.Context, p *place, attempt BookingAttempt, known background, opts []CallOption) (*Booking, error) {
-	attempt.AttemptedAt = time.Now()
-	p.sending(attempt)
-	service := AppointmentsService{service{c}}
-	made, err := service.Create(ctx, AppointmentCreateParams{
-		ScheduleID: attempt.ScheduleID,
-		PatientID:  attempt.PatientID,
-		StartAt:    attempt.StartAt,
-		Duration:   attempt.Duration,
-	}, opts...)
-	// Before it left, the request may have waited: for the rate limit, or after a 429.
-	attempt.AttemptedAt = time.Now()
+// book reads, decides and sends.
+func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
+	b.attempt.AttemptedAt = time.Now()
+	own, err := b.readFirst(ctx)
 	switch {
-	case err == nil && attempt.made(*made):
-		return known.booking(*made, false), nil
+	case own != nil:
+		return b.confirmed(own, true), nil
+	case errors.Is(err, errDoubtful):
+		return nil, b.unknown(err)
 	case err == nil:
-		return c.settle(ctx, attempt, errOther, known, opts)
-	case OutcomeOf(err) == OutcomeUnknown:
-		return c.settle(ctx, attempt, err, known, opts)
-	case looksTaken(err):
-		return c.classify(ctx, attempt, err, known, opts)
-	default:
+		err = b.refusal()
+	}
+	if err != nil {
 		return nil, err
 	}
+	if b.attempt.Duration == 0 {
+		stated, open := durationsAt(b.slots, b.attempt.StartAt)
+		switch {
+		case !open:
+			return b.notOffered(ctx)
+		case len(stated) > 1:
+			return nil, severalDurations(stated)
+		case len(stated) == 1:
+			b.attempt.Duration = stated[0]
+		}
+	}
+	return b.send(ctx)
 }
 
-// errOther is a success that shows another appointment than was asked for.
-var errOther = because(errors.New("closure: the answer shows another appointment than was asked for"), ErrMalformedResponse)
-
-// looksTaken reports whether a rejection can be about the slot: the list of error
-// codes isn't published, so every 4xx can that is not about the key or the rate.
-func looksTaken(err error) bool {
-	e, ok := errors.AsType[*APIError](err)
-	return ok && e.outcome() == OutcomeRejected &&
-		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrForbidden) && !errors.Is(err, ErrRateLimited)
-}
-
-// A readBefore is what the API says before a booking.
-type readBefore struct {
-	background
-	own   *Appointment // the booking, there already
-	slots []Slot       // read if no duration is given
-	err   error        // of whichever read failed
-}
-
-// readBefore reads all that a booking needs to know, side by side.
-func (c *core) readBefore(ctx context.Context, params BookSlotParams, attempt BookingAttempt, known background, opts []CallOption) readBefore {
-	read := readBefore{background: known}
-	var own, schedule, patient, slots error
+// readFirst reads concurrently all that a booking needs to know: own is the
+// booking if it is there already, err that of whichever read failed.
+func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err error) {
+	var list, schedule, patient, slots error
 	// Not an errgroup: what one read says matters even if another fails.
 	var group sync.WaitGroup
-	group.Go(func() { read.own, own = c.findAppointment(ctx, attempt, opts) })
-	if known.schedule == nil {
+	group.Go(func() { own, list = b.findAppointment(ctx) })
+	if b.schedule == nil {
 		group.Go(func() {
-			read.schedule, schedule = get[Schedule](ctx, c, opSchedulesGet, params.ScheduleID, withoutCapture(opts))
+			b.schedule, schedule = b.client.Schedules.Get(ctx, b.params.ScheduleID, b.readOpts...)
 		})
 	}
-	if known.patient == nil && params.InsuranceCheck != SkipInsuranceCheck && params.InsuranceID == "" {
+	if b.patient == nil && b.params.InsuranceCheck != SkipInsuranceCheck && b.params.InsuranceID == "" {
 		group.Go(func() {
-			read.patient, patient = get[Patient](ctx, c, opPatientsGet, params.PatientID, withoutCapture(opts))
+			b.patient, patient = b.client.Patients.Get(ctx, b.params.PatientID, b.readOpts...)
 		})
 	}
-	if params.Duration == 0 {
-		group.Go(func() { read.slots, slots = c.slotsAround(ctx, attempt.ScheduleID, attempt.StartAt, opts) })
+	if b.params.Duration == 0 && b.slots == nil {
+		group.Go(func() {
+			b.slots, slots = b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
+		})
 	}
 	group.Wait()
-	if errors.Is(own, errNoList) {
-		own = nil
+	if b.noList = errors.Is(list, errNoList); b.noList {
+		list = nil
 	}
-	read.err = cmp.Or(own, schedule, patient, slots)
-	return read
+	return own, cmp.Or(list, schedule, patient, slots)
 }
 
 // refusal is why the booking must not be sent.
-func (r readBefore) refusal(params BookSlotParams) error {
+func (b *slotBooking) refusal() error {
 	switch {
-	case r.err != nil:
-		return r.err
-	case !r.schedule.Bookable():
+	case !b.schedule.Bookable():
 		return ErrNotBookable
-	case params.InsuranceCheck == SkipInsuranceCheck:
+	case b.params.InsuranceCheck == SkipInsuranceCheck:
 		return nil
-	case params.InsuranceID == "":
-		return checkInsurance(r.schedule, r.patient.Insurance.ID, params.InsuranceCheck)
+	case b.params.InsuranceID == "":
+		return checkInsurance(b.schedule, b.patient.Insurance.ID, b.params.InsuranceCheck)
 	default:
-		return checkInsurance(r.schedule, params.InsuranceID, params.InsuranceCheck)
+		return checkInsurance(b.schedule, b.params.InsuranceID, b.params.InsuranceCheck)
 	}
 }
 
@@ -355,44 +384,138 @@ func checkInsurance(schedule *Schedule, id InsuranceID, check InsuranceCheck) er
 	return &InsuranceError{InsuranceID: id, Accepted: accepted, Status: status}
 }
 
-// errNoList is an API without the list of appointments, which is inferred.
-var errNoList = errors.New("closure: the API does not list appointments")
-
-// findAppointment looks for the appointment among the patient's on the schedule.
-func (c *core) findAppointment(ctx context.Context, attempt BookingAttempt, opts []CallOption) (*Appointment, error) {
-	service := AppointmentsService{service{c}}
-	appointments, err := service.List(ctx, AppointmentListParams{PatientID: attempt.PatientID, ScheduleID: attempt.ScheduleID}, withoutCapture(opts)...)
-	if noSuchCall(err) {
-		return nil, because(errNoList, err)
+// notOffered ends a booking of a slot that isn't open, unless what closed it is
+// the booking itself: it may have come between the concurrent reads.
+func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
+	own, err := b.findAppointment(ctx)
+	switch {
+	case own != nil:
+		return b.confirmed(own, true), nil
+	case errors.Is(err, errDoubtful):
+		return nil, b.unknown(err)
+	case err != nil && !errors.Is(err, errNoList):
+		return nil, err
+	default:
+		return nil, ErrSlotUnavailable
 	}
-	if i := slices.IndexFunc(appointments, attempt.made); i >= 0 {
-		return &appointments[i], nil
-	}
-	return nil, err
 }
 
-// noSuchCall reports whether the API may lack a call, which is inferred.
-func noSuchCall(err error) bool {
-	e, ok := errors.AsType[*APIError](err)
-	return ok && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed)
-}
-
-// slotsAround asks for more than the one instant: how the API treats the ends
-// of a range is inferred.
-func (c *core) slotsAround(ctx context.Context, schedule ScheduleID, start time.Time, opts []CallOption) ([]Slot, error) {
-	service := AvailabilitiesService{service{c}}
-	return service.List(ctx, schedule, AvailabilityListParams{
-		From: start.Add(-time.Hour),
-		To:   start.Add(time.Hour),
-	}, withoutCapture(opts)...)
-}
-
-func slotAt(slots []Slot, start time.Time) (slot Slot, found bool) {
-	i := slices.IndexFunc(slots, func(s Slot) bool { return s.StartAt.Equal(start) && s.Duration > 0 })
-	if i < 0 {
-		return Slot{}, false
+// send makes the request that books, and says what came of it. After a 429 it
+// may make another one.
+func (b *slotBooking) send(ctx context.Context) (*Booking, error) {
+	for left := b.maxAttempts; ; {
+		made, err := b.post(ctx, left)
+		rejection, rejected := rejectionIn(err)
+		switch {
+		case err == nil && b.attempt.made(*made):
+			return b.confirmed(made, false), nil
+		case err == nil:
+			return b.readBack(ctx, errNotConfirmed)
+		case OutcomeOf(err) == OutcomeUnknown:
+			return b.readBack(ctx, err)
+		case !rejected:
+			return nil, err
+		}
+		booking, verdict := b.explain(ctx, rejection)
+		left -= rejection.Attempts
+		if !b.client.core.waitToResend(ctx, rejection, verdict, b.maxAttempts-left, left) {
+			return booking, verdict
+		}
 	}
-	return slots[i], true
+}
+
+// post is one request to book.
+func (b *slotBooking) post(ctx context.Context, maxAttempts int) (*Appointment, error) {
+	b.attempt.AttemptedAt = time.Now()
+	b.place.sending(b.attempt)
+	made, err := b.client.Appointments.Create(ctx, AppointmentCreateParams{
+		ScheduleID: b.attempt.ScheduleID,
+		PatientID:  b.attempt.PatientID,
+		StartAt:    b.attempt.StartAt,
+		Duration:   b.attempt.Duration,
+	}, append(slices.Clip(b.opts), WithMaxAttempts(maxAttempts))...)
+	// Before it left, the request may have waited: for the rate limit, or to be tried again.
+	b.attempt.AttemptedAt = time.Now()
+	return made, err
+}
+
+// errNotConfirmed is a success that shows something else than was asked for:
+// another appointment, or one that doesn't stand.
+var errNotConfirmed = because(errors.New("closure: the answer does not show the appointment as it was asked for"), ErrMalformedResponse)
+
+// rejectionIn is the API's no to a write, or a gateway's.
+func rejectionIn(err error) (rejection *APIError, ok bool) {
+	rejection, ok = errors.AsType[*APIError](err)
+	return rejection, ok && rejection.outcome() == OutcomeRejected
+}
+
+// explain says what a rejection means, by evidence.
+func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
+	seen := b.look(ctx)
+	if seen.gone() {
+		// As in notOffered: the slot may have been closed by the booking itself.
+		seen.appointment, seen.err = b.findAppointment(ctx)
+	}
+	believed := seen.err == nil || b.noList && errors.Is(seen.err, errNoList) && rejection.isOfAPI()
+	switch {
+	case seen.appointment != nil:
+		return b.confirmed(seen.appointment, true), nil
+	case !believed:
+		unknown := b.unknown(withDoubt(rejection, seen.err))
+		unknown.SlotOpen = seen.slotOpen
+		return nil, unknown
+	case seen.gone():
+		return nil, because(ErrSlotUnavailable, rejection)
+	default:
+		return nil, rejection
+	}
+}
+
+// isOfAPI reports whether the answer holds the API's own error object: a gateway
+// has another one or none.
+func (e *APIError) isOfAPI() bool { return e.Type != "" || e.Code != "" }
+
+// withDoubt adds to a cause that the status is why nothing can be told.
+func withDoubt(cause, seen error) error {
+	if errors.Is(seen, errDoubtful) && !errors.Is(cause, errDoubtful) {
+		return because(errDoubtful, cause)
+	}
+	return cause
+}
+
+// waitToResend waits until a write that was answered 429 may be sent again. It
+// is false where it may not: the verdict on the 429 is another than the 429
+// itself, the attempts are used up, or the wait would be too long.
+func (c *core) waitToResend(ctx context.Context, rejection *APIError, verdict error, sent, left int) bool {
+	stands := OutcomeOf(verdict) == OutcomeRejected && !errors.Is(verdict, ErrSlotUnavailable)
+	if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {
+		return false
+	}
+	wait, ok := c.transport.ResendWait(ctx, rejection.RetryAfter, sent)
+	return ok && sleep(ctx, wait)
+}
+
+// readBack looks for an appointment that may have been made until it shows, the
+// time is up, or the API turns out to have no list to look at. That it doesn't
+// show is no evidence that it isn't there.
+func (b *slotBooking) readBack(ctx context.Context, cause error) (*Booking, error) {
+	unknown := b.unknown(cause)
+	var found *Booking
+	keepLooking(ctx, func(ctx context.Context) bool {
+		seen := b.look(ctx)
+		if seen.appointment != nil {
+			found = b.confirmed(seen.appointment, true)
+		}
+		if seen.slotOpen != nil {
+			unknown.SlotOpen = seen.slotOpen
+		}
+		unknown.Err = withDoubt(cause, seen.err)
+		return found != nil || errors.Is(seen.err, errNoList)
+	})
+	if found != nil {
+		return found, nil
+	}
+	return nil, unknown
 }
 
 // A sighting is what one look at the API showed of an attempt.
@@ -408,92 +531,103 @@ func (s sighting) gone() bool {
 	return s.appointment == nil && (s.err == nil || errors.Is(s.err, errNoList)) && s.slotOpen != nil && !*s.slotOpen
 }
 
-// look reads the patient's appointments and the open slots, side by side.
-func (c *core) look(ctx context.Context, attempt BookingAttempt, opts []CallOption) sighting {
+// look reads the patient's appointments and the open slots concurrently.
+func (b *slotBooking) look(ctx context.Context) sighting {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var s sighting
+	var seen sighting
 	var group sync.WaitGroup
 	group.Go(func() {
-		if slots, err := c.slotsAround(ctx, attempt.ScheduleID, attempt.StartAt, opts); err == nil {
-			_, open := slotAt(slots, attempt.StartAt)
-			s.slotOpen = &open
+		slots, err := b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
+		if err == nil {
+			_, open := durationsAt(slots, b.attempt.StartAt)
+			seen.slotOpen = &open
 		}
 	})
-	s.appointment, s.err = c.findAppointment(ctx, attempt, opts)
-	if s.appointment != nil {
+	seen.appointment, seen.err = b.findAppointment(ctx)
+	if seen.appointment != nil {
 		cancel() // the slots don't matter any more
 	}
 	group.Wait()
-	return s
+	return seen
 }
 
-// notOffered ends a booking of a slot that isn't open, unless what closed it is
-// the booking itself: it may have come between the reads that ran side by side.
-func (c *core) notOffered(ctx context.Context, attempt BookingAttempt, known background, opts []CallOption) (*Booking, error) {
-	own, err := c.findAppointment(ctx, attempt, opts)
-	switch {
-	case own != nil:
-		return known.booking(*own, true), nil
-	case err != nil && !errors.Is(err, errNoList):
-		return nil, err
-	default:
-		return nil, ErrSlotUnavailable
+// errNoList is an API without the list of appointments, which is inferred.
+var errNoList = errors.New("closure: the API does not list appointments")
+
+// findAppointment looks for the appointment among the patient's on the schedule.
+// One whose status says neither yes nor no is errDoubtful.
+func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error) {
+	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
+		PatientID:  b.attempt.PatientID,
+		ScheduleID: b.attempt.ScheduleID,
+	}, b.readOpts...)
+	if noSuchCall(err) {
+		return nil, because(errNoList, err)
 	}
+	if i := slices.IndexFunc(appointments, b.attempt.made); i >= 0 {
+		return &appointments[i], nil
+	}
+	doubtful := func(a Appointment) bool { return b.attempt.matches(a) && !a.Status.gone() }
+	if slices.ContainsFunc(appointments, doubtful) {
+		return nil, errDoubtful
+	}
+	return nil, err
 }
 
-// classify says what a rejection means, by evidence.
-func (c *core) classify(ctx context.Context, attempt BookingAttempt, rejection error, known background, opts []CallOption) (*Booking, error) {
-	seen := c.look(ctx, attempt, opts)
-	if seen.gone() {
-		// As in notOffered: the slot may have been closed by the booking itself.
-		seen.appointment, seen.err = c.findAppointment(ctx, attempt, opts)
+// noSuchCall reports whether the API may lack a call, which is inferred.
+func noSuchCall(err error) bool {
+	e, ok := errors.AsType[*APIError](err)
+	return ok && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed)
+}
+
+// around lists more than the one instant: how the API treats the ends of a range
+// is inferred.
+func (s *AvailabilitiesService) around(ctx context.Context, id ScheduleID, start time.Time, opts []CallOption) ([]Slot, error) {
+	return s.List(ctx, id, AvailabilityListParams{From: start.Add(-time.Hour), To: start.Add(time.Hour)}, opts...)
+}
+
+// durationsAt tells whether there is an open slot at start, and which durations
+// the slots there state: each once, the shortest first.
+func durationsAt(slots []Slot, start time.Time) (stated []Minutes, open bool) {
+	for _, slot := range slots {
+		if !slot.StartAt.Equal(start) {
+			continue
+		}
+		open = true
+		if slot.Duration > 0 {
+			stated = append(stated, slot.Duration)
+		}
 	}
-	switch {
-	case seen.appointment != nil:
-		return known.booking(*seen.appointment, true), nil
-	case seen.gone():
-		return nil, because(ErrSlotUnavailable, rejection)
-	default:
-		return nil, rejection
+	slices.Sort(stated)
+	return slices.Compact(stated), open
+}
+
+func severalDurations(choice []Minutes) error {
+	texts := make([]string, len(choice))
+	for i, m := range choice {
+		texts[i] = "for " + strconv.Itoa(int(m))
+	}
+	return &InputError{
+		Op:     opAppointmentsCreate.name(),
+		Field:  "Duration",
+		Reason: "is not given, and the start is open " + strings.Join(texts, " and ") + " minutes",
 	}
 }
 
 const (
-	settleFor   = 10 * time.Second
-	lookFor     = 3 * time.Second // so that one read that hangs doesn't use up the time
+	lookFor     = 10 * time.Second
+	oneLookFor  = 3 * time.Second // so that one read that hangs doesn't use up the time
 	minLookWait = 250 * time.Millisecond
 	maxLookWait = 2 * time.Second
 )
 
-// settle looks for an appointment that may have been made until it shows, the
-// time is up, or the API turns out to have no list to look at. That it doesn't
-// show is no evidence that it isn't there.
-func (c *core) settle(ctx context.Context, attempt BookingAttempt, cause error, known background, opts []CallOption) (*Booking, error) {
-	unknown := &OutcomeUnknownError{Attempt: attempt, Err: cause}
-	var found *Booking
-	keepLooking(ctx, func(ctx context.Context) bool {
-		s := c.look(ctx, attempt, opts)
-		if s.appointment != nil {
-			found = known.booking(*s.appointment, true)
-		}
-		if s.slotOpen != nil {
-			unknown.SlotOpen = s.slotOpen
-		}
-		return found != nil || errors.Is(s.err, errNoList)
-	})
-	if found != nil {
-		return found, nil
-	}
-	return nil, unknown
-}
-
 // keepLooking calls look, with growing pauses, until it is done or the time is up.
 func keepLooking(ctx context.Context, look func(context.Context) (done bool)) {
-	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	for wait := minLookWait; ctx.Err() == nil; wait = min(2*wait, maxLookWait) {
-		lookCtx, cancelLook := context.WithTimeout(ctx, lookFor)
+		lookCtx, cancelLook := context.WithTimeout(ctx, oneLookFor)
 		done := look(lookCtx)
 		cancelLook()
 		if done || !sleep(ctx, wait) {

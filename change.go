@@ -3,126 +3,178 @@ package closure
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
-// RescheduleBooking moves an appointment to another start on its schedule. The
-// request is sent once. After a failure that leaves the outcome open the
-// appointment is read back for up to 10 s or until the context ends: moved as
-// wished is a success, else the outcome is unknown, an [*OutcomeUnknownError]
-// with the AppointmentID. Call it again with the same params to settle that:
-// moving an appointment to where it is changes nothing.
+// RescheduleBooking moves an appointment to another start on its schedule. After
+// a failure that leaves the outcome open the appointment is read back for up to
+// 10 s or until the context ends: if it shows the requested start, the call
+// succeeds, else the outcome is unknown, an [*OutcomeUnknownError] with the
+// AppointmentID. Call it again with the same params to settle that: moving an
+// appointment to where it is changes nothing.
 //
-// A rejection is looked into as in [Client.BookSlot]: an appointment that is
-// where it was wished is a success; a slot that is gone is [ErrSlotUnavailable]
-// joined with the [*APIError], unless the appointment overlaps it and may be what
-// closes it.
+// A rejection is looked into as in [Client.BookSlot]: if the appointment shows
+// the requested start, the call succeeds; if it can't be read, or shows that start
+// with a status that this version doesn't know, the outcome is unknown; a slot that
+// is gone is [ErrSlotUnavailable] joined with the [*APIError], unless the
+// appointment overlaps it and may be what closes it. After a 429 it is sent again
+// once the read shows that it was not moved.
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
+	cfg, err := c.core.prepare(ctx, opAppointmentsReschedule, opts)
+	if err != nil {
+		return nil, err
+	}
 	change := &change{
-		core: c.core,
-		id:   id,
-		opts: opts,
+		client:      c,
+		id:          id,
+		maxAttempts: cfg.maxAttempts,
+		opts:        opts,
+		readOpts:    withoutCapture(opts),
+		write: func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
+			return c.Appointments.Reschedule(ctx, id, params, opts...)
+		},
 		wished: func(a Appointment) bool {
-			return a.StartAt.Equal(params.StartAt) && a.Status != AppointmentCancelled &&
+			return a.StartAt.Equal(params.StartAt) && a.Status.stands() &&
 				(params.Duration == 0 || a.Duration == params.Duration)
 		},
 		start:    params.StartAt,
 		duration: params.Duration,
 	}
-	changed, err := c.Appointments.Reschedule(ctx, id, params, opts...)
-	return change.settle(ctx, changed, err)
+	return change.send(ctx)
 }
 
 // CancelBooking cancels an appointment; cancelling one that is cancelled
-// succeeds. The request is sent once. After a failure that leaves the outcome
-// open the appointment is read back for up to 10 s or until the context ends:
-// cancelled is a success, else the outcome is unknown, an
-// [*OutcomeUnknownError] with the AppointmentID. Call it again to settle that.
+// succeeds. After a failure that leaves the outcome open the appointment is read
+// back for up to 10 s or until the context ends: cancelled is a success, else the
+// outcome is unknown, an [*OutcomeUnknownError] with the AppointmentID. Call it
+// again to settle that. A rejection is looked into as in
+// [Client.RescheduleBooking].
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {
-	change := &change{
-		core:   c.core,
-		id:     id,
-		opts:   opts,
-		wished: func(a Appointment) bool { return a.Status == AppointmentCancelled },
+	cfg, err := c.core.prepare(ctx, opAppointmentsCancel, opts)
+	if err != nil {
+		return nil, err
 	}
-	changed, err := c.Appointments.Cancel(ctx, id, opts...)
-	return change.settle(ctx, changed, err)
+	change := &change{
+		client:      c,
+		id:          id,
+		maxAttempts: cfg.maxAttempts,
+		opts:        opts,
+		readOpts:    withoutCapture(opts),
+		write: func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
+			return c.Appointments.Cancel(ctx, id, opts...)
+		},
+		wished: func(a Appointment) bool { return a.Status.gone() },
+	}
+	return change.send(ctx)
 }
 
-// A change is one write to an appointment that exists.
+// A change is one move or cancellation of an appointment, from the request to
+// its ending.
 type change struct {
-	core   *core
-	id     AppointmentID
-	opts   []CallOption
-	wished func(Appointment) bool
+	client      *Client
+	id          AppointmentID
+	maxAttempts int          // of the write
+	opts        []CallOption // of the write
+	readOpts    []CallOption
+	write       func(context.Context, ...CallOption) (*Appointment, error)
+	wished      func(Appointment) bool
 
 	start    time.Time // to move it to; zero: it is cancelled
 	duration Minutes   // zero: it keeps its own
 }
 
-// settle says what came of the write.
-func (c *change) settle(ctx context.Context, changed *Appointment, err error) (*Appointment, error) {
-	switch {
-	case err == nil && c.wished(*changed):
-		return changed, nil
-	case err == nil:
-		return c.readBack(ctx, errOther)
-	case OutcomeOf(err) == OutcomeUnknown:
-		return c.readBack(ctx, err)
-	case looksTaken(err):
-		return c.classify(ctx, err)
-	default:
-		return nil, err
+// send makes the request, and says what came of it. After a 429 it may send
+// another one.
+func (c *change) send(ctx context.Context) (*Appointment, error) {
+	for left := c.maxAttempts; ; {
+		changed, err := c.write(ctx, append(slices.Clip(c.opts), WithMaxAttempts(left))...)
+		rejection, rejected := rejectionIn(err)
+		switch {
+		case err == nil && c.wished(*changed):
+			return changed, nil
+		case err == nil:
+			return c.readBack(ctx, errNotConfirmed)
+		case OutcomeOf(err) == OutcomeUnknown:
+			return c.readBack(ctx, err)
+		case !rejected:
+			return nil, err
+		}
+		current, verdict := c.explain(ctx, rejection)
+		left -= rejection.Attempts
+		if !c.client.core.waitToResend(ctx, rejection, verdict, c.maxAttempts-left, left) {
+			return current, verdict
+		}
 	}
 }
 
 func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error) {
 	var done *Appointment
+	why := cause
 	keepLooking(ctx, func(ctx context.Context) bool {
 		current, err := c.read(ctx)
-		if err == nil && c.wished(*current) {
+		why = cause
+		switch {
+		case err == nil && c.wished(*current):
 			done = current
+		case err == nil && c.doubtful(*current):
+			why = withDoubt(cause, errDoubtful)
 		}
 		return done != nil || noSuchCall(err)
 	})
 	if done != nil {
 		return done, nil
 	}
-	return nil, &OutcomeUnknownError{AppointmentID: c.id, Err: cause}
+	return nil, c.unknown(why)
+}
+
+// unknown is the ending of a change that may have been made.
+func (c *change) unknown(cause error) error {
+	return &OutcomeUnknownError{AppointmentID: c.id, Err: cause}
 }
 
 // read reads the appointment.
 func (c *change) read(ctx context.Context) (*Appointment, error) {
-	current, err := get[Appointment](ctx, c.core, opAppointmentsGet, c.id, withoutCapture(c.opts))
+	current, err := c.client.Appointments.Get(ctx, c.id, c.readOpts...)
 	if err == nil && current.ID != c.id {
-		return nil, errOther
+		return nil, errNotConfirmed
 	}
 	return current, err
 }
 
-// classify says what a rejection means, by evidence.
-func (c *change) classify(ctx context.Context, rejection error) (*Appointment, error) {
+// explain says what a rejection means, by evidence.
+func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment, error) {
 	current, err := c.read(ctx)
 	switch {
-	case err != nil:
+	case noSuchCall(err) && rejection.isOfAPI():
 		return nil, rejection
+	case err != nil:
+		return nil, c.unknown(rejection)
 	case c.wished(*current):
 		return current, nil
-	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status == AppointmentCancelled:
+	case c.doubtful(*current):
+		return nil, c.unknown(because(errDoubtful, rejection))
+	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status.gone():
 		return nil, rejection // not about another slot
 	}
-	slots, err := c.core.slotsAround(ctx, current.ScheduleID, c.start, c.opts)
+	slots, err := c.client.Availabilities.around(ctx, current.ScheduleID, c.start, c.readOpts)
 	if err != nil {
 		return nil, rejection
 	}
-	if _, open := slotAt(slots, c.start); open || c.overlaps(*current) {
+	if _, open := durationsAt(slots, c.start); open || c.overlaps(*current) {
 		return nil, rejection
 	}
 	return nil, because(ErrSlotUnavailable, rejection)
+}
+
+// doubtful reports whether the status leaves open if the change was made.
+func (c *change) doubtful(current Appointment) bool {
+	where := c.start.IsZero() || c.start.Equal(current.StartAt)
+	return where && !current.Status.stands() && !current.Status.gone()
 }
 
 // overlaps reports whether the appointment itself may close the slot it is to be

@@ -36,14 +36,15 @@ var (
 	ErrMalformedResponse    = errors.New("closure: response is not what the API promises")
 )
 
-// An Outcome is what is known of a write after it returned.
+// An Outcome is what is known of a write after it returned. The zero Outcome is
+// [OutcomeUnknown]: one that nobody set must not read "applied".
 type Outcome int
 
 const (
-	OutcomeApplied  Outcome = iota // carried out
+	OutcomeUnknown  Outcome = iota // it may have been carried out: look before doing it again
+	OutcomeApplied                 // carried out
 	OutcomeNotSent                 // it never left this machine, or was a mere read: nothing changed
 	OutcomeRejected                // the API said no: nothing changed
-	OutcomeUnknown                 // it may have been carried out: look before doing it again
 )
 
 // String returns "applied", "not sent", "rejected" or "unknown".
@@ -365,6 +366,9 @@ func (e InsuranceError) MarshalText() ([]byte, error) { return []byte(e.text()),
 //
 // Of [Client.BookSlot], [Client.BookFirstAvailable] and [Client.ResolveBooking]:
 // store Attempt and settle it later with ResolveBooking; don't book again before.
+// Where Err says that the API shows the appointment with a status that this version
+// does not know, read that status with [AppointmentsService.List] and take it for
+// what it means, or cancel the appointment to book again.
 // Of [Client.RescheduleBooking] and [Client.CancelBooking], AppointmentID is set
 // and Attempt is not: make the same call again.
 type OutcomeUnknownError struct {

@@ -244,6 +244,7 @@ func TestTransportErrors(t *testing.T) {
 	}{
 		{"refused write", dial, create, closure.OutcomeNotSent, 3, false, "connection refused"},
 		{"refused read", dial, list, closure.OutcomeNotSent, 3, false, "connection refused"},
+		{"refused write, says one that reports nothing", dial, create, closure.OutcomeUnknown, 1, false, "connection refused"},
 		{"no such host", &net.DNSError{Name: "SECRET", IsNotFound: true}, create, closure.OutcomeNotSent, 3, false, "host name not resolved"},
 		{"dial timed out", &net.OpError{Op: "dial", Err: timeoutError{}}, create, closure.OutcomeNotSent, 3, true, ""},
 		{"reset write", syscall.ECONNRESET, create, closure.OutcomeUnknown, 1, false, "connection reset"},
@@ -255,6 +256,9 @@ func TestTransportErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, func(req *http.Request) (*http.Response, error) {
+				if tt.outcome == closure.OutcomeNotSent {
+					askForConnection(req)
+				}
 				return nil, &url.Error{Op: "Get", URL: "https://SECRET/?name=SECRET", Err: fmt.Errorf("SECRET: %w", tt.err)}
 			})
 			_, err := tt.call.call(t.Context(), s.client(t), guide)

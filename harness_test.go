@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"reflect"
 	"strings"
@@ -52,6 +53,12 @@ func answer(t testing.TB, status int, body string, header ...string) *server {
 	return serve(t, func(*http.Request) (*http.Response, error) {
 		return newResponse(status, body, header...), nil
 	})
+}
+
+// askForConnection reports what net/http does before it dials. A RoundTripper that
+// fails without that proves nothing.
+func askForConnection(req *http.Request) {
+	httptrace.ContextClientTrace(req.Context()).GetConn("railway.test:443")
 }
 
 func newResponse(status int, body string, header ...string) *http.Response {
@@ -270,7 +277,7 @@ func (a apiCall) testStatuses(t *testing.T) {
 			Type: closure.ErrorTypeInvalidRequest, Code: "slot_taken", Message: "no such thing", Detail: []string{"one", "two"},
 			RequestID: "req_1", Attempts: 1,
 		}
-		if status == 429 || status >= 500 && !a.writes(t) {
+		if (status == 429 || status >= 500) && !a.writes(t) {
 			want.Attempts = 3
 		}
 		if !reflect.DeepEqual(got, want) || len(s.seen) != want.Attempts {

@@ -19,9 +19,10 @@ func newBookingKey(p BookSlotParams) bookingKey {
 	return bookingKey{p.PatientID, p.ScheduleID, p.StartAt.UnixMilli()}
 }
 
-// turns lets concurrent bookings of the same thing take turns, and hands what
-// the one before found out to those who waited for it: reading back could lag
-// behind, and a second request must not depend on it.
+// turns lets concurrent bookings of the same thing take turns: they queue, and
+// those who waited receive the first result, because reading back could lag
+// behind. What is kept for them is a copy, and each receives a copy of that: no
+// caller sees what another one does to its result.
 type turns struct {
 	mu    sync.Mutex
 	byKey map[bookingKey]*turn
@@ -94,9 +95,9 @@ func (p *place) before() (*Booking, *OutcomeUnknownError) {
 	p.turns.mu.Lock()
 	defer p.turns.mu.Unlock()
 	if p.turn.unknown != nil || p.turn.results == p.seen {
-		return nil, p.turn.unknown
+		return nil, p.turn.unknown.deepCopy()
 	}
-	return p.turn.booking, nil
+	return p.turn.booking.deepCopy(), nil
 }
 
 var errUnderWay = errors.New("closure: the request was under way")
@@ -122,9 +123,9 @@ func (p *place) done(booking *Booking, err error) {
 	switch {
 	case booking != nil, err != nil && unknown == nil:
 		p.turn.results++
-		p.turn.booking, p.turn.unknown = booking, nil
+		p.turn.booking, p.turn.unknown = booking.deepCopy(), nil
 	case unknown != nil && p.holds:
-		p.turn.unknown = unknown
+		p.turn.unknown = unknown.deepCopy()
 	default: // what stands is as good, or, after a panic, all there is
 	}
 	if p.holds {

@@ -3,6 +3,7 @@ package closure
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -62,8 +63,8 @@ func TestTurnsAreFair(t *testing.T) {
 // What one hands on to those who waited for it, and to those who came later.
 func TestTurnsHandOn(t *testing.T) {
 	t.Parallel()
-	unknown := &OutcomeUnknownError{Err: errOther}
-	booking := &Booking{}
+	unknown := &OutcomeUnknownError{Err: errNotConfirmed}
+	booking := &Booking{Appointment: Appointment{ID: "appt_1"}}
 	for name, test := range map[string]struct {
 		end     func(*place)
 		booking *Booking
@@ -87,7 +88,7 @@ func TestTurnsHandOn(t *testing.T) {
 			waiting.turn.token <- struct{}{}
 			waiting.holds = true
 			got, gotUnknown := waiting.before()
-			if got != test.booking || (gotUnknown != nil) != test.unknown {
+			if !reflect.DeepEqual(got, test.booking) || (gotUnknown != nil) != test.unknown {
 				t.Errorf("handed on %v, %v", got, gotUnknown)
 			}
 			waiting.pass()
@@ -98,7 +99,7 @@ func TestTurnsHandOn(t *testing.T) {
 			}
 			// What is settled stays settled, whatever others make of it.
 			waiting.done(booking, nil)
-			if got, gotUnknown = late.before(); got != booking || gotUnknown != nil {
+			if got, gotUnknown = late.before(); !reflect.DeepEqual(got, booking) || gotUnknown != nil {
 				t.Errorf("settled, and yet handed on %v, %v", got, gotUnknown)
 			}
 			late.pass()
@@ -112,7 +113,7 @@ func TestTurnsHandOn(t *testing.T) {
 
 func TestTurnsSettledStaysSettled(t *testing.T) {
 	t.Parallel()
-	unknown := &OutcomeUnknownError{Err: errOther}
+	unknown := &OutcomeUnknownError{Err: errNotConfirmed}
 	var all turns
 	first := takeTurn(t, &all)
 	places := []*place{all.enqueue(testKey), all.enqueue(testKey)}

@@ -51,7 +51,10 @@ func TestWithObserver(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, func(*http.Request) (*http.Response, error) {
+			s := serve(t, func(req *http.Request) (*http.Response, error) {
+				if tt.err == dial {
+					askForConnection(req)
+				}
 				if tt.err != nil {
 					return nil, tt.err
 				}

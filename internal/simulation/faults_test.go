@@ -6,21 +6,23 @@ import "time"
 type fault int
 
 const (
-	none         fault = iota
-	refusedConn        // no connection: provably nothing left
-	lostBefore         // connection lost, nothing done
-	failedBefore       // a gateway's 5xx, nothing done
-	throttled          // 429 with Retry-After, nothing done
-	hungBefore         // no answer, nothing done
-	otherAnswer        // 200 with somebody else's record, nothing done
-	lostAfter          // done, then connection lost
-	halfBody           // done, then half of the answer
-	failedAfter        // done, then a gateway's 5xx
-	hungAfter          // done, no answer
-	html               // done, then 200 with a page of HTML
+	none          fault = iota
+	refusedConn         // no connection: provably nothing left
+	lostBefore          // connection lost, nothing done
+	failedBefore        // a gateway's 5xx, nothing done
+	throttled           // 429 with Retry-After, nothing done
+	hungBefore          // no answer, nothing done
+	refusedBefore       // a gateway's 4xx, nothing done
+	otherAnswer         // 200 with somebody else's record, nothing done
+	refusedAfter        // done, then a gateway's 4xx
+	lostAfter           // done, then connection lost; from here on it can be done late
+	halfBody            // done, then half of the answer
+	failedAfter         // done, then a gateway's 5xx
+	hungAfter           // done, no answer
+	html                // done, then 200 with a page of HTML
 )
 
-var faultNames = [...]string{"none", "connection refused", "lost before", "5xx before", "429", "timeout before", "somebody else's answer", "lost after", "half a body", "5xx after", "timeout after", "HTML after"}
+var faultNames = [...]string{"none", "connection refused", "lost before", "5xx before", "429", "timeout before", "4xx before", "somebody else's answer", "4xx after", "lost after", "half a body", "5xx after", "timeout after", "HTML after"}
 
 func (f fault) String() string { return faultNames[f] }
 
@@ -30,8 +32,9 @@ const faultRate = 0.3
 // The shares of the faults, in percent of those that strike.
 var (
 	writeFaults = []share{
-		{refusedConn, 6}, {lostBefore, 12}, {failedBefore, 8}, {throttled, 5}, {hungBefore, 6}, {otherAnswer, 4},
-		{lostAfter, 18}, {halfBody, 12}, {failedAfter, 15}, {hungAfter, 11}, {html, 3},
+		{refusedConn, 6}, {lostBefore, 10}, {failedBefore, 8}, {throttled, 5}, {hungBefore, 6}, {refusedBefore, 4},
+		{otherAnswer, 4}, {refusedAfter, 8},
+		{lostAfter, 15}, {halfBody, 10}, {failedAfter, 12}, {hungAfter, 9}, {html, 3},
 	}
 	readFaults = []share{
 		{refusedConn, 8}, {lostBefore, 25}, {failedBefore, 30}, {throttled, 7}, {hungBefore, 5}, {halfBody, 20}, {html, 5},
@@ -54,6 +57,7 @@ type fate struct {
 	back    time.Duration // until its answer arrives
 	late    time.Duration // until it is carried out, beyond out
 	status  int           // of the gateway's 5xx
+	refusal int           // of the gateway's 4xx
 	written bool          // it is a write
 }
 
@@ -62,12 +66,13 @@ const (
 	mostLatency  = 40 * time.Millisecond
 )
 
-func drawFate(d *dice, written bool, late time.Duration) fate {
+func drawFate(d *dice, written bool, c cell) fate {
 	f := fate{
 		written: written,
 		out:     d.between(leastLatency, mostLatency),
 		back:    d.between(leastLatency, mostLatency),
 		status:  pick(d, []int{500, 502, 503, 504}),
+		refusal: pick(d, []int{400, 401, 403, 404, 409, 422, 429}),
 	}
 	shares := readFaults
 	if written {
@@ -77,8 +82,11 @@ func drawFate(d *dice, written bool, late time.Duration) fate {
 		return f
 	}
 	f.fault = drawShare(d, shares)
-	if written && f.fault >= lostAfter && late > 0 && d.chance(lateShare) {
-		f.late = d.between(late/2, late)
+	if f.fault == refusedAfter && c.stale > 0 {
+		f.fault = failedAfter // reads that lag bear the lie out: a limit, in limits_test.go
+	}
+	if written && f.fault >= lostAfter && c.late > 0 && d.chance(lateShare) {
+		f.late = d.between(c.late/2, c.late)
 	}
 	return f
 }

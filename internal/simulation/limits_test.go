@@ -181,10 +181,10 @@ func TestLimitBookFirstTwice(t *testing.T) {
 	})
 }
 
-// A rejection that is a lie: 429 says that nothing was done.
+// A rejection that is a lie, and reads that bear it out: they lag.
 func TestLimitFalseRejection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := closuretest.New(closuretest.AllowDuplicates())
+		s := closuretest.New(closuretest.AllowDuplicates(), closuretest.StaleReads(20*time.Second))
 		s.Inject(closuretest.StatusAfter("appointments.create", 429))
 		_, err := s.Client().BookSlot(t.Context(), guideParams())
 		noError(t, err)

@@ -9,7 +9,7 @@ const (
 	closureFile  = "closure.go"
 	retryFile    = "internal/transport/retry.go"
 	exchangeFile = "internal/transport/exchange.go"
-	sentFile     = "internal/transport/sent.go"
+	attemptFile  = "internal/transport/attempt.go"
 )
 
 // The mutants: what a well-meaning change could make of the booking code.
@@ -17,9 +17,9 @@ var mutants = []mutant{
 	{
 		"sends again after reading back", bookingFile,
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
-		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\tservice := AppointmentsService{c}\n" +
-			"\tmade, err := service.Create(ctx, AppointmentCreateParams{attempt.ScheduleID, attempt.PatientID, attempt.StartAt, attempt.Duration}, opts...)\n" +
-			"\tif err == nil && attempt.made(*made) {\n\t\treturn known.booking(*made, false), nil\n\t}\n\treturn nil, unknown\n",
+		"\tif found != nil {\n\t\treturn found, nil\n\t}\n" +
+			"\tmade, err := b.client.Appointments.Create(ctx, AppointmentCreateParams{b.attempt.ScheduleID, b.attempt.PatientID, b.attempt.StartAt, b.attempt.Duration}, b.opts...)\n" +
+			"\tif err == nil && b.attempt.made(*made) {\n\t\treturn b.confirmed(made, false), nil\n\t}\n\treturn nil, unknown\n",
 	},
 	{
 		"reads back for 10 s and trusts it", bookingFile,
@@ -28,7 +28,7 @@ var mutants = []mutant{
 	},
 	{
 		"reads back once and trusts it", bookingFile,
-		"\t\treturn found != nil || errors.Is(s.err, errNoList)\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n",
+		"\t\treturn found != nil || errors.Is(seen.err, errNoList)\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n",
 		"\t\treturn true\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n\tif unknown.SlotOpen != nil && *unknown.SlotOpen {\n\t\treturn nil, ErrNotBooked\n\t}\n",
 	},
 	{
@@ -43,15 +43,15 @@ var mutants = []mutant{
 	},
 	{
 		"skips the read before the POST", bookingFile,
-		"\tgroup.Go(func() { read.own, own = c.findAppointment(ctx, attempt, opts) })\n", "",
+		"\tgroup.Go(func() { own, list = b.findAppointment(ctx) })\n", "",
 	},
 	{
 		"books although the read before failed", bookingFile,
-		"read.err = cmp.Or(own, schedule, patient, slots)", "read.err = cmp.Or(schedule, patient, slots)",
+		"return own, cmp.Or(list, schedule, patient, slots)", "return own, cmp.Or(schedule, patient, slots)",
 	},
 	{
 		"counts a cancelled appointment", bookingFile,
-		"appointment.StartAt.Equal(a.StartAt) &&\n\t\tappointment.Status != AppointmentCancelled", "appointment.StartAt.Equal(a.StartAt)",
+		"return s == AppointmentScheduled || s == AppointmentRescheduled", "return s != \"\"",
 	},
 	{
 		"ignores the patient in the match", bookingFile,
@@ -63,30 +63,30 @@ var mutants = []mutant{
 	},
 	{
 		"ignores the start in the match", bookingFile,
-		"\t\tappointment.StartAt.Equal(a.StartAt) &&\n", "",
+		" &&\n\t\tappointment.StartAt.Equal(a.StartAt)\n", "\n",
 	},
 	{
 		"trusts an answer that shows another appointment", bookingFile,
-		"case err == nil && attempt.made(*made):", "case err == nil:",
+		"case err == nil && b.attempt.made(*made):", "case err == nil:",
 	},
 	{
 		"hands an unknown outcome on without a token", bookingFile,
-		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn c.settle(ctx, attempt, err, known, opts)\n",
-		"\tcase OutcomeOf(err) == OutcomeUnknown:\n\t\treturn nil, err\n",
+		"case OutcomeOf(err) == OutcomeUnknown:\n\t\t\treturn b.readBack(ctx, err)\n",
+		"case OutcomeOf(err) == OutcomeUnknown:\n\t\t\treturn nil, err\n",
 	},
 	{
 		"takes every 4xx for a slot that is taken", bookingFile,
-		"\tcase looksTaken(err):\n\t\treturn c.classify(ctx, attempt, err, known, opts)\n",
-		"\tcase looksTaken(err):\n\t\treturn nil, errors.Join(ErrSlotUnavailable, err)\n",
+		"booking, verdict := b.explain(ctx, rejection)",
+		"booking, verdict := (*Booking)(nil), errors.Join(ErrSlotUnavailable, err)",
 	},
 	{
 		"says unavailable after a 4xx without looking for its own", bookingFile,
-		"\tcase seen.appointment != nil:\n\t\treturn known.booking(*seen.appointment, true), nil\n\tcase seen.gone():\n",
-		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n",
+		"\tcase seen.appointment != nil:\n\t\treturn b.confirmed(seen.appointment, true), nil\n\tcase !believed:\n",
+		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n\t\treturn nil, because(ErrSlotUnavailable, rejection)\n\tcase !believed:\n",
 	},
 	{
 		"says unavailable before the POST without looking again", bookingFile,
-		"\tcase own != nil:\n\t\treturn known.booking(*own, true), nil\n\tcase err != nil && !errors.Is(err, errNoList):", "\tcase err != nil && own == nil && !errors.Is(err, errNoList):",
+		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase errors.Is(err, errDoubtful):\n\t\treturn nil, b.unknown(err)\n\tcase err != nil &&", "\tcase err != nil && own == nil &&",
 	},
 	{
 		"ResolveBooking says not booked at once", bookingFile,
@@ -106,15 +106,15 @@ var mutants = []mutant{
 	},
 	{
 		"a cancellation is a success whatever is read back", changeFile,
-		"return a.Status == AppointmentCancelled }", "return true }",
+		"return a.Status.gone() }", "return true }",
 	},
 	{
 		"a reschedule is a success whatever is read back", changeFile,
-		"return a.StartAt.Equal(params.StartAt) && a.Status != AppointmentCancelled &&", "return a.Status != AppointmentCancelled &&",
+		"return a.StartAt.Equal(params.StartAt) && a.Status.stands() &&", "return a.Status.stands() &&",
 	},
 	{
 		"a change of unknown outcome counts as not made", changeFile,
-		"return nil, &OutcomeUnknownError{AppointmentID: c.id, Err: cause}", "return nil, ErrNotBooked",
+		"return &OutcomeUnknownError{AppointmentID: c.id, Err: cause}", "return ErrNotBooked",
 	},
 	{
 		"trusts a change's answer that shows something else", changeFile,
@@ -122,7 +122,7 @@ var mutants = []mutant{
 	},
 	{
 		"no turns", bookingFile,
-		"c.turns.take(ctx, newBookingKey(params))", "c.turns.take(ctx, bookingKey{start: time.Now().UnixNano()})",
+		"b.client.core.turns.take(ctx, newBookingKey(b.params))", "b.client.core.turns.take(ctx, bookingKey{start: time.Now().UnixNano()})",
 	},
 	{
 		"a follower sends although its leader's outcome is unknown", bookingFile,
@@ -146,18 +146,47 @@ var mutants = []mutant{
 	},
 	{
 		"retries a POST after a 5xx", retryFile,
-		"return x.answer.StatusCode == http.StatusTooManyRequests\n", "return x.answer.StatusCode == http.StatusTooManyRequests || x.answer.StatusCode >= 500\n",
+		"if x.call.writes() {\n\t\treturn false\n", "if x.call.writes() {\n\t\treturn x.answer.StatusCode >= 500\n",
+	},
+	{
+		"retries a POST after a 429", retryFile,
+		"if x.call.writes() {\n\t\treturn false\n", "if x.call.writes() {\n\t\treturn x.answer.StatusCode == http.StatusTooManyRequests\n",
+	},
+	{
+		"sends again after a 429 without looking", bookingFile,
+		"booking, verdict := b.explain(ctx, rejection)",
+		"booking, verdict := (*Booking)(nil), error(rejection)\n\t\tif rejection.StatusCode != http.StatusTooManyRequests {\n\t\t\tbooking, verdict = b.explain(ctx, rejection)\n\t\t}",
+	},
+	{
+		"sends again after any rejection", bookingFile,
+		"if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {", "if rejection.StatusCode != http.StatusTooManyRequests && stands || left < 1 {",
+	},
+	{
+		"believes a rejection about the key or the permission", bookingFile,
+		"\t\tcase !rejected:\n", "\t\tcase !rejected || rejection.StatusCode == http.StatusUnauthorized || rejection.StatusCode == http.StatusForbidden:\n",
+	},
+	{
+		"believes a rejection although the list can't be read", bookingFile,
+		"\tcase !believed:\n", "\tcase !believed && seen.err == nil:\n",
+	},
+	{
+		"believes a gateway where there is no list", bookingFile,
+		"errors.Is(seen.err, errNoList) && rejection.isOfAPI()", "errors.Is(seen.err, errNoList)",
+	},
+	{
+		"believes a change's rejection although the appointment can't be read", changeFile,
+		"\tcase err != nil:\n\t\treturn nil, c.unknown(rejection)\n", "\tcase err != nil:\n\t\treturn nil, rejection\n",
 	},
 	{
 		"a request that left counts as not sent", exchangeFile,
-		"x.answer.MaybeSent = sent != nil && (resp != nil || sent.maybe(err))", "x.answer.MaybeSent = sent != nil && resp != nil",
+		"x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, err)", "x.answer.MaybeSent = resp != nil",
 	},
 	{
 		"a body cut short counts as not sent", exchangeFile,
 		"\tif err != nil && success {\n", "\tif err != nil && success {\n\t\tx.answer.MaybeSent = false\n",
 	},
 	{
-		"treats a timeout as not sent", sentFile,
-		"func (s *sentTracker) maybe(err error) bool {\n", "func (s *sentTracker) maybe(err error) bool {\n\tif errors.Is(err, context.DeadlineExceeded) {\n\t\treturn false\n\t}\n",
+		"treats a timeout as not sent", attemptFile,
+		"\ttransport, plain := base.(*http.Transport)\n", "\tif errors.Is(err, context.DeadlineExceeded) {\n\t\treturn false\n\t}\n\ttransport, plain := base.(*http.Transport)\n",
 	},
 }

@@ -47,7 +47,7 @@ func (w *wire) fate(req *http.Request, body []byte, by *call) fate {
 	n := w.seen[id]
 	w.mu.Unlock()
 	d := newDice(w.clinic.seed, uint64(w.patient), id, n)
-	f := drawFate(d, req.Method != http.MethodGet, w.clinic.cell.late)
+	f := drawFate(d, req.Method != http.MethodGet, w.clinic.cell)
 	if w.clinic.flakyList && listsAppointments(req) && d.chance(0.7) {
 		f.fault = failedBefore
 	}
@@ -132,7 +132,7 @@ func (f *flight) write(ctx context.Context) (*http.Response, error) {
 	f.sent = time.Now()
 	arrived := make(chan *http.Response, 1)
 	switch f.fate.fault {
-	case lostBefore, failedBefore, throttled, hungBefore, otherAnswer:
+	case lostBefore, failedBefore, throttled, hungBefore, refusedBefore, otherAnswer:
 		arrived = nil
 	default:
 		// On its own: it arrives whether or not anybody still waits.
@@ -188,6 +188,8 @@ func (f *flight) answer(ctx context.Context, resp *http.Response) (*http.Respons
 		return nil, opError("read", syscall.ECONNRESET)
 	case failedBefore, failedAfter:
 		return response(f.fate.status, `{"error_type":"server_error","error_message":"gateway"}`), nil
+	case refusedBefore, refusedAfter:
+		return response(f.fate.refusal, `{"message":"no"}`), nil
 	case throttled:
 		resp := response(http.StatusTooManyRequests, `{}`)
 		resp.Header.Set("Retry-After", "1")
