@@ -22,7 +22,7 @@ type Appointment struct {
 	UpdatedAt  time.Time         `json:"updated_at,omitzero"`
 }
 
-func (a Appointment) recordID() string { return string(a.ID) }
+func (a Appointment) recordID() (id, prefix string) { return string(a.ID), a.ID.prefix() }
 
 // MarshalJSON writes the appointment as the API does.
 func (a Appointment) MarshalJSON() ([]byte, error) {
@@ -30,12 +30,12 @@ func (a Appointment) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(a))
 }
 
-// AppointmentCreateParams says what to book. All four fields are needed.
+// AppointmentCreateParams says what to book. All fields but Duration are needed.
 type AppointmentCreateParams struct {
 	ScheduleID ScheduleID `json:"schedule_id"`
 	PatientID  PatientID  `json:"patient_id"`
-	StartAt    time.Time  `json:"start_at"` // an open slot's start; whole milliseconds
-	Duration   Minutes    `json:"duration"` // 1 to MaxMinutes
+	StartAt    time.Time  `json:"start_at"`          // an open slot's start; whole milliseconds
+	Duration   Minutes    `json:"duration,omitzero"` // the slot's own; zero: not sent (source: reference, "when available")
 }
 
 // MarshalJSON writes the params as the API wants them.
@@ -45,17 +45,12 @@ func (p AppointmentCreateParams) MarshalJSON() ([]byte, error) {
 }
 
 func (p AppointmentCreateParams) check(op operation) error {
-	if err := cmp.Or(
+	return cmp.Or(
 		checkID(op, "ScheduleID", p.ScheduleID),
 		checkID(op, "PatientID", p.PatientID),
 		checkStart(op, p.StartAt),
-	); err != nil {
-		return err
-	}
-	if p.Duration == 0 {
-		return &InputError{Op: op.name(), Field: "Duration", Reason: "is zero"}
-	}
-	return checkDuration(op, "Duration", p.Duration)
+		checkDuration(op, "Duration", p.Duration),
+	)
 }
 
 // AppointmentListParams says which appointments to list. An empty field does
@@ -118,14 +113,16 @@ func (s *AppointmentsService) Get(ctx context.Context, id AppointmentID, opts ..
 }
 
 // List returns the appointments that fit the params, cancelled ones included
-// unless Status says otherwise.
+// unless Status says otherwise. A list for a patient that shows another one's
+// appointments is [ErrMalformedResponse].
 //
 // GET /appointments (source: inferred). A read: safe to call again.
 func (s *AppointmentsService) List(ctx context.Context, params AppointmentListParams, opts ...CallOption) ([]Appointment, error) {
 	if err := params.check(opAppointmentsList); err != nil {
 		return nil, err
 	}
-	return list[Appointment](ctx, s.core, request{op: opAppointmentsList, query: params}, opts)
+	ofPatient := func(a *Appointment) bool { return params.PatientID == "" || a.PatientID == params.PatientID }
+	return listOf(ctx, s.core, request{op: opAppointmentsList, query: params}, ofPatient, opts)
 }
 
 // Reschedule moves an appointment to another start on its schedule. It is sent

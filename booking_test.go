@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -482,11 +483,12 @@ func TestBookSlotBefore(t *testing.T) {
 	}
 }
 
-// withoutQuery is a list of appointments that ignores its filters.
+// withoutQuery is a list of appointments that ignores its filters but the patient's:
+// a list that shows somebody else's appointments is not believed.
 func withoutQuery(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	if strings.HasSuffix(req.URL.Path, "/appointments") && req.Method == http.MethodGet {
 		req = req.Clone(req.Context())
-		req.URL.RawQuery = ""
+		req.URL.RawQuery = url.Values{"patient_id": req.URL.Query()["patient_id"]}.Encode()
 	}
 	return next.RoundTrip(req)
 }

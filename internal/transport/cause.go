@@ -21,6 +21,9 @@ type Cause struct {
 	all  error // for Is, which hands out nothing
 }
 
+// NewCause is the cause of a call that failed after its answer had come.
+func NewCause(ctx context.Context, err error) *Cause { return newCause(ctx, err) }
+
 func newCause(ctx context.Context, err error) *Cause {
 	all := err
 	err = withoutURL(err)
