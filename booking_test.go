@@ -1131,7 +1131,7 @@ func TestBookSlotTurns(t *testing.T) {
 			other := d.somebodyElse()
 			schedule := d.AddSchedule(closure.Schedule{SchedulingMethod: closure.SchedulingDirectAPI})
 			d.AddSlots(schedule.ID, closuretest.GuideSlot())
-			d.AddSlots(guide.schedule, closure.Slot{StartAt: guide.start.Add(time.Hour)})
+			d.AddSlots(guide.schedule, closure.Slot{StartAt: guide.start.Add(time.Hour), Duration: 30})
 			var group sync.WaitGroup
 			for _, change := range []func(*closure.BookSlotParams){
 				func(*closure.BookSlotParams) {},

@@ -60,7 +60,7 @@ func (d Date) In(zone *time.Location) time.Time {
 		_, offset := t.Zone()
 		first := midnight.Add(-time.Duration(offset) * time.Second).In(zone)
 		if end.IsZero() || first.Before(end) {
-			if first.Before(start) {
+			if !start.IsZero() && first.Before(start) {
 				return start
 			}
 			return first

@@ -408,25 +408,3 @@ func TestHTMLInText(t *testing.T) {
 		}
 	}
 }
-
-func TestDateInStartsTheDayWhereMidnightIsSkipped(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		zone string
-		date closure.Date
-		want string
-	}{
-		{"America/Santiago", closure.NewDate(2026, time.September, 6), "2026-09-06T01:00:00-03:00"},
-		{"America/Havana", closure.NewDate(2026, time.March, 8), "2026-03-08T01:00:00-04:00"},
-		{"America/New_York", closure.NewDate(2026, time.March, 8), "2026-03-08T00:00:00-05:00"},
-		{"Asia/Kolkata", closure.NewDate(2026, time.March, 8), "2026-03-08T00:00:00+05:30"},
-	} {
-		zone, err := time.LoadLocation(tt.zone)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := tt.date.In(zone).Format(time.RFC3339); got != tt.want {
-			t.Errorf("%s in %s starts at %s, want %s", tt.date, tt.zone, got, tt.want)
-		}
-	}
-}
