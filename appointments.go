@@ -30,7 +30,7 @@ func (a Appointment) Format(f fmt.State, _ rune) { printAs(f, showing(a, "ID", a
 // LogValue shows the appointment's id and nothing else.
 func (a Appointment) LogValue() slog.Value { return slog.StringValue(showing(a, "ID", a.ID)) }
 
-func (a Appointment) recordID() string { return string(a.ID) }
+func (a Appointment) recordID() (id, prefix string) { return string(a.ID), a.ID.prefix() }
 
 // MarshalJSON writes the appointment as the API does.
 func (a Appointment) MarshalJSON() ([]byte, error) {
@@ -148,14 +148,16 @@ func (s *AppointmentsService) Get(ctx context.Context, id AppointmentID, opts ..
 }
 
 // List returns the appointments that fit the params, cancelled ones included
-// unless Status says otherwise.
+// unless Status says otherwise. A list for a patient that shows another one's
+// appointments is [ErrMalformedResponse].
 //
 // GET /appointments (source: inferred). A read: safe to call again.
 func (s *AppointmentsService) List(ctx context.Context, params AppointmentListParams, opts ...CallOption) ([]Appointment, error) {
 	if err := params.check(opAppointmentsList); err != nil {
 		return nil, err
 	}
-	return list[Appointment](ctx, s.core, request{op: opAppointmentsList, query: params}, opts)
+	ofPatient := func(a *Appointment) bool { return params.PatientID == "" || a.PatientID == params.PatientID }
+	return listOf(ctx, s.core, request{op: opAppointmentsList, query: params}, ofPatient, opts)
 }
 
 // Reschedule moves an appointment to another start on its schedule. It is sent

@@ -67,8 +67,8 @@ var appointmentCalls = []apiCall{
 			return c.Appointments.List(ctx, closure.AppointmentListParams{}, opts...)
 		},
 		url:    "/appointments",
-		answer: "null",
-		want:   []closure.Appointment(nil),
+		answer: "[]",
+		want:   []closure.Appointment{},
 	}, {
 		op: "appointments.reschedule",
 		call: func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
@@ -94,6 +94,19 @@ var appointmentCalls = []apiCall{
 		url:    "/appointments/appt_1/cancel",
 		answer: `{"id":"appt_1","status":"cancelled"}`,
 		want:   &closure.Appointment{ID: "appt_1", Status: closure.AppointmentCancelled},
+	}, {
+		op:   "appointments.create",
+		note: "without duration",
+		call: func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
+			return c.Appointments.Create(ctx, closure.AppointmentCreateParams{
+				ScheduleID: in.schedule, PatientID: in.patient, StartAt: in.start,
+			}, opts...)
+		},
+		url: "/appointments",
+		body: `{"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm",` +
+			`"start_at":"2022-05-20T17:00:00.000Z"}`,
+		answer: `{"id":"appt_1","duration":null}`,
+		want:   &closure.Appointment{ID: "appt_1"},
 	},
 }
 

@@ -14,7 +14,15 @@ import (
 type Slot struct {
 	ScheduleID ScheduleID `json:"schedule_id,omitzero"` // filled in by the SDK: the schedule that was asked
 	StartAt    time.Time  `json:"start_at"`
-	Duration   Minutes    `json:"duration"`
+	Duration   Minutes    `json:"duration,omitzero"` // zero: the API doesn't say how long
+}
+
+// recordID tells by the start that it is a slot: it has no id.
+func (s Slot) recordID() (id, prefix string) {
+	if s.StartAt.IsZero() {
+		return "", ""
+	}
+	return "slot", ""
 }
 
 // MarshalJSON writes the slot as the API does, and the schedule's id with it.
@@ -23,7 +31,8 @@ func (s Slot) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(s))
 }
 
-// EndAt is the instant the slot ends.
+// EndAt is the instant the slot ends. Of a slot without a duration it is
+// StartAt, because its length isn't known.
 func (s Slot) EndAt() time.Time { return s.StartAt.Add(s.Duration.Duration()) }
 
 // AvailabilityListParams is the range to list, half open: slots that start at

@@ -31,6 +31,16 @@ var availabilityCalls = []apiCall{
 		},
 	}, {
 		op:     "availabilities.list",
+		note:   "without durations",
+		call:   listSlots(time.Time{}, time.Time{}),
+		url:    "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots",
+		answer: `[{"start_at":"2022-05-20T16:45:00.000Z"},{"start_at":"2022-05-20T17:00:00.000Z","duration":null}]`,
+		want: []closure.Slot{
+			{ScheduleID: guide.schedule, StartAt: utc(2022, time.May, 20, 16, 45)},
+			{ScheduleID: guide.schedule, StartAt: utc(2022, time.May, 20, 17, 0)},
+		},
+	}, {
+		op:     "availabilities.list",
 		note:   "without a range",
 		call:   listSlots(time.Time{}, time.Time{}),
 		url:    "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots",

@@ -41,7 +41,7 @@ var (
 )
 
 // openSlots offers the slot to move to.
-func (d *desk) openSlots() { d.AddSlots(guide.schedule, closure.Slot{StartAt: movedTo}) }
+func (d *desk) openSlots() { d.AddSlots(guide.schedule, closure.Slot{StartAt: movedTo, Duration: 30}) }
 
 func (d *desk) change(ctx context.Context, t *testing.T, c changeCall, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error) {
 	t.Helper()

@@ -250,7 +250,7 @@ type request struct {
 }
 
 // get is the shape of all calls that read one record.
-func get[T any, ID identifier](ctx context.Context, c *core, op operation, id ID, opts []CallOption) (*T, error) {
+func get[T record, ID identifier](ctx context.Context, c *core, op operation, id ID, opts []CallOption) (*T, error) {
 	if err := checkID(op, "ID", id); err != nil {
 		return nil, err
 	}
@@ -258,25 +258,62 @@ func get[T any, ID identifier](ctx context.Context, c *core, op operation, id ID
 }
 
 // object is the shape of all calls that are answered with one record.
-func object[T any](ctx context.Context, c *core, r request, opts []CallOption) (*T, error) {
-	record := new(T)
-	if err := c.do(ctx, r, record, opts); err != nil {
+func object[T record](ctx context.Context, c *core, r request, opts []CallOption) (*T, error) {
+	var answer one[T]
+	if err := c.do(ctx, r, &answer, opts); err != nil {
 		return nil, err
 	}
-	return record, nil
+	return &answer.record, nil
 }
 
 // list is the shape of all calls that are answered with many records.
-func list[T any](ctx context.Context, c *core, r request, opts []CallOption) ([]T, error) {
-	records := []T{}
-	if err := c.do(ctx, r, &records, opts); err != nil {
+func list[T record](ctx context.Context, c *core, r request, opts []CallOption) ([]T, error) {
+	return listOf(ctx, c, r, func(*T) bool { return true }, opts)
+}
+
+// listOf is list where each record must also be one of what was asked for.
+func listOf[T record](ctx context.Context, c *core, r request, asked func(*T) bool, opts []CallOption) ([]T, error) {
+	answer := many[T]{asked: asked}
+	if err := c.do(ctx, r, &answer, opts); err != nil {
 		return nil, err
 	}
-	return records, nil
+	return answer.records, nil
+}
+
+// A reader reads what a call is answered with. Its error means that it is not
+// what was asked for.
+type reader interface {
+	read(ctx context.Context, r request, body []byte) error
+}
+
+type one[T record] struct{ record T }
+
+var errNotAsked = errors.New("closure: not the record that was asked for")
+
+func (a *one[T]) read(ctx context.Context, r request, body []byte) error {
+	if err := wire.Read(ctx, body, &a.record, lenient); err != nil {
+		return err
+	}
+	if id := idOf(&a.record); id == "" || r.id != "" && id != r.id {
+		return errNotAsked
+	}
+	return nil
+}
+
+type many[T record] struct {
+	records []T
+	asked   func(*T) bool
+}
+
+func (a *many[T]) read(ctx context.Context, _ request, body []byte) (err error) {
+	a.records, err = wire.ReadList(ctx, body, lenient, func(record *T) bool {
+		return idOf(record) != "" && a.asked(record)
+	})
+	return err
 }
 
 // do is the one path that every call takes.
-func (c *core) do(ctx context.Context, r request, into any, opts []CallOption) error {
+func (c *core) do(ctx context.Context, r request, into reader, opts []CallOption) error {
 	cfg, err := c.prepare(ctx, r.op, opts)
 	if err != nil {
 		return err
@@ -287,7 +324,7 @@ func (c *core) do(ctx context.Context, r request, into any, opts []CallOption) e
 	}
 	watched := c.watcher.begin(ctx, r.op, call)
 	answer, err := c.transport.Do(ctx, call)
-	err = interpret(r, answer, err, into)
+	err = interpret(ctx, r, answer, err, into)
 	watched.end(answer, err)
 	if cfg.capture != nil {
 		*cfg.capture = Response{
@@ -399,18 +436,23 @@ func (c *core) callHeader(r request, cfg callConfig) http.Header {
 func requestID(h http.Header) string { return h.Get("X-Request-Id") }
 
 // interpret turns an answer into a value or into one of the error types.
-func interpret(r request, answer transport.Answer, err error, into any) error {
+func interpret(ctx context.Context, r request, answer transport.Answer, err error, into reader) error {
 	if err != nil {
 		return newTransportError(r.op, answer, err)
 	}
 	if answer.StatusCode < 200 || answer.StatusCode >= 300 {
-		return newAPIError(r.op, answer)
+		return newAPIError(ctx, r.op, answer)
 	}
-	// What the decoder says would quote the body.
-	if wire.Unmarshal(answer.Body, into) != nil || !confirms(r, into) {
+	switch err := into.read(ctx, r, answer.Body); {
+	case err == nil:
+		return nil
+	case errors.Is(err, wire.ErrContextEnded):
+		return newTransportError(r.op, answer, transport.NewCause(ctx, err))
+	case errors.Is(err, wire.ErrTooLarge):
+		return newTransportError(r.op, answer, ErrResponseTooLarge)
+	default: // what the decoder says would quote the body
 		return newTransportError(r.op, answer, malformed(answer))
 	}
-	return nil
 }
 
 func malformed(answer transport.Answer) error {
@@ -419,14 +461,4 @@ func malformed(answer transport.Answer) error {
 		where += ", request id " + printableRequestID(id)
 	}
 	return because(errors.New(where), ErrMalformedResponse)
-}
-
-// confirms reports whether the answer to a write shows the record that was
-// written: without it, or with another one, a success is none.
-func confirms(r request, into any) bool {
-	if !r.op.writes() {
-		return true
-	}
-	written, ok := into.(interface{ recordID() string })
-	return ok && written.recordID() != "" && (r.id == "" || written.recordID() == r.id)
 }

@@ -19,6 +19,8 @@ type Specialty struct {
 	UpdatedAt                 time.Time   `json:"updated_at,omitzero"`
 }
 
+func (s Specialty) recordID() (id, prefix string) { return string(s.ID), s.ID.prefix() }
+
 // MarshalJSON writes the specialty as the API does.
 func (s Specialty) MarshalJSON() ([]byte, error) {
 	type plain Specialty
@@ -35,7 +37,7 @@ type Insurance struct {
 	UpdatedAt time.Time   `json:"updated_at,omitzero"`
 }
 
-func (i Insurance) recordID() string { return string(i.ID) }
+func (i Insurance) recordID() (id, prefix string) { return string(i.ID), i.ID.prefix() }
 
 // MarshalJSON writes the insurance as the API does.
 func (i Insurance) MarshalJSON() ([]byte, error) {
@@ -53,7 +55,7 @@ type Location struct {
 	UpdatedAt time.Time  `json:"updated_at,omitzero"`
 }
 
-func (l Location) recordID() string { return string(l.ID) }
+func (l Location) recordID() (id, prefix string) { return string(l.ID), l.ID.prefix() }
 
 // MarshalJSON writes the location as the API does.
 func (l Location) MarshalJSON() ([]byte, error) {
@@ -71,7 +73,7 @@ type AppointmentType struct {
 	UpdatedAt time.Time         `json:"updated_at,omitzero"`
 }
 
-func (t AppointmentType) recordID() string { return string(t.ID) }
+func (t AppointmentType) recordID() (id, prefix string) { return string(t.ID), t.ID.prefix() }
 
 // MarshalJSON writes the appointment type as the API does.
 func (t AppointmentType) MarshalJSON() ([]byte, error) {

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,24 +16,24 @@ import (
 
 // What [errors.Is] can ask of this package's errors.
 var (
-	ErrInvalidInput         = errors.New("closure: invalid input")                  // an [InputError]: refused here, nothing was sent
-	ErrInvalidRequest       = errors.New("closure: invalid request")                // 400
-	ErrUnauthorized         = errors.New("closure: unauthorized")                   // 401: no valid secret key
-	ErrForbidden            = errors.New("closure: forbidden")                      // 403: the key lacks the permission
-	ErrNotFound             = errors.New("closure: not found")                      // 404, or no patient matches
-	ErrConflict             = errors.New("closure: conflict")                       // 409: the slot is not open any more (inferred)
-	ErrRateLimited          = errors.New("closure: rate limited")                   // 429
-	ErrServer               = errors.New("closure: server error")                   // 5xx
-	ErrAmbiguous            = errors.New("closure: more than one matches")          // several patients match
-	ErrNotBookable          = errors.New("closure: schedule is not bookable")       // its scheduling method is not direct_api
-	ErrInsuranceNotAccepted = errors.New("closure: insurance is not accepted")      // an [InsuranceError]
-	ErrInsuranceUnknown     = errors.New("closure: insurance can't be checked")     // an [InsuranceError]
-	ErrSlotUnavailable      = errors.New("closure: slot is not open")               // somebody else has it, or nobody offers it
-	ErrNoSlot               = errors.New("closure: no open slot")                   // the search found none
-	ErrNotBooked            = errors.New("closure: not booked")                     // see [AssumeLostAfter]
-	ErrOutcomeUnknown       = errors.New("closure: outcome unknown")                // any write whose [OutcomeOf] is [OutcomeUnknown]
-	ErrResponseTooLarge     = errors.New("closure: response is larger than 10 MiB") // after unpacking
-	ErrRedirect             = errors.New("closure: redirect not followed")          // 3xx
+	ErrInvalidInput         = errors.New("closure: invalid input")              // an [InputError]: refused here, nothing was sent
+	ErrInvalidRequest       = errors.New("closure: invalid request")            // 400
+	ErrUnauthorized         = errors.New("closure: unauthorized")               // 401: no valid secret key
+	ErrForbidden            = errors.New("closure: forbidden")                  // 403: the key lacks the permission
+	ErrNotFound             = errors.New("closure: not found")                  // 404, or no patient matches
+	ErrConflict             = errors.New("closure: conflict")                   // 409: the slot is not open any more (inferred)
+	ErrRateLimited          = errors.New("closure: rate limited")               // 429
+	ErrServer               = errors.New("closure: server error")               // 5xx
+	ErrAmbiguous            = errors.New("closure: more than one matches")      // several patients match
+	ErrNotBookable          = errors.New("closure: schedule is not bookable")   // its scheduling method is not direct_api
+	ErrInsuranceNotAccepted = errors.New("closure: insurance is not accepted")  // an [InsuranceError]
+	ErrInsuranceUnknown     = errors.New("closure: insurance can't be checked") // an [InsuranceError]
+	ErrSlotUnavailable      = errors.New("closure: slot is not open")           // somebody else has it, or nobody offers it
+	ErrNoSlot               = errors.New("closure: no open slot")               // the search found none
+	ErrNotBooked            = errors.New("closure: not booked")                 // see [AssumeLostAfter]
+	ErrOutcomeUnknown       = errors.New("closure: outcome unknown")            // any write whose [OutcomeOf] is [OutcomeUnknown]
+	ErrResponseTooLarge     = errors.New("closure: response is too large")      // more than 10 MiB after unpacking, or a list of nearly empty records: docs/reading.md
+	ErrRedirect             = errors.New("closure: redirect not followed")      // 3xx
 	ErrMalformedResponse    = errors.New("closure: response is not what the API promises")
 )
 
@@ -142,7 +143,7 @@ type APIError struct {
 	Type       ErrorType     // who is responsible; safe for programs
 	Code       ErrorCode     // finer, optional; safe for programs
 	Message    string        // for developers, not for customers; may hold a patient's data
-	Detail     []string      // what is wrong with a 400; may hold a patient's data
+	Detail     []string      // what is wrong with a 400: texts, or else JSON; the first 1,000; may hold a patient's data
 	RequestID  string        // the API's name for the request, for its support
 	RetryAfter time.Duration // how long the API asks to wait, if it does
 	Attempts   int           // how often the request was sent
@@ -430,28 +431,31 @@ func newTransportError(op operation, answer transport.Answer, cause error) error
 // errorBody is the API's error object (source: reference). A body that is none,
 // a proxy's HTML or nothing at all, leaves it empty: the status says enough.
 type errorBody struct {
-	Type    lenient[ErrorType] `json:"error_type"`
-	Code    lenient[ErrorCode] `json:"error_code"`
-	Message lenient[string]    `json:"error_message"`
-	Detail  details            `json:"detail"`
+	Type    optional[ErrorType] `json:"error_type"`
+	Code    optional[ErrorCode] `json:"error_code"`
+	Message optional[string]    `json:"error_message"`
+	Detail  details             `json:"detail"`
 }
 
-// A lenient field of another type than promised is left out and costs the
+// An optional field of another type than promised is left out and costs the
 // fields around it nothing.
-type lenient[T any] struct{ value T }
+type optional[T any] struct{ value T }
 
-func (l *lenient[T]) UnmarshalJSON(data []byte) error {
-	l.value = orZero[T](data)
+func (o *optional[T]) UnmarshalJSON(data []byte) error {
+	o.value = orZero[T](data)
 	return nil
 }
 
-// details may also be a single string.
+const maxDetails = 1000
+
+// details may also be a single value, and hold others than strings: those are
+// kept as they are written.
 type details []string
 
 func (d *details) UnmarshalJSON(data []byte) error {
-	*d = orZero[[]string](data)
-	if one := orZero[string](data); one != "" {
-		*d = details{one}
+	*d = nil
+	if texts := wire.Texts(data, maxDetails); len(texts) > 1 || len(texts) == 1 && texts[0] != "" && texts[0] != "null" {
+		*d = texts
 	}
 	return nil
 }
@@ -464,9 +468,9 @@ func orZero[T any](data []byte) T {
 	return value
 }
 
-func newAPIError(op operation, answer transport.Answer) error {
+func newAPIError(ctx context.Context, op operation, answer transport.Answer) error {
 	var body errorBody
-	_ = wire.Unmarshal(answer.Body, &body) // what could be read stays
+	_ = wire.Read(ctx, answer.Body, &body, lenient) // what could be read stays
 	retryAfter, _ := transport.RetryAfter(answer.Header, time.Now())
 	return &APIError{
 		Op:         op.name(),

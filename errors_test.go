@@ -186,15 +186,17 @@ func TestErrorBodies(t *testing.T) {
 		`{"error_type":"patient","error_code":"x","new":{"a":1},"detail":null,"error_message":null}`: {Type: "patient", Code: "x"},
 		`{"detail":["a",""]}`: {Detail: []string{"a", ""}},
 		// A field of another type than promised costs nothing but itself.
-		`{"detail":"only one","error_type":"t","error_code":"c","error_message":"m"}`:      {Type: "t", Code: "c", Message: "m", Detail: []string{"only one"}},
-		`{"detail":[{"loc":"dob"}],"error_type":"t","error_code":"c","error_message":"m"}`: full,
-		`{"detail":{"dob":["x"]},"error_type":"t","error_code":"c","error_message":"m"}`:   full,
-		`{"error_message":{"en":"x"},"error_type":"t","error_code":"c"}`:                   {Type: "t", Code: "c"},
-		`{"error_code":7,"error_type":"t","error_message":"m","detail":["d"]}`:             {Type: "t", Message: "m", Detail: []string{"d"}},
-		`{"error_type":["x"],"error_type":"t","error_code":"c","error_message":"m"}`:       full,
-		`{"error_type":"t","error_code":"c","error_message":"m"`:                           full, // cut short
-		"{\"error_type\":\"t\",\"error_code\":\"c\",\"error_message\":\"m\xff\"}":          {Type: "t", Code: "c", Message: "m\uFFFD"},
-		`{"error_type":"t","error_code":"c","error_message":"m"} <!-- trailing -->`:        full,
+		`{"detail":"only one","error_type":"t","error_code":"c","error_message":"m"}`: {Type: "t", Code: "c", Message: "m", Detail: []string{"only one"}},
+		// What isn't a text is kept as one.
+		`{"detail":[{"loc": ["body", "dob"],"msg":"x"}, "a", 7]}`:                    {Detail: []string{`{"loc":["body","dob"],"msg":"x"}`, "a", "7"}},
+		`{"detail":{"dob": ["x"]}}`:                                                  {Detail: []string{`{"dob":["x"]}`}},
+		"\ufeff{\"detail\":[\"a\"]}":                                                 {Detail: []string{"a"}},
+		`{"error_message":{"en":"x"},"error_type":"t","error_code":"c"}`:             {Type: "t", Code: "c"},
+		`{"error_code":7,"error_type":"t","error_message":"m","detail":["d"]}`:       {Type: "t", Message: "m", Detail: []string{"d"}},
+		`{"error_type":["x"],"error_type":"t","error_code":"c","error_message":"m"}`: full,
+		`{"error_type":"t","error_code":"c","error_message":"m"`:                     full, // cut short
+		"{\"error_type\":\"t\",\"error_code\":\"c\",\"error_message\":\"m\xff\"}":    {Type: "t", Code: "c", Message: "m\uFFFD"},
+		`{"error_type":"t","error_code":"c","error_message":"m"} <!-- trailing -->`:  full,
 	} {
 		_, err := answer(t, 422, body).client(t).Patients.List(t.Context(), closure.PatientListParams{})
 		var got *closure.APIError

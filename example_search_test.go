@@ -22,7 +22,7 @@ func ExampleAvailabilitiesService_Search() {
 		SchedulingMethod: closure.SchedulingDirectAPI,
 	})
 	server.AddSlots(colleague.ID, closure.Slot{StartAt: time.Date(2022, time.May, 19, 21, 30, 0, 0, time.UTC), Duration: 45})
-	server.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: time.Date(2022, time.May, 20, 21, 0, 0, 0, time.UTC)})
+	server.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: time.Date(2022, time.May, 20, 21, 0, 0, 0, time.UTC), Duration: 30})
 
 	zone, err := time.LoadLocation("America/New_York")
 	if err != nil {

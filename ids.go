@@ -43,6 +43,23 @@ func (SpecialtyID) prefix() string       { return "sp_" }
 func (AppointmentTypeID) prefix() string { return "aptp_" }
 func (IndexVersionID) prefix() string    { return "idx_" }
 
+// A record is what an answer of the API holds: one, or many in a list. What isn't
+// a record can neither be read nor written.
+type record interface {
+	// recordID tells which record it is, and what the ids of its kind start with.
+	// A slot has no id: any text stands for a start. Without an id it isn't a record.
+	recordID() (id, prefix string)
+}
+
+// idOf is the record's id, or nothing if there is none or it is of another kind.
+func idOf[T record](r *T) string {
+	id, prefix := (*r).recordID()
+	if !strings.HasPrefix(id, prefix) {
+		return ""
+	}
+	return id
+}
+
 // idProblem says what is wrong with id, or nothing. It never echoes the id: a
 // caller who mixes up fields may have put a name there.
 func idProblem[ID identifier](id ID) string {

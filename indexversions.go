@@ -18,7 +18,7 @@ type IndexVersion struct {
 	UpdatedAt time.Time      `json:"updated_at,omitzero"`
 }
 
-func (v IndexVersion) recordID() string { return string(v.ID) }
+func (v IndexVersion) recordID() (id, prefix string) { return string(v.ID), v.ID.prefix() }
 
 // MarshalJSON writes the index version as the API does.
 func (v IndexVersion) MarshalJSON() ([]byte, error) {

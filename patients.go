@@ -78,7 +78,7 @@ func (p Patient) Location() (*time.Location, error) {
 	return zone, nil
 }
 
-func (p Patient) recordID() string { return string(p.ID) }
+func (p Patient) recordID() (id, prefix string) { return string(p.ID), p.ID.prefix() }
 
 // MarshalJSON writes the patient as the API does, faithfully and unredacted.
 func (p Patient) MarshalJSON() ([]byte, error) {

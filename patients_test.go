@@ -85,8 +85,8 @@ var patientCalls = []apiCall{
 		note:   "birth date alone",
 		call:   listPatients("", closure.NewDate(2004, time.February, 29)),
 		url:    "/patients?dob=2004-02-29",
-		answer: "[{}]",
-		want:   []closure.Patient{{}},
+		answer: `[{"id":"pt_1"}]`,
+		want:   []closure.Patient{{ID: "pt_1"}},
 	}, {
 		op: "patients.get",
 		call: func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
@@ -142,10 +142,11 @@ func TestPatients(t *testing.T) {
 func TestPatientsFindNotOne(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]error{
-		"[]":              closure.ErrNotFound,
-		"null":            closure.ErrNotFound,
-		`[{},{}]`:         closure.ErrAmbiguous,
-		`[{},{},{"a":1}]`: closure.ErrAmbiguous,
+		"[]":                            closure.ErrNotFound,
+		"null":                          closure.ErrMalformedResponse,
+		`[{},{}]`:                       closure.ErrMalformedResponse,
+		`[{"id":"pt_1"},{"id":"pt_2"}]`: closure.ErrAmbiguous,
+		`[{"id":"pt_1"},{"id":"pt_2"},{"id":"pt_3"}]`: closure.ErrAmbiguous,
 	} {
 		got, err := answer(t, 200, body).client(t).Patients.Find(t.Context(), closure.PatientListParams{DOB: guide.dob})
 		if got != nil || !errors.Is(err, want) || closure.OutcomeOf(err) != closure.OutcomeNotSent {

@@ -25,7 +25,7 @@ type Practitioner struct {
 	UpdatedAt            time.Time            `json:"updated_at,omitzero"`
 }
 
-func (p Practitioner) recordID() string { return string(p.ID) }
+func (p Practitioner) recordID() (id, prefix string) { return string(p.ID), p.ID.prefix() }
 
 // MarshalJSON writes the practitioner as the API does.
 func (p Practitioner) MarshalJSON() ([]byte, error) {

@@ -27,6 +27,17 @@ type Schedule struct {
 	UpdatedAt             time.Time        `json:"updated_at,omitzero"`
 }
 
+// recordID is empty, too, for a schedule whose insurances have a hole: by them
+// alone [Schedule.CheckInsurance] would say that others aren't accepted.
+func (s Schedule) recordID() (id, prefix string) {
+	for _, insurance := range s.Insurances {
+		if insurance.ID == "" {
+			return "", ""
+		}
+	}
+	return string(s.ID), s.ID.prefix()
+}
+
 // MarshalJSON writes the schedule as the API does.
 func (s Schedule) MarshalJSON() ([]byte, error) {
 	type plain Schedule

@@ -87,8 +87,8 @@ var scheduleCalls = []apiCall{
 			return c.Schedules.List(ctx, closure.ScheduleListParams{}, append(opts, closure.Expand(closure.ExpandLocation))...)
 		},
 		url:    "/schedules?expand=location",
-		answer: "[{}]",
-		want:   []closure.Schedule{{}},
+		answer: `[{"id":"sch_1"}]`,
+		want:   []closure.Schedule{{ID: "sch_1"}},
 	},
 }
 

@@ -48,16 +48,25 @@ func (d Date) String() string {
 // IsZero reports whether there is no date.
 func (d Date) IsZero() bool { return d == Date{} }
 
-// In returns midnight at the start of the date in the given zone. Where a
-// change to summer time skips midnight, it is the first instant after it.
+// In returns the first instant of the date in the given zone: midnight, and the
+// first of two where the clocks go back over it. Where they skip midnight, or the
+// whole date, it is the first instant after it.
 func (d Date) In(zone *time.Location) time.Time {
-	t := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, zone)
-	if t.Day() == d.Day || !d.valid() {
-		return t
+	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
+	// From one change of the zone's offset to the next, beginning a day early: no
+	// zone is that far from UTC.
+	for t := midnight.Add(-24 * time.Hour).In(zone); ; {
+		start, end := t.ZoneBounds()
+		_, offset := t.Zone()
+		first := midnight.Add(-time.Duration(offset) * time.Second).In(zone)
+		if end.IsZero() || first.Before(end) {
+			if !start.IsZero() && first.Before(start) {
+				return start
+			}
+			return first
+		}
+		t = end
 	}
-	// Midnight was skipped, and time.Date went by the offset after the change.
-	_, offset := t.Zone()
-	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.FixedZone("", offset)).In(zone)
 }
 
 func (d Date) valid() bool {
@@ -93,9 +102,10 @@ func (d Date) EncodeValues(key string, v *url.Values) error {
 }
 
 // Minutes is a duration in whole minutes, how the API measures visits. It
-// reads the number 30 and the string "30", for the guide shows one and the
-// reference names the other, and writes the number. A negative, fractional or
-// absurd value (more than [MaxMinutes]) is an error.
+// reads the number 30 and the string "30", because the guide shows one and the
+// reference names the other, and writes the number. null is zero: the length
+// isn't known. A negative, fractional or absurd value (more than [MaxMinutes])
+// is an error.
 type Minutes int
 
 // MaxMinutes is the longest duration that is taken for one: a week.
@@ -125,13 +135,20 @@ func (m *Minutes) UnmarshalJSON(data []byte) error {
 	if len(data) >= 2 && data[0] == '"' && data[len(data)-1] == '"' {
 		data = data[1 : len(data)-1]
 	}
-	// ParseUint refuses signs, fractions and exponents.
-	n, err := strconv.ParseUint(string(data), 10, 32)
-	if err != nil || n > uint64(MaxMinutes) {
-		return errMinutes
+	n, err := parseMinutes(string(data))
+	if err == nil {
+		*m = n
 	}
-	*m = Minutes(n)
-	return nil
+	return err
+}
+
+func parseMinutes(text string) (Minutes, error) {
+	// ParseUint refuses signs, fractions and exponents.
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n > uint64(MaxMinutes) {
+		return 0, errMinutes
+	}
+	return Minutes(n), nil
 }
 
 // A ClockTime is a time of day, 00:00 to 23:59, in whatever zone the place it
@@ -189,27 +206,38 @@ func (r Ref[ID, T]) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// UnmarshalJSON reads an id, an object or null.
-func (r *Ref[ID, T]) UnmarshalJSON(data []byte) error {
+var errRef = errors.New("closure: the object has no id")
+
+// UnmarshalJSON reads an id, an object or null. An object without an id is an
+// error.
+func (r *Ref[ID, T]) UnmarshalJSON(data []byte) error { return r.read(data, wire.Unmarshal) }
+
+func (r *Ref[ID, T]) read(data []byte, unmarshal func([]byte, any) error) error {
 	*r = Ref[ID, T]{}
 	if len(data) == 0 || data[0] != '{' {
-		return wire.Unmarshal(data, &r.ID)
+		return unmarshal(data, &r.ID)
 	}
-	r.Object = new(T)
-	if err := wire.Unmarshal(data, r.Object); err != nil {
+	object, id := new(T), ID("")
+	if err := unmarshal(data, object); err != nil {
 		return err
 	}
-	record, ok := any(r.Object).(interface{ recordID() string })
-	if ok {
-		r.ID = ID(record.recordID())
-		return nil
+	if record, ok := any(object).(record); ok {
+		own, _ := record.recordID()
+		id = ID(own)
+	} else { // T is a type of the caller's
+		var head struct {
+			ID ID `json:"id"`
+		}
+		if err := unmarshal(data, &head); err != nil {
+			return err
+		}
+		id = head.ID
 	}
-	var head struct { // T is a type of the caller's
-		ID ID `json:"id"`
+	if id == "" {
+		return errRef
 	}
-	err := wire.Unmarshal(data, &head)
-	r.ID = head.ID
-	return err
+	r.ID, r.Object = id, object
+	return nil
 }
 
 // SchedulingMethod says what a schedule's appointments can be booked by. The

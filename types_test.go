@@ -172,7 +172,7 @@ func TestInstants(t *testing.T) {
 		for name, marshal := range marshalers {
 			text, err := marshal(closure.Slot{StartAt: at})
 			noError(t, err)
-			if got := string(text); got != `{"start_at":"`+want+`","duration":0}` {
+			if got := string(text); got != `{"start_at":"`+want+`"}` {
 				t.Errorf("%s writes %s, want %s", name, got, want)
 			}
 		}
@@ -196,11 +196,11 @@ func TestRef(t *testing.T) {
 		{`{"id":"loc_1","name":"Albany","parking":{"a":[1]}}`, locationRef{ID: "loc_1", Object: albany}, true},
 		{"{\n \"name\":\"Albany\", \"id\" : \"loc_1\" }", locationRef{ID: "loc_1", Object: albany}, true},
 		{`{"id":"loc_1","name":null}`, locationRef{ID: "loc_1", Object: &closure.Location{ID: "loc_1"}}, true},
-		{`{}`, locationRef{Object: &closure.Location{}}, true},
 		{`null`, locationRef{}, true},
 		{`""`, locationRef{}, true},
 		{`"anything"`, locationRef{ID: "anything"}, true},
 		{text: `7`}, {text: `true`}, {text: `["loc_1"]`}, {text: `{"id":7}`}, {text: `{"id":"loc_1","name":7}`},
+		{text: `{}`}, {text: `{"id":null}`}, {text: `{"name":"Albany"}`},
 	})
 	for want, ref := range map[string]locationRef{
 		`"loc_1"`:                        {ID: "loc_1"},
@@ -382,10 +382,11 @@ func addRef[ID ~string, T any](cfg rapid.MakeConfig, idOf func(T) ID) {
 	objects := rapid.MakeCustom[T](cfg)
 	cfg.Types[reflect.TypeFor[closure.Ref[ID, T]]()] = rapid.Custom(func(t *rapid.T) closure.Ref[ID, T] {
 		object := objects.Draw(t, "object")
-		switch rapid.IntRange(0, 2).Draw(t, "kind") {
-		case 0:
+		kind := rapid.IntRange(0, 2).Draw(t, "kind")
+		switch {
+		case kind == 0 && idOf(object) != "":
 			return closure.Ref[ID, T]{ID: idOf(object), Object: &object}
-		case 1:
+		case kind == 1:
 			return closure.Ref[ID, T]{ID: idOf(object)}
 		default:
 			return closure.Ref[ID, T]{}
@@ -404,28 +405,6 @@ func TestHTMLInText(t *testing.T) {
 			var got closure.Patient
 			noError(t, unmarshal(text, &got))
 			equal(t, name+" to "+reader, got, want)
-		}
-	}
-}
-
-func TestDateInStartsTheDayWhereMidnightIsSkipped(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		zone string
-		date closure.Date
-		want string
-	}{
-		{"America/Santiago", closure.NewDate(2026, time.September, 6), "2026-09-06T01:00:00-03:00"},
-		{"America/Havana", closure.NewDate(2026, time.March, 8), "2026-03-08T01:00:00-04:00"},
-		{"America/New_York", closure.NewDate(2026, time.March, 8), "2026-03-08T00:00:00-05:00"},
-		{"Asia/Kolkata", closure.NewDate(2026, time.March, 8), "2026-03-08T00:00:00+05:30"},
-	} {
-		zone, err := time.LoadLocation(tt.zone)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := tt.date.In(zone).Format(time.RFC3339); got != tt.want {
-			t.Errorf("%s in %s starts at %s, want %s", tt.date, tt.zone, got, tt.want)
 		}
 	}
 }

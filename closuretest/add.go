@@ -46,15 +46,14 @@ func (s *Server) AddAppointment(a closure.Appointment) closure.Appointment {
 const defaultMinutes closure.Minutes = 30
 
 // AddSlots lets a schedule offer more slots. The slots' own ScheduleID is not
-// looked at, a duration of zero is 30 minutes, and a slot that is offered
-// already is not offered twice. They show once the schedule is there, with a
+// looked at, a slot with a duration of zero shows without one and counts as the
+// instant of its start, and a slot that is offered already is not offered twice. They show once the schedule is there, with a
 // scheduling method: see [Index.AddSchedule].
 func (s *Server) AddSlots(id closure.ScheduleID, slots ...closure.Slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	more := make([]offer, len(slots))
 	for i, slot := range slots {
-		slot.Duration = cmp.Or(slot.Duration, defaultMinutes)
 		more[i] = newOffer(slot.StartAt, slot.Duration)
 	}
 	s.store.offersOf(id).add(more...)

@@ -1,6 +1,7 @@
 package closuretest
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ func (s *Server) appointmentsCreate(c *call, m moment) answer {
 		PatientID:  idField[closure.PatientID](c.fields, &p, "patient_id", "pt_"),
 		Status:     closure.AppointmentScheduled,
 		StartAt:    field[time.Time](c.fields, &p, "start_at", isInstant, true),
-		Duration:   durationField(c, &p, true),
+		Duration:   durationField(c, &p),
 		CreatedAt:  m.now,
 		UpdatedAt:  m.now,
 	}
@@ -57,6 +58,7 @@ func (s *Server) appointmentsCreate(c *call, m moment) answer {
 	if !s.store.patients.has(a.PatientID) {
 		return notFound("patient")
 	}
+	a.Duration = cmp.Or(a.Duration, s.offeredDuration(a))
 	if refusal, no := s.refuses(a, nil, m); no {
 		return refusal
 	}
@@ -66,10 +68,11 @@ func (s *Server) appointmentsCreate(c *call, m moment) answer {
 	return ok(a)
 }
 
-// durationField reads the duration, as a number or as a number in a string.
-func durationField(c *call, p *problems, required bool) closure.Minutes {
+// durationField reads the duration, as a number or as a number in a string; zero:
+// there is none.
+func durationField(c *call, p *problems) closure.Minutes {
 	before := len(*p)
-	minutes := field[closure.Minutes](c.fields, p, "duration", isMinutes, required)
+	minutes := field[closure.Minutes](c.fields, p, "duration", isMinutes, false)
 	if raw, found := c.fields["duration"]; found && minutes == 0 && len(*p) == before && string(raw) != "null" {
 		p.add("duration", isMinutes)
 	}
@@ -80,6 +83,17 @@ func checkStart(p *problems, start time.Time) {
 	if start.Nanosecond()%int(time.Millisecond) != 0 {
 		p.add("start_at", "is not a whole number of milliseconds")
 	}
+}
+
+// offeredDuration is how long the slot at the appointment's start is, the shortest
+// if there are several; zero: it doesn't say, or there is none.
+func (s *Server) offeredDuration(a closure.Appointment) closure.Minutes {
+	start := a.StartAt.UnixMilli()
+	offered := s.store.offersOf(a.ScheduleID).between(start, start+1)
+	if len(offered) == 0 {
+		return 0
+	}
+	return closure.Minutes(offered[0].minutes)
 }
 
 // refuses reports whether and why an appointment can't take the time it wants.
@@ -112,7 +126,7 @@ func (s *Server) refuses(a closure.Appointment, except *entry, m moment) (refusa
 func (s *Server) appointmentsReschedule(c *call, m moment) answer {
 	var p problems
 	start := field[time.Time](c.fields, &p, "start_at", isInstant, true)
-	duration := durationField(c, &p, false)
+	duration := durationField(c, &p)
 	checkStart(&p, start)
 	if len(p) > 0 {
 		return invalid(p...)
@@ -129,6 +143,7 @@ func (s *Server) appointmentsReschedule(c *call, m moment) answer {
 	if duration != 0 {
 		a.Duration = duration
 	}
+	a.Duration = cmp.Or(a.Duration, s.offeredDuration(a))
 	if refusal, no := s.refuses(a, e, m); no {
 		return refusal
 	}

@@ -103,7 +103,7 @@ func expandRef[ID ~string, T any](ref *closure.Ref[ID, T], records *table[ID, T]
 // slotBody is a slot on the wire, which does not name its schedule.
 type slotBody struct {
 	StartAt  time.Time       `json:"start_at"`
-	Duration closure.Minutes `json:"duration"`
+	Duration closure.Minutes `json:"duration,omitzero"`
 }
 
 func (s *Server) availabilitiesList(c *call, m moment) answer {

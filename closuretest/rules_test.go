@@ -143,7 +143,7 @@ func TestValidation(t *testing.T) {
 		{"POST", "/appointments", `null`, []string{"body"}},
 		{"POST", "/appointments", `[]`, []string{"body"}},
 		{"POST", "/appointments", `{`, []string{"body"}},
-		{"POST", "/appointments", `{}`, []string{"schedule_id", "patient_id", "start_at", "duration"}},
+		{"POST", "/appointments", `{}`, []string{"schedule_id", "patient_id", "start_at"}},
 		{"POST", "/appointments", `{"schedule_id":7,"patient_id":"sch_1","start_at":"2022-05-20T17:00:00","duration":-30}`, []string{"schedule_id", "patient_id", "start_at", "duration"}},
 		{"POST", "/appointments", `{` + sch + `,` + pt + `,` + start + `,"duration":0}`, []string{"duration"}},
 		{"POST", "/appointments", `{` + sch + `,` + pt + `,` + start + `,"duration":1.5}`, []string{"duration"}},
@@ -248,6 +248,40 @@ func TestBookingClosesOverlappingSlots(t *testing.T) {
 	})
 }
 
+// The duration is optional: the slot's own is meant, and a slot may have none.
+func TestBookingWithoutDuration(t *testing.T) {
+	t.Parallel()
+	eachWay(t, nil, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
+		ctx := t.Context()
+		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: guideStart(5)}, closure.Slot{StartAt: guideStart(6)})
+		slots := must(c.Availabilities.List(ctx, closuretest.GuideScheduleID, closure.AvailabilityListParams{}))
+		if len(slots) != 5 || slots[2].Duration != 30 || slots[3].Duration != 0 || !slots[3].EndAt().Equal(guideStart(5)) {
+			t.Errorf("slots: %v", slots)
+		}
+		for start, want := range map[int]closure.Minutes{1: 30, 5: 0} {
+			params := booking(guideStart(start))
+			params.Duration = 0
+			made := must(c.Appointments.Create(ctx, params))
+			if made.Duration != want || !made.StartAt.Equal(guideStart(start)) {
+				t.Errorf("slot %d: booked as %+v, want %d minutes", start, made, want)
+			}
+			if _, err := c.Appointments.Create(ctx, params); status(err) != 409 {
+				t.Errorf("slot %d again: %v, want 409", start, err)
+			}
+			if start == 5 {
+				wanted := closure.AppointmentRescheduleParams{StartAt: guideStart(6)}
+				if moved := must(c.Appointments.Reschedule(ctx, made.ID, wanted)); moved.Duration != 0 {
+					t.Errorf("moved as %+v, want it without a duration", moved)
+				}
+			}
+		}
+		wantStarts(t, c, "18:00")
+		if _, err := c.Appointments.Create(ctx, booking(guideStart(5))); status(err) != 400 {
+			t.Errorf("30 minutes of a slot that says none: %v, want 400", err)
+		}
+	})
+}
+
 func TestRescheduleAndCancel(t *testing.T) {
 	t.Parallel()
 	eachWay(t, nil, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
@@ -313,7 +347,7 @@ func TestSchedulingMethods(t *testing.T) {
 			s := closuretest.New(closuretest.ReportTo(t))
 			c := s.Client()
 			schedule := s.AddSchedule(closure.Schedule{SchedulingMethod: method})
-			s.AddSlots(schedule.ID, closure.Slot{StartAt: guideStart(1)})
+			s.AddSlots(schedule.ID, closure.Slot{StartAt: guideStart(1), Duration: 30})
 			slots := must(c.Availabilities.List(t.Context(), schedule.ID, closure.AvailabilityListParams{}))
 			if len(slots) != want.slots {
 				t.Errorf("%d slots, want %d", len(slots), want.slots)

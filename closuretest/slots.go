@@ -11,7 +11,7 @@ import (
 // An offer is a slot in 16 bytes, because a clinic has millions.
 type offer struct {
 	start   int64 // Unix time in milliseconds
-	minutes int32
+	minutes int32 // 0: the slot has no duration
 }
 
 func newOffer(start time.Time, duration closure.Minutes) offer {
@@ -20,7 +20,11 @@ func newOffer(start time.Time, duration closure.Minutes) offer {
 
 func (o offer) end() int64 { return o.start + int64(o.minutes)*time.Minute.Milliseconds() }
 
-func (o offer) overlaps(other offer) bool { return o.start < other.end() && other.start < o.end() }
+// overlaps reports whether both can't be taken. An offer without a duration
+// counts as the instant of its start.
+func (o offer) overlaps(other offer) bool {
+	return o.start == other.start || o.start < other.end() && other.start < o.end()
+}
 
 func (o offer) slot() closure.Slot {
 	return closure.Slot{StartAt: time.UnixMilli(o.start).UTC(), Duration: closure.Minutes(o.minutes)}

@@ -32,7 +32,7 @@ func server() *closuretest.Server {
 	})
 	for i := range 5 {
 		change := time.Date(2022, time.October, 30, 1, 0, 0, 0, time.UTC)
-		s.AddSlots(other.ID, closure.Slot{StartAt: change.Add(time.Duration(i-2) * 30 * time.Minute)})
+		s.AddSlots(other.ID, closure.Slot{StartAt: change.Add(time.Duration(i-2) * 30 * time.Minute), Duration: 30})
 	}
 	return s
 }

@@ -21,7 +21,7 @@ type clinic struct {
 	cell       cell
 	seed       uint64
 	server     *closuretest.Server
-	unfiltered bool // the API ignores the filters of its list
+	unfiltered bool // the API ignores the filters of its list but the patient's
 	flakyList  bool // most calls of the list fail
 	slots      []slot
 	patients   []*patient

@@ -90,7 +90,7 @@ func TestLimitLateChange(t *testing.T) {
 		params := make([]closure.AppointmentRescheduleParams, 2)
 		for n := range params {
 			params[n].StartAt = first.StartAt.Add(time.Duration(n+1) * 24 * time.Hour)
-			s.AddSlots(first.ScheduleID, closure.Slot{StartAt: params[n].StartAt})
+			s.AddSlots(first.ScheduleID, closure.Slot{StartAt: params[n].StartAt, Duration: 30})
 		}
 		booking, err := c.BookSlot(t.Context(), guideParams())
 		noError(t, err)
@@ -170,7 +170,7 @@ func TestLimitBookFirstTwice(t *testing.T) {
 		params := closure.BookFirstParams{PatientID: closuretest.GuidePatientID, Search: closure.SlotSearch{
 			Schedules: []closure.ScheduleID{closuretest.GuideScheduleID}, From: start, To: start.Add(24 * time.Hour),
 		}}
-		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: start.Add(2 * time.Hour)})
+		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: start.Add(2 * time.Hour), Duration: 30})
 		for range 2 {
 			_, err := c.BookFirstAvailable(t.Context(), params)
 			noError(t, err)

@@ -267,7 +267,7 @@ func listsAppointments(req *http.Request) bool {
 }
 
 // intercept answers in place of the API where it is one of the odd ones: one
-// without a list of appointments, or one that ignores its filters.
+// without a list of appointments, or one that ignores its filters but the patient's.
 func (c *clinic) intercept(req *http.Request) *http.Response {
 	if !listsAppointments(req) {
 		return nil
@@ -276,7 +276,8 @@ func (c *clinic) intercept(req *http.Request) *http.Response {
 		return response(http.StatusNotFound, `{"error_type":"invalid_request"}`)
 	}
 	if c.unfiltered {
-		req.URL = &url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path}
+		of := url.Values{"patient_id": req.URL.Query()["patient_id"]}
+		req.URL = &url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path, RawQuery: of.Encode()}
 	}
 	return nil
 }

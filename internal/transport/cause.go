@@ -24,7 +24,7 @@ type Cause struct {
 }
 
 // NewCause is the cause of a call that the end of its context, or err, ended
-// before anything was sent.
+// outside of an attempt.
 func NewCause(ctx context.Context, err error) *Cause { return newCause(ctx, err) }
 
 func newCause(ctx context.Context, err error) *Cause {

@@ -29,7 +29,8 @@ var (
 // Marshal writes v as the API wants it.
 func Marshal(v any) ([]byte, error) { return json.Marshal(v, writing) }
 
-// Unmarshal reads exactly one JSON value, leniently where the API may be sloppy.
+// Unmarshal reads exactly one JSON value, strictly: what a type reads by itself
+// and nothing else. What the API sends is read by [Read] and [ReadList].
 func Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v, reading) }
 
 // AppendInstant appends t in the API's form.

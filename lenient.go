@@ -1,0 +1,50 @@
+package closure
+
+import (
+	"strings"
+	"time"
+
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// lenient reads, on the second try, what the API did not promise but what can
+// mean one thing only. docs/reading.md holds the table.
+var lenient = wire.NewLenient(
+	wire.Scalar(`"`, readDate),
+	wire.Scalar(`"0`, readMinutes),
+	wire.Nested((*Ref[PractitionerID, Practitioner]).read),
+	wire.Nested((*Ref[LocationID, Location]).read),
+	wire.Nested((*Ref[AppointmentTypeID, AppointmentType]).read),
+	wire.Nested((*Ref[InsuranceID, Insurance]).read),
+)
+
+// readDate also reads a date with a time, where the time says nothing: midnight,
+// on a day that is the same in UTC.
+func readDate(text string) (date Date, err error) {
+	if date.UnmarshalText([]byte(text)) == nil {
+		return date, nil
+	}
+	t, err := wire.ParseInstant(text)
+	if err != nil {
+		t, err = wire.ParseInstant(text + "Z")
+	}
+	written, inUTC := dateOf(t), dateOf(t.UTC())
+	if err != nil || written != inUTC || !t.Equal(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())) {
+		return Date{}, errDate
+	}
+	return written, nil
+}
+
+func dateOf(t time.Time) Date { return NewDate(t.Date()) }
+
+// readMinutes also reads 30.0, and an empty text as zero.
+func readMinutes(text string) (Minutes, error) {
+	if text == "" {
+		return 0, nil
+	}
+	whole, zeros, found := strings.Cut(text, ".")
+	if found && (zeros == "" || strings.Trim(zeros, "0") != "") {
+		return 0, errMinutes
+	}
+	return parseMinutes(whole)
+}
