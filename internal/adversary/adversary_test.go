@@ -2,11 +2,14 @@ package adversary
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"log"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +63,11 @@ func TestAdversary(t *testing.T) {
 	noLeaks(t)
 	r.judge(t)
 	sum := r.sum(func(cell) bool { return true })
+	for _, ending := range []column{confirmed, rejected, notSent, unknown} {
+		if sum.counts[ending] < sum.counts[wishes]/50 {
+			t.Errorf("%d of %d are %s: too few to show anything", sum.counts[ending], sum.counts[wishes], ending)
+		}
+	}
 	t.Logf("%d wishes, %d requests in %s, seed %d", sum.counts[wishes], sum.counts[requests],
 		time.Since(began).Round(time.Millisecond), runSeed)
 	publish(t, "adversary", r.table())
@@ -94,9 +102,9 @@ type report struct {
 	cells map[cell]*tally
 }
 
-// times are those of a run: short enough that most silence is waited out.
+// durations are those of a run: short enough that most silence is waited out.
 func durations() timing {
-	if full() {
+	if full() || raceEnabled {
 		return timing{attempt: 300 * time.Millisecond, call: 2 * time.Second}
 	}
 	return timing{attempt: 250 * time.Millisecond, call: time.Second}
@@ -105,10 +113,14 @@ func durations() timing {
 // size is how many wishes there are in a world, and how many of all worlds are
 // under way at once.
 func size() (wishes, goroutines int) {
-	if full() {
+	switch {
+	case full():
 		return 80, 200
+	case raceEnabled:
+		return 4, 24
+	default:
+		return 16, 100
 	}
-	return 16, 100
 }
 
 func (r *report) run(t *testing.T, worlds []*world) {
@@ -147,7 +159,9 @@ func (r *report) add(t *testing.T, w *world) {
 
 // judge asserts the zeros of all cells.
 func (r *report) judge(t *testing.T) {
-	for c, tally := range r.cells {
+	byName := func(a, b cell) int { return cmp.Compare(a.String(), b.String()) }
+	for _, c := range slices.SortedFunc(maps.Keys(r.cells), byName) {
+		tally := r.cells[c]
 		for _, zero := range zeros {
 			if n := tally.counts[zero]; n > 0 && c.excuse(zero) == "" {
 				t.Errorf("%s\n\tZERO VIOLATED: %s: %d times, first: %s", c, zero, n, tally.firsts[zero])

@@ -118,7 +118,7 @@ func (w *world) auditWish(wish *wish, t timing, tally *tally) {
 		violated(doubles, 1, fmt.Sprintf("%d appointments", len(made)))
 	}
 	switch outcome := closure.OutcomeOf(e.err); {
-	case e.hung && e.took > t.call+grace+4e9, e.panicked != "":
+	case e.err == errNever, e.panicked != "":
 		// It was told nothing.
 	case e.err == nil:
 		tally.counts[confirmed]++
@@ -148,7 +148,7 @@ func (w *world) auditWish(wish *wish, t timing, tally *tally) {
 			violated(resent, beyond, fmt.Sprintf("%s: %d requests, %d attempts", op, n, wish.attempts[op]))
 		}
 	}
-	if e.hung || wish.longest > t.attempt+grace {
+	if e.hung || wish.longest > t.attempt+grace+e.missed {
 		violated(hangs, 1, fmt.Sprintf("longest attempt %v", wish.longest.Round(1e6)))
 	}
 	if e.panicked != "" {
@@ -199,6 +199,8 @@ func (c cell) excuse(z column) string {
 		return "the server says by the protocol's own means that it did not process what it did"
 	case c.family == "4xx" && plain && (z == denied || z == doubles):
 		return "a plain call is told what the API says: a 4xx says that nothing was done, and a 429 to send again"
+	case c.family == "twice or slipped" && plain && z == denied:
+		return "a plain call is told what the API says, and a rejection doesn't say whom it is about"
 	default:
 		return ""
 	}

@@ -33,7 +33,7 @@ var mutants = []mutant{
 	{"takes a failure for a success", "cut before the commit", absent, forge},
 	{"says that nothing left", "no fault", denied, deny},
 	{"doesn't hear the context", "no fault", hangs, sleepOn},
-	{"panics", "no fault", panics, func(http.RoundTripper, *http.Request, []byte) (*http.Response, error) { panic("mutant") }},
+	{"panics", "no fault", panics, fall},
 }
 
 // TestControls shows that the audit would see what it finds none of.
@@ -129,7 +129,8 @@ func forge(next http.RoundTripper, r *http.Request, body []byte) (*http.Response
 	if number, found := tagged(string(body)); err != nil && found {
 		w := newWish(number, create)
 		made := &appointment{id: "appt_F" + w.tag(), wish: w}
-		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(made.json())), Request: r}, nil
+		body := io.NopCloser(strings.NewReader(made.json()))
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: body, Request: r}, nil
 	}
 	return resp, err
 }
@@ -146,9 +147,11 @@ func deny(next http.RoundTripper, r *http.Request, body []byte) (*http.Response,
 }
 
 func sleepOn(http.RoundTripper, *http.Request, []byte) (*http.Response, error) {
-	time.Sleep(400*time.Millisecond + grace + 200*time.Millisecond)
+	time.Sleep(time.Second + grace)
 	return nil, io.ErrUnexpectedEOF
 }
+
+func fall(http.RoundTripper, *http.Request, []byte) (*http.Response, error) { panic("mutant") }
 
 func follow(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error) {
 	resp, err := next.RoundTrip(fresh(r, body))
@@ -188,7 +191,7 @@ func TestNetHTTPSendsAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			transport := w.protocol.transport()
-			client := &http.Client{Transport: transport, Timeout: time.Second}
+			client := &http.Client{Transport: transport, Timeout: 300 * time.Millisecond}
 			var group sync.WaitGroup
 			for _, wish := range w.wishes {
 				group.Go(func() {

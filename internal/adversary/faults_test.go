@@ -144,10 +144,12 @@ func cuts(places []place, ends []end) []fault {
 			if p == inAnswerHead && e.stream || p == inHead && e.stream {
 				continue // it would be in the middle of a frame
 			}
-			faults = append(faults, fault{only: e.only, name: e.name + " " + p.String(), place: p, stays: e.stays, do: func(x *exchange) {
+			f := fault{only: e.only, name: e.name + " " + p.String(), place: p, stays: e.stays}
+			f.do = func(x *exchange) {
 				x.upTo(p, e.stream)
 				e.do(x)
-			}})
+			}
+			faults = append(faults, f)
 		}
 	}
 	return faults
@@ -178,16 +180,18 @@ func (x *exchange) upTo(p place, wholeFrames bool) {
 }
 
 // both strikes after the commit, and in another request before it.
-func both(name string, only only, do func(x *exchange, r reply)) []fault {
+func both(name string, do func(x *exchange, r reply)) []fault {
 	return []fault{
-		{name: name + " after the commit", only: only, place: afterCommit, stays: true, do: func(x *exchange) { do(x, x.carryOut()) }},
-		{name: name + " before the commit", only: only, place: beforeCommit, stays: true, do: func(x *exchange) { do(x, ok("{}")) }},
+		after(name+" after the commit", all, do),
+		{name: name + " before the commit", place: beforeCommit, stays: true, do: func(x *exchange) { do(x, ok("{}")) }},
 	}
 }
 
 // after strikes after the commit; r is what would have been the answer.
 func after(name string, only only, do func(x *exchange, r reply)) fault {
-	return fault{name: name, only: only, place: afterCommit, stays: true, do: func(x *exchange) { do(x, x.carryOut()) }}
+	f := fault{name: name, only: only, place: afterCommit, stays: true}
+	f.do = func(x *exchange) { do(x, x.carryOut()) }
+	return f
 }
 
 // early answers before the request was read whole, and then may carry it out.

@@ -1,8 +1,10 @@
 package adversary
 
 import (
+	"encoding/hex"
 	"errors"
 	"strings"
+	"testing"
 )
 
 // An hpackReader decodes header blocks (RFC 7541) as far as the adversary looks:
@@ -175,4 +177,20 @@ func appendText(block []byte, text string) []byte {
 // appendField writes a field that nobody is to remember.
 func appendField(block []byte, name, value string) []byte {
 	return appendText(appendText(append(block, 0), name), value)
+}
+
+// TestHPACK decodes the requests of RFC 7541, C.4.
+func TestHPACK(t *testing.T) {
+	var r hpackReader
+	for _, c := range []struct{ block, path, last string }{
+		{"828684418cf1e3c2e5f23a6ba0ab90f4ff", "/", "www.example.com"},
+		{"828684be5886a8eb10649cbf", "/", "no-cache"},
+		{"828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf", "/index.html", "custom-value"},
+	} {
+		block, _ := hex.DecodeString(c.block)
+		fields, err := r.fields(block)
+		if err != nil || fields[0].value != "GET" || fields[2].value != c.path || fields[len(fields)-1].value != c.last {
+			t.Errorf("%s: %v, %v", c.block, fields, err)
+		}
+	}
 }

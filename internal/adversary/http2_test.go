@@ -125,8 +125,11 @@ type http2Request struct {
 }
 
 // part handles a part of a request: its headers, or some of its body.
-func (c *http2Line) part(r *http2Request, kind, flags byte, stream uint32, payload []byte, open map[uint32]*http2Request) bool {
-	place, text := inBody, ""
+func (c *http2Line) part(
+	r *http2Request, kind, flags byte, stream uint32, payload []byte, open map[uint32]*http2Request,
+) bool {
+	place := inBody
+	var text string
 	if kind == frameHeaders {
 		var err error
 		if r.op, text, err = c.request(flags, payload); err != nil {

@@ -11,9 +11,10 @@ import (
 // say: with the connection left open, and with a FIN.
 func rawAnswers() (faults []fault) {
 	const (
-		okLine = "HTTP/1.1 200 OK\r\n"
-		length = "Content-Length: {len}\r\n"
-		chunks = okLine + "Transfer-Encoding: chunked\r\n\r\n"
+		okLine  = "HTTP/1.1 200 OK\r\n"
+		length  = "Content-Length: {len}\r\n"
+		chunked = "Transfer-Encoding: chunked\r\n\r\n"
+		chunks  = okLine + chunked
 	)
 	for _, a := range []struct{ name, text string }{
 		{"Content-Length too short", okLine + "Content-Length: {short}\r\n\r\n{body}"},
@@ -24,7 +25,7 @@ func rawAnswers() (faults []fault) {
 		{"Content-Length beyond all numbers", okLine + "Content-Length: 99999999999999999999\r\n\r\n{body}"},
 		{"Content-Length of 9 PB", okLine + "Content-Length: 9007199254740992\r\n\r\n{body}"},
 		{"two Content-Lengths", okLine + length + "Content-Length: {short}\r\n\r\n{body}"},
-		{"Content-Length and chunks", okLine + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n{hex}\r\n{body}\r\n0\r\n\r\n"},
+		{"Content-Length and chunks", okLine + "Content-Length: 3\r\n" + chunked + "{hex}\r\n{body}\r\n0\r\n\r\n"},
 		{"no length at all", okLine + "\r\n{body}"},
 		{"good chunks", chunks + "{hex}\r\n{body}\r\n0\r\n\r\n"},
 		{"chunks without an end", chunks + "{hex}\r\n{body}\r\n"},
@@ -77,12 +78,18 @@ func frameFaults() (faults []fault) {
 		name   string
 		frames func(a *http2Answer, r reply) []byte
 	}{
-		{"an unknown frame first", func(a *http2Answer, r reply) []byte { return good(a, r, frame(0x77, 0, a.stream, four(1))) }},
-		{"a PING first", func(a *http2Answer, r reply) []byte { return good(a, r, frame(framePing, 0, 0, make([]byte, 8))) }},
+		{"an unknown frame first", func(a *http2Answer, r reply) []byte {
+			return good(a, r, frame(0x77, 0, a.stream, four(1)))
+		}},
+		{"a PING first", func(a *http2Answer, r reply) []byte {
+			return good(a, r, frame(framePing, 0, 0, make([]byte, 8)))
+		}},
 		{"500 PINGs first", func(a *http2Answer, r reply) []byte {
 			return good(a, r, times(500, frame(framePing, 0, 0, make([]byte, 8))))
 		}},
-		{"500 SETTINGS first", func(a *http2Answer, r reply) []byte { return good(a, r, times(500, frame(frameSettings, 0, 0, nil))) }},
+		{"500 SETTINGS first", func(a *http2Answer, r reply) []byte {
+			return good(a, r, times(500, frame(frameSettings, 0, 0, nil)))
+		}},
 		{"500 empty DATA", func(a *http2Answer, r reply) []byte {
 			return append(append(a.head(r), times(500, frame(frameData, 0, a.stream, nil))...), a.body(r)...)
 		}},
@@ -106,7 +113,9 @@ func frameFaults() (faults []fault) {
 		{"broken header block", func(a *http2Answer, r reply) []byte {
 			return frame(frameHeaders, flagEndHeaders, a.stream, []byte{0xff, 0xff, 0xff, 0xff, 0xff})
 		}},
-		{"HEADERS without an end", func(a *http2Answer, r reply) []byte { return frame(frameHeaders, 0, a.stream, block(r)) }},
+		{"HEADERS without an end", func(a *http2Answer, r reply) []byte {
+			return frame(frameHeaders, 0, a.stream, block(r))
+		}},
 		{"HEADERS without an end, then DATA", func(a *http2Answer, r reply) []byte {
 			return append(frame(frameHeaders, 0, a.stream, block(r)), a.body(r)...)
 		}},
@@ -127,12 +136,18 @@ func frameFaults() (faults []fault) {
 		{"bad padding", func(a *http2Answer, r reply) []byte {
 			return append(a.head(r), frame(frameData, flagPadded|flagEndStream, a.stream, []byte{200, 1, 2})...)
 		}},
-		{"an endless frame", func(a *http2Answer, r reply) []byte { return append(a.head(r), 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1) }},
-		{"DATA on no stream", func(a *http2Answer, r reply) []byte { return append(a.head(r), frame(frameData, 0, 0, []byte("x"))...) }},
+		{"an endless frame", func(a *http2Answer, r reply) []byte {
+			return append(a.head(r), 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1)
+		}},
+		{"DATA on no stream", func(a *http2Answer, r reply) []byte {
+			return append(a.head(r), frame(frameData, 0, 0, []byte("x"))...)
+		}},
 		{"DATA on a stream to come", func(a *http2Answer, r reply) []byte {
 			return good(a, r, frame(frameData, 1, a.stream+100, []byte("x")))
 		}},
-		{"RST_STREAM of a stream to come", func(a *http2Answer, r reply) []byte { return good(a, r, frame(frameRST, 0, a.stream+100, four(1))) }},
+		{"RST_STREAM of a stream to come", func(a *http2Answer, r reply) []byte {
+			return good(a, r, frame(frameRST, 0, a.stream+100, four(1)))
+		}},
 		{"RST_STREAM after the answer", func(a *http2Answer, r reply) []byte {
 			return append(good(a, r, nil), frame(frameRST, 0, a.stream, four(0))...)
 		}},
@@ -154,7 +169,9 @@ func frameFaults() (faults []fault) {
 		{"SETTINGS without a window", func(a *http2Answer, r reply) []byte {
 			return good(a, r, frame(frameSettings, 0, 0, append([]byte{0, 4}, four(0)...)))
 		}},
-		{"PRIORITY of the wrong size", func(a *http2Answer, r reply) []byte { return good(a, r, frame(framePriority, 0, a.stream, four(1))) }},
+		{"PRIORITY of the wrong size", func(a *http2Answer, r reply) []byte {
+			return good(a, r, frame(framePriority, 0, a.stream, four(1)))
+		}},
 		{"HTTP/1.1", func(a *http2Answer, r reply) []byte {
 			return render("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n{body}", r.body)
 		}},

@@ -20,7 +20,6 @@ type wish struct {
 	number                         int
 	op                             callKind
 	patient, schedule, appointment string
-	pairs                          bool // two wishes want one slot
 
 	mu       sync.Mutex
 	arrived  map[string]int // requests at the server, by operation
@@ -53,6 +52,7 @@ type ending struct {
 	recovered bool
 	scheduled bool // the appointment's status says that there is one
 	took      time.Duration
+	missed    time.Duration // how long the machine stood still meanwhile
 	hung      bool
 	panicked  string
 }
@@ -120,30 +120,40 @@ func observe(ctx context.Context, e closure.Event) {
 
 // run makes the call. A call that hangs is left alone after its context's end
 // and a second more; release must then end it.
-func (w *wish) run(c *closure.Client, within time.Duration, release func()) {
+func (w *wish) run(c *closure.Client, within time.Duration, machine *pulse, release func()) {
 	ctx, cancelCtx := context.WithTimeout(context.WithValue(context.Background(), wishKey{}, w), within)
 	defer cancelCtx()
 	done := make(chan ending, 1)
-	began := time.Now()
+	began, missed := time.Now(), machine.missed()
 	go func() { done <- w.call(ctx, c) }()
-	timer := time.NewTimer(within + grace)
-	defer timer.Stop()
-	var e ending
-	select {
-	case e = <-done:
-	case <-timer.C:
+	e, ended := await(done, within+grace)
+	if !ended {
+		e, ended = await(done, machine.missed()-missed)
+	}
+	if !ended {
 		release()
-		select {
-		case e = <-done:
-		case <-time.After(5 * time.Second):
-			e.err = errors.New("never came back")
+		if e, ended = await(done, 5*time.Second); !ended {
+			e.err = errNever
 		}
 		e.hung = true
 	}
-	e.took = time.Since(began)
+	e.took, e.missed = time.Since(began), machine.missed()-missed
 	w.mu.Lock()
 	w.ending = e
 	w.mu.Unlock()
+}
+
+var errNever = errors.New("never came back")
+
+func await(done <-chan ending, d time.Duration) (e ending, ended bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case e = <-done:
+		return e, true
+	case <-timer.C:
+		return e, false
+	}
 }
 
 // grace is how much longer than its context a call may take.

@@ -84,12 +84,14 @@ func (w *world) run(n int, t timing, gate chan struct{}) error {
 	if err != nil {
 		return err
 	}
+	machine := newPulse()
+	defer close(machine.stop)
 	var group sync.WaitGroup
 	for _, wish := range w.wishes {
 		gate <- struct{}{}
 		group.Go(func() {
 			defer func() { <-gate }()
-			wish.run(client, t.call, w.server.cut)
+			wish.run(client, t.call, machine, w.server.cut)
 		})
 	}
 	group.Wait()
@@ -123,7 +125,11 @@ func (w *world) client(t timing) (client *closure.Client, closeIdle func(), err 
 		closure.WithTimeout(t.attempt),
 		closure.WithObserver(observe),
 		// Else the first few wishes would use up the budget of all.
-		closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 5 * time.Millisecond, MaxWait: 40 * time.Millisecond, Budget: 1 << 20}),
+		closure.WithRetryPolicy(closure.RetryPolicy{
+			MinWait: 5 * time.Millisecond,
+			MaxWait: 40 * time.Millisecond,
+			Budget:  1 << 20,
+		}),
 	}
 	closeIdle = func() {}
 	if !w.protocol.own || w.wrap != nil {
