@@ -71,6 +71,14 @@ func (p AppointmentCreateParams) check(op operation) error {
 	)
 }
 
+// madeInto reports whether the appointment can be the one to be made. A field that the
+// answer leaves out says nothing against it.
+func (p AppointmentCreateParams) madeInto(a *Appointment) bool {
+	return (a.PatientID == "" || a.PatientID == p.PatientID) &&
+		(a.ScheduleID == "" || a.ScheduleID == p.ScheduleID) &&
+		(a.StartAt.IsZero() || a.StartAt.Equal(p.StartAt))
+}
+
 // AppointmentListParams says which appointments to list. An empty field does
 // not restrict.
 type AppointmentListParams struct {
@@ -137,7 +145,7 @@ func (s *AppointmentsService) Create(ctx context.Context, params AppointmentCrea
 	if err := params.check(opAppointmentsCreate); err != nil {
 		return nil, err
 	}
-	return object[Appointment](ctx, s.core, request{op: opAppointmentsCreate, body: params}, opts)
+	return objectOf(ctx, s.core, request{op: opAppointmentsCreate, body: params}, params.madeInto, opts)
 }
 
 // Get returns one appointment; an unknown id is [ErrNotFound].

@@ -259,7 +259,12 @@ func get[T record, ID identifier](ctx context.Context, c *core, op operation, id
 
 // object is the shape of all calls that are answered with one record.
 func object[T record](ctx context.Context, c *core, r request, opts []CallOption) (*T, error) {
-	var answer one[T]
+	return objectOf(ctx, c, r, func(*T) bool { return true }, opts)
+}
+
+// objectOf is object where the record must also be what was asked for.
+func objectOf[T record](ctx context.Context, c *core, r request, asked func(*T) bool, opts []CallOption) (*T, error) {
+	answer := one[T]{asked: asked}
 	if err := c.do(ctx, r, &answer, opts); err != nil {
 		return nil, err
 	}
@@ -286,7 +291,10 @@ type reader interface {
 	read(ctx context.Context, r request, body []byte) error
 }
 
-type one[T record] struct{ record T }
+type one[T record] struct {
+	record T
+	asked  func(*T) bool
+}
 
 var errNotAsked = errors.New("closure: not the record that was asked for")
 
@@ -294,7 +302,7 @@ func (a *one[T]) read(ctx context.Context, r request, body []byte) error {
 	if err := wire.Read(ctx, body, &a.record, lenient); err != nil {
 		return err
 	}
-	if id := idOf(&a.record); id == "" || r.id != "" && id != r.id {
+	if id := idOf(&a.record); id == "" || r.id != "" && id != r.id || !a.asked(&a.record) {
 		return errNotAsked
 	}
 	return nil

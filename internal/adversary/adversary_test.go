@@ -1,0 +1,295 @@
+package adversary
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"log"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// variable says how much is tried, as in internal/simulation: nothing is the
+// short form, full the long one. resultsVariable names a directory that the long
+// form writes its table to.
+const (
+	variable        = "CLOSURE_SIMULATION"
+	resultsVariable = "CLOSURE_SIMULATION_RESULTS"
+)
+
+const runSeed = 20220401
+
+func full() bool { return os.Getenv(variable) == "full" }
+
+// TestMain puts the servers' certificate where the SDK's own pool looks for the
+// system's.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "adversary")
+	if err != nil {
+		log.Fatal(err)
+	}
+	file := filepath.Join(dir, "authority.pem")
+	if err := makeAuthority(file); err != nil {
+		log.Fatal(err)
+	}
+	_ = os.Setenv("SSL_CERT_FILE", file) // fails only for names that can't be
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// TestAdversary makes all wishes in all worlds, and audits the ledgers.
+func TestAdversary(t *testing.T) {
+	began := time.Now()
+	r := &report{cells: map[cell]*tally{}}
+	// What net/http logs can't be told apart by client: one kind of client at a time.
+	for _, own := range []bool{true, false} {
+		logged := captureLog(t)
+		r.run(t, worlds(own))
+		if text := logged.String(); text != "" && own {
+			t.Errorf("ZERO VIOLATED: lines in the standard logger: %d times, first: %s",
+				strings.Count(text, "\n"), strings.SplitN(text, "\n", 2)[0])
+		} else if text != "" {
+			t.Logf("net/http logged %d lines for a caller's transport, which the SDK can't help", strings.Count(text, "\n"))
+		}
+	}
+	noLeaks(t)
+	r.judge(t)
+	sum := r.sum(func(cell) bool { return true })
+	for _, ending := range []column{confirmed, rejected, notSent, unknown} {
+		if sum.counts[ending] < sum.counts[wishes]/50 {
+			t.Errorf("%d of %d are %s: too few to show anything", sum.counts[ending], sum.counts[wishes], ending)
+		}
+	}
+	t.Logf("%d wishes, %d requests in %s, seed %d", sum.counts[wishes], sum.counts[requests],
+		time.Since(began).Round(time.Millisecond), runSeed)
+	publish(t, "adversary", r.table())
+}
+
+// worlds are all of one kind of client. The short form has of each protocol and
+// family one server, the long one all four.
+func worlds(own bool) []*world {
+	var worlds []*world
+	for i, p := range protocols {
+		for j, f := range families() {
+			for server := range 4 {
+				if p.own != own || !f.fits(p) || !full() && server != (i+j)%4 {
+					continue
+				}
+				worlds = append(worlds, &world{
+					protocol:   p,
+					family:     f,
+					duplicates: server&1 != 0,
+					late:       server&2 != 0,
+					seed:       runSeed + uint64(i<<16+j<<8+server),
+				})
+			}
+		}
+	}
+	return worlds
+}
+
+// A report is what came of all worlds.
+type report struct {
+	mu    sync.Mutex
+	cells map[cell]*tally
+}
+
+// durations are those of a run: short enough that most silence is waited out.
+func durations() timing {
+	if full() || raceEnabled {
+		return timing{attempt: 300 * time.Millisecond, call: 2 * time.Second}
+	}
+	return timing{attempt: 250 * time.Millisecond, call: time.Second}
+}
+
+// size is how many wishes there are in a world, and how many of all worlds are
+// under way at once.
+func size() (wishes, goroutines int) {
+	switch {
+	case full():
+		return 80, 200
+	case raceEnabled:
+		return 4, 24
+	default:
+		return 16, 100
+	}
+}
+
+func (r *report) run(t *testing.T, worlds []*world) {
+	number, goroutines := size()
+	gate := make(chan struct{}, goroutines)
+	var group sync.WaitGroup
+	for _, w := range worlds {
+		group.Go(func() {
+			if err := w.run(number, durations(), gate); err != nil {
+				t.Error(err)
+				return
+			}
+			r.add(t, w)
+		})
+	}
+	group.Wait()
+}
+
+func (r *report) add(t *testing.T, w *world) {
+	for _, failure := range w.failures {
+		t.Error("of the harness:", failure)
+	}
+	if w.visitors > 0 {
+		t.Errorf("ZERO VIOLATED: redirects followed: %d times, first: %s", w.visitors, w.family.name)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for op, tally := range w.audit(durations()) {
+		c := cell{w.protocol.name, w.behaviour(), w.family.name, op}
+		if r.cells[c] == nil {
+			r.cells[c] = newTally()
+		}
+		r.cells[c].merge(tally)
+	}
+}
+
+// judge asserts the zeros of all cells.
+func (r *report) judge(t *testing.T) {
+	byName := func(a, b cell) int { return cmp.Compare(a.String(), b.String()) }
+	for _, c := range slices.SortedFunc(maps.Keys(r.cells), byName) {
+		tally := r.cells[c]
+		for _, zero := range zeros {
+			if n := tally.counts[zero]; n > 0 && c.excuse(zero) == "" {
+				t.Errorf("%s\n\tZERO VIOLATED: %s: %d times, first: %s", c, zero, n, tally.firsts[zero])
+			}
+		}
+	}
+}
+
+func (r *report) sum(of func(cell) bool) *tally {
+	sum := newTally()
+	for c, tally := range r.cells {
+		if of(c) {
+			sum.merge(tally)
+		}
+	}
+	return sum
+}
+
+// excused is what was counted in the cells that are excused.
+func (r *report) excused(of func(cell) bool) *tally {
+	sum := newTally()
+	for c, tally := range r.cells {
+		for _, zero := range zeros {
+			if of(c) && c.excuse(zero) != "" {
+				sum.counts[zero] += tally.counts[zero]
+			}
+		}
+	}
+	return sum
+}
+
+// table is one row a family, one a protocol, one a call, one a server, and all.
+func (r *report) table() string {
+	var b strings.Builder
+	line := func(name string, of func(cell) bool) {
+		if sum := r.sum(of); sum.counts[wishes] > 0 {
+			b.WriteString(row(name, sum, r.excused(of)))
+		}
+	}
+	b.WriteString(header("faults, protocol, server, call"))
+	for _, f := range families() {
+		line(f.name, func(c cell) bool { return c.family == f.name })
+	}
+	for _, p := range protocols {
+		line("*"+p.name+"*", func(c cell) bool { return c.protocol == p.name })
+	}
+	for server := range 4 {
+		name := (&world{duplicates: server&1 != 0, late: server&2 != 0}).behaviour()
+		line("*"+name+"*", func(c cell) bool { return c.server == name })
+	}
+	for op := range callKinds {
+		line("*"+op.String()+"*", func(c cell) bool { return c.op == op })
+	}
+	line("**all**", func(cell) bool { return true })
+	b.WriteString("\n" + r.excuses())
+	return b.String()
+}
+
+// excuses names the cells that are excused, and why.
+func (r *report) excuses() string {
+	var lines []string
+	seen := map[string]bool{}
+	for _, f := range families() {
+		for op := range callKinds {
+			for _, zero := range zeros {
+				of := func(c cell) bool { return c.family == f.name && c.op == op }
+				why := cell{family: f.name, op: op}.excuse(zero)
+				line := fmt.Sprintf("† %s, %s, %s: %d. %s.\n", f.name, op, zero, r.sum(of).counts[zero], why)
+				if why != "" && r.sum(of).counts[zero] > 0 && !seen[line] {
+					lines = append(lines, line)
+				}
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// publish logs a table and, if asked to, writes it.
+func publish(t *testing.T, name, text string) {
+	t.Helper()
+	t.Logf("%s:\n%s", name, text)
+	if dir := os.Getenv(resultsVariable); dir != "" && full() {
+		if err := os.WriteFile(filepath.Join(dir, name+".md"), []byte(text), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// captureLog takes what is written to the standard logger.
+func captureLog(t *testing.T) *locked {
+	l := new(locked)
+	log.SetOutput(l)
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
+	return l
+}
+
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// noLeaks waits for all goroutines of the SDK and of net/http to end.
+func noLeaks(t *testing.T) {
+	var left []string
+	for range 100 {
+		left = left[:0]
+		buffer := make([]byte, 16<<20)
+		for _, stack := range strings.Split(string(buffer[:runtime.Stack(buffer, true)]), "\n\n") {
+			if strings.Contains(stack, "net/http") || strings.Contains(stack, "closure-go.") {
+				left = append(left, stack)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("ZERO VIOLATED: goroutines left: %d times, first: %s", len(left), left[0])
+}

@@ -1,0 +1,229 @@
+package adversary
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// A column is one thing that is counted in each cell.
+type column int
+
+const (
+	wishes column = iota
+	confirmed
+	recovered // of the confirmed
+	rejected
+	notSent
+	unknown
+	requests // on the wire, of wishes that could be told
+
+	// What must be zero.
+	doubles  // two appointments for one wish
+	absent   // told confirmed, and not in the ledger, or given somebody else's record
+	denied   // told rejected or not sent, and in the ledger
+	resent   // more requests on the wire than attempts
+	hangs    // longer than the context, or an attempt than its timeout, by a second
+	panics   // a panic
+	personal // something of the patient, the key or the URL in an error's text
+
+	columns
+)
+
+var zeros = []column{doubles, absent, denied, resent, hangs, panics, personal}
+
+var columnNames = [columns]string{
+	wishes:    "wishes",
+	confirmed: "confirmed",
+	recovered: "of them recovered",
+	rejected:  "rejected",
+	notSent:   "not sent",
+	unknown:   "unknown",
+	requests:  "requests",
+	doubles:   "two made",
+	absent:    "confirmed but absent",
+	denied:    "denied but made",
+	resent:    "requests beyond attempts",
+	hangs:     "hung",
+	panics:    "panics",
+	personal:  "personal in an error",
+}
+
+func (c column) String() string { return columnNames[c] }
+
+// A tally is what was counted, and an example of each zero violated.
+type tally struct {
+	counts [columns]int
+	firsts [columns]string
+}
+
+func (t *tally) violated(c column, n int, example string) {
+	t.counts[c] += n
+	if t.firsts[c] == "" {
+		t.firsts[c] = example
+	}
+}
+
+func (t *tally) merge(other *tally) {
+	for c, n := range other.counts {
+		t.counts[c] += n
+		if t.firsts[c] == "" {
+			t.firsts[c] = other.firsts[c]
+		}
+	}
+}
+
+// audit holds what each wish was told against the ledger and the wire.
+func (w *world) audit(t timing) map[callKind]*tally {
+	tallies := map[callKind]*tally{}
+	attempts, known := 0, 0
+	for _, wish := range w.wishes {
+		tally := tallies[wish.op]
+		if tally == nil {
+			tally = newTally()
+			tallies[wish.op] = tally
+		}
+		w.auditWish(wish, t, tally)
+		for _, n := range wish.attempts {
+			attempts += n
+		}
+		for _, n := range wish.arrived {
+			known += n
+		}
+	}
+	// What was cut before it could be told whose it was counts for somebody.
+	if beyond := int(w.requests.Load()) - attempts; beyond > 0 && known <= attempts {
+		tallies[bookSlot].violated(resent, beyond, "of the whole world")
+	}
+	return tallies
+}
+
+func (w *world) auditWish(wish *wish, t timing, tally *tally) {
+	wish.mu.Lock()
+	defer wish.mu.Unlock()
+	e := wish.ending
+	tally.counts[wishes]++
+	violated := func(c column, n int, what string) {
+		told := fmt.Sprint(e.err)
+		if e.err == nil {
+			told = "confirmed " + e.record
+		}
+		tally.violated(c, n, fmt.Sprintf("%s: told %q after %v; the server: %s",
+			what, told, e.took.Round(1e6), strings.Join(wish.log, "; ")))
+	}
+	made := w.ledger.made(wish)
+	carriedOut := len(made) > 0 || wish.op == cancel && w.ledger.cancelled(wish)
+	if len(made) > 1 {
+		violated(doubles, 1, fmt.Sprintf("%d appointments", len(made)))
+	}
+	switch outcome := closure.OutcomeOf(e.err); {
+	case e.err == errNever, e.panicked != "":
+		// It was told nothing.
+	case e.err == nil:
+		tally.counts[confirmed]++
+		if e.foreign {
+			violated(absent, 1, "given somebody else's record")
+		} else if !w.holds(wish, e) {
+			violated(absent, 1, "not in the ledger")
+		}
+	case outcome == closure.OutcomeUnknown:
+		tally.counts[unknown]++
+	default:
+		if outcome == closure.OutcomeRejected {
+			tally.counts[rejected]++
+		} else {
+			tally.counts[notSent]++
+		}
+		if carriedOut {
+			violated(denied, 1, outcome.String())
+		}
+	}
+	if e.recovered {
+		tally.counts[recovered]++
+	}
+	for op, n := range wish.arrived {
+		tally.counts[requests] += n
+		if beyond := n - wish.attempts[op]; beyond > 0 && op != "" {
+			violated(resent, beyond, fmt.Sprintf("%s: %d requests, %d attempts", op, n, wish.attempts[op]))
+		}
+	}
+	if e.hung || wish.longest > t.attempt+grace+e.missed {
+		violated(hangs, 1, fmt.Sprintf("longest attempt %v", wish.longest.Round(1e6)))
+	}
+	if e.panicked != "" {
+		violated(panics, 1, e.panicked)
+	}
+	if e.err != nil {
+		if shown := wish.shown(e.err); shown != "" {
+			violated(personal, 1, shown)
+		}
+	}
+}
+
+// holds reports whether what the wish was told is in the ledger.
+func (w *world) holds(wish *wish, e ending) bool {
+	switch wish.op {
+	case cancel:
+		return w.ledger.cancelled(wish) && e.record == wish.appointment
+	case get:
+		return e.record == wish.appointment
+	case create:
+		if !e.scheduled {
+			return true // it shows a status that says that there is none
+		}
+	}
+	for _, a := range w.ledger.made(wish) {
+		if a.id == e.record {
+			return true
+		}
+	}
+	return false
+}
+
+// A cell is what the zeros are asserted of.
+type cell struct {
+	protocol, server, family string
+	op                       callKind
+}
+
+func (c cell) String() string {
+	return fmt.Sprintf("%s | %s | %s | %s", c.protocol, c.server, c.family, c.op)
+}
+
+// excuse is why a zero isn't asserted of a cell; "": it is.
+func (c cell) excuse(z column) string {
+	plain := c.op == create || c.op == cancel
+	switch {
+	case c.family == "not processed, a lie" && (z == doubles || z == denied):
+		return "the server says by the protocol's own means that it did not process what it did"
+	case c.family == "4xx" && plain && (z == denied || z == doubles):
+		return "a plain call is told what the API says: a 4xx says that nothing was done"
+	case c.family == "twice or slipped" && plain && z == denied:
+		return "a plain call is told what the API says, and a rejection doesn't say whom it is about"
+	default:
+		return ""
+	}
+}
+
+func header(first string) string {
+	names := []string{first}
+	for c := range columns {
+		names = append(names, c.String())
+	}
+	return "| " + strings.Join(names, " | ") + " |\n|" + strings.Repeat(" --- |", len(names)) + "\n"
+}
+
+func row(name string, t *tally, excused *tally) string {
+	cells := []string{name}
+	for c := range columns {
+		text := fmt.Sprint(t.counts[c])
+		if excused.counts[c] > 0 {
+			text += fmt.Sprintf(" (%d†)", excused.counts[c])
+		}
+		cells = append(cells, text)
+	}
+	return "| " + strings.Join(cells, " | ") + " |\n"
+}
+
+func newTally() *tally { return new(tally) }

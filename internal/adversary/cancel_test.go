@@ -1,0 +1,158 @@
+package adversary
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// TestCancels ends bookings at random instants. Nobody may be told "not sent" of
+// what arrived, be it whole or in part.
+func TestCancels(t *testing.T) {
+	number := 300
+	if full() {
+		number = 10_000
+	}
+	for _, p := range []protocol{
+		{name: "HTTP/1.1, caller's transport"},
+		{name: "HTTP/1.1, own pool", own: true},
+		{name: "HTTP/1.1 over TLS, caller's transport", tls: true},
+		{name: "HTTP/1.1 over TLS, own pool", tls: true, own: true},
+		{name: "HTTP/2 over TLS, caller's transport", tls: true, h2: true},
+	} {
+		t.Run(p.name, func(t *testing.T) {
+			c := &cancels{world: &world{
+				protocol:   p,
+				family:     &family{late: []fault{after("a while", all, hesitate)}},
+				duplicates: true,
+				seed:       runSeed,
+				ledger:     &ledger{duplicates: true},
+			}}
+			c.run(t, number)
+		})
+	}
+	noLeaks(t)
+}
+
+// hesitate answers after a while, and now and then ends the connection, so that
+// some calls are ended while they wait for another.
+func hesitate(x *exchange, r reply) {
+	time.Sleep(time.Duration(x.dice.IntN(1000)) * time.Microsecond)
+	x.answer(r)
+	if x.dice.IntN(10) == 0 {
+		x.line.fin()
+	}
+}
+
+// cancels are many bookings in one world.
+type cancels struct {
+	world   *world
+	clients func(*wish) (*closure.Client, error)
+}
+
+func (c *cancels) run(t *testing.T, number int) {
+	w := c.world
+	for i := range number {
+		w.wishes = append(w.wishes, newWish(i, create))
+	}
+	if err := w.open(); err != nil {
+		t.Fatal(err)
+	}
+	transport := w.protocol.transport()
+	transport.MaxIdleConnsPerHost = 100
+	if err := c.connect(transport); err != nil {
+		t.Fatal(err)
+	}
+	// How long a call takes says when to end the others.
+	usual := c.book(t, w.wishes[0], time.Minute)
+	for _, wish := range w.wishes[1:20] {
+		usual = max(usual, c.book(t, wish, time.Minute))
+	}
+	var group sync.WaitGroup
+	gate := make(chan struct{}, 16)
+	for i, wish := range w.wishes[20:] {
+		gate <- struct{}{}
+		group.Go(func() {
+			defer func() { <-gate }()
+			dice := newDice(w.seed, uint64(i))
+			c.book(t, wish, time.Duration(dice.Int64N(int64(min(usual, 20*time.Millisecond)))))
+		})
+	}
+	group.Wait()
+	transport.CloseIdleConnections()
+	w.close()
+	c.audit(t)
+}
+
+// connect sets up the clients. With a caller's transport each booking has a
+// client and so a path of its own, by which also a part of a request can be told;
+// with the SDK's own pool they share one.
+func (c *cancels) connect(transport *http.Transport) error {
+	client := func(url string, more ...closure.Option) (*closure.Client, error) {
+		return closure.NewClient("ch_sk_test_adversary", append(more,
+			closure.WithBaseURL(url), closure.WithMaxAttempts(1), closure.WithObserver(observe))...)
+	}
+	if !c.world.protocol.own {
+		c.clients = func(w *wish) (*closure.Client, error) {
+			return client(c.world.server.url()+"/"+w.tag(), closure.WithHTTPClient(&http.Client{Transport: transport}))
+		}
+		return nil
+	}
+	one, err := client(c.world.server.url())
+	c.clients = func(*wish) (*closure.Client, error) { return one, nil }
+	return err
+}
+
+// book makes the call and ends it after a while.
+func (c *cancels) book(t *testing.T, w *wish, within time.Duration) (took time.Duration) {
+	client, err := c.clients(w)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	ctx, stop := context.WithCancel(context.WithValue(t.Context(), wishKey{}, w))
+	defer stop()
+	timer := time.AfterFunc(within, stop)
+	defer timer.Stop()
+	began := time.Now()
+	e := w.call(ctx, client)
+	e.took = time.Since(began)
+	w.mu.Lock()
+	w.ending = e
+	w.mu.Unlock()
+	return e.took
+}
+
+func (c *cancels) audit(t *testing.T) {
+	outcomes := map[closure.Outcome]int{}
+	lies := 0
+	for _, w := range c.world.wishes {
+		outcome := closure.OutcomeOf(w.ending.err)
+		outcomes[outcome]++
+		if outcome == closure.OutcomeNotSent && len(w.arrived) > 0 {
+			lies++
+		}
+		if outcome == closure.OutcomeRejected {
+			t.Errorf("rejected: %v", w.ending.err)
+		}
+	}
+	begun := int(c.world.requests.Load())
+	t.Logf("%d applied, %d unknown, %d not sent; %d requests",
+		outcomes[closure.OutcomeApplied], outcomes[closure.OutcomeUnknown], outcomes[closure.OutcomeNotSent], begun)
+	if lies > 0 {
+		t.Errorf("ZERO VIOLATED: not sent, yet arrived: %d times", lies)
+	}
+	// A part of a request in the own pool can't be told whose it is.
+	if beyond := begun + outcomes[closure.OutcomeNotSent] - len(c.world.wishes); beyond > 0 {
+		t.Errorf("ZERO VIOLATED: not sent, yet arrived, at least: %d times", beyond)
+	}
+	for _, outcome := range []closure.Outcome{closure.OutcomeApplied, closure.OutcomeUnknown, closure.OutcomeNotSent} {
+		if outcomes[outcome] == 0 {
+			t.Errorf("none is %s: the instants are badly chosen", outcome)
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package adversary
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A mutant is a caller's transport that does what the SDK must never do: the
+// audit has to see it.
+type mutant struct {
+	name   string
+	family string
+	must   column
+	broken func(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error)
+}
+
+var mutants = []mutant{
+	{"sends a failed write again", "cut after the commit", doubles, sendAgain},
+	{"sends a failed write again, as seen on the wire", "cut after the commit", resent, sendAgain},
+	{"takes a failure for a success", "cut before the commit", absent, forge},
+	{"says that nothing left", "no fault", denied, deny},
+	{"doesn't hear the context", "no fault", hangs, sleepOn},
+	{"panics", "no fault", panics, fall},
+}
+
+// TestControls shows that the audit would see what it finds none of.
+func TestControls(t *testing.T) {
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			sum, _ := m.run(t)
+			if sum.counts[m.must] == 0 {
+				t.Errorf("survives: no %q", m.must)
+			}
+		})
+	}
+	t.Run("follows a redirect", func(t *testing.T) {
+		_, w := mutant{family: "3xx", broken: follow}.run(t)
+		if w.visitors == 0 {
+			t.Error("survives: nobody came to the trap")
+		}
+	})
+	t.Run("logs", func(t *testing.T) {
+		logged := captureLog(t)
+		log.Print("mutant")
+		if !strings.Contains(logged.String(), "mutant") {
+			t.Error("survives: nothing was captured")
+		}
+	})
+	t.Run("tells who the patient is", func(t *testing.T) {
+		w := newWish(1, bookSlot)
+		for _, text := range []string{w.patient, w.lastName(), birth, startText, "http://127.0.0.1:1/appointments"} {
+			if w.shown(errors.New("closure: "+text)) == "" {
+				t.Errorf("survives: %s", text)
+			}
+		}
+	})
+}
+
+func (m mutant) run(t *testing.T) (*tally, *world) {
+	w := &world{protocol: protocols[1], duplicates: true, seed: runSeed}
+	for _, f := range families() {
+		if f.name == m.family {
+			w.family = f
+		}
+	}
+	w.wrap = func(next http.RoundTripper) http.RoundTripper { return &broken{next, m.broken} }
+	d := timing{attempt: 200 * time.Millisecond, call: 400 * time.Millisecond}
+	if err := w.run(32, d, make(chan struct{}, 32)); err != nil {
+		t.Fatal(err)
+	}
+	sum := newTally()
+	for _, tally := range w.audit(d) {
+		sum.merge(tally)
+	}
+	return sum, w
+}
+
+// broken does its mischief to writes, and to nothing else.
+type broken struct {
+	next http.RoundTripper
+	do   func(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error)
+}
+
+func (b *broken) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet {
+		return b.next.RoundTrip(r)
+	}
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body) // it is in memory
+	}
+	return b.do(b.next, r, body)
+}
+
+// fresh is the same request, of which whoever traces the first one knows nothing.
+func fresh(r *http.Request, body []byte) *http.Request {
+	again := r.Clone(context.Background())
+	again.Body = nil
+	if len(body) > 0 {
+		again.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return again
+}
+
+func sendAgain(next http.RoundTripper, r *http.Request, body []byte) (resp *http.Response, err error) {
+	for range 3 {
+		if resp, err = next.RoundTrip(fresh(r, body)); err == nil {
+			return resp, nil
+		}
+	}
+	return nil, err
+}
+
+func forge(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error) {
+	resp, err := next.RoundTrip(fresh(r, body))
+	if number, found := tagged(string(body)); err != nil && found {
+		w := newWish(number, create)
+		made := &appointment{id: "appt_F" + w.tag(), wish: w}
+		body := io.NopCloser(strings.NewReader(made.json()))
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: body, Request: r}, nil
+	}
+	return resp, err
+}
+
+// deny reports to the trace what would be proof if it were true.
+func deny(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error) {
+	if resp, err := next.RoundTrip(fresh(r, body)); err == nil {
+		_ = resp.Body.Close()
+	}
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GetConn != nil {
+		trace.GetConn(r.URL.Host)
+	}
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+}
+
+func sleepOn(http.RoundTripper, *http.Request, []byte) (*http.Response, error) {
+	time.Sleep(time.Second + grace)
+	return nil, io.ErrUnexpectedEOF
+}
+
+func fall(http.RoundTripper, *http.Request, []byte) (*http.Response, error) { panic("mutant") }
+
+func follow(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error) {
+	resp, err := next.RoundTrip(fresh(r, body))
+	if err == nil && resp.StatusCode/100 == 3 {
+		_ = resp.Body.Close()
+		return http.Get(resp.Header.Get("Location"))
+	}
+	return resp, err
+}
+
+// TestNetHTTPSendsAgain shows that the server sees what net/http does by itself:
+// without it, no count of requests on the wire would be worth anything.
+func TestNetHTTPSendsAgain(t *testing.T) {
+	for _, again := range []struct {
+		end     end
+		release string // of Go, the only one that does it
+	}{
+		{end: goAways(true, lastZero)[0]},
+		{end: reset(refusedStream)},
+		{end: reset(1), release: "go1.26"},
+	} {
+		if !strings.HasPrefix(runtime.Version(), again.release) {
+			continue
+		}
+		t.Run(again.end.name, func(t *testing.T) {
+			w := &world{
+				protocol:   protocols[4],
+				family:     &family{late: cuts([]place{afterCommit}, []end{again.end})},
+				duplicates: true,
+				seed:       runSeed,
+				ledger:     &ledger{duplicates: true},
+			}
+			for i := range 20 {
+				w.wishes = append(w.wishes, newWish(i, create))
+			}
+			if err := w.open(); err != nil {
+				t.Fatal(err)
+			}
+			transport := w.protocol.transport()
+			client := &http.Client{Transport: transport, Timeout: 300 * time.Millisecond}
+			var group sync.WaitGroup
+			for _, wish := range w.wishes {
+				group.Go(func() {
+					text := fmt.Sprintf(`{"patient_id":%q}`, wish.patient)
+					resp, err := client.Post(w.server.url()+"/appointments", "application/json", strings.NewReader(text))
+					if err == nil {
+						_ = resp.Body.Close()
+					}
+				})
+			}
+			group.Wait()
+			transport.CloseIdleConnections()
+			w.close()
+			if made := len(w.ledger.appointments); made <= len(w.wishes) {
+				t.Errorf("%d appointments of %d wishes", made, len(w.wishes))
+			}
+		})
+	}
+	noLeaks(t)
+}

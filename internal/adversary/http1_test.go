@@ -1,0 +1,127 @@
+package adversary
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// serveHTTP1 reads requests off a connection, by hand.
+func serveHTTP1(w *world, l *line) {
+	for r := bufio.NewReader(l.conn); ; {
+		if _, err := r.Peek(1); err != nil {
+			return
+		}
+		x := &exchange{world: w, line: l, out: &http1Answer{l}}
+		if !readHTTP1(x, r, w.begin()) {
+			return
+		}
+		x.run()
+	}
+}
+
+// readHTTP1 reads one request. early may strike before it is whole: false: then
+// nothing is left of the connection.
+func readHTTP1(x *exchange, r *bufio.Reader, early *fault) (whole bool) {
+	limit := 1 << 20
+	if early != nil && early.place == inHead {
+		limit = 1 + early.dice.IntN(250)
+	}
+	head, err := readHead(r, limit)
+	method, path, _ := strings.Cut(string(head), " ")
+	path, _, _ = strings.Cut(path, " ")
+	op := operation(method, path)
+	if !bytes.Contains(head, []byte("\r\n")) {
+		op = "" // who knows what more it would have said
+	}
+	if x.identify(op, path) && !x.arrived() || err == io.EOF {
+		return false
+	}
+	if early != nil && early.place <= afterHead && !x.strike(early) {
+		return false
+	}
+	known := x.q.wish != nil
+	body := make([]byte, contentLength(head))
+	part := body
+	if early != nil && early.place == inBody && len(body) > 0 {
+		part = body[:1+early.dice.IntN(len(body))]
+	}
+	n, err := io.ReadFull(r, part)
+	if !known && x.identify(op, string(body[:n])) && !x.arrived() || err != nil {
+		return false
+	}
+	return early == nil || early.place != inBody || x.strike(early)
+}
+
+// strike does what an early fault does; false: nothing is left.
+func (x *exchange) strike(early *fault) (alive bool) {
+	x.dice = early.dice
+	if x.q.wish != nil {
+		x.q.wish.note("%s: %s", x.q.op, early.name)
+	}
+	early.do(x)
+	return x.answered
+}
+
+var errCut = fmt.Errorf("adversary: cut")
+
+// readHead reads up to the empty line, or limit bytes.
+func readHead(r *bufio.Reader, limit int) (head []byte, err error) {
+	for len(head) < limit {
+		b, err := r.ReadByte()
+		if err != nil {
+			return head, io.EOF
+		}
+		head = append(head, b)
+		if bytes.HasSuffix(head, []byte("\r\n\r\n")) {
+			return head, nil
+		}
+	}
+	return head, errCut
+}
+
+func contentLength(head []byte) int {
+	_, after, found := strings.Cut(strings.ToLower(string(head)), "\r\ncontent-length:")
+	if !found {
+		return 0
+	}
+	text, _, _ := strings.Cut(after, "\r\n")
+	n, _ := strconv.Atoi(strings.TrimSpace(text)) // the client is net/http's
+	return n
+}
+
+// http1Answer writes answers of HTTP/1.1.
+type http1Answer struct{ line *line }
+
+func (a *http1Answer) write(bytes []byte) { a.line.write(bytes) }
+
+func (a *http1Answer) mayCommit() bool { return true }
+
+func (a *http1Answer) head(r reply) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n", r.status, http.StatusText(r.status))
+	for _, f := range r.header {
+		fmt.Fprintf(&b, "%s: %s\r\n", f.name, f.value)
+	}
+	if r.status != 204 && r.status != 304 {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(r.body))
+	}
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+func (a *http1Answer) body(r reply) []byte { return []byte(r.body) }
+
+func (a *http1Answer) piece(b []byte) []byte { return b }
+
+func (a *http1Answer) half(r reply) []byte {
+	return append(a.head(r), r.body[:len(r.body)/2]...)
+}
+
+func (a *http1Answer) interim(code int) []byte {
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nLink: </x>\r\n\r\n", code, http.StatusText(code))
+}

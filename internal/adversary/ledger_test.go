@@ -1,0 +1,203 @@
+package adversary
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A ledger is what really is: the appointments and their states. It never lies;
+// the wire around it does.
+type ledger struct {
+	duplicates bool // a slot can be taken again
+
+	mu           sync.Mutex
+	appointments []*appointment
+}
+
+type appointment struct {
+	id        string
+	wish      *wish
+	cancelled bool
+	requested bool // made by a request, not there from the start
+	slot      int
+}
+
+// A request is what arrived of one, as far as it was understood.
+type request struct {
+	op   string // as closure.Event.Op names it; "": unknown
+	wish *wish  // nil: unknown
+}
+
+// A reply is what the API has to say, before the wire breaks it.
+type reply struct {
+	status int
+	header []field
+	body   string
+}
+
+func ok(body string) reply { return reply{status: 200, body: body} }
+
+// operation names the operation of a request. The path may begin with a wish's
+// tag.
+func operation(method, path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	path = strings.TrimPrefix(path, "/"+tagPattern.FindString(path))
+	path = "/" + strings.TrimPrefix(path, "/")
+	switch {
+	case path == "/appointments" && method == "POST":
+		return "appointments.create"
+	case path == "/appointments":
+		return "appointments.list"
+	case strings.HasSuffix(path, "/cancel"):
+		return "appointments.cancel"
+	case strings.HasPrefix(path, "/appointments/"):
+		return "appointments.get"
+	case strings.HasSuffix(path, "/slots"):
+		return "availabilities.list"
+	case strings.HasPrefix(path, "/schedules/"):
+		return "schedules.get"
+	case strings.HasPrefix(path, "/patients/"):
+		return "patients.get"
+	default:
+		return ""
+	}
+}
+
+func writes(op string) bool { return op == "appointments.create" || op == "appointments.cancel" }
+
+// carryOut does what the request asks for and says what came of it.
+func (l *ledger) carryOut(q request) reply {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := q.wish
+	switch q.op {
+	case "appointments.create":
+		return l.create(w)
+	case "appointments.cancel":
+		a := l.existing(w)
+		if a == nil {
+			return problem(404, w)
+		}
+		a.cancelled = true
+		return ok(a.json())
+	case "appointments.get":
+		if a := l.existing(w); a != nil {
+			return ok(a.json())
+		}
+		return problem(404, w)
+	case "appointments.list":
+		return ok(l.list(w))
+	case "availabilities.list":
+		if l.taken(w.slot()) {
+			return ok("[]")
+		}
+		return ok(fmt.Sprintf(`[{"start_at":%q,"duration":30}]`, startText))
+	case "schedules.get":
+		return ok(fmt.Sprintf(`{"id":%q,"scheduling_method":"direct_api","insurances":["ins_1"]}`, w.schedule))
+	case "patients.get":
+		return ok(w.patientJSON())
+	default:
+		return reply{status: 404, body: "{}"}
+	}
+}
+
+func (l *ledger) create(w *wish) reply {
+	if !l.duplicates && l.taken(w.slot()) {
+		return problem(409, w)
+	}
+	a := &appointment{
+		id:        fmt.Sprintf("appt_N%dx%s", len(l.appointments), w.tag()),
+		wish:      w,
+		requested: true,
+		slot:      w.slot(),
+	}
+	l.appointments = append(l.appointments, a)
+	return ok(a.json())
+}
+
+func (l *ledger) taken(slot int) bool {
+	return !l.duplicates && slices.ContainsFunc(l.appointments, func(a *appointment) bool {
+		return a.requested && !a.cancelled && a.slot == slot
+	})
+}
+
+// existing is the appointment that was there for the wish from the start.
+func (l *ledger) existing(w *wish) *appointment {
+	i := slices.IndexFunc(l.appointments, func(a *appointment) bool { return a.wish == w && !a.requested })
+	if i < 0 {
+		return nil
+	}
+	return l.appointments[i]
+}
+
+func (l *ledger) list(w *wish) string {
+	var records []string
+	for _, a := range l.appointments {
+		if a.wish == w {
+			records = append(records, a.json())
+		}
+	}
+	return "[" + strings.Join(records, ",") + "]"
+}
+
+// problem is an error of the API that says more of the patient than it should.
+func problem(status int, w *wish) reply {
+	kind := "invalid_request"
+	if status >= 500 {
+		kind = "server_error"
+	}
+	body := fmt.Sprintf(`{"error_type":%q,"error_code":"no","error_message":"%s, born %s: no","detail":[%q]}`,
+		kind, w.lastName(), birth, w.patient)
+	return reply{status: status, header: []field{{"x-request-id", w.patient}}, body: body}
+}
+
+func (a *appointment) json() string {
+	status := "scheduled"
+	if a.cancelled {
+		status = "cancelled"
+	}
+	return a.jsonAs(status)
+}
+
+func (a *appointment) jsonAs(status string) string {
+	return fmt.Sprintf(`{"id":%q,"schedule_id":%q,"patient_id":%q,"status":%q,"start_at":%q,"duration":30}`,
+		a.id, a.wish.schedule, a.wish.patient, status, startText)
+}
+
+// made are the appointments that requests made for the wish.
+func (l *ledger) made(w *wish) []*appointment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var made []*appointment
+	for _, a := range l.appointments {
+		if a.wish == w && a.requested {
+			made = append(made, a)
+		}
+	}
+	return made
+}
+
+// open puts an appointment there from the start.
+func (l *ledger) open(w *wish) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.appointments = append(l.appointments, &appointment{id: w.appointment, wish: w, slot: -1})
+}
+
+func (l *ledger) cancelled(w *wish) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.existing(w)
+	return a != nil && a.cancelled
+}
+
+// What all wishes want, and what must not show in an error of any of them.
+const (
+	birth     = "1961-03-07"
+	startText = "2022-05-20T17:00:00.000Z"
+)
+
+var start = time.Date(2022, 5, 20, 17, 0, 0, 0, time.UTC)

@@ -1,0 +1,203 @@
+package adversary
+
+import (
+	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// A protocol is a way from the SDK to the API.
+type protocol struct {
+	name         string
+	tls, h2, own bool // own: the SDK's own pool; else a caller's *http.Transport
+}
+
+var protocols = []protocol{
+	{name: "HTTP/1.1, own pool", own: true},
+	{name: "HTTP/1.1, caller's transport"},
+	{name: "HTTP/1.1 over TLS, own pool", tls: true, own: true},
+	{name: "HTTP/2 over TLS, caller's transport", tls: true, h2: true},
+	{name: "HTTP/2 without TLS, caller's transport", h2: true},
+}
+
+// transport is what a caller would hand to the SDK.
+func (p protocol) transport() *http.Transport {
+	t := &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: authority.pool, MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true,
+	}
+	if p.h2 && !p.tls {
+		t.Protocols = new(http.Protocols)
+		t.Protocols.SetUnencryptedHTTP2(true)
+	}
+	return t
+}
+
+// A world is one server, one client and their wishes: everything in it has the
+// same protocol, behaviour of the server and family of faults.
+type world struct {
+	protocol   protocol
+	family     *family
+	duplicates bool // a slot can be taken again
+	late       bool // what is lost may be carried out late
+	seed       uint64
+	wrap       func(http.RoundTripper) http.RoundTripper // a mutant around the caller's transport, or nil
+
+	wishes   []*wish
+	ledger   *ledger
+	server   *server
+	trap     *trap
+	requests atomic.Int64 // begun on the wire
+	pending  sync.WaitGroup
+
+	mu       sync.Mutex
+	failures []string // of the harness itself
+	visitors int      // where a redirect led
+}
+
+// timing is how long things may take.
+type timing struct{ attempt, call time.Duration }
+
+// run makes n wishes, at most as many at once as gate has room for, and waits
+// until all that is late is done.
+func (w *world) run(n int, t timing, gate chan struct{}) error {
+	w.ledger = &ledger{duplicates: w.duplicates}
+	for i := range n {
+		// Pairs want the same slot, and make the same call.
+		wish := newWish(i, calls[i/2%len(calls)])
+		w.wishes = append(w.wishes, wish)
+		if wish.op == cancel || wish.op == get {
+			w.ledger.open(wish)
+		}
+	}
+	if err := w.open(); err != nil {
+		return err
+	}
+	client, closeIdle, err := w.client(t)
+	if err != nil {
+		return err
+	}
+	machine := newPulse()
+	defer close(machine.stop)
+	var group sync.WaitGroup
+	for _, wish := range w.wishes {
+		gate <- struct{}{}
+		group.Go(func() {
+			defer func() { <-gate }()
+			wish.run(client, t.call, machine, w.server.cut)
+		})
+	}
+	group.Wait()
+	closeIdle()
+	w.close()
+	return nil
+}
+
+// open starts the servers.
+func (w *world) open() (err error) {
+	if w.trap, err = newTrap(); err != nil {
+		return err
+	}
+	w.server, err = listen(w)
+	return err
+}
+
+// close ends them when all that is late is done.
+func (w *world) close() {
+	w.pending.Wait()
+	w.server.close()
+	w.visitors = w.trap.close()
+}
+
+// calls is the mix of calls.
+var calls = []callKind{bookSlot, create, bookSlot, cancel, bookSlot, get, bookSlot, create}
+
+func (w *world) client(t timing) (client *closure.Client, closeIdle func(), err error) {
+	options := []closure.Option{
+		closure.WithBaseURL(w.server.url()),
+		closure.WithTimeout(t.attempt),
+		closure.WithObserver(observe),
+		// Else the first few wishes would use up the budget of all.
+		closure.WithRetryPolicy(closure.RetryPolicy{
+			MinWait: 5 * time.Millisecond,
+			MaxWait: 40 * time.Millisecond,
+			Budget:  1 << 20,
+		}),
+	}
+	closeIdle = func() {}
+	if !w.protocol.own || w.wrap != nil {
+		transport := w.protocol.transport()
+		closeIdle = transport.CloseIdleConnections
+		var base http.RoundTripper = transport
+		if w.wrap != nil {
+			base = w.wrap(base)
+		}
+		options = append(options, closure.WithHTTPClient(&http.Client{Transport: base}))
+	}
+	client, err = closure.NewClient("ch_sk_test_adversary", options...)
+	return client, closeIdle, err
+}
+
+// begin counts a request whose first byte is there, and draws what befalls it
+// before it is whole, which is before it can be told whose it is.
+func (w *world) begin() *fault {
+	dice := newDice(w.seed, 1<<41+uint64(w.requests.Add(1)))
+	if len(w.family.early) == 0 || dice.IntN(6) > 0 {
+		return nil
+	}
+	return w.pick(dice, w.family.early)
+}
+
+// draw is what befalls a request that is whole. Most of the writes are struck,
+// and few of the reads around a booking: else none would get as far as its write.
+func (w *world) draw(dice *rand.Rand, op string) *fault {
+	percent := 15
+	if writes(op) || op == "appointments.get" {
+		percent = 65
+	}
+	if len(w.family.late) == 0 || dice.IntN(100) >= percent {
+		return nil
+	}
+	return w.pick(dice, w.family.late)
+}
+
+func (w *world) pick(dice *rand.Rand, faults []fault) *fault {
+	for {
+		if f := faults[dice.IntN(len(faults))]; f.fits(w.protocol) {
+			f.dice = dice
+			return &f
+		}
+	}
+}
+
+func (w *world) later(d time.Duration, f func()) {
+	w.pending.Add(1)
+	time.AfterFunc(d, func() {
+		defer w.pending.Done()
+		f()
+	})
+}
+
+// fail is for what the harness itself got wrong.
+func (w *world) fail(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failures = append(w.failures, fmt.Sprintf(format, args...))
+}
+
+func (w *world) behaviour() string {
+	name := "refuses taken slots"
+	if w.duplicates {
+		name = "accepts duplicates"
+	}
+	if w.late {
+		name += ", late"
+	}
+	return name
+}
