@@ -33,9 +33,9 @@
 // # Retries
 //
 // A read is tried again after any failure that may pass. A write is tried again
-// only if nothing left this machine, or if the API answered 429; never after a
-// failure that leaves open whether it was carried out. [RetryPolicy] has the
-// figures.
+// only if nothing left this machine; never after a failure that leaves open
+// whether it was carried out. After a 429 the booking calls look first.
+// [RetryPolicy] has the figures.
 //
 // # Testing
 //

@@ -44,6 +44,9 @@ func TestOutcomeOf(t *testing.T) {
 		rejected = closure.OutcomeRejected
 		unknown  = closure.OutcomeUnknown
 	)
+	if zero := closure.Outcome(0); zero != unknown || zero.String() != "unknown" {
+		t.Errorf("the zero Outcome is %v: one that nobody set must not read applied", zero)
+	}
 	cases := map[closure.Outcome][]error{
 		applied: {nil},
 		notSent: {

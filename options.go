@@ -186,8 +186,9 @@ func WithRateLimit(perSecond float64, burst int) Option {
 
 // RetryPolicy says when a call is tried again. Reads are, after any failure of
 // the connection, a body cut short, and statuses 408, 429, 500, 502, 503 and
-// 504; writes only if nothing left this machine, or after a 429. Zero fields
-// take the default.
+// 504; writes only if nothing left this machine. [Client.BookSlot] and its
+// siblings also send again after a 429 that a look bears out, within the same
+// policy. Zero fields take the default.
 type RetryPolicy struct {
 	MaxAttempts   int           // default 3; 1 turns retries off
 	MinWait       time.Duration // default 100 ms; doubles each time, and the wait is anything from 0 to it (full jitter)
