@@ -18,7 +18,7 @@ type Slot struct {
 }
 
 // recordID tells by the start that it is a slot: it has no id.
-func (s Slot) recordID() (id, prefix string) {
+func (s Slot) recordID() (id, prefix string) { //nolint:unparam // others have a prefix
 	if s.StartAt.IsZero() {
 		return "", ""
 	}

@@ -4,8 +4,8 @@ import (
 	"archive/zip"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +96,9 @@ func firstInstant(date closure.Date, zone *time.Location) time.Time {
 
 // zoneNames are the zones that Go comes with.
 func zoneNames(t *testing.T) (names []string) {
-	archive, err := zip.OpenReader(filepath.Join(runtime.GOROOT(), "lib", "time", "zoneinfo.zip"))
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	noError(t, err)
+	archive, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
 	noError(t, err)
 	defer func() { noError(t, archive.Close()) }()
 	for _, file := range archive.File {

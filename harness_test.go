@@ -421,3 +421,14 @@ func decode[T any](text string) (v T, err error) {
 	err = wire.Unmarshal([]byte(text), &v)
 	return v, err
 }
+
+func callNamed(t testing.TB, op string) callFunc {
+	t.Helper()
+	for _, call := range allCalls() {
+		if call.op == op && call.note == "" {
+			return call.call
+		}
+	}
+	t.Fatalf("no call %q", op)
+	panic("not reached")
+}

@@ -217,7 +217,8 @@ func (r *Ref[ID, T]) read(data []byte, unmarshal func([]byte, any) error) error 
 	if len(data) == 0 || data[0] != '{' {
 		return unmarshal(data, &r.ID)
 	}
-	object, id := new(T), ID("")
+	var id ID
+	object := new(T)
 	if err := unmarshal(data, object); err != nil {
 		return err
 	}

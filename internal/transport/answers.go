@@ -75,7 +75,8 @@ func (a *answerReader) next(p []byte) (int, error) {
 	if len(a.line) > 0 {
 		n := copy(p, a.line)
 		a.line = a.line[n:]
-		return n, a.settle()
+		a.settle()
+		return n, nil
 	}
 	switch a.step {
 	case betweenAnswers:
@@ -120,19 +121,15 @@ func (a *answerReader) readBody(p []byte) (int, error) {
 // on. The last line of an answer ends it only when it has been handed on.
 func (a *answerReader) readLine() error {
 	line, err := a.source.ReadSlice('\n')
-	if err != nil && err != bufio.ErrBufferFull && len(line) == 0 {
+	if len(line) == 0 {
 		return err
 	}
 	a.line = line
-	if err != nil { // a line that is longer than the buffer, or cut off, says nothing that matters here
-		a.head.inLongLine = err == bufio.ErrBufferFull
-		return nil
+	longer := a.head.inLongLine // a line that is longer than the buffer says nothing that matters here
+	a.head.inLongLine = line[len(line)-1] != '\n'
+	if !longer && !a.head.inLongLine {
+		a.advance(bytes.TrimRight(line, "\r\n"))
 	}
-	if a.head.inLongLine { // its end
-		a.head.inLongLine = false
-		return nil
-	}
-	a.advance(bytes.TrimRight(line, "\r\n"))
 	return nil
 }
 
@@ -164,11 +161,10 @@ func (a *answerReader) advance(line []byte) {
 }
 
 // settle ends an answer whose last line has been handed on.
-func (a *answerReader) settle() error {
+func (a *answerReader) settle() {
 	if len(a.line) == 0 && a.step == inBody && a.left == 0 {
 		a.end()
 	}
-	return nil
 }
 
 func (a *answerReader) end() {

@@ -156,7 +156,7 @@ func countRecords(ctx context.Context, data []byte) (n int64, err error) {
 
 // atEnd reports whether nothing but white space is left.
 func atEnd(dec *jsontext.Decoder) error {
-	if _, err := dec.ReadToken(); err != io.EOF {
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.Join(errors.New("wire: text after the end"), err)
 	}
 	return nil
