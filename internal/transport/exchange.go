@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -61,7 +60,7 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 	defer cancel()
 	ctx, stop := x.watch(ctx, a)
 	defer stop()
-	out := x.outgoing(ctx, req)
+	out := x.outgoing(ctx, req, a)
 	resp, err := x.transport.base.RoundTrip(out)
 	if err == nil && resp == nil {
 		err = errNoResponse
@@ -105,16 +104,26 @@ func (x *exchange) failed(a *attempt, out *http.Request, resp *http.Response, er
 
 // outgoing is the request that is sent. http.Client has seen neither header nor
 // host nor body: it copies header and URL for redirects that are never followed.
-// There is no GetBody: with one, net/http's HTTP/2 would send the body again.
-func (x *exchange) outgoing(ctx context.Context, req *http.Request) *http.Request {
+func (x *exchange) outgoing(ctx context.Context, req *http.Request, a *attempt) *http.Request {
 	out := req.WithContext(ctx)
 	out.Host = x.call.URL.Host
 	if !x.transport.foreign { // else prepare has set it, and the jar has written to it
 		out.Header = x.call.Header
 	}
-	if x.call.Body != nil {
-		out.ContentLength = int64(len(x.call.Body))
-		out.Body = io.NopCloser(bytes.NewReader(x.call.Body))
+	if x.call.Body == nil {
+		return out
+	}
+	out.ContentLength = int64(len(x.call.Body))
+	out.Body = x.call.reader()
+	// With GetBody, net/http's HTTP/2 would send the body again. A RoundTripper of
+	// another make may need it, to sign the request for example.
+	if _, plain := x.transport.base.(*http.Transport); !plain {
+		out.GetBody = func() (io.ReadCloser, error) {
+			if a.given.Load() {
+				return nil, errAgain
+			}
+			return x.call.reader(), nil
+		}
 	}
 	return out
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptrace"
 	"net/url"
 	"reflect"
 	"strings"
@@ -216,6 +218,27 @@ func TestBodyIsRewound(t *testing.T) {
 	}
 	if want := []string{`{"id`, `{"id":1}`, `{"id":1}`}; !reflect.DeepEqual(got, want) {
 		t.Errorf("bodies %q, want %q", got, want)
+	}
+}
+
+// A RoundTripper of another make can have the body again, to sign it for example,
+// until the request may have left.
+func TestGetBodyIsForOthers(t *testing.T) {
+	t.Parallel()
+	var before, after error
+	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
+		_, before = req.GetBody()
+		httptrace.ContextClientTrace(req.Context()).GotConn(httptrace.GotConnInfo{Conn: new(net.TCPConn)})
+		_, after = req.GetBody()
+		return status(201, "{}"), nil
+	})})
+	if _, err := tr.Do(t.Context(), post(api)); err != nil || before != nil || !errors.Is(after, errAgain) {
+		t.Errorf("%v; GetBody %v, and once it may have left %v", err, before, after)
+	}
+	a := new(attempt)
+	pool := &exchange{transport: New(Config{}), call: post(api)}
+	if out := pool.outgoing(t.Context(), newRequest(t.Context(), pool.call).Request, a); out.GetBody != nil {
+		t.Error("net/http gets the means to send a body again")
 	}
 }
 

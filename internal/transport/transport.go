@@ -13,8 +13,10 @@
 package transport
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -54,6 +56,9 @@ type Call struct {
 }
 
 func (c *Call) writes() bool { return c.Method != http.MethodGet }
+
+// reader is the body from its beginning.
+func (c *Call) reader() io.ReadCloser { return io.NopCloser(bytes.NewReader(c.Body)) }
 
 // An Answer is what came of a call.
 type Answer struct {
