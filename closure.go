@@ -259,10 +259,10 @@ func get[T record, ID identifier](ctx context.Context, c *core, op operation, id
 
 // object is the shape of all calls that are answered with one record.
 func object[T record](ctx context.Context, c *core, r request, opts []CallOption) (*T, error) {
-	return objectOf(ctx, c, r, func(*T) bool { return true }, opts)
+	return objectOf[T](ctx, c, r, nil, opts)
 }
 
-// objectOf is object where the record must also be what was asked for.
+// objectOf is object where the record must also be what was asked for; nil: any is.
 func objectOf[T record](ctx context.Context, c *core, r request, asked func(*T) bool, opts []CallOption) (*T, error) {
 	answer := one[T]{asked: asked}
 	if err := c.do(ctx, r, &answer, opts); err != nil {
@@ -273,10 +273,11 @@ func objectOf[T record](ctx context.Context, c *core, r request, asked func(*T) 
 
 // list is the shape of all calls that are answered with many records.
 func list[T record](ctx context.Context, c *core, r request, opts []CallOption) ([]T, error) {
-	return listOf(ctx, c, r, func(*T) bool { return true }, opts)
+	return listOf[T](ctx, c, r, nil, opts)
 }
 
-// listOf is list where each record must also be one of what was asked for.
+// listOf is list where each record must also be one of what was asked for; nil: any
+// is.
 func listOf[T record](ctx context.Context, c *core, r request, asked func(*T) bool, opts []CallOption) ([]T, error) {
 	answer := many[T]{asked: asked}
 	if err := c.do(ctx, r, &answer, opts); err != nil {
@@ -302,7 +303,7 @@ func (a *one[T]) read(ctx context.Context, r request, body []byte) error {
 	if err := wire.Read(ctx, body, &a.record, lenient); err != nil {
 		return err
 	}
-	if id := idOf(&a.record); id == "" || r.id != "" && id != r.id || !a.asked(&a.record) {
+	if id := idOf(&a.record); id == "" || r.id != "" && id != r.id || a.asked != nil && !a.asked(&a.record) {
 		return errNotAsked
 	}
 	return nil
@@ -315,7 +316,7 @@ type many[T record] struct {
 
 func (a *many[T]) read(ctx context.Context, _ request, body []byte) (err error) {
 	a.records, err = wire.ReadList(ctx, body, lenient, func(record *T) bool {
-		return idOf(record) != "" && a.asked(record)
+		return idOf(record) != "" && (a.asked == nil || a.asked(record))
 	})
 	return err
 }

@@ -132,6 +132,12 @@ func headerSafe(s string) bool {
 // WithHTTPClient uses the Transport and the Jar of c, and nothing else of it:
 // timeouts, redirects and retries stay the SDK's own. The value is not changed.
 // A nil Transport means the SDK's own pool.
+//
+// A Transport that sends requests again by itself and reports to
+// [net/http/httptrace], as *http.Transport does and what wraps one, is kept to one
+// request an attempt. Of one that reports nothing, an error proves nothing: a write
+// that fails in it is [OutcomeUnknown]. Unlike our own pool, *http.Transport prints
+// what follows an answer to the standard logger.
 func WithHTTPClient(httpClient *http.Client) Option {
 	return clientOption(func(c *clientConfig) error {
 		if httpClient == nil {
