@@ -145,14 +145,14 @@ func (s *AppointmentsService) Create(ctx context.Context, params AppointmentCrea
 	if err := params.check(opAppointmentsCreate); err != nil {
 		return nil, err
 	}
-	return objectOf(ctx, s.core, request{op: opAppointmentsCreate, body: params}, params.madeInto, opts)
+	return objectOf(ctx, use((*holder)(s)), request{op: opAppointmentsCreate, body: params}, params.madeInto, opts)
 }
 
 // Get returns one appointment; an unknown id is [ErrNotFound].
 //
 // GET /appointments/{id} (source: inferred). A read: safe to call again.
 func (s *AppointmentsService) Get(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {
-	return get[Appointment](ctx, s.core, opAppointmentsGet, id, opts)
+	return get[Appointment](ctx, use((*holder)(s)), opAppointmentsGet, id, opts)
 }
 
 // List returns the appointments that fit the params, cancelled ones included
@@ -165,7 +165,7 @@ func (s *AppointmentsService) List(ctx context.Context, params AppointmentListPa
 		return nil, err
 	}
 	ofPatient := func(a *Appointment) bool { return params.PatientID == "" || a.PatientID == params.PatientID }
-	return listOf(ctx, s.core, request{op: opAppointmentsList, query: params}, ofPatient, opts)
+	return listOf(ctx, use((*holder)(s)), request{op: opAppointmentsList, query: params}, ofPatient, opts)
 }
 
 // Reschedule moves an appointment to another start on its schedule. It is sent
@@ -178,7 +178,7 @@ func (s *AppointmentsService) Reschedule(ctx context.Context, id AppointmentID, 
 	if err := cmp.Or(checkID(op, "ID", id), params.check(op)); err != nil {
 		return nil, err
 	}
-	return object[Appointment](ctx, s.core, request{op: op, id: string(id), body: params}, opts)
+	return object[Appointment](ctx, use((*holder)(s)), request{op: op, id: string(id), body: params}, opts)
 }
 
 // Cancel cancels an appointment. It is sent once, like Create.
@@ -189,5 +189,5 @@ func (s *AppointmentsService) Cancel(ctx context.Context, id AppointmentID, opts
 	if err := checkID(opAppointmentsCancel, "ID", id); err != nil {
 		return nil, err
 	}
-	return object[Appointment](ctx, s.core, request{op: opAppointmentsCancel, id: string(id)}, opts)
+	return object[Appointment](ctx, use((*holder)(s)), request{op: opAppointmentsCancel, id: string(id)}, opts)
 }

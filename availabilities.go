@@ -76,7 +76,7 @@ func (s *AvailabilitiesService) List(ctx context.Context, id ScheduleID, params 
 		return nil, err
 	}
 	query := availabilityQuery{StartAt: queryInstant{params.From}, EndAt: queryInstant{params.To}}
-	slots, err := list[Slot](ctx, s.core, request{op: op, id: string(id), query: query}, opts)
+	slots, err := list[Slot](ctx, use((*holder)(s)), request{op: op, id: string(id), query: query}, opts)
 	for i := range slots {
 		slots[i].ScheduleID = id
 	}

@@ -53,7 +53,7 @@ func (p BookFirstParams) check() error {
 // The calls and sources are those of [AvailabilitiesService.Search] and
 // [Client.BookSlot].
 func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (*Booking, error) {
-	cfg, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
+	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
 	if err = cmp.Or(err, params.check()); err != nil {
 		return nil, err
 	}
@@ -64,7 +64,6 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 		cfg:       cfg,
 		opts:      opts,
 		schedules: make(map[ScheduleID]*Schedule),
-		leftOut:   make(map[ScheduleID]error),
 	}
 	if err := f.readPatient(ctx); err != nil {
 		return nil, err
@@ -82,7 +81,6 @@ type firstBooking struct {
 
 	mu        sync.Mutex // schedules are admitted concurrently
 	schedules map[ScheduleID]*Schedule
-	leftOut   map[ScheduleID]error // why
 }
 
 func (f *firstBooking) readPatient(ctx context.Context) (err error) {
@@ -115,9 +113,6 @@ func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 			return booking, err
 		}
 	}
-	if reasons := f.reasons(); len(failures) == 0 && len(f.schedules) == 0 && len(reasons) > 0 {
-		return nil, because(ErrNoSlot, allOf(reasons))
-	}
 	return nil, noSlot(failures)
 }
 
@@ -125,18 +120,6 @@ func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 // with a duration that there can be.
 func askable(slot Slot) bool {
 	return checkStart(opAppointmentsCreate, slot.StartAt) == nil && slot.Duration.valid()
-}
-
-// reasons are why schedules were left out, each once, in the caller's order.
-func (f *firstBooking) reasons() (reasons []error) {
-	said := make(map[string]bool)
-	for _, id := range f.params.Search.Schedules {
-		if reason := f.leftOut[id]; reason != nil && !said[reason.Error()] {
-			said[reason.Error()] = true
-			reasons = append(reasons, reason)
-		}
-	}
-	return reasons
 }
 
 func (f *firstBooking) bookSlot(ctx context.Context, slot Slot) (*Booking, error) {
@@ -154,16 +137,14 @@ func (f *firstBooking) bookSlot(ctx context.Context, slot Slot) (*Booking, error
 	return b.inTurn(ctx)
 }
 
-func (f *firstBooking) admit(schedule *Schedule) bool {
-	err := f.refusal(schedule)
+func (f *firstBooking) admit(schedule *Schedule) error {
+	if err := f.refusal(schedule); err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err != nil {
-		f.leftOut[schedule.ID] = err
-		return false
-	}
 	f.schedules[schedule.ID] = schedule
-	return true
+	return nil
 }
 
 func (f *firstBooking) refusal(schedule *Schedule) error {

@@ -176,7 +176,7 @@ var errDoubtful = errors.New("closure: the API shows the appointment with a stat
 // guide). An API without the list of appointments (404 or 405 on it) is booked
 // without looking, and a rejection counts only in the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (*Booking, error) {
-	cfg, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
+	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
 	if err = cmp.Or(err, params.check()); err != nil {
 		return nil, err
 	}
@@ -192,8 +192,8 @@ func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...Ca
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (*Booking, error) {
-	cfg, err := c.core.prepare(ctx, opAppointmentsList, opts)
-	if err = cmp.Or(err, attempt.check(c.core.mode, cfg)); err != nil {
+	cfg, err := c.use().prepare(ctx, opAppointmentsList.name(), opts)
+	if err = cmp.Or(err, attempt.check(c.Mode(), cfg)); err != nil {
 		return nil, err
 	}
 	age := time.Since(attempt.AttemptedAt)

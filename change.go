@@ -23,7 +23,7 @@ import (
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
-	cfg, err := c.core.prepare(ctx, opAppointmentsReschedule, opts)
+	cfg, err := c.use().prepare(ctx, opAppointmentsReschedule.name(), opts)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {
-	cfg, err := c.core.prepare(ctx, opAppointmentsCancel, opts)
+	cfg, err := c.use().prepare(ctx, opAppointmentsCancel.name(), opts)
 	if err != nil {
 		return nil, err
 	}

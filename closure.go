@@ -39,7 +39,8 @@ const (
 )
 
 // A Client calls the API. It is immutable and safe for concurrent use: make one
-// with [NewClient] and share it; the zero Client can't be used. It prints its mode
+// with [NewClient] and share it; the calls of a nil or zero Client end in an
+// [InputError]. It prints its mode
 // and nothing else.
 type Client struct {
 	Patients         *PatientsService
@@ -66,6 +67,9 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 		return nil, &InputError{Op: op, Field: "apiKey", Reason: problem}
 	}
 	cfg, err := newClientConfig(opts)
+	if err == nil {
+		err = cfg.checkScheme(mode)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +82,9 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 // NewClientFromEnv is [NewClient] with the key from CLOSURE_API_KEY, which must
 // be set, and the base URL, API version and index version from
 // CLOSURE_BASE_URL, CLOSURE_API_VERSION and CLOSURE_INDEX_VERSION where they are
-// set and not empty. Options win over the environment.
+// set and not empty. CLOSURE_ROUTES holds routes as for [WithRoute], separated by
+// commas: "availabilities.list=/appointments/{id}/slots". Options win over the
+// environment.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	key := os.Getenv("CLOSURE_API_KEY")
 	if key == "" {
@@ -93,6 +99,9 @@ func NewClientFromEnv(opts ...Option) (*Client, error) {
 	}
 	if v := os.Getenv("CLOSURE_INDEX_VERSION"); v != "" {
 		fromEnv = append(fromEnv, WithIndexVersion(IndexVersionID(v)))
+	}
+	if v := os.Getenv("CLOSURE_ROUTES"); v != "" {
+		fromEnv = append(fromEnv, routesFromEnv(v)...)
 	}
 	return NewClient(key, append(fromEnv, opts...)...)
 }
@@ -148,8 +157,36 @@ func newClient(c *core) *Client {
 	}
 }
 
-// Mode returns the mode that the client's key is for.
-func (c *Client) Mode() Mode { return c.core.mode }
+// Mode returns the mode that the client's key is for; "" of a nil or zero Client.
+func (c *Client) Mode() Mode {
+	if core := c.use(); core != nil {
+		return core.mode
+	}
+	return ""
+}
+
+// use is what calls go through; nil of a client that NewClient didn't make.
+func (c *Client) use() *core {
+	if c == nil {
+		return nil
+	}
+	return c.core
+}
+
+// A holder is any of the services.
+type holder = struct{ service }
+
+// use is what the calls of a service go through; nil of one that no client made.
+func use(s *holder) *core {
+	if s == nil {
+		return nil
+	}
+	return s.core
+}
+
+func noClient(op string) error {
+	return &InputError{Op: op, Field: "Client", Reason: "is nil or zero: make one with NewClient"}
+}
 
 func (c Client) redacted() string {
 	if c.core == nil {
@@ -192,19 +229,21 @@ type core struct {
 	header    func(hasBody bool) http.Header // the key is in it; never changed
 	defaults  callConfig
 	transport *transport.Transport
-	watcher   *watcher // nil: nobody looks
+	endpoints []endpoint // by operation
+	watcher   *watcher   // nil: nobody looks
 	turns     *turns
 }
 
 func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 	c := &core{
-		mode:     mode,
-		baseURL:  cfg.baseURL,
-		header:   newHeader(apiKey, cfg),
-		defaults: cfg.call,
-		watcher:  newWatcher(cfg.logger, cfg.observers),
-		turns:    new(turns),
+		mode:      mode,
+		baseURL:   cfg.baseURL,
+		header:    newHeader(apiKey, cfg),
+		defaults:  cfg.call,
+		watcher:   newWatcher(cfg.logger, cfg.observers),
+		endpoints: newEndpoints(cfg.endpoints),
 	}
+	c.turns = &turns{create: c.endpoint(opAppointmentsCreate)}
 	c.transport = transport.New(transport.Config{
 		Base:    cfg.roundTripper,
 		Jar:     cfg.jar,
@@ -243,10 +282,12 @@ func newHeader(apiKey string, cfg clientConfig) func(hasBody bool) http.Header {
 
 // A request is what a service method wants to be sent.
 type request struct {
-	op    operation
-	id    string // stands for {id} in the route
-	query any    // a struct with url tags, or nil
-	body  any    // a struct with json tags, or nil
+	op       operation
+	endpoint *endpoint // nil: the client's for op
+	id       string    // stands for the route's parameter; empty: it has none
+	values   []string  // stand for several
+	query    any       // a struct with url tags, url.Values or nil
+	body     any       // what is written as JSON, or nil
 }
 
 // get is the shape of all calls that read one record.
@@ -323,7 +364,13 @@ func (a *many[T]) read(ctx context.Context, _ request, body []byte) (err error) 
 
 // do is the one path that every call takes.
 func (c *core) do(ctx context.Context, r request, into reader, opts []CallOption) error {
-	cfg, err := c.prepare(ctx, r.op, opts)
+	if c == nil {
+		return noClient(r.op.name())
+	}
+	if r.endpoint == nil {
+		r.endpoint = c.endpoint(r.op)
+	}
+	cfg, err := c.prepare(ctx, r.endpoint.name, opts)
 	if err != nil {
 		return err
 	}
@@ -331,7 +378,7 @@ func (c *core) do(ctx context.Context, r request, into reader, opts []CallOption
 	if err != nil {
 		return err
 	}
-	watched := c.watcher.begin(ctx, r.op, call)
+	watched := c.watcher.begin(ctx, r.endpoint, call)
 	answer, err := c.transport.Do(ctx, call)
 	err = interpret(ctx, r, answer, err, into)
 	watched.end(answer, err)
@@ -347,9 +394,12 @@ func (c *core) do(ctx context.Context, r request, into reader, opts []CallOption
 	return err
 }
 
-func (c *core) prepare(ctx context.Context, op operation, opts []CallOption) (callConfig, error) {
+func (c *core) prepare(ctx context.Context, op string, opts []CallOption) (callConfig, error) {
+	if c == nil {
+		return callConfig{}, noClient(op)
+	}
 	if ctx == nil {
-		return callConfig{}, &InputError{Op: op.name(), Field: "ctx", Reason: "is nil"}
+		return callConfig{}, &InputError{Op: op, Field: "ctx", Reason: "is nil"}
 	}
 	if len(opts) == 0 {
 		return c.defaults, nil // an option would move the copy to the heap
@@ -372,7 +422,7 @@ func (c *core) newCall(r request, cfg callConfig) (*transport.Call, error) {
 		return nil, err
 	}
 	call := &transport.Call{
-		Method:      r.op.method(),
+		Method:      r.endpoint.method,
 		URL:         target,
 		Header:      c.callHeader(r, cfg),
 		Timeout:     cfg.timeout,
@@ -383,7 +433,7 @@ func (c *core) newCall(r request, cfg callConfig) (*transport.Call, error) {
 	}
 	if call.Body, err = wire.Marshal(r.body); err != nil {
 		// The encoder's error could quote the text that it stumbled over.
-		return nil, &InputError{Op: r.op.name(), Field: "params", Reason: "can't be written as JSON: is all text valid UTF-8?"}
+		return nil, &InputError{Op: r.endpoint.name, Field: "params", Reason: "can't be written as JSON: is all text valid UTF-8?"}
 	}
 	return call, nil
 }
@@ -391,18 +441,13 @@ func (c *core) newCall(r request, cfg callConfig) (*transport.Call, error) {
 // url joins base, route and query without parsing.
 func (c *core) url(r request, cfg callConfig) (*url.URL, error) {
 	u := *c.baseURL
-	before, after, hasID := strings.Cut(r.op.route(), "{id}")
-	if !hasID {
-		u.Path += before
-		if u.RawPath != "" {
-			u.RawPath += before
-		}
-	} else {
-		escaped := url.PathEscape(r.id)
-		if u.RawPath != "" || escaped != r.id {
-			u.RawPath = c.baseURL.EscapedPath() + before + escaped + after
-		}
-		u.Path += before + r.id + after
+	switch {
+	case r.values != nil:
+		r.endpoint.route.appendTo(&u, r.values...)
+	case r.id != "":
+		r.endpoint.route.appendTo(&u, r.id)
+	default:
+		r.endpoint.route.appendTo(&u)
 	}
 	values, err := queryValues(r, cfg)
 	if err != nil {
@@ -415,13 +460,15 @@ func (c *core) url(r request, cfg callConfig) (*url.URL, error) {
 
 func queryValues(r request, cfg callConfig) (url.Values, error) {
 	var values url.Values
-	if r.query != nil {
+	if own, ok := r.query.(url.Values); ok {
+		values = maps.Clone(own)
+	} else if r.query != nil {
 		var err error
 		if values, err = query.Values(r.query); err != nil {
-			return nil, &InputError{Op: r.op.name(), Field: "params", Reason: "can't be written as a query"}
+			return nil, &InputError{Op: r.endpoint.name, Field: "params", Reason: "can't be written as a query"}
 		}
 	}
-	if cfg.expand != "" && (r.op == opSchedulesGet || r.op == opSchedulesList) {
+	if cfg.expand != "" && r.endpoint.expand {
 		if values == nil {
 			values = url.Values{}
 		}
@@ -434,7 +481,7 @@ func queryValues(r request, cfg callConfig) (url.Values, error) {
 // whoever may write to it; a call with a header of its own has a map of its own.
 func (c *core) callHeader(r request, cfg callConfig) http.Header {
 	h := c.header(r.body != nil)
-	if cfg.indexVersion == "" || !operations[r.op].directory {
+	if cfg.indexVersion == "" || !r.endpoint.directory {
 		return h
 	}
 	h = maps.Clone(h)
@@ -447,20 +494,20 @@ func requestID(h http.Header) string { return h.Get("X-Request-Id") }
 // interpret turns an answer into a value or into one of the error types.
 func interpret(ctx context.Context, r request, answer transport.Answer, err error, into reader) error {
 	if err != nil {
-		return newTransportError(r.op, answer, err)
+		return newTransportError(r.endpoint, answer, err)
 	}
 	if answer.StatusCode < 200 || answer.StatusCode >= 300 {
-		return newAPIError(ctx, r.op, answer)
+		return newAPIError(ctx, r.endpoint, answer)
 	}
 	switch err := into.read(ctx, r, answer.Body); {
 	case err == nil:
 		return nil
 	case errors.Is(err, wire.ErrContextEnded):
-		return newTransportError(r.op, answer, transport.NewCause(ctx, err))
+		return newTransportError(r.endpoint, answer, transport.NewCause(ctx, err))
 	case errors.Is(err, wire.ErrTooLarge):
-		return newTransportError(r.op, answer, ErrResponseTooLarge)
+		return newTransportError(r.endpoint, answer, ErrResponseTooLarge)
 	default: // what the decoder says would quote the body
-		return newTransportError(r.op, answer, malformed(answer))
+		return newTransportError(r.endpoint, answer, malformed(answer))
 	}
 }
 

@@ -126,6 +126,9 @@ func TestCommentsNameTheCall(t *testing.T) {
 	}
 	all := comments(t, ".")
 	for name, method := range callingMethods() {
+		if name == "Client.Call" { // makes any call
+			continue
+		}
 		text := strings.Join(strings.Fields(all[method]), " ")
 		named, unsourced := []string(nil), []string(nil)
 		for _, match := range callOrSource.FindAllStringSubmatch(text, -1) {

@@ -410,18 +410,18 @@ func (e OutcomeUnknownError) LogValue() slog.Value {
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e OutcomeUnknownError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
-func newTransportError(op operation, answer transport.Answer, cause error) error {
+func newTransportError(e *endpoint, answer transport.Answer, cause error) error {
 	outcome := OutcomeNotSent
-	if op.writes() && answer.MaybeSent {
+	if e.writes() && answer.MaybeSent {
 		outcome = OutcomeUnknown
 	}
 	if errors.Is(cause, transport.ErrTooLarge) {
 		cause = ErrResponseTooLarge
 	}
 	return &TransportError{
-		Op:       op.name(),
-		Method:   op.method(),
-		Route:    op.route(),
+		Op:       e.name,
+		Method:   e.method,
+		Route:    e.route.text,
 		Outcome:  outcome,
 		Attempts: answer.Attempts,
 		Err:      cause,
@@ -468,14 +468,14 @@ func orZero[T any](data []byte) T {
 	return value
 }
 
-func newAPIError(ctx context.Context, op operation, answer transport.Answer) error {
+func newAPIError(ctx context.Context, e *endpoint, answer transport.Answer) error {
 	var body errorBody
 	_ = wire.Read(ctx, answer.Body, &body, lenient) // what could be read stays
 	retryAfter, _ := transport.RetryAfter(answer.Header, time.Now())
 	return &APIError{
-		Op:         op.name(),
-		Method:     op.method(),
-		Route:      op.route(),
+		Op:         e.name,
+		Method:     e.method,
+		Route:      e.route.text,
 		StatusCode: answer.StatusCode,
 		Type:       body.Type.value,
 		Code:       body.Code.value,

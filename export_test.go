@@ -1,5 +1,7 @@
 package closure
 
+import operations "github.com/closurehealth/closure-go/internal/operation"
+
 // An OperationSpec is a line of the operation table, which stays unexported.
 type OperationSpec struct {
 	Name, Method, Route, Source string
@@ -8,9 +10,9 @@ type OperationSpec struct {
 
 // Operations is the operation table.
 func Operations() []OperationSpec {
-	specs := make([]OperationSpec, len(operations))
-	for i, op := range operations {
-		specs[i] = OperationSpec{op.name, op.method, op.route, op.source, op.directory}
+	var specs []OperationSpec
+	for _, op := range operations.Table() {
+		specs = append(specs, OperationSpec{op.Name, op.Method, op.Route, op.Source, op.Directory})
 	}
 	return specs
 }

@@ -44,5 +44,5 @@ func (s *IndexVersionsService) Create(ctx context.Context, params IndexVersionCr
 	if params.Name == "" {
 		return nil, &InputError{Op: op.name(), Field: "Name", Reason: "is empty"}
 	}
-	return object[IndexVersion](ctx, s.core, request{op: op, body: params}, opts)
+	return object[IndexVersion](ctx, use((*holder)(s)), request{op: op, body: params}, opts)
 }

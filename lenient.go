@@ -30,7 +30,7 @@ func readDate(text string) (date Date, err error) {
 	}
 	written, inUTC := dateOf(t), dateOf(t.UTC())
 	if err != nil || written != inUTC || !t.Equal(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())) {
-		return Date{}, errDate
+		return Date{}, notDate()
 	}
 	return written, nil
 }
@@ -44,7 +44,7 @@ func readMinutes(text string) (Minutes, error) {
 	}
 	whole, zeros, found := strings.Cut(text, ".")
 	if found && (zeros == "" || strings.Trim(zeros, "0") != "") {
-		return 0, errMinutes
+		return 0, notMinutes()
 	}
 	return parseMinutes(whole)
 }

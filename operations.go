@@ -1,81 +1,83 @@
 package closure
 
-import "net/http"
+import (
+	"net/http"
 
-// An operation is one call of the API: an index into the table below.
-type operation int
-
-const (
-	opPatientsList operation = iota
-	opPatientsCreate
-	opPatientsGet
-	opPractitionersList
-	opPractitionersGet
-	opSchedulesList
-	opSchedulesGet
-	opAvailabilitiesList
-	opAppointmentsCreate
-	opAppointmentsGet
-	opAppointmentsList
-	opAppointmentsReschedule
-	opAppointmentsCancel
-	opSpecialtiesList
-	opSpecialtiesGet
-	opInsurancesList
-	opInsurancesGet
-	opLocationsList
-	opLocationsGet
-	opAppointmentTypesList
-	opAppointmentTypesGet
-	opIndexVersionsCreate
+	operations "github.com/closurehealth/closure-go/internal/operation"
 )
 
-// Where a line of the contract comes from.
+// An operation is one call of the API: an index into the table of package
+// internal/operation.
+type operation operations.ID
+
 const (
-	fromGuide     = "guide"     // the vendor's booking guide
-	fromReference = "reference" // the vendor's published reference pages
-	inferred      = "inferred"  // published nowhere: chosen to fit the rest
+	opPatientsList           = operation(operations.PatientsList)
+	opPatientsCreate         = operation(operations.PatientsCreate)
+	opPatientsGet            = operation(operations.PatientsGet)
+	opPractitionersList      = operation(operations.PractitionersList)
+	opPractitionersGet       = operation(operations.PractitionersGet)
+	opSchedulesList          = operation(operations.SchedulesList)
+	opSchedulesGet           = operation(operations.SchedulesGet)
+	opAvailabilitiesList     = operation(operations.AvailabilitiesList)
+	opAppointmentsCreate     = operation(operations.AppointmentsCreate)
+	opAppointmentsGet        = operation(operations.AppointmentsGet)
+	opAppointmentsList       = operation(operations.AppointmentsList)
+	opAppointmentsReschedule = operation(operations.AppointmentsReschedule)
+	opAppointmentsCancel     = operation(operations.AppointmentsCancel)
+	opSpecialtiesList        = operation(operations.SpecialtiesList)
+	opSpecialtiesGet         = operation(operations.SpecialtiesGet)
+	opInsurancesList         = operation(operations.InsurancesList)
+	opInsurancesGet          = operation(operations.InsurancesGet)
+	opLocationsList          = operation(operations.LocationsList)
+	opLocationsGet           = operation(operations.LocationsGet)
+	opAppointmentTypesList   = operation(operations.AppointmentTypesList)
+	opAppointmentTypesGet    = operation(operations.AppointmentTypesGet)
+	opIndexVersionsCreate    = operation(operations.IndexVersionsCreate)
 )
 
-type operationSpec struct {
+func (op operation) spec() operations.Spec { return operations.ID(op).Spec() }
+func (op operation) name() string          { return op.spec().Name }
+
+// An endpoint is a call as a client makes it: the table's, or by a route of the
+// caller's.
+type endpoint struct {
 	name      string
 	method    string
-	route     string // {id} stands for the one id a route can hold
-	source    string
-	directory bool // reads the directory data, so it takes an index version
+	route     route
+	directory bool
+	expand    bool
 }
-
-// operations says all that the SDK knows of the API's calls. A changed route is
-// a change here and nowhere else.
-var operations = [...]operationSpec{
-	opPatientsList:           {"patients.list", http.MethodGet, "/patients", fromGuide, false},
-	opPatientsCreate:         {"patients.create", http.MethodPost, "/patients", fromGuide, false}, // the body is inferred
-	opPatientsGet:            {"patients.get", http.MethodGet, "/patients/{id}", inferred, false},
-	opPractitionersList:      {"practitioners.list", http.MethodGet, "/practitioners", fromReference, true},
-	opPractitionersGet:       {"practitioners.get", http.MethodGet, "/practitioners/{id}", inferred, true},
-	opSchedulesList:          {"schedules.list", http.MethodGet, "/schedules", inferred, true},
-	opSchedulesGet:           {"schedules.get", http.MethodGet, "/schedules/{id}", fromGuide, true},
-	opAvailabilitiesList:     {"availabilities.list", http.MethodGet, "/schedules/{id}/slots", inferred, true},
-	opAppointmentsCreate:     {"appointments.create", http.MethodPost, "/appointments", fromGuide, false},
-	opAppointmentsGet:        {"appointments.get", http.MethodGet, "/appointments/{id}", inferred, false},
-	opAppointmentsList:       {"appointments.list", http.MethodGet, "/appointments", inferred, false},
-	opAppointmentsReschedule: {"appointments.reschedule", http.MethodPatch, "/appointments/{id}", inferred, false},
-	opAppointmentsCancel:     {"appointments.cancel", http.MethodPost, "/appointments/{id}/cancel", inferred, false},
-	opSpecialtiesList:        {"specialties.list", http.MethodGet, "/specialties", inferred, true},
-	opSpecialtiesGet:         {"specialties.get", http.MethodGet, "/specialties/{id}", inferred, true},
-	opInsurancesList:         {"insurances.list", http.MethodGet, "/insurances", inferred, true},
-	opInsurancesGet:          {"insurances.get", http.MethodGet, "/insurances/{id}", inferred, true},
-	opLocationsList:          {"locations.list", http.MethodGet, "/locations", inferred, true},
-	opLocationsGet:           {"locations.get", http.MethodGet, "/locations/{id}", inferred, true},
-	opAppointmentTypesList:   {"appointment_types.list", http.MethodGet, "/appointment_types", inferred, true},
-	opAppointmentTypesGet:    {"appointment_types.get", http.MethodGet, "/appointment_types/{id}", inferred, true},
-	opIndexVersionsCreate:    {"index_versions.create", http.MethodPost, "/index_version", fromReference, false}, // body and answer are inferred
-}
-
-func (op operation) name() string   { return operations[op].name }
-func (op operation) method() string { return operations[op].method }
-func (op operation) route() string  { return operations[op].route }
 
 // writes reports whether the call changes something, so that it must not be sent
 // again once it may have been carried out.
-func (op operation) writes() bool { return operations[op].method != http.MethodGet }
+func (e *endpoint) writes() bool { return e.method != http.MethodGet }
+
+// newEndpoints are the table's, and what WithRoute made of them.
+func newEndpoints(replaced map[operation]endpoint) []endpoint {
+	table := operations.Table()
+	endpoints := make([]endpoint, len(table))
+	for i, spec := range table {
+		if own, ok := replaced[operation(i)]; ok {
+			endpoints[i] = own
+			continue
+		}
+		endpoints[i] = newEndpoint(spec)
+	}
+	return endpoints
+}
+
+func newEndpoint(spec operations.Spec) endpoint {
+	template, _ := parseRoute(spec.Route) // a test reads each of the table
+	return endpoint{spec.Name, spec.Method, template, spec.Directory, spec.Expand}
+}
+
+func (c *core) endpoint(op operation) *endpoint { return &c.endpoints[op] }
+
+func operationNamed(name string) (op operation, found bool) {
+	for i, spec := range operations.Table() {
+		if spec.Name == name {
+			return operation(i), true
+		}
+	}
+	return 0, false
+}

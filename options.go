@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"net/netip"
@@ -39,7 +40,9 @@ type clientConfig struct {
 	limiter      *rate.Limiter
 	policy       RetryPolicy
 	mode         Mode
-	call         callConfig // what every call starts from
+	plainHTTP    bool
+	endpoints    map[operation]endpoint // by routes of the caller's
+	call         callConfig             // what every call starts from
 }
 
 type callConfig struct {
@@ -64,8 +67,8 @@ func refuse(option, reason string) error {
 	return &InputError{Op: option, Field: "argument", Reason: reason}
 }
 
-// WithBaseURL replaces [DefaultBaseURL]: https, or
-// http on a loopback host. User info, a query and a fragment are refused; a
+// WithBaseURL replaces [DefaultBaseURL]: https, or http on a loopback host or with
+// [WithPlainHTTP]. User info, a query and a fragment are refused; a
 // path is kept and comes before every route.
 func WithBaseURL(baseURL string) Option {
 	return clientOption(func(c *clientConfig) error {
@@ -93,8 +96,6 @@ func parseBaseURL(text string) (parsed *url.URL, problem string) {
 		return nil, "holds a query"
 	case u.Fragment != "" || strings.HasSuffix(text, "#"):
 		return nil, "holds a fragment"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return nil, "is http on a host that is not a loopback host: use https"
 	}
 	return &url.URL{
 		Scheme:  u.Scheme,
@@ -110,6 +111,78 @@ func loopback(host string) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
+}
+
+// WithPlainHTTP lets the base URL be http on a host that is not a loopback host: a
+// sandbox in a container, say. The key and all data go over the network in clear, so it
+// is for keys of test mode: [NewClient] refuses it with a live one.
+func WithPlainHTTP() Option {
+	return clientOption(func(c *clientConfig) error {
+		c.plainHTTP = true
+		return nil
+	})
+}
+
+// checkScheme is for when all options are known.
+func (c *clientConfig) checkScheme(mode Mode) error {
+	switch {
+	case c.plainHTTP && mode != ModeTest:
+		return refuse("WithPlainHTTP", "is for keys of test mode")
+	case c.baseURL.Scheme == "http" && !loopback(c.baseURL.Hostname()) && !c.plainHTTP:
+		return refuse("WithBaseURL", "is http on a host that is not a loopback host: use https, or WithPlainHTTP with a test key")
+	default:
+		return nil
+	}
+}
+
+// WithRoute replaces the route of one operation, by its name such as
+// "availabilities.list": for the day that one of this version's guesses does not fit. The
+// README's table says which routes are inferred, and cmd/closure-doctor finds out. The
+// route is a template like the one it replaces, such as "/appointments/{id}/slots",
+// with as many parameters, or method and template ("DELETE /appointments/{id}"); a read
+// stays a read and a write a write. Texts and events show the new one.
+//
+// An unknown operation, and a route that is not a path of lower-case words and
+// {parameters}, is an [InputError].
+func WithRoute(name, route string) Option {
+	return clientOption(func(c *clientConfig) error {
+		op, found := operationNamed(name)
+		if !found {
+			return refuse("WithRoute", "names an operation that there is not")
+		}
+		replaced := newEndpoint(op.spec())
+		parameters, writes := len(replaced.route.names), replaced.writes()
+		if method, template, both := strings.Cut(route, " "); both {
+			replaced.method, route = method, template
+		}
+		parsed, err := parseRoute(route)
+		replaced.route = parsed
+		switch {
+		case err != nil:
+			return refuse("WithRoute", "is not a path of lower-case words and {parameters}")
+		case !slices.Contains(callMethods, replaced.method):
+			return refuse("WithRoute", "has a method that is not GET, POST, PUT, PATCH or DELETE")
+		case replaced.writes() != writes:
+			return refuse("WithRoute", "makes a write of a read, or a read of a write")
+		case len(parsed.names) != parameters:
+			return refuse("WithRoute", "has not as many parameters as the route that it replaces")
+		}
+		c.endpoints = maps.Clone(c.endpoints)
+		if c.endpoints == nil {
+			c.endpoints = make(map[operation]endpoint)
+		}
+		c.endpoints[op] = replaced
+		return nil
+	})
+}
+
+// routesFromEnv reads "availabilities.list=/appointments/{id}/slots,…".
+func routesFromEnv(text string) (opts []Option) {
+	for pair := range strings.SplitSeq(text, ",") {
+		name, route, _ := strings.Cut(pair, "=")
+		opts = append(opts, WithRoute(strings.TrimSpace(name), strings.TrimSpace(route)))
+	}
+	return opts
 }
 
 // WithAPIVersion replaces [DefaultAPIVersion].

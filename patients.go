@@ -146,7 +146,7 @@ func (s *PatientsService) List(ctx context.Context, params PatientListParams, op
 	if err := params.check(opPatientsList); err != nil {
 		return nil, err
 	}
-	return list[Patient](ctx, s.core, request{op: opPatientsList, query: params}, opts)
+	return list[Patient](ctx, use((*holder)(s)), request{op: opPatientsList, query: params}, opts)
 }
 
 // Find returns the one patient with the given name and birth date, at least one
@@ -174,7 +174,7 @@ func (s *PatientsService) Find(ctx context.Context, params PatientListParams, op
 //
 // GET /patients/{id} (source: inferred). A read: safe to call again.
 func (s *PatientsService) Get(ctx context.Context, id PatientID, opts ...CallOption) (*Patient, error) {
-	return get[Patient](ctx, s.core, opPatientsGet, id, opts)
+	return get[Patient](ctx, use((*holder)(s)), opPatientsGet, id, opts)
 }
 
 // Create registers a new patient. Look for the patient with
@@ -187,5 +187,5 @@ func (s *PatientsService) Create(ctx context.Context, params PatientCreateParams
 	if err := params.check(opPatientsCreate); err != nil {
 		return nil, err
 	}
-	return object[Patient](ctx, s.core, request{op: opPatientsCreate, body: params}, opts)
+	return object[Patient](ctx, use((*holder)(s)), request{op: opPatientsCreate, body: params}, opts)
 }

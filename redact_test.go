@@ -267,8 +267,10 @@ func TestOptionsHideTheirArguments(t *testing.T) {
 		"WithMaxAttempts":  closure.WithMaxAttempts(9812345670),
 		"WithMode":         closure.WithMode(leak),
 		"WithObserver":     closure.WithObserver(nil),
+		"WithPlainHTTP":    closure.WithPlainHTTP(),
 		"WithRateLimit":    closure.WithRateLimit(9812345670, 1),
 		"WithRetryPolicy":  closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 9812345670}),
+		"WithRoute":        closure.WithRoute(leak, leak),
 		"WithTimeout":      closure.WithTimeout(9812345670 * time.Nanosecond),
 		"WithUserAgent":    closure.WithUserAgent(leak),
 	}

@@ -105,7 +105,7 @@ type SchedulesService struct{ service }
 //
 // GET /schedules/{id} (source: guide). A read: safe to call again.
 func (s *SchedulesService) Get(ctx context.Context, id ScheduleID, opts ...CallOption) (*Schedule, error) {
-	return get[Schedule](ctx, s.core, opSchedulesGet, id, opts)
+	return get[Schedule](ctx, use((*holder)(s)), opSchedulesGet, id, opts)
 }
 
 // List returns the schedules that fit the params.
@@ -115,5 +115,5 @@ func (s *SchedulesService) List(ctx context.Context, params ScheduleListParams, 
 	if err := params.check(opSchedulesList); err != nil {
 		return nil, err
 	}
-	return list[Schedule](ctx, s.core, request{op: opSchedulesList, query: params}, opts)
+	return list[Schedule](ctx, use((*holder)(s)), request{op: opSchedulesList, query: params}, opts)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -25,17 +26,26 @@ type SlotSearch struct {
 
 	// InsuranceID leaves out schedules that don't accept it, those that list no
 	// insurance at all among them: [Client.BookSlot] would refuse them too.
-	// Each schedule is read once for it.
+	// Each schedule is read once for it. If all of them are left out, the search
+	// says why: ErrNoSlot, joined with an InsuranceError.
 	InsuranceID InsuranceID
+
+	// Known are schedules that you have read already, so that they aren't read again.
+	Known []Schedule
 
 	Window      time.Duration // how much of the range is asked for at a time, default 7 days, at least a minute
 	Concurrency int           // schedules asked at once, default 8
+
+	// MaxRequests bounds what a search may ask for: Schedules times windows between
+	// From and To. A longer one is an InputError. Default 5,000.
+	MaxRequests int
 }
 
 const (
 	defaultWindow      = 7 * 24 * time.Hour
 	minWindow          = time.Minute // Window: 7 means days to whoever writes it, and would be a flood
 	defaultConcurrency = 8
+	defaultMaxRequests = 5_000
 )
 
 // normalized is a copy with defaults that shares nothing with the caller's.
@@ -45,6 +55,7 @@ func (s SlotSearch) normalized() SlotSearch {
 	s.Concurrency = cmp.Or(s.Concurrency, defaultConcurrency)
 	s.NotBefore, s.NotAfter = clone(s.NotBefore), clone(s.NotAfter)
 	s.Weekdays = slices.Clone(s.Weekdays)
+	s.Known = slices.Clone(s.Known)
 	ids := make([]ScheduleID, 0, len(s.Schedules))
 	seen := make(map[ScheduleID]bool, len(s.Schedules))
 	for _, id := range s.Schedules {
@@ -93,13 +104,29 @@ func (s SlotSearch) check() error {
 		return invalid("Window", "is below a minute")
 	case s.Concurrency < 0:
 		return invalid("Concurrency", "is negative")
+	case s.MaxRequests < 0:
+		return invalid("MaxRequests", "is negative")
 	}
-	return cmp.Or(
+	if err := cmp.Or(
 		checkYear(op, "From", s.From),
 		checkYear(op, "To", s.To),
 		checkDuration(op, "MinDuration", s.MinDuration),
 		checkOptionalID(op, "InsuranceID", s.InsuranceID),
-	)
+	); err != nil {
+		return err
+	}
+	if s.requests() > float64(cmp.Or(s.MaxRequests, defaultMaxRequests)) {
+		return invalid("To", "is so far from From that the search takes more than MaxRequests requests")
+	}
+	return nil
+}
+
+// requests is how many the whole search takes, at most, beside reads of schedules.
+func (s SlotSearch) requests() float64 {
+	window := cmp.Or(s.Window, defaultWindow).Seconds()
+	// A time.Duration holds 292 years.
+	length := float64(s.To.Unix() - s.From.Unix())
+	return math.Ceil(length/window) * float64(len(s.Schedules))
 }
 
 // wants reports whether a slot passes the filters.
@@ -142,7 +169,8 @@ func (c ClockTime) sinceMidnight() time.Duration {
 // A schedule that fails is yielded once as (Slot{ScheduleID: id}, err), ahead of
 // the window's slots, and the others go on without it. A failure that concerns
 // them all (an [InputError], 401, 403, the end of the context) is yielded once
-// and ends the search.
+// and ends the search. So is [ErrNoSlot] with the reasons, if every schedule was left
+// out.
 //
 // The estimated earliest slot of a schedule is not used: it is an estimate.
 //
@@ -151,13 +179,13 @@ func (c ClockTime) sinceMidnight() time.Duration {
 // GET /schedules/{id} (source: guide) once for each schedule. Only reads: safe
 // to range again.
 func (s *AvailabilitiesService) Search(ctx context.Context, search SlotSearch, opts ...CallOption) iter.Seq2[Slot, error] {
-	var admit func(*Schedule) bool
+	var admit func(*Schedule) error
 	if search.InsuranceID != "" {
-		admit = func(schedule *Schedule) bool {
-			return schedule.CheckInsurance(search.InsuranceID) == InsuranceAccepted
+		admit = func(schedule *Schedule) error {
+			return checkInsurance(schedule, search.InsuranceID, RequireAccepted)
 		}
 	}
-	return s.core.search(ctx, search, admit, opts)
+	return use((*holder)(s)).search(ctx, search, admit, opts)
 }
 
 // First returns the earliest slot that the search finds. It asks for no more
@@ -184,13 +212,16 @@ func noSlot(failures []error) error {
 	return allOf(failures)
 }
 
-// search is Search with any rule for which schedules to look at; without one
-// (nil) no schedule is read.
-func (c *core) search(ctx context.Context, search SlotSearch, admit func(*Schedule) bool, opts []CallOption) iter.Seq2[Slot, error] {
+// search is Search with any rule for which schedules to look at, which says why not;
+// without one (nil) no schedule is read.
+func (c *core) search(ctx context.Context, search SlotSearch, admit func(*Schedule) error, opts []CallOption) iter.Seq2[Slot, error] {
 	invalid := search.check()
 	search = search.normalized()
 	opts = withoutCapture(opts)
 	return func(yield func(Slot, error) bool) {
+		if c == nil {
+			invalid = noClient(opAvailabilitiesList.name())
+		}
 		if invalid != nil {
 			yield(Slot{}, invalid)
 			return
@@ -212,21 +243,22 @@ func (c *core) search(ctx context.Context, search SlotSearch, admit func(*Schedu
 type slotWalk struct {
 	core   *core
 	search SlotSearch
-	admit  func(*Schedule) bool
+	admit  func(*Schedule) error
 	opts   []CallOption
 	lanes  []*lane // of the schedules still looked at, in the caller's order
+	looked bool    // at a schedule's slots, or a schedule failed
 }
 
 // A lane is one schedule's part of a walk, touched by one goroutine at a time.
 type lane struct {
 	id       ScheduleID
 	admitted bool
-	leftOut  bool
+	leftOut  error  // why
 	slots    []Slot // of the current window
 	err      error
 }
 
-func newSlotWalk(c *core, search SlotSearch, admit func(*Schedule) bool, opts []CallOption) *slotWalk {
+func newSlotWalk(c *core, search SlotSearch, admit func(*Schedule) error, opts []CallOption) *slotWalk {
 	w := &slotWalk{core: c, search: search, admit: admit, opts: opts}
 	for _, id := range search.Schedules {
 		w.lanes = append(w.lanes, &lane{id: id, admitted: admit == nil})
@@ -240,14 +272,23 @@ func (w *slotWalk) window(ctx context.Context, from, to time.Time, yield func(Sl
 		yield(Slot{}, err)
 		return false
 	}
+	var reasons []error
 	for _, l := range w.lanes {
+		w.looked = w.looked || l.leftOut == nil
+		if l.leftOut != nil {
+			reasons = append(reasons, l.leftOut)
+		}
 		if l.err != nil && !yield(Slot{ScheduleID: l.id}, l.err) {
 			return false
 		}
 	}
-	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool { return l.leftOut || l.err != nil })
+	if !w.looked {
+		yield(Slot{}, because(ErrNoSlot, allOf(distinct(reasons))))
+		return false
+	}
+	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool { return l.leftOut != nil || l.err != nil })
 	for _, slot := range w.merge() {
-		if err := ended(ctx); err != nil { // by the loop's body, or while it ran
+		if err := w.core.ended(ctx); err != nil { // by the loop's body, or while it ran
 			yield(Slot{}, err)
 			return false
 		}
@@ -256,6 +297,16 @@ func (w *slotWalk) window(ctx context.Context, from, to time.Time, yield func(Sl
 		}
 	}
 	return len(w.lanes) > 0
+}
+
+// distinct drops errors that say what one before them says.
+func distinct(errs []error) []error {
+	said := make(map[string]bool)
+	return slices.DeleteFunc(errs, func(err error) bool {
+		again := said[err.Error()]
+		said[err.Error()] = true
+		return again
+	})
 }
 
 // fetch fills every lane, some of them at once. Its error is one that concerns
@@ -275,7 +326,7 @@ func (w *slotWalk) fetch(ctx context.Context, from, to time.Time) error {
 			return nil
 		})
 	}
-	return cmp.Or(group.Wait(), ended(ctx))
+	return cmp.Or(group.Wait(), w.core.ended(ctx))
 }
 
 func concernsAll(ctx context.Context, err error) bool {
@@ -284,24 +335,24 @@ func concernsAll(ctx context.Context, err error) bool {
 }
 
 // ended is the end of the context, where no call reports it.
-func ended(ctx context.Context) error {
+func (c *core) ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		// A context of the caller's own may say anything: its cause is a fixed text.
-		return newTransportError(opAvailabilitiesList, transport.Answer{}, transport.NewCause(ctx, err))
+		return newTransportError(c.endpoint(opAvailabilitiesList), transport.Answer{}, transport.NewCause(ctx, err))
 	}
 	return nil
 }
 
 func (w *slotWalk) slots(ctx context.Context, l *lane, from, to time.Time) ([]Slot, error) {
 	if !l.admitted {
-		schedule, err := get[Schedule](ctx, w.core, opSchedulesGet, l.id, w.opts)
+		schedule, err := w.schedule(ctx, l.id)
 		if err != nil {
 			return nil, err
 		}
-		l.admitted = w.admit(schedule)
-		l.leftOut = !l.admitted
+		l.leftOut = w.admit(schedule)
+		l.admitted = l.leftOut == nil
 	}
-	if l.leftOut {
+	if l.leftOut != nil {
 		return nil, nil
 	}
 	service := AvailabilitiesService{service{w.core}}
@@ -325,6 +376,14 @@ func (w *slotWalk) slots(ctx context.Context, l *lane, from, to time.Time) ([]Sl
 	// A copy, for a server that ignores the range sent it whole: to keep a part
 	// of the answer is to keep all of it.
 	return append([]Slot(nil), slots...), nil
+}
+
+func (w *slotWalk) schedule(ctx context.Context, id ScheduleID) (*Schedule, error) {
+	i := slices.IndexFunc(w.search.Known, func(s Schedule) bool { return s.ID == id })
+	if i < 0 {
+		return get[Schedule](ctx, w.core, opSchedulesGet, id, w.opts)
+	}
+	return w.search.Known[i].deepCopy(), nil
 }
 
 // merge empties the lanes into one list in order of start; ties stay in the

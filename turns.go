@@ -24,8 +24,9 @@ func newBookingKey(p BookSlotParams) bookingKey {
 // behind. What is kept for them is a copy, and each receives a copy of that: no
 // caller sees what another one does to its result.
 type turns struct {
-	mu    sync.Mutex
-	byKey map[bookingKey]*turn
+	create *endpoint // for the texts
+	mu     sync.Mutex
+	byKey  map[bookingKey]*turn
 }
 
 type turn struct {
@@ -82,7 +83,7 @@ func (p *place) giveUp(ctx context.Context) error {
 	unknown := p.turn.unknown
 	p.leave()
 	p.turns.mu.Unlock()
-	err := newTransportError(opAppointmentsCreate, transport.Answer{MaybeSent: unknown != nil}, transport.NewCause(ctx, ctx.Err()))
+	err := newTransportError(p.turns.create, transport.Answer{MaybeSent: unknown != nil}, transport.NewCause(ctx, ctx.Err()))
 	if unknown != nil {
 		return &OutcomeUnknownError{Attempt: unknown.Attempt, Err: err}
 	}

@@ -132,7 +132,8 @@ func TestTurnsSettledStaysSettled(t *testing.T) {
 // One who gives up says what is known of the request that it waited for.
 func TestTurnsGiveUp(t *testing.T) {
 	t.Parallel()
-	var all turns
+	create := newEndpoint(opAppointmentsCreate.spec())
+	all := turns{create: &create}
 	first := takeTurn(t, &all)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

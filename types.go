@@ -25,14 +25,16 @@ func NewDate(year int, month time.Month, day int) Date {
 	return Date{Year: year, Month: month, Day: day}
 }
 
-var errDate = errors.New("closure: not a date of the form YYYY-MM-DD")
+func notDate() error {
+	return &InputError{Op: "Date", Field: "text", Reason: "is not a date of the form YYYY-MM-DD"}
+}
 
-// ParseDate reads a date of the form "2022-05-20". Its error does not repeat
+// ParseDate reads a date of the form "2022-05-20". Its error, an [InputError], does not repeat
 // the text, which may be a birth date.
 func ParseDate(s string) (Date, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
-		return Date{}, errDate
+		return Date{}, notDate()
 	}
 	return Date{Year: t.Year(), Month: t.Month(), Day: t.Day()}, nil
 }
@@ -78,7 +80,7 @@ func (d Date) valid() bool {
 // does not exist is an error.
 func (d Date) MarshalText() ([]byte, error) {
 	if !d.IsZero() && !d.valid() {
-		return nil, errDate
+		return nil, notDate()
 	}
 	return []byte(d.String()), nil
 }
@@ -116,12 +118,14 @@ func (m Minutes) Duration() time.Duration { return time.Duration(m) * time.Minut
 
 func (m Minutes) valid() bool { return m >= 0 && m <= MaxMinutes }
 
-var errMinutes = errors.New("closure: not a whole number of minutes from 0 to 10080")
+func notMinutes() error {
+	return &InputError{Op: "Minutes", Field: "value", Reason: "is not a whole number of minutes from 0 to 10080"}
+}
 
 // MarshalJSON writes a number.
 func (m Minutes) MarshalJSON() ([]byte, error) {
 	if !m.valid() {
-		return nil, errMinutes
+		return nil, notMinutes()
 	}
 	return strconv.AppendInt(nil, int64(m), 10), nil
 }
@@ -146,7 +150,7 @@ func parseMinutes(text string) (Minutes, error) {
 	// ParseUint refuses signs, fractions and exponents.
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n > uint64(MaxMinutes) {
-		return 0, errMinutes
+		return 0, notMinutes()
 	}
 	return Minutes(n), nil
 }
@@ -160,7 +164,9 @@ type ClockTime struct {
 // String returns the time as "17:05".
 func (c ClockTime) String() string { return fmt.Sprintf("%02d:%02d", c.Hour, c.Minute) }
 
-var errClockTime = errors.New("closure: not a time of day of the form HH:MM")
+func notClockTime() error {
+	return &InputError{Op: "ClockTime", Field: "text", Reason: "is not a time of day of the form HH:MM"}
+}
 
 func (c ClockTime) valid() bool {
 	return c.Hour >= 0 && c.Hour < 24 && c.Minute >= 0 && c.Minute < 60
@@ -169,7 +175,7 @@ func (c ClockTime) valid() bool {
 // MarshalText writes "17:05".
 func (c ClockTime) MarshalText() ([]byte, error) {
 	if !c.valid() {
-		return nil, errClockTime
+		return nil, notClockTime()
 	}
 	return []byte(c.String()), nil
 }
@@ -178,7 +184,7 @@ func (c ClockTime) MarshalText() ([]byte, error) {
 func (c *ClockTime) UnmarshalText(text []byte) error {
 	t, err := time.Parse("15:04", string(text))
 	if err != nil || len(text) != len("15:04") {
-		return errClockTime
+		return notClockTime()
 	}
 	*c = ClockTime{Hour: t.Hour(), Minute: t.Minute()}
 	return nil

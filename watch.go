@@ -37,30 +37,30 @@ func newWatcher(logger *slog.Logger, observers []func(context.Context, Event)) *
 
 // A watched call is one that somebody looks at; nil: nobody does.
 type watchedCall struct {
-	watcher *watcher
-	ctx     *callContext
-	op      operation
-	start   time.Time
+	watcher  *watcher
+	ctx      *callContext
+	endpoint *endpoint
+	start    time.Time
 }
 
 // A callContext is the caller's context with an identity: callers give one
 // context to many calls, and an observer must be able to tell them apart.
 type callContext struct{ context.Context }
 
-func (w *watcher) begin(ctx context.Context, op operation, call *transport.Call) *watchedCall {
+func (w *watcher) begin(ctx context.Context, e *endpoint, call *transport.Call) *watchedCall {
 	if w == nil {
 		return nil
 	}
-	c := &watchedCall{watcher: w, ctx: &callContext{ctx}, op: op, start: time.Now()}
+	c := &watchedCall{watcher: w, ctx: &callContext{ctx}, endpoint: e, start: time.Now()}
 	call.Observe = c.attempt
 	return c
 }
 
 func (c *watchedCall) attempt(a transport.Attempt) {
-	event := newEvent(c.op, a.Answer)
+	event := newEvent(c.endpoint, a.Answer)
 	event.Attempt = a.Number
 	event.Duration = a.Duration
-	event.Outcome = attemptOutcome(c.op, a)
+	event.Outcome = attemptOutcome(c.endpoint, a)
 	c.watcher.log(c.ctx, event)
 	c.watcher.report(c.ctx, event)
 }
@@ -69,13 +69,13 @@ func (c *watchedCall) end(answer transport.Answer, err error) {
 	if c == nil {
 		return
 	}
-	event := newEvent(c.op, answer)
+	event := newEvent(c.endpoint, answer)
 	event.Duration = time.Since(c.start)
 	event.Outcome = OutcomeOf(err)
 	c.watcher.report(c.ctx, event)
 }
 
-func attemptOutcome(op operation, a transport.Attempt) Outcome {
+func attemptOutcome(e *endpoint, a transport.Attempt) Outcome {
 	switch {
 	case a.Err != nil && !a.MaybeSent:
 		return OutcomeNotSent
@@ -84,15 +84,15 @@ func attemptOutcome(op operation, a transport.Attempt) Outcome {
 	case a.StatusCode < 300:
 		return OutcomeApplied
 	default:
-		return (&APIError{Method: op.method(), StatusCode: a.StatusCode}).outcome()
+		return (&APIError{Method: e.method, StatusCode: a.StatusCode}).outcome()
 	}
 }
 
-func newEvent(op operation, answer transport.Answer) Event {
+func newEvent(e *endpoint, answer transport.Answer) Event {
 	return Event{
-		Op:         op.name(),
-		Method:     op.method(),
-		Route:      op.route(),
+		Op:         e.name,
+		Method:     e.method,
+		Route:      e.route.text,
 		StatusCode: answer.StatusCode,
 		RequestID:  printableRequestID(requestID(answer.Header)),
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/closurehealth/closure-go/internal/operation"
 )
 
 // A route is one operation of the API. What a handler does happens at one
@@ -18,31 +20,35 @@ type route struct {
 }
 
 func newRoutes() []route {
-	const get, post, patch = http.MethodGet, http.MethodPost, http.MethodPatch
-	return []route{
-		{"patients.list", get, "/patients", false, (*Server).patientsList},
-		{"patients.create", post, "/patients", false, (*Server).patientsCreate},
-		{"patients.get", get, "/patients/{id}", false, (*Server).patientsGet},
-		{"practitioners.list", get, "/practitioners", true, (*Server).practitionersList},
-		{"practitioners.get", get, "/practitioners/{id}", true, (*Server).practitionersGet},
-		{"schedules.list", get, "/schedules", true, (*Server).schedulesList},
-		{"schedules.get", get, "/schedules/{id}", true, (*Server).schedulesGet},
-		{"availabilities.list", get, "/schedules/{id}/slots", true, (*Server).availabilitiesList},
-		{"appointments.create", post, "/appointments", false, (*Server).appointmentsCreate},
-		{"appointments.get", get, "/appointments/{id}", false, (*Server).appointmentsGet},
-		{"appointments.list", get, "/appointments", false, (*Server).appointmentsList},
-		{"appointments.reschedule", patch, "/appointments/{id}", false, (*Server).appointmentsReschedule},
-		{"appointments.cancel", post, "/appointments/{id}/cancel", false, (*Server).appointmentsCancel},
-		{"specialties.list", get, "/specialties", true, (*Server).specialtiesList},
-		{"specialties.get", get, "/specialties/{id}", true, (*Server).specialtiesGet},
-		{"insurances.list", get, "/insurances", true, (*Server).insurancesList},
-		{"insurances.get", get, "/insurances/{id}", true, (*Server).insurancesGet},
-		{"locations.list", get, "/locations", true, (*Server).locationsList},
-		{"locations.get", get, "/locations/{id}", true, (*Server).locationsGet},
-		{"appointment_types.list", get, "/appointment_types", true, (*Server).appointmentTypesList},
-		{"appointment_types.get", get, "/appointment_types/{id}", true, (*Server).appointmentTypesGet},
-		{"index_versions.create", post, "/index_version", false, (*Server).indexVersionsCreate},
+	handlers := map[operation.ID]func(*Server, *call, moment) answer{
+		operation.PatientsList:           (*Server).patientsList,
+		operation.PatientsCreate:         (*Server).patientsCreate,
+		operation.PatientsGet:            (*Server).patientsGet,
+		operation.PractitionersList:      (*Server).practitionersList,
+		operation.PractitionersGet:       (*Server).practitionersGet,
+		operation.SchedulesList:          (*Server).schedulesList,
+		operation.SchedulesGet:           (*Server).schedulesGet,
+		operation.AvailabilitiesList:     (*Server).availabilitiesList,
+		operation.AppointmentsCreate:     (*Server).appointmentsCreate,
+		operation.AppointmentsGet:        (*Server).appointmentsGet,
+		operation.AppointmentsList:       (*Server).appointmentsList,
+		operation.AppointmentsReschedule: (*Server).appointmentsReschedule,
+		operation.AppointmentsCancel:     (*Server).appointmentsCancel,
+		operation.SpecialtiesList:        (*Server).specialtiesList,
+		operation.SpecialtiesGet:         (*Server).specialtiesGet,
+		operation.InsurancesList:         (*Server).insurancesList,
+		operation.InsurancesGet:          (*Server).insurancesGet,
+		operation.LocationsList:          (*Server).locationsList,
+		operation.LocationsGet:           (*Server).locationsGet,
+		operation.AppointmentTypesList:   (*Server).appointmentTypesList,
+		operation.AppointmentTypesGet:    (*Server).appointmentTypesGet,
+		operation.IndexVersionsCreate:    (*Server).indexVersionsCreate,
 	}
+	var routes []route
+	for id, spec := range operation.Table() {
+		routes = append(routes, route{spec.Name, spec.Method, spec.Route, spec.Directory, handlers[operation.ID(id)]})
+	}
+	return routes
 }
 
 func (r *route) writes() bool { return r.method != http.MethodGet }

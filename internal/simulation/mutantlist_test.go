@@ -138,7 +138,7 @@ var mutants = []mutant{
 	},
 	{
 		"treats an answer that can't be read as not sent", closureFile,
-		"return newTransportError(r.op, answer, malformed(answer))", "return newTransportError(r.op, transport.Answer{Attempts: answer.Attempts}, malformed(answer))",
+		"return newTransportError(r.endpoint, answer, malformed(answer))", "return newTransportError(r.endpoint, transport.Answer{Attempts: answer.Attempts}, malformed(answer))",
 	},
 	{
 		"retries a POST after a reset", retryFile,

@@ -1,0 +1,128 @@
+package closure
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// A CallRequest is a request that no method makes; see [Client.Call]. It prints its
+// method and route and nothing else.
+type CallRequest struct {
+	Method string            // GET, POST, PUT, PATCH or DELETE
+	Route  string            // a template, "/schedules/{schedule_id}": lower-case words and parameters
+	Params map[string]string // what stands for the parameters; each is escaped
+	Query  url.Values        // nil: none
+	Body   any               // written as JSON; nil: none
+}
+
+func (r CallRequest) redacted() string {
+	text, err := parseRoute(r.Route)
+	if err != nil || !slices.Contains(callMethods, r.Method) {
+		return "closure.CallRequest{redacted}"
+	}
+	return "closure.CallRequest{" + r.Method + " " + text.text + "}"
+}
+
+// Format prints method and route and nothing else, under every verb.
+func (r CallRequest) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
+
+// LogValue shows method and route and nothing else.
+func (r CallRequest) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
+var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// Call sends what no method of this package sends: a call that is not published, or
+// that came after this version. It goes the way of every other call: the same
+// options, retries, errors, outcomes, events and privacy; texts show the route's
+// template and nothing of Params, Query and Body.
+//
+// A success is read into the value that into points to, as JSON; nil leaves it
+// unread. Nothing is known of the record, so Call can't check that it is what was
+// asked for: look at its id. A success that can't be read is
+// [ErrMalformedResponse], and of a write its outcome is unknown.
+//
+// A GET is tried again like any read. Everything else is a write: it is sent
+// again only where provably nothing of it was carried out; after an error ask
+// [OutcomeOf] before calling it again. [WithIndexVersion] and [Expand] are sent if
+// given.
+//
+// A request that can't be right is an [InputError], and nothing is sent: an unknown
+// method; a route that isn't a path of lower-case words and {parameters}, such as one
+// that holds an id or a query; a parameter without a value or a value without a
+// parameter; a GET with a body.
+func (c *Client) Call(ctx context.Context, request CallRequest, into any, opts ...CallOption) error {
+	e, values, err := request.check()
+	if err != nil {
+		return err
+	}
+	r := request.as(e, values)
+	return c.use().do(ctx, r, anything{into}, opts)
+}
+
+const opCall = "call"
+
+func (r CallRequest) as(e *endpoint, values []string) request {
+	sent := request{endpoint: e, values: values, body: r.Body}
+	if len(r.Query) > 0 {
+		sent.query = r.Query
+	}
+	return sent
+}
+
+func (r CallRequest) check() (*endpoint, []string, error) {
+	refuse := func(field, reason string) (*endpoint, []string, error) {
+		return nil, nil, &InputError{Op: opCall, Field: field, Reason: reason}
+	}
+	template, err := parseRoute(r.Route)
+	switch {
+	case !slices.Contains(callMethods, r.Method):
+		return refuse("Method", "is not GET, POST, PUT, PATCH or DELETE")
+	case err != nil:
+		return refuse("Route", "is not a path of lower-case words and {parameters}")
+	case r.Method == http.MethodGet && r.Body != nil:
+		return refuse("Body", "is not for a GET")
+	case len(r.Params) != len(template.names):
+		return refuse("Params", "are not those of the route")
+	}
+	values := make([]string, len(template.names))
+	for i, name := range template.names {
+		values[i] = r.Params[name]
+		if problem := segmentProblem(values[i]); problem != "" {
+			return refuse("Params", "hold one that "+problem)
+		}
+	}
+	return &endpoint{name: opCall, method: r.Method, route: template, directory: true, expand: true}, values, nil
+}
+
+// segmentProblem says why a value can't stand for a parameter of a route, or nothing.
+func segmentProblem(value string) string {
+	switch {
+	case value == "":
+		return "is missing or empty"
+	case value == "." || value == "..":
+		return "would lead to another path"
+	case len(value) > maxIDLength || strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value):
+		return "is longer than 255 bytes or holds a character that is not for a path"
+	default:
+		return ""
+	}
+}
+
+// anything reads an answer into a value of the caller's.
+type anything struct{ into any }
+
+func (a anything) read(_ context.Context, _ request, body []byte) error {
+	if a.into == nil {
+		return nil
+	}
+	return wire.Unmarshal(body, a.into)
+}

@@ -1,0 +1,84 @@
+// Package operation holds all that is known of the API's calls, for the SDK and for
+// its test double: a changed route is a change here and nowhere else.
+package operation
+
+import "net/http"
+
+// An ID names a call of the API: it is an index into the table.
+type ID int
+
+// The calls.
+const (
+	PatientsList ID = iota
+	PatientsCreate
+	PatientsGet
+	PractitionersList
+	PractitionersGet
+	SchedulesList
+	SchedulesGet
+	AvailabilitiesList
+	AppointmentsCreate
+	AppointmentsGet
+	AppointmentsList
+	AppointmentsReschedule
+	AppointmentsCancel
+	SpecialtiesList
+	SpecialtiesGet
+	InsurancesList
+	InsurancesGet
+	LocationsList
+	LocationsGet
+	AppointmentTypesList
+	AppointmentTypesGet
+	IndexVersionsCreate
+
+	count
+)
+
+// Where a line of the contract comes from.
+const (
+	FromGuide     = "guide"     // the vendor's booking guide
+	FromReference = "reference" // the vendor's published reference pages
+	Inferred      = "inferred"  // published nowhere: chosen to fit the rest
+)
+
+// A Spec is what is known of a call.
+type Spec struct {
+	Name      string
+	Method    string
+	Route     string // a template: {id} stands for the one id that it can hold
+	Source    string
+	Directory bool // concerns the directory data, so it takes an index version
+	Expand    bool // takes the expand parameter
+}
+
+var table = [count]Spec{
+	PatientsList:           {Name: "patients.list", Method: http.MethodGet, Route: "/patients", Source: FromGuide},
+	PatientsCreate:         {Name: "patients.create", Method: http.MethodPost, Route: "/patients", Source: FromGuide}, // the body is inferred
+	PatientsGet:            {Name: "patients.get", Method: http.MethodGet, Route: "/patients/{id}", Source: Inferred},
+	PractitionersList:      {Name: "practitioners.list", Method: http.MethodGet, Route: "/practitioners", Source: FromReference, Directory: true},
+	PractitionersGet:       {Name: "practitioners.get", Method: http.MethodGet, Route: "/practitioners/{id}", Source: Inferred, Directory: true},
+	SchedulesList:          {Name: "schedules.list", Method: http.MethodGet, Route: "/schedules", Source: Inferred, Directory: true, Expand: true},
+	SchedulesGet:           {Name: "schedules.get", Method: http.MethodGet, Route: "/schedules/{id}", Source: FromGuide, Directory: true, Expand: true},
+	AvailabilitiesList:     {Name: "availabilities.list", Method: http.MethodGet, Route: "/schedules/{id}/slots", Source: Inferred, Directory: true},
+	AppointmentsCreate:     {Name: "appointments.create", Method: http.MethodPost, Route: "/appointments", Source: FromGuide},
+	AppointmentsGet:        {Name: "appointments.get", Method: http.MethodGet, Route: "/appointments/{id}", Source: Inferred},
+	AppointmentsList:       {Name: "appointments.list", Method: http.MethodGet, Route: "/appointments", Source: Inferred},
+	AppointmentsReschedule: {Name: "appointments.reschedule", Method: http.MethodPatch, Route: "/appointments/{id}", Source: Inferred},
+	AppointmentsCancel:     {Name: "appointments.cancel", Method: http.MethodPost, Route: "/appointments/{id}/cancel", Source: Inferred},
+	SpecialtiesList:        {Name: "specialties.list", Method: http.MethodGet, Route: "/specialties", Source: Inferred, Directory: true},
+	SpecialtiesGet:         {Name: "specialties.get", Method: http.MethodGet, Route: "/specialties/{id}", Source: Inferred, Directory: true},
+	InsurancesList:         {Name: "insurances.list", Method: http.MethodGet, Route: "/insurances", Source: Inferred, Directory: true},
+	InsurancesGet:          {Name: "insurances.get", Method: http.MethodGet, Route: "/insurances/{id}", Source: Inferred, Directory: true},
+	LocationsList:          {Name: "locations.list", Method: http.MethodGet, Route: "/locations", Source: Inferred, Directory: true},
+	LocationsGet:           {Name: "locations.get", Method: http.MethodGet, Route: "/locations/{id}", Source: Inferred, Directory: true},
+	AppointmentTypesList:   {Name: "appointment_types.list", Method: http.MethodGet, Route: "/appointment_types", Source: Inferred, Directory: true},
+	AppointmentTypesGet:    {Name: "appointment_types.get", Method: http.MethodGet, Route: "/appointment_types/{id}", Source: Inferred, Directory: true},
+	IndexVersionsCreate:    {Name: "index_versions.create", Method: http.MethodPost, Route: "/index_version", Source: FromReference}, // body and answer are inferred
+}
+
+// Table is a copy of all of it, by ID.
+func Table() [count]Spec { return table }
+
+// Spec is what is known of the call.
+func (id ID) Spec() Spec { return table[id] }

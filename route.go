@@ -1,0 +1,84 @@
+package closure
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// A route is a template such as "/schedules/{id}/slots". Texts show it, so it holds
+// nothing but names: each segment is a word or a parameter in braces.
+type route struct {
+	text     string
+	literals []string // one more than there are parameters
+	names    []string // of the parameters
+}
+
+var errRoute = errors.New("closure: not a route")
+
+func parseRoute(text string) (route, error) {
+	rest, ok := strings.CutPrefix(text, "/")
+	if !ok {
+		return route{}, errRoute
+	}
+	r := route{text: text}
+	literal := ""
+	for segment := range strings.SplitSeq(rest, "/") {
+		name, isParameter := strings.CutPrefix(segment, "{")
+		name, closed := strings.CutSuffix(name, "}")
+		switch {
+		case isParameter != closed, !isParameter && !isRouteWord(segment), isParameter && !isName(name), slices.Contains(r.names, name):
+			return route{}, errRoute
+		case isParameter:
+			r.literals, literal = append(r.literals, literal+"/"), ""
+			r.names = append(r.names, name)
+		default:
+			literal += "/" + segment
+		}
+	}
+	r.literals = append(r.literals, literal)
+	return r, nil
+}
+
+// isRouteWord lets through names such as "index_version" and versions such as "v2". A
+// record's id has other characters: it would show in every text.
+func isRouteWord(s string) bool {
+	if version, ok := strings.CutPrefix(s, "v"); ok && version != "" && strings.Trim(version, "0123456789") == "" {
+		return len(version) <= 2
+	}
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_-") == ""
+}
+
+func isName(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
+}
+
+// appendTo puts the route behind the base URL's path, with the values for its
+// parameters, in their order.
+func (r route) appendTo(u *url.URL, values ...string) {
+	base := u.EscapedPath()
+	plain := r.join(u.Path, values, func(s string) string { return s })
+	escaped := u.RawPath != "" || slices.ContainsFunc(values, func(s string) bool { return url.PathEscape(s) != s })
+	u.Path = plain
+	if escaped {
+		u.RawPath = r.join(base, values, url.PathEscape)
+	}
+}
+
+func (r route) join(base string, values []string, escape func(string) string) string {
+	var b strings.Builder
+	size := len(base) + len(r.text)
+	for _, value := range values {
+		size += len(value)
+	}
+	b.Grow(size)
+	b.WriteString(base)
+	for i, literal := range r.literals {
+		b.WriteString(literal)
+		if i < len(values) {
+			b.WriteString(escape(values[i]))
+		}
+	}
+	return b.String()
+}
