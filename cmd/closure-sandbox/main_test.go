@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 func TestBadFlagsGetOneLine(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ args, want string }{
+		{"-tls-name x", "-tls-name needs -tls"},
 		{"-nope", "flag provided but not defined: -nope"},
 		{"extra", `unexpected argument "extra"`},
 		{"-addr localhost", `-addr "localhost" is not host:port`},
@@ -169,7 +170,7 @@ func start(t *testing.T, args ...string) *sandbox {
 	}
 	s.stdout = bufio.NewReader(out)
 	first := s.line(t)
-	s.url = regexp.MustCompile(`http://\S+`).FindString(first)
+	s.url = regexp.MustCompile(`https?://\S+`).FindString(first)
 	s.curl = strings.TrimPrefix(s.line(t), "try: ")
 	if s.url == "" || !strings.HasPrefix(s.curl, "curl ") {
 		t.Fatalf("printed %q and %q", first, s.curl)
