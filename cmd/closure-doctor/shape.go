@@ -73,7 +73,7 @@ var needed = map[reflect.Type]string{
 	reflect.TypeFor[closure.Slot]():            "start_at",
 	reflect.TypeFor[closure.Appointment]():     "id schedule_id patient_id status start_at",
 	reflect.TypeFor[closure.Specialty]():       "id",
-	reflect.TypeFor[closure.Insurance]():       "id",
+	reflect.TypeFor[closure.Insurance]():       "id display_name",
 	reflect.TypeFor[closure.Location]():        "id",
 	reflect.TypeFor[closure.AppointmentType](): "id",
 }
