@@ -83,11 +83,11 @@ func ExampleUnknownMembers() {
 		log.Fatal(err)
 	}
 	for _, members := range records {
-		fmt.Printf("%d: %s\n", len(members), members["facility_type"])
+		fmt.Println(len(members), string(members["facility_type"]))
 	}
 	// Output:
-	// 1: "clinic"
-	// 0:
+	// 1 "clinic"
+	// 0
 }
 
 func ExamplePatientsService_List() {
