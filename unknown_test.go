@@ -14,11 +14,11 @@ type members = map[string]json.RawMessage
 func TestUnknownMembers(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string][]members{
-		`{"id":"loc_1","name":"Albany","created_at":null}`:              {{}},
-		`{"id":"loc_1","facility_type":"clinic","geo":{"lat":1,"x":2}}`: {{"facility_type": []byte(`"clinic"`), "geo": []byte(`{"lat":1,"x":2}`)}},
-		` [ {"id":"loc_1"} , {"id":"loc_2","":7} ] `:                    {{}, {"": []byte("7")}},
-		"\ufeff" + `{"ID":"loc_1"}`:                                     {{"ID": []byte(`"loc_1"`)}},
-		`[]`:                                                            {},
+		`{"id":"loc_1","name":"Albany","created_at":null}`: {{}},
+		`{"id":"loc_1","kind":"clinic","geo":{"lat":1}}`:   {{"kind": []byte(`"clinic"`), "geo": []byte(`{"lat":1}`)}},
+		` [ {"id":"loc_1"} , {"id":"loc_2","":7} ] `:       {{}, {"": []byte("7")}},
+		"\ufeff" + `{"ID":"loc_1"}`:                        {{"ID": []byte(`"loc_1"`)}},
+		`[]`:                                               {},
 	} {
 		got, err := closure.UnknownMembers[closure.Location]([]byte(body))
 		noError(t, err)

@@ -28,6 +28,7 @@ type question struct {
 	id    string
 	query url.Values
 	body  json.RawMessage
+	index string // the index version to name; "": none
 }
 
 // A reply is what became of a question.
@@ -65,6 +66,9 @@ func (d *doctor) ask(ctx context.Context, q question) reply {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Closure-API-Version", closure.DefaultAPIVersion)
 	req.Header.Set("User-Agent", "closure-doctor")
+	if q.index != "" {
+		req.Header.Set("Closure-Index-Version", q.index)
+	}
 	if len(q.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -21,6 +21,7 @@ type check struct {
 	id       string
 	query    url.Values
 	body     json.RawMessage
+	index    string            // the index version to name
 	want     map[string]string // members that each record must have with this value
 	wantKind string            // the finding, if it has another
 	expanded []string          // references that must be objects
@@ -92,7 +93,7 @@ func noSuchRoute(status int) bool {
 }
 
 func (d *doctor) send(ctx context.Context, c check, at route, res *result) reply {
-	q := question{route: at, id: c.id, query: c.query, body: c.body}
+	q := question{route: at, id: c.id, query: c.query, body: c.body, index: c.index}
 	if at.Method != http.MethodGet {
 		return d.ask(ctx, q) // once, whatever the answer
 	}
@@ -139,6 +140,9 @@ func (d *doctor) inspect(c check, in *inspector, r reply, res *result) []json.Ra
 	s := d.shapes[c.op.resource()]
 	records := in.records(r.body, c.op.lists())
 	for _, record := range records {
+		if absent(record) {
+			in.add(notARecord, "", "null in the place of a record")
+		}
 		in.value(s, "", record)
 		m := members(record)
 		for _, name := range slices.Sorted(maps.Keys(c.want)) {

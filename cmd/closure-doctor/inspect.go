@@ -250,7 +250,7 @@ func (in *inspector) text(s *shape, path string, raw json.RawMessage) {
 		}
 	case instant:
 		if _, err := time.Parse(time.RFC3339, value); err != nil {
-			in.add(otherForm, path, "not an instant of the form 2022-05-20T17:00:00.000Z")
+			in.add(otherForm, path, "not an instant of RFC 3339")
 		}
 	}
 }

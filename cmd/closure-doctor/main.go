@@ -1,8 +1,9 @@
 // Command closure-doctor asks the Railway (Closure Health) booking API whether it
 // answers as this SDK expects. Most of the SDK's calls are inferred: nobody
-// published them. Run the doctor before you rely on them:
+// published them. Run the doctor before you rely on them, in the module that uses the
+// SDK, so that both are of the same version:
 //
-//	go run github.com/closurehealth/closure-go/cmd/closure-doctor@latest
+//	go run github.com/closurehealth/closure-go/cmd/closure-doctor
 //
 // It makes each read call in test mode, with the vendor's public key or the test
 // key in CLOSURE_API_KEY, and prints a table: the call, where the SDK has it from,

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
@@ -70,7 +71,12 @@ func (d *doctor) walk(ctx context.Context, write bool) {
 	}
 	d.get(ctx, "patients.get")
 	d.run(ctx, check{op: findOperation("patients.get"), variant: "unknown id", id: unknownPatient, unknown: true})
-	d.list(ctx, "practitioners.list", url.Values{"npis": {guideNPI}}, map[string]string{"npi": guideNPI})
+	byNPI, npi := url.Values{"npis": {guideNPI}}, map[string]string{"npi": guideNPI}
+	d.list(ctx, "practitioners.list", byNPI, npi)
+	d.run(ctx, check{
+		op: findOperation("practitioners.list"), variant: "index version", index: string(closure.IndexStandard),
+		query: byNPI, want: npi, wantKind: filterIgnored,
+	})
 	d.get(ctx, "practitioners.get")
 	d.schedules(ctx)
 	d.availabilities(ctx)
