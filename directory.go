@@ -27,14 +27,14 @@ func (s Specialty) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(s))
 }
 
-// An Insurance is a plan that schedules accept and patients have. Only its id
-// is published; the other fields are inferred, and whatever else the API sends
-// is readable through [CaptureResponse].
+// An Insurance is a plan that schedules accept and patients have. Its id and its
+// name for display are published (source: reference); the timestamps are inferred.
+// [UnknownMembers] shows what else the API sends.
 type Insurance struct {
-	ID        InsuranceID `json:"id,omitzero"`
-	Name      string      `json:"name,omitzero"`
-	CreatedAt time.Time   `json:"created_at,omitzero"`
-	UpdatedAt time.Time   `json:"updated_at,omitzero"`
+	ID          InsuranceID `json:"id,omitzero"`
+	DisplayName string      `json:"display_name,omitzero"`
+	CreatedAt   time.Time   `json:"created_at,omitzero"`
+	UpdatedAt   time.Time   `json:"updated_at,omitzero"`
 }
 
 func (i Insurance) recordID() (id, prefix string) { return string(i.ID), i.ID.prefix() }
@@ -45,9 +45,10 @@ func (i Insurance) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(i))
 }
 
-// A Location is a place where patients are seen. Only its id is published; the
-// other fields are inferred, and whatever else the API sends is readable
-// through [CaptureResponse].
+// A Location is a place where patients are seen. The reference says that it holds
+// a name, a facility type, an address and coordinates, but not what these fields
+// are called: that the name's is "name" is inferred, as are the timestamps, and
+// [UnknownMembers] shows what else the API sends.
 type Location struct {
 	ID        LocationID `json:"id,omitzero"`
 	Name      string     `json:"name,omitzero"`
@@ -64,8 +65,7 @@ func (l Location) MarshalJSON() ([]byte, error) {
 }
 
 // An AppointmentType is a kind of visit. Only its id is published; the other
-// fields are inferred, and whatever else the API sends is readable through
-// [CaptureResponse].
+// fields are inferred, and [UnknownMembers] shows what else the API sends.
 type AppointmentType struct {
 	ID        AppointmentTypeID `json:"id,omitzero"`
 	Name      string            `json:"name,omitzero"`

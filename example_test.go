@@ -73,6 +73,23 @@ func ExampleCaptureResponse() {
 	// Output: true Physician
 }
 
+// What the API sends beside what this version knows.
+func ExampleUnknownMembers() {
+	// From closure.CaptureResponse, after client.Locations.List.
+	response := closure.Response{Body: []byte(`[{"id":"loc_1","name":"Albany","facility_type":"clinic"},{"id":"loc_2"}]`)}
+
+	records, err := closure.UnknownMembers[closure.Location](response.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, members := range records {
+		fmt.Println(len(members), string(members["facility_type"]))
+	}
+	// Output:
+	// 1 "clinic"
+	// 0
+}
+
 func ExamplePatientsService_List() {
 	client := closuretest.New().Client()
 
@@ -335,7 +352,7 @@ func ExampleInsurancesService_List() {
 		log.Fatal(err)
 	}
 	for _, i := range insurances {
-		fmt.Println(i.Name)
+		fmt.Println(i.DisplayName)
 	}
 	// Unordered output:
 	// Example Health Choice PPO
@@ -349,7 +366,7 @@ func ExampleInsurancesService_Get() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(insurance.Name)
+	fmt.Println(insurance.DisplayName)
 	// Output: Example Health Choice PPO
 }
 

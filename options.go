@@ -423,7 +423,7 @@ func (r Response) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
 func (r Response) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
 // CaptureResponse copies the call's last answer into r, also when the call
-// fails: for fields that the SDK doesn't know. It belongs to one call, so
+// fails: for fields that the SDK doesn't know, see [UnknownMembers]. It belongs to one call, so
 // [NewClient] refuses it. Helpers that make several calls capture the answer to
 // the write, and a search captures nothing.
 func CaptureResponse(r *Response) CallOption {

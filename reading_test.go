@@ -105,14 +105,14 @@ func TestFormsOfTheDocument(t *testing.T) {
 // Lenient reading reaches all that a record holds.
 func TestLenientEverywhere(t *testing.T) {
 	t.Parallel()
-	insurance := closure.Insurance{ID: "ins_1", Name: "7"}
+	insurance := closure.Insurance{ID: "ins_1", DisplayName: "7"}
 	for body, want := range map[string]closure.Schedule{
 		`"practitioner":{"id":"prac_1","npi":4321098765,"updated_at":"","languages":[1,"x"]}`: {
 			Practitioner: closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: "prac_1", Object: &closure.Practitioner{
 				ID: "prac_1", NPI: "4321098765", Languages: []string{"1", "x"},
 			}},
 		},
-		`"insurances":["ins_2",{"id":"ins_1","name":7}],"estimated_earliest_slot":"2022-05-20T00:00:00Z"`: {
+		`"insurances":["ins_2",{"id":"ins_1","display_name":7}],"estimated_earliest_slot":"2022-05-20T00:00:00Z"`: {
 			Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: "ins_2"}, {ID: "ins_1", Object: &insurance}},
 
 			EstimatedEarliestSlot: closure.NewDate(2022, time.May, 20),

@@ -14,7 +14,7 @@ const (
 		`"scheduling_method":"direct_api","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-01T00:00:00.000Z"}`
 
 	expandedJSON = `{"id":"sch_u5oQnnMdSbyb83xgqgkUgX","practitioner":` + deepikaJSON + `,"location":{"id":"loc_1","name":"Albany"},` +
-		`"appointment_type":{"id":"aptp_1","name":"New patient"},"insurances":[{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","name":"Plan"},"ins_2"]}`
+		`"appointment_type":{"id":"aptp_1","name":"New patient"},"insurances":[{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","display_name":"Plan"},"ins_2"]}`
 )
 
 var (
@@ -36,7 +36,7 @@ var (
 		Location:        closure.Ref[closure.LocationID, closure.Location]{ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "Albany"}},
 		AppointmentType: closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1", Name: "New patient"}},
 		Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{
-			{ID: guide.insurance, Object: &closure.Insurance{ID: guide.insurance, Name: "Plan"}},
+			{ID: guide.insurance, Object: &closure.Insurance{ID: guide.insurance, DisplayName: "Plan"}},
 			{ID: "ins_2"},
 		},
 	}

@@ -781,7 +781,7 @@ func TestSearchByInsurance(t *testing.T) {
 	ids := []closure.ScheduleID{"sch_accepts", "sch_refuses", "sch_unknown", "sch_expanded", "sch_missing"}
 	s := hourly(ids, guide.start, 3)
 	s.insurances = map[closure.ScheduleID]string{
-		"sch_accepts": `["ins_2","ins_1"]`, "sch_refuses": `["ins_2"]`, "sch_expanded": `[{"id":"ins_1","name":"Plan"}]`,
+		"sch_accepts": `["ins_2","ins_1"]`, "sch_refuses": `["ins_2"]`, "sch_expanded": `[{"id":"ins_1","display_name":"Plan"}]`,
 	}
 	s.respond = func(_ *http.Request, id closure.ScheduleID) *http.Response {
 		if id == "sch_missing" {

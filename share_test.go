@@ -16,7 +16,7 @@ import (
 func TestResultsShareNothing(t *testing.T) {
 	t.Parallel()
 	expanded := `{"id":"` + string(guide.schedule) + `","scheduling_method":"direct_api",` +
-		`"practitioner":{"id":"prac_1","languages":["English"]},"insurances":[{"id":"ins_1","name":"Aetna"}]}`
+		`"practitioner":{"id":"prac_1","languages":["English"]},"insurances":[{"id":"ins_1","display_name":"Aetna"}]}`
 	for name, fail := range map[string]bool{"booked": false, "unknown": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,11 +58,11 @@ func TestResultsShareNothing(t *testing.T) {
 func spoilBooking(t *testing.T, b *closure.Booking) {
 	s := b.Schedule
 	if b.Appointment.ID != "appt_1" || b.Patient.LastName != "" || s.Insurances[0].ID != "ins_1" ||
-		s.Insurances[0].Object.Name != "Aetna" || s.Practitioner.Object.Languages[0] != "English" {
+		s.Insurances[0].Object.DisplayName != "Aetna" || s.Practitioner.Object.Languages[0] != "English" {
 		t.Error("another caller has changed it")
 	}
 	b.Appointment.ID, b.Patient.LastName, b.Recovered = "appt_mine", "mine", false
-	s.Insurances[0].ID, s.Insurances[0].Object.Name, s.Practitioner.Object.Languages[0] = "ins_mine", "mine", "mine"
+	s.Insurances[0].ID, s.Insurances[0].Object.DisplayName, s.Practitioner.Object.Languages[0] = "ins_mine", "mine", "mine"
 }
 
 func spoilError(t *testing.T, err error) {

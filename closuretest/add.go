@@ -196,7 +196,7 @@ func (x *Index) AddInsurance(i closure.Insurance) closure.Insurance {
 	x.change(func(d *directory) {
 		x.server.stamp(&i.CreatedAt, &i.UpdatedAt)
 		if i.ID == "" {
-			i.ID = makeID(x.server.seed, "ins_", d.insurances.has, i.Name)
+			i.ID = makeID(x.server.seed, "ins_", d.insurances.has, i.DisplayName)
 		}
 		d.insurances.put(i.ID, i)
 	})

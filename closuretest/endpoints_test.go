@@ -21,7 +21,7 @@ type sdkCall struct {
 
 func sdkCalls(s *closuretest.Server) []sdkCall {
 	specialty := s.AddSpecialty(closure.Specialty{Classification: "Test"})
-	insurance := s.AddInsurance(closure.Insurance{Name: "Test"})
+	insurance := s.AddInsurance(closure.Insurance{DisplayName: "Test"})
 	location := s.AddLocation(closure.Location{Name: "Test"})
 	kind := s.AddAppointmentType(closure.AppointmentType{Name: "Test"})
 	appointment := s.AddAppointment(closure.Appointment{ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: guideStart(2)})
@@ -374,7 +374,7 @@ func TestExpansion(t *testing.T) {
 		}
 	}
 	all := must(s.Client().Schedules.Get(t.Context(), closuretest.GuideScheduleID, closure.Expand(closure.ExpandPractitioner, closure.ExpandInsurances)))
-	if all.Practitioner.Object.NPI != "4321098765" || all.Insurances[0].Object.Name == "" {
+	if all.Practitioner.Object.NPI != "4321098765" || all.Insurances[0].Object.DisplayName == "" {
 		t.Errorf("expanded objects are empty: %+v", all)
 	}
 	if answer := get(t, s, "/schedules?expand=doctor"); answer.StatusCode != 400 || answer.detail(t) == "" {

@@ -234,3 +234,17 @@ func TestProbabilityOfRepeatedRequests(t *testing.T) {
 		t.Errorf("%d of 200 struck, want about half", struck)
 	}
 }
+
+func TestClearFaults(t *testing.T) {
+	t.Parallel()
+	server := closuretest.New(closuretest.ReportTo(t))
+	server.Inject(closuretest.Status(create, 503).Times(0), closuretest.DropBefore(create))
+	server.ClearFaults()
+	if _, err := server.Client().Appointments.Create(t.Context(), guideBooking()); err != nil || len(server.Injected()) > 0 {
+		t.Errorf("%v, %v", err, server.Injected())
+	}
+	server.Inject(closuretest.Status(create, 503))
+	if _, err := server.Client().Appointments.Create(t.Context(), guideBooking()); status(err) != 503 {
+		t.Errorf("%v: a fault that is added later does not strike", err)
+	}
+}

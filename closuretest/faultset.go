@@ -39,6 +39,12 @@ func (s *faultSet) add(f Fault) {
 	s.armed = append(s.armed, &armed{fault: f})
 }
 
+func (s *faultSet) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.armed = nil
+}
+
 func (s *faultSet) all() []Injection {
 	s.mu.Lock()
 	defer s.mu.Unlock()

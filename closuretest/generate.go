@@ -89,7 +89,7 @@ func (c *clinic) addSpecialties() {
 func (c *clinic) addInsurances() {
 	c.insurances = []closure.InsuranceID{GuideInsuranceID}
 	for n, name := range insuranceNames() {
-		insurance := closure.Insurance{ID: closure.InsuranceID(c.id("ins_", n)), Name: name, CreatedAt: c.age(c.record("insurance", n))}
+		insurance := closure.Insurance{ID: closure.InsuranceID(c.id("ins_", n)), DisplayName: name, CreatedAt: c.age(c.record("insurance", n))}
 		c.insurances = append(c.insurances, c.server.AddInsurance(insurance).ID)
 	}
 }

@@ -50,8 +50,8 @@ func (s *Server) loadGuide() {
 	for _, specialty := range guideSpecialties() {
 		s.AddSpecialty(specialty)
 	}
-	s.AddInsurance(closure.Insurance{ID: GuideInsuranceID, Name: "Example Health Choice PPO", CreatedAt: guideTime(), UpdatedAt: guideTime()})
-	s.AddInsurance(closure.Insurance{ID: guideOtherInsuranceID, Name: "Sample Mutual HMO", CreatedAt: guideTime(), UpdatedAt: guideTime()})
+	s.AddInsurance(closure.Insurance{ID: GuideInsuranceID, DisplayName: "Example Health Choice PPO", CreatedAt: guideTime(), UpdatedAt: guideTime()})
+	s.AddInsurance(closure.Insurance{ID: guideOtherInsuranceID, DisplayName: "Sample Mutual HMO", CreatedAt: guideTime(), UpdatedAt: guideTime()})
 	s.AddLocation(closure.Location{ID: guideLocationID, Name: "Example Medical Group, Midtown, New York, NY", CreatedAt: guideTime(), UpdatedAt: guideTime()})
 	s.AddAppointmentType(closure.AppointmentType{ID: guideAppointmentTypeID, Name: "New patient visit", CreatedAt: guideTime(), UpdatedAt: guideTime()})
 	s.AddSchedule(guideSchedule())

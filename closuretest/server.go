@@ -96,6 +96,10 @@ func (s *Server) Inject(f ...Fault) {
 	}
 }
 
+// ClearFaults takes all faults back. What they did stays done, and the late writes
+// of [CommitLate] still come.
+func (s *Server) ClearFaults() { s.faults.clear() }
+
 // Injected returns the faults, in the order in which they were added, and how
 // often each struck so far.
 func (s *Server) Injected() []Injection { return s.faults.all() }

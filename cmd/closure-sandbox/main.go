@@ -29,6 +29,16 @@
 //	patients.list:huge:300000000              an answer of 300 MB, as a gzip bomb
 //
 // The operation * is any.
+//
+// While it runs, faults can be changed and everything can be reset, so that a test
+// suite in any language needs one process for all its tests:
+//
+//	curl -X POST http://127.0.0.1:8080/_sandbox/faults -d 'appointments.create:drop-after'
+//	curl http://127.0.0.1:8080/_sandbox/faults             which there are, how often each struck
+//	curl -X DELETE http://127.0.0.1:8080/_sandbox/faults   none any more
+//	curl -X POST http://127.0.0.1:8080/_sandbox/reset      all as at the start
+//
+// With -tls it serves https, by a certificate of its own for clients to trust.
 package main
 
 import (
@@ -90,24 +100,34 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if s.log {
 		options = append(options, closuretest.WithLogger(slog.New(slog.NewTextHandler(stderr, nil))))
 	}
-	double := closuretest.New(options...)
-	defer double.Close()
-	double.Inject(s.faults...)
+	box := newResettable(func() *closuretest.Server {
+		double := closuretest.New(options...)
+		double.Inject(s.faults...)
+		return double
+	})
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.addr)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = listener.Close() }() // the server has closed it, once it serves
 	requests, abandon := context.WithCancel(context.Background())
 	defer abandon()
 	server := &http.Server{
-		Handler:           double.Handler(),
+		Handler:           box,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
-	announce(stdout, listener.Addr(), double)
+	if s.tls == "" {
+		go func() { stopped <- server.Serve(listener) }()
+	} else {
+		if server.TLSConfig, err = newTLS(s.tls, s.names()); err != nil {
+			return err
+		}
+		go func() { stopped <- server.ServeTLS(listener, "", "") }()
+	}
+	announce(stdout, listener.Addr(), s.tls, box.double.Load())
 	warn(stderr, listener.Addr())
 
 	select {
@@ -136,9 +156,12 @@ func warn(w io.Writer, addr net.Addr) {
 	}
 }
 
-func announce(w io.Writer, addr net.Addr, double *closuretest.Server) {
-	url := "http://" + addr.String()
+func announce(w io.Writer, addr net.Addr, certificate string, double *closuretest.Server) {
+	url, trust := "http://"+addr.String(), ""
+	if certificate != "" {
+		url, trust = "https://"+addr.String(), fmt.Sprintf("--cacert '%s' ", certificate)
+	}
 	_, _ = fmt.Fprintf(w, `closure-sandbox listens on %s (%s)
-try: curl -u %s: -H 'Closure-API-Version: %s' '%s/patients?dob=1994-12-22&name=Trisha%%20Pandit'
-`, url, double, closure.QuickstartKey, closure.DefaultAPIVersion, url) // nobody to tell
+try: curl %s-u %s: -H 'Closure-API-Version: %s' '%s/patients?dob=1994-12-22&name=Trisha%%20Pandit'
+`, url, double, trust, closure.QuickstartKey, closure.DefaultAPIVersion, url) // nobody to tell
 }

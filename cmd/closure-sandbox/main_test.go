@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -21,7 +22,20 @@ import (
 // asProgram makes the test's binary run as the program itself.
 const asProgram = "CLOSURE_SANDBOX_AS_PROGRAM"
 
+// asClient makes the test's binary a client of the sandbox with that URL.
+const asClient = "CLOSURE_SANDBOX_AS_CLIENT"
+
 func TestMain(m *testing.M) {
+	if url := os.Getenv(asClient); url != "" {
+		c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(url))
+		if err == nil {
+			_, err = c.Insurances.List(context.Background())
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		os.Exit(0)
+	}
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
@@ -31,6 +45,7 @@ func TestMain(m *testing.M) {
 func TestBadFlagsGetOneLine(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ args, want string }{
+		{"-tls-name x", "-tls-name needs -tls"},
 		{"-nope", "flag provided but not defined: -nope"},
 		{"extra", `unexpected argument "extra"`},
 		{"-addr localhost", `-addr "localhost" is not host:port`},
@@ -169,7 +184,7 @@ func start(t *testing.T, args ...string) *sandbox {
 	}
 	s.stdout = bufio.NewReader(out)
 	first := s.line(t)
-	s.url = regexp.MustCompile(`http://\S+`).FindString(first)
+	s.url = regexp.MustCompile(`https?://\S+`).FindString(first)
 	s.curl = strings.TrimPrefix(s.line(t), "try: ")
 	if s.url == "" || !strings.HasPrefix(s.curl, "curl ") {
 		t.Fatalf("printed %q and %q", first, s.curl)
@@ -258,9 +273,16 @@ func TestTheLineToTry(t *testing.T) {
 		t.Skip("curl is not installed")
 	}
 	s := start(t)
-	output, err := exec.CommandContext(t.Context(), "sh", "-c", s.curl+" --silent --show-error --fail --noproxy '*' --max-time 20").CombinedOutput()
+	s.try(t)
+	s.stop(t, syscall.SIGTERM)
+}
+
+// try runs the line that the program says one can try.
+func (s *sandbox) try(t *testing.T) {
+	t.Helper()
+	line := s.curl + " --silent --show-error --fail --noproxy '*' --max-time 20"
+	output, err := exec.CommandContext(t.Context(), "sh", "-c", line).CombinedOutput()
 	if err != nil || !strings.Contains(string(output), "pt_sxKCbaoVdBXHBGWywcBETm") {
 		t.Errorf("%s: %v, %s", s.curl, err, output)
 	}
-	s.stop(t, syscall.SIGTERM)
 }

@@ -24,6 +24,8 @@ type settings struct {
 	realTime  bool
 	faults    []closuretest.Fault
 	log       bool
+	tls       string // the file for the certificate; "": http
+	tlsNames  []string
 }
 
 const maxGenerated = 1_000_000
@@ -43,6 +45,11 @@ func newFlagSet(s *settings) *flag.FlagSet {
 		return err
 	})
 	flags.BoolVar(&s.log, "log", false, "log each request to standard error")
+	flags.StringVar(&s.tls, "tls", "", "serve https with a certificate of its own, which is written to this `file` for clients to trust")
+	flags.Func("tls-name", "a host `name` that the certificate is good for, beside localhost; can be given several times", func(name string) error {
+		s.tlsNames = append(s.tlsNames, name)
+		return nil
+	})
 	return flags
 }
 
@@ -53,6 +60,9 @@ func parseSettings(args []string) (s settings, err error) {
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if len(s.tlsNames) > 0 && s.tls == "" {
+		return s, errors.New("-tls-name needs -tls")
 	}
 	return s, checkAddr(s.addr)
 }
@@ -106,6 +116,7 @@ ever); without them it strikes once. The kinds:
 	for _, k := range kinds {
 		fmt.Fprintf(&text, "  %-28s%s\n", k.example, k.effect)
 	}
+	text.WriteString("While it runs, " + adminPrefix + "faults and " + adminPrefix + "reset change it: see docs/testing.md.\n")
 	text.WriteString("The operations, * being any:\n  " + strings.Join(closuretest.Operations(), "\n  ") + "\n")
 	return text.String()
 }

@@ -93,7 +93,7 @@ func run(ctx context.Context, out io.Writer, s settings) error {
 		return err
 	}
 	search := afterWork(schedules, from.In(newYork), s.weeks)
-	show(out, "Patient", "%s %s, insured with %s", patient.FirstName, patient.LastName, insurance.Name)
+	show(out, "Patient", "%s %s, insured with %s", patient.FirstName, patient.LastName, insurance.DisplayName)
 	show(out, "Looking for", "a weekday, 17:00 or later in New York, from %s to %s", search.From.Format("Mon 2 Jan"), search.To.Format("Mon 2 Jan 2006"))
 	if showSchedules(out, schedules, insurance) == 0 {
 		return errors.New("no schedule is left to search")
@@ -191,7 +191,7 @@ func whyLeftOut(schedule closure.Schedule, insurance *closure.Insurance) string 
 	case !schedule.Bookable():
 		return "can't be booked through the API"
 	case status == closure.InsuranceNotAccepted:
-		return "does not accept " + insurance.Name
+		return "does not accept " + insurance.DisplayName
 	case status == closure.InsuranceUnknown:
 		return "does not say which insurances it accepts"
 	default:
@@ -208,7 +208,7 @@ func showBooking(out io.Writer, booking *closure.Booking, insurance *closure.Ins
 	if booking.Schedule != nil {
 		show(out, "Who", "%s", who(*booking.Schedule))
 		show(out, "Where", "%s", where(*booking.Schedule))
-		show(out, "Insurance", "%s is %s", insurance.Name, booking.Schedule.CheckInsurance(insurance.ID))
+		show(out, "Insurance", "%s is %s", insurance.DisplayName, booking.Schedule.CheckInsurance(insurance.ID))
 	}
 	show(out, "When", "%s (%s UTC), %d min", a.StartAt.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), a.StartAt.UTC().Format("15:04"), a.Duration)
 }

@@ -95,7 +95,7 @@ func newSDK(baseURL string) (*client, error) {
 var expand = closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType)
 
 func expanded(s *closure.Schedule) bool {
-	return s.Practitioner.Object.NPI != "" && s.Insurances[len(s.Insurances)-1].Object.Name != ""
+	return s.Practitioner.Object.NPI != "" && s.Insurances[len(s.Insurances)-1].Object.DisplayName != ""
 }
 
 // annelise is the patient to create.

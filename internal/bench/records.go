@@ -34,8 +34,8 @@ func scheduleJSON(size int) string {
 		`"primary_specialty":"sp_2Q8M","languages":["English","Spanish"],` + times +
 		`,"location":{"id":"loc_7Q2M8N4P","name":"Market Street",` + times +
 		`,"appointment_type":{"id":"aptp_4P7Q","name":"New patient",` + times +
-		`,"insurances":[{"id":"ins_7Q2M","name":"Blue",` + times + `,{"id":"ins_8N4P","name":"Green",` + times +
-		`,{"id":"ins_3T5S","name":"Red",` + times + `],"estimated_earliest_slot":"2022-05-20","scheduling_method":"direct_api",` + times
+		`,"insurances":[{"id":"ins_7Q2M","display_name":"Blue",` + times + `,{"id":"ins_8N4P","display_name":"Green",` + times +
+		`,{"id":"ins_3T5S","display_name":"Red",` + times + `],"estimated_earliest_slot":"2022-05-20","scheduling_method":"direct_api",` + times
 	return padded(before, after, size)
 }
 
@@ -80,19 +80,19 @@ type insurance struct {
 }
 
 type schedule struct {
-	ID                    string          `json:"id,omitempty"`
-	Practitioner          *practitioner   `json:"practitioner,omitempty"`
-	Location              *directoryItem  `json:"location,omitempty"`
-	AppointmentType       *directoryItem  `json:"appointment_type,omitempty"`
-	Insurances            []directoryItem `json:"insurances,omitempty"`
-	EstimatedEarliestSlot string          `json:"estimated_earliest_slot,omitempty"`
-	SchedulingMethod      string          `json:"scheduling_method,omitempty"`
-	CreatedAt             time.Time       `json:"created_at,omitzero"`
-	UpdatedAt             time.Time       `json:"updated_at,omitzero"`
+	ID                    string         `json:"id,omitempty"`
+	Practitioner          *practitioner  `json:"practitioner,omitempty"`
+	Location              *directoryItem `json:"location,omitempty"`
+	AppointmentType       *directoryItem `json:"appointment_type,omitempty"`
+	Insurances            []plan         `json:"insurances,omitempty"`
+	EstimatedEarliestSlot string         `json:"estimated_earliest_slot,omitempty"`
+	SchedulingMethod      string         `json:"scheduling_method,omitempty"`
+	CreatedAt             time.Time      `json:"created_at,omitzero"`
+	UpdatedAt             time.Time      `json:"updated_at,omitzero"`
 }
 
 func (s *schedule) expanded() bool {
-	return s.Practitioner.NPI != "" && s.Insurances[len(s.Insurances)-1].Name != ""
+	return s.Practitioner.NPI != "" && s.Insurances[len(s.Insurances)-1].DisplayName != ""
 }
 
 type practitioner struct {
@@ -111,7 +111,14 @@ type practitioner struct {
 	UpdatedAt            time.Time `json:"updated_at,omitzero"`
 }
 
-// A directoryItem is a location, an appointment type or an insurance.
+type plan struct {
+	ID          string    `json:"id,omitempty"`
+	DisplayName string    `json:"display_name,omitempty"`
+	CreatedAt   time.Time `json:"created_at,omitzero"`
+	UpdatedAt   time.Time `json:"updated_at,omitzero"`
+}
+
+// A directoryItem is a location or an appointment type.
 type directoryItem struct {
 	ID        string    `json:"id,omitempty"`
 	Name      string    `json:"name,omitempty"`

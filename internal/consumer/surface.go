@@ -128,6 +128,7 @@ var (
 	_ closure.IndexVersionID                                              = closure.IndexStandard
 	_ func(closure.Schedule, closure.InsuranceID) closure.InsuranceStatus = closure.Schedule.CheckInsurance
 	_ func(closure.Schedule) bool                                         = closure.Schedule.Bookable
+	_ func([]byte) ([]map[string]json.RawMessage, error)                  = closure.UnknownMembers[closure.Location]
 	_ func(closure.Patient) (*time.Location, error)                       = closure.Patient.Location
 
 	_ = closure.Patient{
@@ -178,7 +179,7 @@ var (
 		ID: closure.SpecialtyID(text), TaxonomyCode: text, Classification: text, Specialization: text,
 		NonStandardClassification: text, NonStandardSpecialization: text, CreatedAt: at, UpdatedAt: at,
 	}
-	_ = closure.Insurance{ID: closure.InsuranceID(text), CreatedAt: at, UpdatedAt: at}
+	_ = closure.Insurance{ID: closure.InsuranceID(text), DisplayName: text, CreatedAt: at, UpdatedAt: at}
 	_ = closure.Location{ID: closure.LocationID(text), CreatedAt: at, UpdatedAt: at}
 	_ = closure.AppointmentType{ID: closure.AppointmentTypeID(text), CreatedAt: at, UpdatedAt: at}
 	_ = closure.IndexVersion{ID: closure.IndexVersionID(text), Name: text}

@@ -1,0 +1,170 @@
+// Command closure-doctor asks the Railway (Closure Health) booking API whether it
+// answers as this SDK expects. Most of the SDK's calls are inferred: nobody
+// published them. Run the doctor before you rely on them, in the module that uses the
+// SDK, so that both are of the same version:
+//
+//	go run github.com/closurehealth/closure-go/cmd/closure-doctor
+//
+// It makes each read call in test mode, with the vendor's public key or the test
+// key in CLOSURE_API_KEY, and prints a table: the call, where the SDK has it from,
+// whether it was answered, and whether as expected. Below stands what differs:
+// fields that the SDK doesn't know, fields that are missing, values outside of the
+// published ones, envelopes, paging, other forms. Where a route isn't there it
+// tries others, and prints the option that makes the SDK use the one it found.
+//
+// -write also books an open slot for the guide's patient, moves the appointment
+// and cancels it, in test mode, where nothing real is booked. Each of these
+// requests is sent once.
+//
+// A live key is refused. The output names fields and counts them; it holds no
+// value of a record, no id and no URL, so that it can be shown to others.
+//
+// The exit code is 0 if nothing differs, 1 if something does, and 2 if a flag or
+// the key is wrong.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Getenv("CLOSURE_API_KEY"), os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// The program's exit codes.
+const (
+	exitOK      = 0
+	exitDiffers = 1 // something differs, or the report can't be written
+	exitUsage   = 2 // a flag or the key is wrong
+)
+
+// run is the program. envKey is the key from the environment, "" for the public
+// one.
+func run(ctx context.Context, args []string, envKey string, stdout, stderr io.Writer) int {
+	s, err := parseSettings(args, envKey)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage())
+		return exitOK
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "closure-doctor: %v (-h lists the flags)\n", err)
+		return exitUsage
+	}
+	d, err := newDoctor(s)
+	if err != nil {
+		fmt.Fprintf(stderr, "closure-doctor: %v\n", err)
+		return exitDiffers
+	}
+	d.walk(ctx, s.write)
+	r := newReport(s, d.results)
+	write := r.writeText
+	if s.json {
+		write = r.writeJSON
+	}
+	if err := write(stdout); err != nil || r.Differs {
+		return exitDiffers
+	}
+	return exitOK
+}
+
+// settings are what the flags and the environment say.
+type settings struct {
+	base    string
+	key     string
+	write   bool
+	json    bool
+	slow    time.Duration
+	timeout time.Duration
+}
+
+func (s settings) public() bool { return s.key == closure.QuickstartKey }
+
+func newFlagSet(s *settings) *flag.FlagSet {
+	flags := flag.NewFlagSet("closure-doctor", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // one line is enough, and run writes it
+	flags.Usage = func() {}
+	flags.StringVar(&s.base, "base", closure.DefaultBaseURL, "base `URL` of the API")
+	flags.BoolVar(&s.write, "write", false, "also book, move and cancel an appointment of the guide's patient, in test mode")
+	flags.BoolVar(&s.json, "json", false, "print JSON")
+	flags.DurationVar(&s.slow, "slow", 3*time.Second, "an answer that takes this `time` or longer is told")
+	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "the longest `time` to wait for an answer")
+	return flags
+}
+
+func parseSettings(args []string, envKey string) (s settings, err error) {
+	flags := newFlagSet(&s)
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	if flags.NArg() > 0 {
+		return s, errors.New("there are no arguments beside the flags")
+	}
+	if s.slow <= 0 || s.timeout <= 0 {
+		return s, errors.New("-slow and -timeout are longer than zero")
+	}
+	if s.key = envKey; envKey == "" {
+		s.key = closure.QuickstartKey
+	}
+	if err := checkKey(s.key); err != nil {
+		return s, err
+	}
+	s.base = strings.TrimSuffix(s.base, "/")
+	return s, s.checkBase()
+}
+
+func checkKey(key string) error {
+	if !strings.HasPrefix(key, "ch_sk_test") {
+		return errors.New("CLOSURE_API_KEY is not a test key: the doctor takes keys that start with ch_sk_test, and none other")
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
+		return errors.New("CLOSURE_API_KEY holds a character that no key has")
+	}
+	return nil
+}
+
+// checkBase refuses what would show a key of one's own to whoever listens.
+func (s settings) checkBase() error {
+	u, err := url.Parse(s.base)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("-base is not a URL of scheme, host and path")
+	case u.Scheme == "https", u.Scheme == "http" && (s.public() || loopback(u.Hostname())):
+		return nil
+	case u.Scheme == "http":
+		return errors.New("-base is http on a host that is not a loopback host: unset CLOSURE_API_KEY or use https")
+	default:
+		return errors.New("-base is neither https nor http")
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func usage() string {
+	var text strings.Builder
+	text.WriteString("closure-doctor asks the API, in test mode, whether it answers as this SDK expects.\n" +
+		"CLOSURE_API_KEY holds a test key; without one it uses the vendor's public key.\n\n")
+	flags := newFlagSet(new(settings))
+	flags.SetOutput(&text)
+	flags.PrintDefaults()
+	text.WriteString("\nExit code: 0 nothing differs, 1 something differs, 2 a flag or the key is wrong.\n")
+	return text.String()
+}

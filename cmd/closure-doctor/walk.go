@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// The vendor's guide, which test mode holds.
+const (
+	guideNPI  = "4321098765"
+	guideName = "Trisha Pandit"
+	guideDOB  = "1994-12-22"
+)
+
+// unknownPatient is an id that no patient has.
+const unknownPatient = "pt_closuredoctorasksfornobody"
+
+// wireTime is how the API wants instants.
+const wireTime = "2006-01-02T15:04:05.000Z"
+
+// A doctor walks through the calls.
+type doctor struct {
+	base   string
+	key    string
+	slow   time.Duration
+	client *http.Client
+
+	shapes  map[string]*shape // by resource
+	ids     map[string]string // by resource
+	moved   map[string]route  // by operation: where it was found
+	slots   []json.RawMessage
+	results []result
+	stopped string // why nothing more is asked
+}
+
+func newDoctor(s settings) (*doctor, error) {
+	d := &doctor{
+		base: s.base, key: s.key, slow: s.slow, client: newHTTPClient(s.timeout),
+		shapes: map[string]*shape{},
+		moved:  map[string]route{},
+		ids: map[string]string{
+			"patients":      string(closuretest.GuidePatientID),
+			"practitioners": string(closuretest.GuidePractitionerID),
+			"schedules":     string(closuretest.GuideScheduleID),
+			"insurances":    string(closuretest.GuideInsuranceID),
+		},
+	}
+	for resource, record := range recordOf {
+		s, err := shapeOf(record)
+		if err != nil {
+			return nil, err
+		}
+		d.shapes[resource] = s
+	}
+	return d, nil
+}
+
+// walk makes all calls, those that change something only if write is set.
+func (d *doctor) walk(ctx context.Context, write bool) {
+	d.list(ctx, "patients.list", url.Values{"name": {guideName}, "dob": {guideDOB}}, map[string]string{"dob": guideDOB})
+	if d.results[0].Status == 0 {
+		d.stopped = "the API gave no answer to the first call"
+	}
+	d.get(ctx, "patients.get")
+	d.run(ctx, check{op: findOperation("patients.get"), variant: "unknown id", id: unknownPatient, unknown: true})
+	byNPI, npi := url.Values{"npis": {guideNPI}}, map[string]string{"npi": guideNPI}
+	d.list(ctx, "practitioners.list", byNPI, npi)
+	d.run(ctx, check{
+		op: findOperation("practitioners.list"), variant: "index version", index: string(closure.IndexStandard),
+		query: byNPI, want: npi, wantKind: filterIgnored,
+	})
+	d.get(ctx, "practitioners.get")
+	d.schedules(ctx)
+	d.availabilities(ctx)
+	for _, resource := range []string{"specialties", "insurances", "locations", "appointment_types"} {
+		d.list(ctx, resource+".list", nil, nil)
+		d.get(ctx, resource+".get")
+	}
+	d.appointments(ctx, "")
+	if write {
+		d.book(ctx)
+	} else {
+		d.get(ctx, "appointments.get")
+		for _, name := range []string{"appointments.create", "appointments.reschedule", "appointments.cancel"} {
+			d.leaveOut(name, "it changes something: -write does it")
+		}
+	}
+	d.leaveOut("patients.create", "it would leave a patient behind")
+	d.leaveOut("index_versions.create", "it would leave a copy of the directory behind")
+}
+
+func (d *doctor) leaveOut(name, reason string) {
+	res := newResult(findOperation(name), "")
+	res.NotAsked = reason
+	d.results = append(d.results, res)
+}
+
+func (d *doctor) list(ctx context.Context, name string, query url.Values, want map[string]string) {
+	op := findOperation(name)
+	records := d.run(ctx, check{op: op, query: query, want: want, wantKind: filterIgnored})
+	d.learn(op.resource(), records)
+}
+
+func (d *doctor) get(ctx context.Context, name string) {
+	op := findOperation(name)
+	id := d.ids[op.resource()]
+	if id == "" {
+		d.leaveOut(name, "no id is known: no answer showed one")
+		return
+	}
+	d.learnFrom(d.run(ctx, check{op: op, id: id, want: map[string]string{"id": id}, wantKind: otherRecord}))
+}
+
+// learn keeps the id of a list's first record, unless the one known is in it.
+func (d *doctor) learn(resource string, records []json.RawMessage) {
+	d.learnFrom(records)
+	var ids []string
+	for _, record := range records {
+		var id string
+		if json.Unmarshal(members(record)["id"], &id) == nil && id != "" {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) > 0 && !slices.Contains(ids, d.ids[resource]) {
+		d.ids[resource] = ids[0]
+	}
+}
+
+// learnFrom keeps the ids of what records refer to, where none is known.
+func (d *doctor) learnFrom(records []json.RawMessage) {
+	for _, record := range records {
+		m := members(record)
+		for name, resource := range map[string]string{
+			"primary_specialty": "specialties", "location": "locations", "appointment_type": "appointment_types",
+		} {
+			raw := m[name]
+			if to := members(raw); to != nil {
+				raw = to["id"]
+			}
+			var id string
+			if d.ids[resource] == "" && json.Unmarshal(raw, &id) == nil && id != "" {
+				d.ids[resource] = id
+			}
+		}
+	}
+}
+
+func (d *doctor) schedules(ctx context.Context) {
+	practitioner := d.ids["practitioners"]
+	d.list(ctx, "schedules.list", url.Values{"practitioner_id": {practitioner}}, map[string]string{"practitioner": practitioner})
+	d.get(ctx, "schedules.get")
+	expanded := []string{"practitioner", "location", "insurances", "appointment_type"}
+	id := d.ids["schedules"]
+	d.run(ctx, check{
+		op: findOperation("schedules.get"), variant: "expand", id: id, expanded: expanded,
+		query: url.Values{"expand": {strings.Join(expanded, ",")}}, want: map[string]string{"id": id}, wantKind: otherRecord,
+	})
+}
+
+// availabilities asks for the guide's week; if nothing is open then, for the next
+// thirty days. Only one of the two answers is reported.
+func (d *doctor) availabilities(ctx context.Context) {
+	op := findOperation("availabilities.list")
+	now := time.Now().UTC().Truncate(time.Hour)
+	for i, from := range []time.Time{time.Date(2022, time.May, 16, 0, 0, 0, 0, time.UTC), now} {
+		days := []int{7, 30}[i]
+		query := url.Values{
+			"start_at": {from.Format(wireTime)},
+			"end_at":   {from.AddDate(0, 0, days).Format(wireTime)},
+		}
+		before := len(d.results)
+		d.slots = d.run(ctx, check{op: op, id: d.ids["schedules"], query: query})
+		last := &d.results[len(d.results)-1]
+		if outside := d.outside(from, from.AddDate(0, 0, days)); outside > 0 {
+			last.Differences = append(last.Differences, finding{filterIgnored, "start_at", "", outside})
+		}
+		if len(d.slots) > 0 || last.Status != http.StatusOK || len(last.Differences) > 0 || i > 0 {
+			return
+		}
+		d.results = d.results[:before]
+	}
+}
+
+func (d *doctor) outside(from, to time.Time) (n int) {
+	for _, slot := range d.slots {
+		if at, ok := startOf(slot); ok && (at.Before(from) || !at.Before(to)) {
+			n++
+		}
+	}
+	return n
+}
+
+func startOf(record json.RawMessage) (at time.Time, ok bool) {
+	var start string
+	if json.Unmarshal(members(record)["start_at"], &start) != nil {
+		return at, false
+	}
+	at, err := time.Parse(time.RFC3339, start)
+	return at, err == nil
+}
+
+// appointments lists the patient's appointments. The SDK reads bookings back by
+// this list.
+func (d *doctor) appointments(ctx context.Context, variant string) (records []json.RawMessage) {
+	patient := d.ids["patients"]
+	records = d.run(ctx, check{
+		op: findOperation("appointments.list"), variant: variant,
+		query: url.Values{"patient_id": {patient}}, want: map[string]string{"patient_id": patient}, wantKind: filterIgnored,
+	})
+	d.learn("appointments", records)
+	res := &d.results[len(d.results)-1]
+	if noSuchRoute(res.Status) && res.Option == "" {
+		res.Notes = append(res.Notes, "without this list the SDK can't read a booking back:"+
+			" one whose answer is lost stays unknown")
+	}
+	return records
+}

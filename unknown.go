@@ -1,0 +1,52 @@
+package closure
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"github.com/closurehealth/closure-go/internal/wire"
+)
+
+// UnknownMembers returns what the API sent beside the fields of T: one map for
+// each record of a list, in its order, or one for a single record. body is what
+// [CaptureResponse] captured, and T the type of the records, such as [Location].
+// A record that has nothing else gets an empty map. Only the members of the record
+// itself count; those of an object in it, such as an address, are in its own JSON.
+//
+// Reading keeps none of this, so that it costs those who don't ask nothing. The
+// members can hold a person's data, and print as they are.
+//
+// A body that holds neither a record nor a list is an [InputError]. It sends
+// nothing, and is safe for concurrent use.
+func UnknownMembers[T record](body []byte) ([]map[string]json.RawMessage, error) {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	var records []map[string]json.RawMessage
+	var err error
+	if bytes.HasPrefix(body, []byte("{")) {
+		records = make([]map[string]json.RawMessage, 1)
+		err = wire.Unmarshal(body, &records[0])
+	} else {
+		err = wire.Unmarshal(body, &records)
+	}
+	if err != nil || records == nil {
+		return nil, &InputError{Op: "UnknownMembers", Field: "body", Reason: "is neither a record nor a list of records"}
+	}
+	known := memberNames(reflect.TypeFor[T]())
+	for _, members := range records {
+		for _, name := range known {
+			delete(members, name)
+		}
+	}
+	return records, nil
+}
+
+// memberNames are the names that a record's fields have on the wire.
+func memberNames(record reflect.Type) (names []string) {
+	for i := range record.NumField() {
+		name, _, _ := strings.Cut(record.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
