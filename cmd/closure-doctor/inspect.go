@@ -149,7 +149,7 @@ func sortedNames(m map[string]json.RawMessage) (names []string) {
 
 var (
 	fieldName = regexp.MustCompile(`^[a-z][A-Za-z]*(_[a-z]+[0-9]?){0,5}$`)
-	idName    = regexp.MustCompile(`^(pt|prac|sch|appt|ins|loc|sp|aptp|idx)_`)
+	idName    = regexp.MustCompile(`^(pt|prac|sch|appt|ins|loc|sp|aptp|idx|req)_`)
 )
 
 // printable is a member's name, unless it looks like an id or like other data: an
