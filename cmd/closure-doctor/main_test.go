@@ -157,6 +157,16 @@ func TestNamesEachDeviation(t *testing.T) {
 		"unknown nested field": {
 			patients(replacing(`"city"`, `"county":"Pandit","city"`)), "", []string{"unknown field address.county"},
 		},
+		"many unknown fields": {
+			patients(func(body string) (int, string) {
+				fields := ""
+				for i := range 26 * 26 {
+					fields += `"` + string(rune('a'+i/26)) + string(rune('a'+i%26)) + `":1,`
+				}
+				return 200, strings.Replace(body, `"first_name"`, fields+`"first_name"`, 1)
+			}), "",
+			[]string{"unknown field aa", "other differences (576 times)"},
+		},
 		"map by ids": {
 			patients(replacing(`"first_name"`, `"pt_sxkcbaovdbxhbgwywcbetm":1,"first_name"`)), "",
 			[]string{"unknown field (unprintable)"},
