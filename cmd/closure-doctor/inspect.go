@@ -41,7 +41,11 @@ const (
 	filterIgnored  = "filter_ignored"
 	wrongErrorBody = "error_body"
 	wrongState     = "wrong_state"
+	more           = "more"
 )
+
+// maxFindings bounds how many findings of one answer are told apart.
+const maxFindings = 100
 
 // An inspector gathers what it finds in the records of one answer.
 type inspector struct {
@@ -55,6 +59,10 @@ func (in *inspector) add(kind, field, detail string) {
 			in.findings[i].Count++
 			return
 		}
+	}
+	if len(in.findings) >= maxFindings && kind != more {
+		in.add(more, "", "")
+		return
 	}
 	in.findings = append(in.findings, finding{kind, field, detail, 1})
 }
@@ -149,7 +157,7 @@ func sortedNames(m map[string]json.RawMessage) (names []string) {
 
 var (
 	fieldName = regexp.MustCompile(`^[a-z][A-Za-z]*(_[a-z]+[0-9]?){0,5}$`)
-	idName    = regexp.MustCompile(`^(pt|prac|sch|appt|ins|loc|sp|aptp|idx)_`)
+	idName    = regexp.MustCompile(`^(pt|prac|sch|appt|ins|loc|sp|aptp|idx|req)_`)
 )
 
 // printable is a member's name, unless it looks like an id or like other data: an

@@ -157,6 +157,16 @@ func TestNamesEachDeviation(t *testing.T) {
 		"unknown nested field": {
 			patients(replacing(`"city"`, `"county":"Pandit","city"`)), "", []string{"unknown field address.county"},
 		},
+		"many unknown fields": {
+			patients(func(body string) (int, string) {
+				fields := ""
+				for i := range 26 * 26 {
+					fields += `"` + string(rune('a'+i/26)) + string(rune('a'+i%26)) + `":1,`
+				}
+				return 200, strings.Replace(body, `"first_name"`, fields+`"first_name"`, 1)
+			}), "",
+			[]string{"unknown field aa", "other differences (576 times)"},
+		},
 		"map by ids": {
 			patients(replacing(`"first_name"`, `"pt_sxkcbaovdbxhbgwywcbetm":1,"first_name"`)), "",
 			[]string{"unknown field (unprintable)"},
@@ -356,6 +366,7 @@ func TestSlow(t *testing.T) {
 	server := sandbox()
 	server.Inject(closuretest.Delay("locations.list", 300*time.Millisecond))
 	server.Inject(closuretest.Delay("insurances.list", time.Minute))
+	server.Inject(closuretest.DropBefore("patients.list")) // one call without an answer does not end the walk
 	code, output := examine(t, server.Handler(), "-slow", "250ms", "-timeout", "600ms")
 	if code != exitDiffers || !strings.Contains(output, "locations.list: GET /locations\n  differs: slow: ") {
 		t.Errorf("exit %d\n%s", code, output)
@@ -460,7 +471,7 @@ func TestUnreachable(t *testing.T) {
 	var out, problems bytes.Buffer
 	code := run(t.Context(), []string{"-base", "http://" + listener.Addr().String()}, "", &out, &problems)
 	private(t, out.String())
-	for _, want := range []string{"the connection was refused", "the API gave no answer to the first call"} {
+	for _, want := range []string{"the connection was refused", "the API gave no answer to the first two calls"} {
 		if code != exitDiffers || !strings.Contains(out.String(), want) {
 			t.Errorf("exit %d, want %q:\n%s", code, want, out.String())
 		}

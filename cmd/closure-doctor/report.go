@@ -181,6 +181,7 @@ var phrases = map[string]string{
 	filterIgnored:  "records that the query excludes",
 	wrongErrorBody: "the error's body",
 	wrongState:     "not as written",
+	more:           "other differences",
 }
 
 // String tells a finding in a line.

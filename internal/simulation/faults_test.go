@@ -82,8 +82,13 @@ func drawFate(d *dice, written bool, c cell) fate {
 		return f
 	}
 	f.fault = drawShare(d, shares)
-	if f.fault == refusedAfter && c.stale > 0 {
-		f.fault = failedAfter // reads that lag bear the lie out: a limit, in limits_test.go
+	// Reads that lag bear a gateway's lie out: a limit, in limits_test.go.
+	switch {
+	case c.stale == 0:
+	case f.fault == refusedAfter:
+		f.fault = failedAfter
+	case f.fault == refusedBefore && c.behaviour == changing:
+		f.fault = failedBefore // an earlier move may have been carried out
 	}
 	if written && f.fault >= lostAfter && c.late > 0 && d.chance(lateShare) {
 		f.late = d.between(c.late/2, c.late)

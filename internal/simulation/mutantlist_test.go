@@ -1,16 +1,32 @@
 package simulation
 
 const (
-	bookingFile  = "booking.go"
-	firstFile    = "bookfirst.go"
-	changeFile   = "change.go"
-	turnsFile    = "turns.go"
-	errorsFile   = "errors.go"
-	closureFile  = "closure.go"
+	bookingFile = "booking.go"
+	firstFile   = "bookfirst.go"
+	changeFile  = "change.go"
+	turnsFile   = "turns.go"
+	errorsFile  = "errors.go"
+	closureFile = "closure.go"
+
+	appointmentsFile = "appointments.go"
+
 	retryFile    = "internal/transport/retry.go"
 	exchangeFile = "internal/transport/exchange.go"
 	attemptFile  = "internal/transport/attempt.go"
 )
+
+// guards are checks of the services that see what a mutant of the bookings lets
+// pass. Each alone is enough: that both are there is what keeps the mutant alive.
+var guards = map[string][]mutant{
+	"trusts an answer that shows another appointment": {{
+		"Create's check", appointmentsFile,
+		"params.madeInto, opts)", "nil, opts)",
+	}},
+	"ignores the patient in the match": {{
+		"List's check", appointmentsFile,
+		"params.PatientID == \"\" || a.PatientID == params.PatientID", "true",
+	}},
+}
 
 // The mutants: what a well-meaning change could make of the booking code.
 var mutants = []mutant{

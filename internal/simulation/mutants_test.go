@@ -48,30 +48,37 @@ func checkMutants(t *testing.T) {
 	}
 }
 
-// A mutant is one replacement in one file, which must fit exactly once.
+// A mutant is one replacement in one file, which must fit exactly once, and what
+// takes away the service's own check of the same (guards).
 type mutant struct{ name, file, from, to string }
 
-// apply returns the file's path and its mutated text.
-func (m mutant) apply(t *testing.T) (path, text string) {
+// apply returns the mutated texts by their files' paths.
+func (m mutant) apply(t *testing.T) map[string]string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", m.file))
-	noError(t, err)
-	source, err := os.ReadFile(path)
-	noError(t, err)
-	if n := strings.Count(string(source), m.from); n != 1 {
-		t.Fatalf("mutant %q fits %s %d times, want once", m.name, m.file, n)
+	texts := map[string]string{}
+	for _, m := range append([]mutant{m}, guards[m.name]...) {
+		path, err := filepath.Abs(filepath.Join("..", "..", m.file))
+		noError(t, err)
+		source, err := os.ReadFile(path)
+		noError(t, err)
+		if n := strings.Count(string(source), m.from); n != 1 {
+			t.Fatalf("mutant %q fits %s %d times, want once", m.name, m.file, n)
+		}
+		texts[path] = strings.Replace(string(source), m.from, m.to, 1)
 	}
-	return path, strings.Replace(string(source), m.from, m.to, 1)
+	return texts
 }
 
 // run compiles the mutant, runs the short matrix and returns which zeros it
 // violated.
 func (m mutant) run(t *testing.T) (killed string) {
-	path, text := m.apply(t)
 	dir := t.TempDir()
-	mutated := filepath.Join(dir, "mutated.go")
-	noError(t, os.WriteFile(mutated, []byte(text), 0o600))
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutated}})
+	replace := map[string]string{}
+	for path, text := range m.apply(t) {
+		replace[path] = filepath.Join(dir, "mutated_"+filepath.Base(path))
+		noError(t, os.WriteFile(replace[path], []byte(text), 0o600))
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	noError(t, err)
 	overlayFile := filepath.Join(dir, "overlay.json")
 	noError(t, os.WriteFile(overlayFile, overlay, 0o600))
