@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // InsuranceCheck says what a booking does about the patient's insurance.
@@ -105,6 +107,18 @@ func (a BookingAttempt) Format(f fmt.State, _ rune) {
 // LogValue shows the schedule's id and nothing else.
 func (a BookingAttempt) LogValue() slog.Value {
 	return slog.StringValue(showing(a, "ScheduleID", a.ScheduleID))
+}
+
+// UnmarshalJSON reads a stored attempt. Its error doesn't repeat what it stumbled
+// over.
+func (a *BookingAttempt) UnmarshalJSON(data []byte) error {
+	type plain BookingAttempt
+	var read plain
+	if wire.Unmarshal(data, &read) != nil {
+		return &InputError{Op: "BookingAttempt", Field: "JSON", Reason: "is not that of an attempt"}
+	}
+	*a = BookingAttempt(read)
+	return nil
 }
 
 // matches reports whether the appointment is for what was attempted, whatever

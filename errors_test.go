@@ -260,13 +260,16 @@ func TestTransportErrors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, func(req *http.Request) (*http.Response, error) {
-				if tt.outcome == closure.OutcomeNotSent {
-					askForConnection(req)
-				}
-				return nil, &url.Error{Op: "Get", URL: "https://SECRET/?name=SECRET", Err: fmt.Errorf("SECRET: %w", tt.err)}
-			})
-			_, err := tt.call.call(t.Context(), s.client(t), guide)
+			failure := &url.Error{Op: "Get", URL: "https://SECRET/?name=SECRET", Err: fmt.Errorf("SECRET: %w", tt.err)}
+			s := serve(t, func(*http.Request) (*http.Response, error) { return nil, failure })
+			client := s.client(t)
+			if tt.outcome == closure.OutcomeNotSent { // a RoundTripper of any other make proves nothing
+				client = newClient(t, &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+					s.seen = append(s.seen, exchange{})
+					return nil, failure
+				}})
+			}
+			_, err := tt.call.call(t.Context(), client, guide)
 			var got *closure.TransportError
 			if !errors.As(err, &got) {
 				t.Fatalf("%v, want a TransportError", err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"reflect"
 	"strings"
@@ -53,12 +52,6 @@ func answer(t testing.TB, status int, body string, header ...string) *server {
 	return serve(t, func(*http.Request) (*http.Response, error) {
 		return newResponse(status, body, header...), nil
 	})
-}
-
-// askForConnection reports what net/http does before it dials. A RoundTripper that
-// fails without that proves nothing.
-func askForConnection(req *http.Request) {
-	httptrace.ContextClientTrace(req.Context()).GetConn("railway.test:443")
 }
 
 func newResponse(status int, body string, header ...string) *http.Response {

@@ -3,6 +3,7 @@ package closure
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The identifiers of the API's records. They are opaque: the prefix tells the
@@ -72,6 +73,8 @@ func idProblem[ID identifier](id ID) string {
 		return "is longer than 255 bytes"
 	case strings.ContainsFunc(rest, unicode.IsControl): // a line's end, most often
 		return "holds a control character"
+	case !utf8.ValidString(rest):
+		return "is not valid UTF-8"
 	default:
 		return ""
 	}

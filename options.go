@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,6 +91,8 @@ func parseBaseURL(text string) (parsed *url.URL, problem string) {
 		return nil, "is not an https URL"
 	case u.Hostname() == "" || u.Opaque != "":
 		return nil, "has no host"
+	case !validPort(u.Port()):
+		return nil, "has a port that there is not"
 	case u.User != nil:
 		return nil, "holds user info: the key is an argument of its own"
 	case u.RawQuery != "" || u.ForceQuery:
@@ -103,6 +106,11 @@ func parseBaseURL(text string) (parsed *url.URL, problem string) {
 		Path:    strings.TrimRight(u.Path, "/"),
 		RawPath: strings.TrimRight(u.RawPath, "/"),
 	}, ""
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 func loopback(host string) bool {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/closurehealth/closure-go/internal/wire"
 )
@@ -100,6 +102,9 @@ func (p PatientListParams) Format(f fmt.State, _ rune) { printAs(f, redacted(p))
 func (p PatientListParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
 
 func (p PatientListParams) check(op operation) error {
+	if !utf8.ValidString(p.Name) {
+		return &InputError{Op: op.name(), Field: "Name", Reason: "is not valid UTF-8"}
+	}
 	return checkDate(op, "DOB", p.DOB)
 }
 
@@ -154,7 +159,7 @@ func (s *PatientsService) List(ctx context.Context, params PatientListParams, op
 //
 // GET /patients (source: guide). A read: safe to call again.
 func (s *PatientsService) Find(ctx context.Context, params PatientListParams, opts ...CallOption) (*Patient, error) {
-	if params == (PatientListParams{}) {
+	if strings.TrimSpace(params.Name) == "" && params.DOB.IsZero() {
 		return nil, &InputError{Op: opPatientsList.name(), Field: "Name", Reason: "is empty, and so is DOB"}
 	}
 	found, err := s.List(ctx, params, opts...)

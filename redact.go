@@ -116,9 +116,13 @@ func printableRequestID(id string) string {
 	return unprintable
 }
 
-// mixed reports whether the id itself, without a prefix, has letters and digits.
+// airport is what Cloudflare and Fly.io put behind an id.
+var airport = regexp.MustCompile(`-(?:[A-Z]{3}|[a-z]{3})$`)
+
+// mixed reports whether the id itself, without prefix and airport, has letters and
+// digits.
 func mixed(id string) bool {
-	id = strings.TrimPrefix(strings.TrimPrefix(id, "Root="), "req")
+	id = airport.ReplaceAllString(strings.TrimPrefix(strings.TrimPrefix(id, "Root="), "req"), "")
 	return strings.ContainsAny(id, "0123456789") && strings.ContainsFunc(id, func(r rune) bool {
 		return kindOf(r) == lower || kindOf(r) == upper
 	})

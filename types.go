@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -26,7 +27,7 @@ func NewDate(year int, month time.Month, day int) Date {
 }
 
 func notDate() error {
-	return &InputError{Op: "Date", Field: "text", Reason: "is not a date of the form YYYY-MM-DD"}
+	return &InputError{Op: "Date", Field: "text", Reason: "is not a date of the calendar of the form YYYY-MM-DD"}
 }
 
 // ParseDate reads a date of the form "2022-05-20". Its error, an [InputError], does not repeat
@@ -54,6 +55,7 @@ func (d Date) IsZero() bool { return d == Date{} }
 // first of two where the clocks go back over it. Where they skip midnight, or the
 // whole date, it is the first instant after it.
 func (d Date) In(zone *time.Location) time.Time {
+	zone = cmp.Or(zone, time.UTC)
 	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
 	// From one change of the zone's offset to the next, beginning a day early: no
 	// zone is that far from UTC.

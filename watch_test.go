@@ -51,10 +51,7 @@ func TestWithObserver(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, func(req *http.Request) (*http.Response, error) {
-				if tt.err == dial {
-					askForConnection(req)
-				}
+			s := serve(t, func(*http.Request) (*http.Response, error) {
 				if tt.err != nil {
 					return nil, tt.err
 				}
@@ -70,7 +67,11 @@ func TestWithObserver(t *testing.T) {
 					*events = append(*events, e)
 				})
 			}
-			_, _ = tt.call.call(t.Context(), s.client(t, observe(&got), observe(&second)), guide, closure.WithMaxAttempts(2))
+			var rt http.RoundTripper = s
+			if tt.err == dial { // a RoundTripper of any other make proves nothing
+				rt = &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return nil, dial }}
+			}
+			_, _ = tt.call.call(t.Context(), newClient(t, rt, observe(&got), observe(&second)), guide, closure.WithMaxAttempts(2))
 			equal(t, "events", got, tt.want)
 			equal(t, "events of the second observer", second, got)
 		})

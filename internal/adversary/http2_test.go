@@ -85,9 +85,7 @@ func (c *http2Line) read(kind, flags byte, stream uint32, length int, open map[u
 		x.out = &http2Answer{c, stream}
 		open[stream] = &http2Request{x: x, early: early}
 		if early != nil && early.place == inHead {
-			_, _ = io.CopyN(io.Discard, c.line.conn, int64(early.dice.IntN(length)))
-			x.strike(early)
-			return early.stays
+			return c.strikeInHead(x, early, flags, length) && forget(open, stream)
 		}
 	}
 	payload := make([]byte, length)
@@ -113,6 +111,28 @@ func (c *http2Line) read(kind, flags byte, stream uint32, length int, open map[u
 		}
 		return c.part(r, kind, flags, stream, payload, open)
 	}
+	return true
+}
+
+// strikeInHead reads a part of the headers and strikes. If the connection stays, the
+// rest is read, because the headers to come refer to it; false: it is over.
+func (c *http2Line) strikeInHead(x *exchange, early *fault, flags byte, length int) bool {
+	payload := make([]byte, length)
+	n := early.dice.IntN(length)
+	_, _ = io.ReadFull(c.line.conn, payload[:n])
+	x.strike(early)
+	if !early.stays {
+		return false
+	}
+	if _, err := io.ReadFull(c.line.conn, payload[n:]); err != nil {
+		return false
+	}
+	_, _, err := c.request(flags, payload)
+	return err == nil
+}
+
+func forget(open map[uint32]*http2Request, stream uint32) bool {
+	delete(open, stream)
 	return true
 }
 

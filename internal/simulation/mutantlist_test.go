@@ -195,7 +195,7 @@ var mutants = []mutant{
 	},
 	{
 		"a request that left counts as not sent", exchangeFile,
-		"x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, err)", "x.answer.MaybeSent = resp != nil",
+		"x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, x.call.Body != nil, err)", "x.answer.MaybeSent = resp != nil",
 	},
 	{
 		"a body cut short counts as not sent", exchangeFile,

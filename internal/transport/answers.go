@@ -22,7 +22,9 @@ type answerReader struct {
 	step   step
 	left   int64  // of the body or the chunk
 	line   []byte // the rest of a line that has been read and not yet handed on
-	head   head
+	// partial is the line as far as it has been read. net/http bounds its length.
+	partial []byte
+	head    head
 
 	expecting atomic.Bool // a request has been sent and not yet answered
 	surplus   atomic.Bool // more came than was asked for: the connection is of no use
@@ -46,14 +48,27 @@ func newAnswerReader(r io.Reader) *answerReader {
 	return &answerReader{source: bufio.NewReader(r)}
 }
 
-// request notes that a request is about to be sent. It reports whether an answer
-// can still be told from what came before it.
-func (a *answerReader) request() bool {
+// write notes what is about to be sent: the beginning of a request, or more of one
+// that may have been answered already. It reports whether an answer can still be told
+// from what came before.
+func (a *answerReader) write(p []byte) bool {
 	if a.surplus.Load() {
 		return false
 	}
-	a.expecting.Store(true)
+	if beginsRequest(p) {
+		a.expecting.Store(true)
+	}
 	return true
+}
+
+// beginsRequest goes by the method: net/http writes a request from its beginning.
+func beginsRequest(p []byte) bool {
+	for _, method := range []string{"GET ", "POST ", "PATCH ", "PUT ", "DELETE "} {
+		if len(p) >= len(method) && string(p[:len(method)]) == method {
+			return true
+		}
+	}
+	return false
 }
 
 // Read hands on as much as is there, up to the end of the answer.
@@ -99,7 +114,7 @@ func (a *answerReader) begin() error {
 		a.surplus.Store(true)
 		return io.EOF
 	}
-	a.step, a.head = inHead, head{}
+	a.step, a.head = inHead, head{field: a.head.field[:0]}
 	return nil
 }
 
@@ -125,10 +140,10 @@ func (a *answerReader) readLine() error {
 		return err
 	}
 	a.line = line
-	longer := a.head.inLongLine // a line that is longer than the buffer says nothing that matters here
-	a.head.inLongLine = line[len(line)-1] != '\n'
-	if !longer && !a.head.inLongLine {
-		a.advance(bytes.TrimRight(line, "\r\n"))
+	a.partial = append(a.partial, line...)
+	if line[len(line)-1] == '\n' {
+		a.advance(bytes.TrimRight(a.partial, "\r\n"))
+		a.partial = a.partial[:0]
 	}
 	return nil
 }
@@ -177,13 +192,13 @@ func (a *answerReader) end() {
 
 // A head is what the head of an answer says of its end.
 type head struct {
-	begun      bool // the status line has been read
-	inLongLine bool
-	status     int
-	old        bool // HTTP/1.0, which knows no chunks
-	chunked    bool
-	length     int64
-	hasLength  bool
+	begun     bool   // the status line has been read
+	field     []byte // the last field, which the next line may go on with
+	status    int
+	old       bool // HTTP/1.0, which knows no chunks
+	chunked   bool
+	length    int64
+	hasLength bool
 }
 
 func (h *head) add(line []byte) {
@@ -195,10 +210,12 @@ func (h *head) add(line []byte) {
 		h.old = protocol == "HTTP/1.0"
 		return
 	}
-	name, value, found := bytes.Cut(line, []byte(":"))
-	if !found {
-		return
+	if line[0] == ' ' || line[0] == '\t' { // goes on with the field before
+		h.field = append(append(h.field, ' '), bytes.TrimSpace(line)...)
+	} else {
+		h.field = append(h.field[:0], line...)
 	}
+	name, value, _ := bytes.Cut(h.field, []byte(":"))
 	switch value = bytes.TrimSpace(value); {
 	case equalFold(name, "Content-Length"):
 		length, err := strconv.ParseUint(string(value), 10, 63)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -32,6 +33,7 @@ type attempt struct {
 	asked   atomic.Bool // a connection was asked for
 	given   atomic.Bool // and given: the request may have left
 	again   atomic.Bool // a second one was asked for
+	touched atomic.Bool // the body was read, or asked for once more
 	proxied bool        // the first hop is a proxy; known before a connection is made
 
 	// Of our pool, a write's: the connection, and whose turn on it.
@@ -72,7 +74,7 @@ func (a *attempt) take(info httptrace.GotConnInfo) {
 
 // guard ends the attempt where a second connection is taken, by a transport that
 // may do so by itself and that reports to httptrace.
-func (a *attempt) guard(ctx context.Context, target *url.URL) (context.Context, context.CancelFunc) {
+func (a *attempt) guard(ctx context.Context, target *url.URL, base http.RoundTripper) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	again := func() {
 		a.again.Store(true)
@@ -85,7 +87,8 @@ func (a *attempt) guard(ctx context.Context, target *url.URL) (context.Context, 
 			case a.given.Load():
 				again()
 			case !a.asked.Swap(true):
-				a.proxied = a.proxied || firstHop != hostPort(target)
+				_, plain := base.(*http.Transport) // others may tell of hosts in their own way
+				a.proxied = a.proxied || plain && firstHop != hostPort(target)
 			}
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
@@ -96,7 +99,7 @@ func (a *attempt) guard(ctx context.Context, target *url.URL) (context.Context, 
 			again()
 			// HTTP/2 looks at the context before it writes. HTTP/1.1 may not, and has the
 			// connection to itself.
-			if !isHTTP2(info.Conn) {
+			if !isHTTP2(info.Conn) && !speaksHTTP2InClear(base) {
 				_ = info.Conn.Close()
 			}
 		},
@@ -111,6 +114,12 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 }
 
+// speaksHTTP2InClear reports whether a connection in clear is shared by many requests.
+func speaksHTTP2InClear(base http.RoundTripper) bool {
+	t, plain := base.(*http.Transport)
+	return plain && t.Protocols != nil && t.Protocols.UnencryptedHTTP2()
+}
+
 func isHTTP2(conn net.Conn) bool {
 	secured, ok := conn.(*tls.Conn)
 	return ok && secured.ConnectionState().NegotiatedProtocol == "h2"
@@ -119,26 +128,42 @@ func isHTTP2(conn net.Conn) bool {
 // maybeSent reports whether the request that ended in err may have left this machine.
 //
 // The line is drawn at proof. A connection of our own knows whether anything was
-// written. A transport that reports to httptrace has sent nothing without a connection;
-// with one it may have, because net/http writes in another goroutine, which a
-// cancelled call does not wait for. Of one that reports nothing, no error proves
-// anything.
-func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, err error) bool {
+// written. *http.Transport has sent nothing without a connection; with one it may have,
+// because it writes in another goroutine, which a cancelled call does not wait for. Of
+// another RoundTripper no error proves anything: it may have sent the request
+// somewhere that it doesn't report. Only if it asked for a connection, got none and
+// didn't touch the body, the request can't have arrived whole.
+func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody bool, err error) bool {
 	transport, plain := base.(*http.Transport)
+	untouched := hasBody && !a.touched.Load()
 	switch {
 	case a.conn != nil && a.conn.seal(a.lease):
 		return false
 	case a.given.Load():
 		// A body can't be had twice: net/http takes another connection only if it did
 		// not touch it.
-		unread := a.again.Load() && req.Body != nil
-		return !plain || !unread && !notProcessed(err)
+		return !plain || !(a.again.Load() && untouched) && !notProcessed(err)
 	case a.asked.Load():
-		return false
+		return !plain && !untouched
 	default:
 		return !plain || !a.refusedByProxyFunc(transport, req)
 	}
 }
+
+// A watchedBody tells the attempt that it was read.
+type watchedBody struct {
+	io.Reader
+	attempt *attempt
+}
+
+// Read reads.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.attempt.touched.Store(true)
+	return b.Reader.Read(p)
+}
+
+// Close does nothing: the body is in memory.
+func (b *watchedBody) Close() error { return nil }
 
 // refusedByProxyFunc reports whether the transport's own choice of a proxy fails, which
 // comes before a connection is asked for.

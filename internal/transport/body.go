@@ -19,38 +19,40 @@ func readBody(resp *http.Response, max int64) ([]byte, error) {
 		return nil, nil
 	}
 	defer func() { _ = resp.Body.Close() }() // nothing depends on how the closing went
-	size := resp.ContentLength
-	if size > max {
+	if resp.ContentLength > max {
 		return nil, ErrTooLarge
 	}
-	if size < 0 {
-		return readRest(nil, resp.Body, max)
+	// What was announced is believed up to a point: an answer of one byte can announce
+	// ten million. One byte more shows where it ends without growing.
+	room := min(resp.ContentLength, believed) + 1
+	if resp.ContentLength <= 0 { // not known, or left out by a RoundTripper of the caller's
+		room = 512
 	}
-	// One byte more than announced shows whether the length is right: in the
-	// http.Response that a caller's RoundTripper builds it is often left at 0.
-	body := make([]byte, size+1)
-	n, err := io.ReadFull(resp.Body, body)
-	switch {
-	case err == nil:
-		return readRest(body, resp.Body, max)
-	case int64(n) == size && (err == io.EOF || err == io.ErrUnexpectedEOF):
-		return body[:n], nil
-	default:
-		return nil, err
+	body := make([]byte, 0, min(room, max+1))
+	for {
+		n, err := resp.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > max:
+			return nil, ErrTooLarge
+		case errors.Is(err, io.EOF) && int64(len(body)) < resp.ContentLength:
+			return nil, io.ErrUnexpectedEOF
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) == cap(body):
+			body = grow(body, max+1)
+		}
 	}
 }
 
-// readRest appends all of r to body.
-func readRest(body []byte, r io.Reader, max int64) ([]byte, error) {
-	rest, err := io.ReadAll(io.LimitReader(r, max+1-int64(len(body))))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(body)+len(rest)) > max {
-		return nil, ErrTooLarge
-	}
-	if body == nil {
-		return rest, nil
-	}
-	return append(body, rest...), nil
+// believed is how much room is made on the word of a header.
+const believed = 64 << 10
+
+// grow doubles the room, up to most.
+func grow(body []byte, most int64) []byte {
+	grown := make([]byte, len(body), min(2*int64(cap(body)), most))
+	copy(grown, body)
+	return grown
 }

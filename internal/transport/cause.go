@@ -10,6 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -28,14 +31,52 @@ type Cause struct {
 func NewCause(ctx context.Context, err error) *Cause { return newCause(ctx, err) }
 
 func newCause(ctx context.Context, err error) *Cause {
+	err = notOfCalls(err)
 	all := err
 	err = withoutURL(err)
 	if ctx.Err() != nil {
 		// net/http reports either the context's error or its cause.
-		all = errors.Join(ctx.Err(), context.Cause(ctx), all)
-		err = errors.Join(ctx.Err(), withoutURL(context.Cause(ctx)), err)
+		why := notOfCalls(context.Cause(ctx))
+		all = errors.Join(ctx.Err(), why, all)
+		err = errors.Join(ctx.Err(), withoutURL(why), err)
 	}
 	return &Cause{text: kind(ctx, err), err: err, all: all}
+}
+
+// errOfCall stands for the end of another call, which may have cancelled this one's
+// context: what that says of its own request is not true of this one.
+var errOfCall = errors.New("transport: another call failed")
+
+func notOfCalls(err error) error {
+	if wrapsCall(err) {
+		return errOfCall
+	}
+	return err
+}
+
+func wrapsCall(err error) bool {
+	if err == nil {
+		return false
+	}
+	if isOfCalls(reflect.TypeOf(err)) {
+		return true
+	}
+	switch e := err.(type) { //nolint:errorlint // it is the walk itself
+	case interface{ Unwrap() error }:
+		return wrapsCall(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), wrapsCall)
+	default:
+		return false
+	}
+}
+
+// isOfCalls reports whether the type is one of the package that makes calls.
+func isOfCalls(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath() == strings.TrimSuffix(reflect.TypeFor[Cause]().PkgPath(), "/internal/transport")
 }
 
 // withoutURL is what is behind the innermost *url.Error.
@@ -58,8 +99,11 @@ func (c Cause) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.text) }
 // Is sees what is behind the cause.
 func (c *Cause) Is(target error) bool { return errors.Is(c.all, target) }
 
-// As sees what is behind the cause.
-func (c *Cause) As(target any) bool { return errors.As(c.err, target) }
+// As sees what is behind the cause, but no error of a call.
+func (c *Cause) As(target any) bool {
+	t := reflect.TypeOf(target)
+	return t != nil && !isOfCalls(t) && errors.As(c.err, target)
+}
 
 // Timeout reports whether time ran out.
 func (c *Cause) Timeout() bool {

@@ -85,7 +85,7 @@ func (c *answerConn) Read(p []byte) (int, error) { return c.answers.Read(p) }
 
 // Write writes, unless what is there already could pass for the answer.
 func (c *answerConn) Write(p []byte) (int, error) {
-	if !c.answers.request() {
+	if !c.answers.write(p) {
 		return 0, errSurplus
 	}
 	return c.Conn.Write(p)

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -76,7 +77,7 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 func (x *exchange) watch(ctx context.Context, a *attempt) (context.Context, context.CancelFunc) {
 	switch {
 	case x.transport.resends:
-		return a.guard(ctx, x.call.URL)
+		return a.guard(ctx, x.call.URL, x.transport.base)
 	case x.call.writes():
 		return a.watchConnection(ctx), func() {}
 	default:
@@ -90,7 +91,7 @@ func (x *exchange) failed(a *attempt, out *http.Request, resp *http.Response, er
 		closeBody(resp)
 	}
 	if x.call.writes() {
-		x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, err)
+		x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, x.call.Body != nil, err)
 	}
 	switch {
 	case a.again.Load():
@@ -114,15 +115,21 @@ func (x *exchange) outgoing(ctx context.Context, req *http.Request, a *attempt) 
 		return out
 	}
 	out.ContentLength = int64(len(x.call.Body))
-	out.Body = x.call.reader()
+	if !x.transport.resends { // our pool knows by its connections
+		out.Body = x.call.reader()
+		return out
+	}
+	body := func() io.ReadCloser { return &watchedBody{bytes.NewReader(x.call.Body), a} }
+	out.Body = body()
 	// With GetBody, net/http's HTTP/2 would send the body again. A RoundTripper of
 	// another make may need it, to sign the request for example.
 	if _, plain := x.transport.base.(*http.Transport); !plain {
 		out.GetBody = func() (io.ReadCloser, error) {
+			a.touched.Store(true)
 			if a.given.Load() {
 				return nil, errAgain
 			}
-			return x.call.reader(), nil
+			return body(), nil
 		}
 	}
 	return out
