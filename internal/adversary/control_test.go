@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -31,7 +28,7 @@ var mutants = []mutant{
 	{"sends a failed write again", "cut after the commit", doubles, sendAgain},
 	{"sends a failed write again, as seen on the wire", "cut after the commit", resent, sendAgain},
 	{"takes a failure for a success", "cut before the commit", absent, forge},
-	{"says that nothing left", "no fault", denied, deny},
+	{"denies what was done", "no fault", denied, deny},
 	{"doesn't hear the context", "no fault", hangs, sleepOn},
 	{"panics", "no fault", panics, fall},
 }
@@ -135,15 +132,18 @@ func forge(next http.RoundTripper, r *http.Request, body []byte) (*http.Response
 	return resp, err
 }
 
-// deny reports to the trace what would be proof if it were true.
+// deny makes up a refusal in the API's name, after the API has done it.
 func deny(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error) {
-	if resp, err := next.RoundTrip(fresh(r, body)); err == nil {
-		_ = resp.Body.Close()
+	resp, err := next.RoundTrip(fresh(r, body))
+	if err != nil || r.Method == http.MethodGet {
+		return resp, err
 	}
-	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GetConn != nil {
-		trace.GetConn(r.URL.Host)
-	}
-	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	_ = resp.Body.Close()
+	return &http.Response{
+		StatusCode: http.StatusConflict,
+		Header:     http.Header{},
+		Body:       io.NopCloser(strings.NewReader(`{"error_type":"invalid_request"}`)),
+	}, nil
 }
 
 func sleepOn(http.RoundTripper, *http.Request, []byte) (*http.Response, error) {

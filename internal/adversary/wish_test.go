@@ -119,7 +119,7 @@ func observe(ctx context.Context, e closure.Event) {
 }
 
 // run makes the call. A call that hangs is left alone after its context's end
-// and a second more; release must then end it.
+// and the grace; release must then end it.
 func (w *wish) run(c *closure.Client, within time.Duration, machine *pulse, release func()) {
 	ctx, cancelCtx := context.WithTimeout(context.WithValue(context.Background(), wishKey{}, w), within)
 	defer cancelCtx()
@@ -156,8 +156,9 @@ func await(done <-chan ending, d time.Duration) (e ending, ended bool) {
 	}
 }
 
-// grace is how much longer than its context a call may take.
-const grace = time.Second
+// grace is how much longer than its context a call may take. What hangs, hangs for
+// ever; less would count how busy the machine is.
+const grace = 3 * time.Second
 
 func (w *wish) call(ctx context.Context, c *closure.Client) (e ending) {
 	defer func() {
