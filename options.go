@@ -33,6 +33,7 @@ type clientConfig struct {
 	apiVersion   string
 	product      string
 	roundTripper http.RoundTripper
+	http2        bool
 	jar          http.CookieJar
 	logger       *slog.Logger
 	observers    []func(context.Context, Event)
@@ -138,6 +139,17 @@ func WithHTTPClient(httpClient *http.Client) Option {
 			return refuse("WithHTTPClient", "is nil")
 		}
 		c.roundTripper, c.jar = httpClient.Transport, httpClient.Jar
+		return nil
+	})
+}
+
+// WithHTTP2 lets the SDK's own pool speak HTTP/2 where the server offers it. Without
+// it the pool speaks HTTP/1.1: over HTTP/2 one lost connection strikes every call
+// in flight, and writes among them end as unknown. docs/retries.md has the figures.
+// It is refused beside a Transport of [WithHTTPClient], which decides for itself.
+func WithHTTP2() Option {
+	return clientOption(func(c *clientConfig) error {
+		c.http2 = true
 		return nil
 	})
 }
