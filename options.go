@@ -205,7 +205,11 @@ type RetryPolicy struct {
 	MinWait       time.Duration // default 100 ms; doubles each time, and the wait is anything from 0 to it (full jitter)
 	MaxWait       time.Duration // default 10 s
 	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once with the answer in hand
-	Budget        int           // tokens for the whole client, default 100; a retry costs 10, a success refunds 1; no retries once they are used up
+	// Budget is in tokens for the whole client, default 100; a retry costs 10, a success
+	// refunds 1, and there are no retries once they are used up. Where a connection was
+	// lost, the first retry of a call is free, for as many calls as are in flight at
+	// once; 10 successes a retry, on top of full tokens, renew that.
+	Budget int
 }
 
 // WithRetryPolicy replaces the policy. Negative fields, and a MaxWait below
