@@ -207,8 +207,8 @@ type RetryPolicy struct {
 	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once with the answer in hand
 	// Budget is in tokens for the whole client, default 100; a retry costs 10, a success
 	// refunds 1, and there are no retries once they are used up. Where a connection was
-	// lost, the first retry of a call is free, for as many calls as are in flight at
-	// once; 10 successes a retry, on top of full tokens, renew that.
+	// lost, retries are free for as many calls as are in flight at once, and a quarter
+	// more; 10 successes a retry, on top of full tokens, renew that.
 	Budget int
 }
 

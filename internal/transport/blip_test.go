@@ -2,8 +2,10 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -44,12 +46,19 @@ var byDefault = Policy{MinWait: 100 * time.Millisecond, MaxWait: 10 * time.Secon
 func blips(t *testing.T, requests int) *loopback {
 	var once sync.Once
 	var s *loopback
+	var conns sync.Map
+	cut := func() {
+		conns.Range(func(conn, _ any) bool {
+			_ = conn.(*tls.Conn).NetConn().Close() // without TLS's farewell
+			return true
+		})
+	}
 	struck := make(chan struct{})
 	s = newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
 		if n >= int64(requests) {
 			once.Do(func() {
+				cut()
 				close(struck)
-				go s.CloseClientConnections()
 			})
 		}
 		<-struck
@@ -59,6 +68,12 @@ func blips(t *testing.T, requests int) *loopback {
 		}
 		ok(w)
 	})
+	count := s.Config.ConnState
+	s.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		if count(conn, state); state == http.StateNew {
+			conns.Store(conn, nil)
+		}
+	}
 	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: requests}
 	return s
 }

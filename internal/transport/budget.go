@@ -7,9 +7,10 @@ import "sync"
 //   - Tokens pay for every kind of retry. Successes bring them back, so that in a
 //     total outage they run out, and the load on a struggling API falls to little
 //     more than one request a call.
-//   - Credit pays where connections were lost, for the first retry of a call. One
-//     loss can strike every call in flight, so the credit is as large as that, and it is
-//     not renewed before successes have paid it back: an outage gets it once.
+//   - Credit pays where connections were lost. One loss can strike every call in
+//     flight, so the credit is as large as that, and a quarter larger for calls that are
+//     struck again on their way out. It is not renewed before successes have paid it
+//     back: an outage gets it once.
 //
 // Successes fill the tokens first, so that credit delays no recovery and a steady
 // share of failures has no more retries than tokens pay for.
@@ -43,8 +44,8 @@ func (b *budget) end() {
 	b.inFlight--
 }
 
-// withdraw pays for a retry, or tells that the budget is empty. With credit, what
-// was in flight may be repeated once.
+// withdraw pays for a retry, or tells that the budget is empty. Lost connections
+// have credit.
 func (b *budget) withdraw(credit bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,7 +64,7 @@ func (b *budget) borrow() bool {
 		b.most = 0
 	}
 	b.most = max(b.most, b.inFlight)
-	if b.debt+retryCost > b.most*retryCost {
+	if b.debt+retryCost > (b.most+b.most/4)*retryCost {
 		return false
 	}
 	b.debt += retryCost

@@ -27,6 +27,7 @@ func TestBudget(t *testing.T) {
 		{"never above the capacity", 20, "sss", 20},
 		{"ten successes pay for a retry", 10, "rnsssssssssnsr", 0},
 		{"what is in flight has credit", 20, "bbbRRR", 20},
+		{"and a quarter more", 10, "bbbbRRRRRRN", 0},
 		{"then tokens pay", 20, "bbbRRRRRN", 0},
 		{"credit counts the calls in flight at once", 10, "bbbReReRRN", 0},
 		{"and those that came since", 10, "bbRRbRRN", 0},
