@@ -29,8 +29,9 @@ func newNamespace(t *testing.T) *namespace {
 	subnet := "10.213." + strconv.FormatInt(n, 10) + "."
 	ns := &namespace{"closure" + id, subnet + "2"}
 	run(t, "ip", "netns", "add", ns.name)
-	t.Cleanup(func() { run(t, "ip", "netns", "del", ns.name) }) // and the devices
+	t.Cleanup(func() { run(t, "ip", "netns", "del", ns.name) })
 	run(t, "ip", "link", "add", "a"+id, "type", "veth", "peer", "name", "b"+id)
+	t.Cleanup(func() { run(t, "ip", "link", "del", "a"+id) }) // with the namespace it would go seconds later
 	run(t, "ip", "link", "set", "b"+id, "netns", ns.name)
 	run(t, "ip", "addr", "add", subnet+"1/30", "dev", "a"+id)
 	run(t, "ip", "link", "set", "a"+id, "up")
