@@ -136,6 +136,9 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 			return cfg, err
 		}
 	}
+	if cfg.http2 && cfg.roundTripper != nil {
+		return cfg, refuse("WithHTTP2", "sets up the SDK's own pool, and WithHTTPClient replaces that")
+	}
 	cfg.call.maxAttempts = cmp.Or(cfg.call.maxAttempts, cfg.policy.MaxAttempts)
 	return cfg, nil
 }
@@ -246,6 +249,7 @@ func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 	c.turns = &turns{create: c.endpoint(opAppointmentsCreate)}
 	c.transport = transport.New(transport.Config{
 		Base:    cfg.roundTripper,
+		HTTP2:   cfg.http2,
 		Jar:     cfg.jar,
 		Limiter: cfg.limiter,
 		Policy: transport.Policy{

@@ -35,6 +35,7 @@ type clientConfig struct {
 	apiVersion   string
 	product      string
 	roundTripper http.RoundTripper
+	http2        bool
 	jar          http.CookieJar
 	logger       *slog.Logger
 	observers    []func(context.Context, Event)
@@ -229,6 +230,17 @@ func WithHTTPClient(httpClient *http.Client) Option {
 	})
 }
 
+// WithHTTP2 lets the SDK's own pool speak HTTP/2 where the server offers it. Without
+// it the pool speaks HTTP/1.1: over HTTP/2 one lost connection strikes every call
+// in flight, and writes among them end as unknown. docs/retries.md has the figures.
+// It is refused beside a Transport of [WithHTTPClient], which decides for itself.
+func WithHTTP2() Option {
+	return clientOption(func(c *clientConfig) error {
+		c.http2 = true
+		return nil
+	})
+}
+
 // WithLogger logs one record an attempt: operation, route, status, duration,
 // attempt and request id, and nothing else. Attempts answered with a status
 // below 400 are logged at [slog.LevelInfo], the others at [slog.LevelWarn]; a
@@ -281,7 +293,11 @@ type RetryPolicy struct {
 	MinWait       time.Duration // default 100 ms; doubles each time, and the wait is anything from 0 to it (full jitter)
 	MaxWait       time.Duration // default 10 s
 	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once with the answer in hand
-	Budget        int           // tokens for the whole client, default 100; a retry costs 10, a success refunds 1; no retries once they are used up
+	// Budget is in tokens for the whole client, default 100; a retry costs 10, a success
+	// refunds 1, and there are no retries once they are used up. Where a connection was
+	// lost, retries are free for as many calls as are in flight at once, and a quarter
+	// more; 10 successes a retry, on top of full tokens, renew that.
+	Budget int
 }
 
 // WithRetryPolicy replaces the policy. Negative fields, and a MaxWait below

@@ -261,6 +261,7 @@ func TestOptionsHideTheirArguments(t *testing.T) {
 		"Expand":           closure.Expand(leak),
 		"WithAPIVersion":   closure.WithAPIVersion(leak),
 		"WithBaseURL":      closure.WithBaseURL("https://KANARI:KANARI@kanari.test/" + leak),
+		"WithHTTP2":        closure.WithHTTP2(),
 		"WithHTTPClient":   closure.WithHTTPClient(&http.Client{Transport: fails(nil)}),
 		"WithIndexVersion": closure.WithIndexVersion(leak),
 		"WithLogger":       closure.WithLogger(nil),

@@ -22,6 +22,7 @@ func TestCancels(t *testing.T) {
 		{name: "HTTP/1.1, own pool", own: true},
 		{name: "HTTP/1.1 over TLS, caller's transport", tls: true},
 		{name: "HTTP/1.1 over TLS, own pool", tls: true, own: true},
+		{name: "HTTP/2 over TLS, own pool", tls: true, h2: true, own: true},
 		{name: "HTTP/2 over TLS, caller's transport", tls: true, h2: true},
 	} {
 		t.Run(p.name, func(t *testing.T) {
@@ -102,7 +103,11 @@ func (c *cancels) connect(transport *http.Transport) error {
 		}
 		return nil
 	}
-	one, err := client(c.world.server.url())
+	var more []closure.Option
+	if c.world.protocol.h2 {
+		more = append(more, closure.WithHTTP2())
+	}
+	one, err := client(c.world.server.url(), more...)
 	c.clients = func(*wish) (*closure.Client, error) { return one, nil }
 	return err
 }

@@ -22,6 +22,7 @@ var protocols = []protocol{
 	{name: "HTTP/1.1, own pool", own: true},
 	{name: "HTTP/1.1, caller's transport"},
 	{name: "HTTP/1.1 over TLS, own pool", tls: true, own: true},
+	{name: "HTTP/2 over TLS, own pool", tls: true, h2: true, own: true},
 	{name: "HTTP/2 over TLS, caller's transport", tls: true, h2: true},
 	{name: "HTTP/2 without TLS, caller's transport", h2: true},
 }
@@ -139,6 +140,8 @@ func (w *world) client(t timing) (client *closure.Client, closeIdle func(), err 
 			base = w.wrap(base)
 		}
 		options = append(options, closure.WithHTTPClient(&http.Client{Transport: base}))
+	} else if w.protocol.h2 {
+		options = append(options, closure.WithHTTP2())
 	}
 	client, err = closure.NewClient("ch_sk_test_adversary", options...)
 	return client, closeIdle, err

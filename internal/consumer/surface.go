@@ -37,6 +37,7 @@ var (
 	_ func(string) option                               = closure.WithBaseURL
 	_ func(string) option                               = closure.WithAPIVersion
 	_ func(*http.Client) option                         = closure.WithHTTPClient
+	_ func() option                                     = closure.WithHTTP2
 	_ func(*slog.Logger) option                         = closure.WithLogger
 	_ func(func(context.Context, closure.Event)) option = closure.WithObserver
 	_ func(float64, int) option                         = closure.WithRateLimit

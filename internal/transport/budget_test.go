@@ -7,13 +7,15 @@ import (
 	"testing"
 )
 
+// The moves: b and e, a call begins and ends; r, a retry that is paid for, and n, one
+// that is not; R and N the same with credit, after a lost connection; s, a success.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
 		capacity int
-		moves    string // r: a retry that is paid for; n: one that is not; s: a success
-		want     int64  // tokens left
+		moves    string
+		want     int // tokens left
 	}{
 		{"full", 100, "", 100},
 		{"a retry costs ten", 100, "r", 90},
@@ -24,20 +26,35 @@ func TestBudget(t *testing.T) {
 		{"a success refunds one", 20, "rs", 11},
 		{"never above the capacity", 20, "sss", 20},
 		{"ten successes pay for a retry", 10, "rnsssssssssnsr", 0},
+		{"what is in flight has credit", 20, "bbbRRR", 20},
+		{"and a quarter more", 10, "bbbbRRRRRRN", 0},
+		{"then tokens pay", 20, "bbbRRRRRN", 0},
+		{"credit counts the calls in flight at once", 10, "bbbReReRRN", 0},
+		{"and those that came since", 10, "bbRRbRRN", 0},
+		{"nothing but a lost connection has credit", 10, "bbbrnR", 0},
+		{"successes fill the tokens before they pay credit back", 10, "bRrssssssssssRN", 0},
+		{"credit is renewed", 10, "bRssssssssssRRN", 0},
+		{"credit is not renewed by less", 10, "bRsssssssssRN", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBudget(tt.capacity)
 			for i, move := range tt.moves {
-				if move == 's' {
+				switch move {
+				case 'b':
+					b.begin()
+				case 'e':
+					b.end()
+				case 's':
 					b.refund()
-					continue
-				}
-				if got := b.withdraw(); got != (move == 'r') {
-					t.Fatalf("move %d (%c): paid %t", i, move, got)
+				default:
+					credit := move == 'R' || move == 'N'
+					if got := b.withdraw(credit); got != (move == 'r' || move == 'R') {
+						t.Fatalf("move %d (%c): paid %t", i, move, got)
+					}
 				}
 			}
-			if got := b.tokens.Load(); got != tt.want {
+			if got := b.tokens; got != tt.want {
 				t.Errorf("tokens = %d, want %d", got, tt.want)
 			}
 		})
@@ -51,7 +68,7 @@ func TestBudgetIsExactUnderContention(t *testing.T) {
 	b := newBudget(capacity)
 	var paid atomic.Int64
 	together(goroutines, func() {
-		for b.withdraw() {
+		for b.withdraw(false) {
 			paid.Add(1)
 		}
 	})
@@ -63,7 +80,7 @@ func TestBudgetIsExactUnderContention(t *testing.T) {
 			b.refund()
 		}
 	})
-	if got := b.tokens.Load(); got != retries {
+	if got := b.tokens; got != retries {
 		t.Errorf("tokens = %d after %d refunds", got, retries)
 	}
 }

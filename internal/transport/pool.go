@@ -19,10 +19,19 @@ type dialer struct {
 
 func newDialer() *dialer {
 	return &dialer{
-		dial: (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		tls:  &tls.Config{MinVersion: tls.VersionTLS12},
+		dial: (&net.Dialer{
+			Timeout:         10 * time.Second,
+			KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
+			Control:         endUnacknowledged,
+		}).DialContext,
+		tls: &tls.Config{MinVersion: tls.VersionTLS12},
 	}
 }
+
+// silence is how long the other end's kernel may acknowledge nothing. A connection whose
+// path is gone ends then, and a read gets through on another one; how long the
+// API takes to answer does not matter, because kernels acknowledge meanwhile.
+const silence = 10 * time.Second
 
 // newPool is net/http's transport with these differences from its default one:
 //   - It keeps more than 2 idle connections, or 64 goroutines would open thousands

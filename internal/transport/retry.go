@@ -3,7 +3,9 @@ package transport
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -21,10 +23,14 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 		return false, nil
 	}
 	wait, ok := x.nextWait()
-	if !ok || passesDeadline(ctx, wait) || !x.transport.budget.withdraw() {
+	lost := connectionLost(err)
+	if !ok || passesDeadline(ctx, wait) || !x.transport.budget.withdraw(lost) {
 		return false, nil
 	}
 	x.wait = wait
+	if lost || errors.Is(err, context.DeadlineExceeded) {
+		x.transport.distrustIdle()
+	}
 	x.answer.MaybeSent = false // what may be repeated has changed nothing
 	return true, nil
 }
@@ -54,6 +60,19 @@ func (x *exchange) retryable(err error) bool {
 // final reports whether an error would only come again.
 func final(err error) bool {
 	return errors.Is(err, ErrTooLarge) || errors.Is(err, errRateLimit)
+}
+
+// connectionLost reports whether err ended a connection that had been made. The end
+// of the attempt's time does not show that, nor does a dial that failed.
+func connectionLost(err error) bool {
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, syscall.ECONNREFUSED) || isProxy(err) {
+		return false
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return false
+	}
+	_, dns := errors.AsType[*net.DNSError](err)
+	return !dns && !isTLS(err)
 }
 
 // nextWait is how long to wait before the next attempt; not ok: longer than

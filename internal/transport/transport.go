@@ -80,7 +80,8 @@ type Attempt struct {
 // Transport is safe for concurrent use.
 type Transport struct {
 	base     http.RoundTripper
-	resends  bool // base may take a second connection by itself
+	pool     *http.Transport // base, if it is our own over HTTP/1.1
+	resends  bool            // base may take a second connection by itself
 	jar      http.CookieJar
 	foreign  bool // base or jar are the caller's
 	policy   Policy
@@ -102,9 +103,23 @@ func New(cfg Config) *Transport {
 		maxBytes: maxBytes,
 	}
 	if t.base == nil {
-		t.base = newPool(cmp.Or(cfg.dialer, newDialer()), cfg.HTTP2)
+		pool := newPool(cmp.Or(cfg.dialer, newDialer()), cfg.HTTP2)
+		t.base = pool
+		if !cfg.HTTP2 {
+			t.pool = pool
+		}
 	}
 	return t
+}
+
+// distrustIdle keeps a retry from the connections that our pool keeps: where one was
+// lost, they may all be dead, and each attempt would meet another. A caller's
+// transport is the caller's; over HTTP/2 one connection carries all, and net/http may
+// end a new one that has not got its first request yet.
+func (t *Transport) distrustIdle() {
+	if t.pool != nil {
+		t.pool.CloseIdleConnections()
+	}
 }
 
 // Do sends the call. An error is a *Cause: there is no usable answer. Any
@@ -113,6 +128,8 @@ func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, newCause(ctx, err)
 	}
+	t.budget.begin()
+	defer t.budget.end()
 	x := &exchange{transport: t, call: call}
 	x.client = http.Client{Transport: x, Jar: t.jar, CheckRedirect: neverFollow}
 	x.loop = retryablehttp.Client{

@@ -1,0 +1,164 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The connections of all calls in flight die once, on real sockets; no call fails.
+func TestBlip(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2", "the caller's HTTP/1.1"} {
+		for _, calls := range []int{64, 1000} {
+			t.Run(fmt.Sprintf("%d over %s", calls, protocol), func(t *testing.T) {
+				t.Parallel()
+				atOnce := map[string]int{"HTTP/1.1": maxConns, "HTTP/2": calls, "the caller's HTTP/1.1": calls}[protocol]
+				s := blips(t, min(calls, atOnce))
+				s.EnableHTTP2 = protocol == "HTTP/2"
+				s.startTLS()
+				tr := s.client(t)
+				if protocol == "the caller's HTTP/1.1" {
+					tr = New(Config{Policy: byDefault, Base: s.Client().Transport})
+				}
+				tr.policy = byDefault
+				tr.budget = newBudget(byDefault.Budget)
+				if failed, attempts := strike(t, tr, s.URL, calls); failed != 0 || attempts <= calls {
+					t.Errorf("%d of %d calls failed, %d attempts", failed, calls, attempts)
+				}
+			})
+		}
+	}
+}
+
+var byDefault = Policy{MinWait: 100 * time.Millisecond, MaxWait: 10 * time.Second, MaxRetryAfter: time.Minute, Budget: 100}
+
+// blips is a server that ends all its connections once, when it has that many
+// requests at once.
+func blips(t *testing.T, requests int) *loopback {
+	var once sync.Once
+	var s *loopback
+	var conns sync.Map
+	cut := func() {
+		conns.Range(func(conn, _ any) bool {
+			_ = conn.(*tls.Conn).NetConn().Close() // without TLS's farewell
+			return true
+		})
+	}
+	struck := make(chan struct{})
+	s = newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
+		if n >= int64(requests) {
+			once.Do(func() {
+				cut()
+				close(struck)
+			})
+		}
+		<-struck
+		if n <= int64(requests) {
+			<-r.Context().Done() // its connection is lost
+			return
+		}
+		ok(w)
+	})
+	count := s.Config.ConnState
+	s.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		if count(conn, state); state == http.StateNew {
+			conns.Store(conn, nil)
+		}
+	}
+	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: requests}
+	return s
+}
+
+// strike makes the calls side by side.
+func strike(t *testing.T, tr *Transport, url string, calls int) (failed, attempts int) {
+	var lost, sent atomic.Int64
+	var all sync.WaitGroup
+	for range calls {
+		all.Go(func() {
+			call := get(url)
+			call.Timeout = 20 * time.Second
+			answer, err := tr.Do(t.Context(), call)
+			sent.Add(int64(answer.Attempts))
+			if err != nil {
+				lost.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return int(lost.Load()), int(sent.Load())
+}
+
+// An outage of 30 s in steady traffic: at most 1.1 requests a call, and no caller waits
+// longer for the first success than until its next call.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	for kind, down := range map[string]func(*http.Request) (*http.Response, error){
+		"connections lost": failsWith(io.EOF),
+		"refused":          notConnected,
+		"503":              answers(503, ""),
+	} {
+		for _, callers := range []int{1, 64, 1000} {
+			t.Run(fmt.Sprintf("%s, %d in flight", kind, callers), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					o := suffer(t, callers, down)
+					t.Logf("%d calls, %d requests: %.3f a call", o.calls, o.requests, float64(o.requests)/float64(o.calls))
+					if float64(o.requests) > 1.1*float64(o.calls) || o.failedAfter != 0 {
+						t.Errorf("%+v", o)
+					}
+				})
+			})
+		}
+	}
+}
+
+type outageOutcome struct {
+	calls, requests int // that began in the outage
+	failedAfter     int // calls that began after it
+}
+
+// suffer is 35 s of callers that call again as soon as they have an answer, which takes
+// 100 ms; the API is down from the second second to the 32nd.
+func suffer(t *testing.T, callers int, down func(*http.Request) (*http.Response, error)) outageOutcome {
+	begin := time.Now()
+	inOutage := func() bool { d := time.Since(begin); return d >= 2*time.Second && d < 32*time.Second }
+	latency := 100 * time.Millisecond
+	if callers > 100 {
+		latency = time.Second
+	}
+	var calls, requests, failedAfter atomic.Int64
+	tr := New(Config{Policy: byDefault, Base: roundTrip(func(r *http.Request) (*http.Response, error) {
+		isDown := inOutage()
+		time.Sleep(latency)
+		if isDown {
+			requests.Add(1)
+			return down(r)
+		}
+		return status(200, "{}"), nil
+	})})
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for time.Since(begin) < 35*time.Second {
+				began := time.Since(begin)
+				if inOutage() {
+					calls.Add(1)
+				}
+				if _, err := tr.Do(context.Background(), get(api)); err != nil && began >= 32*time.Second {
+					failedAfter.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return outageOutcome{int(calls.Load()), int(requests.Load()), int(failedAfter.Load())}
+}

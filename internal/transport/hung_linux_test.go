@@ -1,0 +1,153 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A namespace is a network of its own, reached over a pair of virtual devices.
+type namespace struct{ name, address string }
+
+var namespaces atomic.Int64
+
+func newNamespace(t *testing.T) *namespace {
+	if os.Getenv("CLOSURE_GATEWAYS") == "" {
+		t.Skip("drops packets in a network namespace: CLOSURE_GATEWAYS=short, as root, runs it")
+	}
+	n := namespaces.Add(1)
+	id := strconv.Itoa(os.Getpid()) + "n" + strconv.FormatInt(n, 10)
+	subnet := "10.213." + strconv.FormatInt(n, 10) + "."
+	ns := &namespace{"closure" + id, subnet + "2"}
+	run(t, "ip", "netns", "add", ns.name)
+	t.Cleanup(func() { run(t, "ip", "netns", "del", ns.name) })
+	run(t, "ip", "link", "add", "a"+id, "type", "veth", "peer", "name", "b"+id)
+	t.Cleanup(func() { run(t, "ip", "link", "del", "a"+id) }) // with the namespace it would go seconds later
+	run(t, "ip", "link", "set", "b"+id, "netns", ns.name)
+	run(t, "ip", "addr", "add", subnet+"1/30", "dev", "a"+id)
+	run(t, "ip", "link", "set", "a"+id, "up")
+	ns.run(t, "ip", "addr", "add", ns.address+"/30", "dev", "b"+id)
+	ns.run(t, "ip", "link", "set", "b"+id, "up")
+	return ns
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v: %s", name, args, err, out)
+	}
+}
+
+func (ns *namespace) run(t *testing.T, args ...string) {
+	t.Helper()
+	run(t, "ip", append([]string{"netns", "exec", ns.name}, args...)...)
+}
+
+// listen listens inside. The thread that went there is not used again.
+func (ns *namespace) listen(t *testing.T) net.Listener {
+	setns, found := map[string]uintptr{"amd64": 308, "arm64": 268}[runtime.GOARCH]
+	if !found {
+		t.Fatal("setns has another number on this processor")
+	}
+	var listener net.Listener
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		file, err := os.Open("/var/run/netns/" + ns.name)
+		if err != nil {
+			done <- err
+			return
+		}
+		if _, _, errno := syscall.RawSyscall(setns, file.Fd(), syscall.CLONE_NEWNET, 0); errno != 0 {
+			done <- errno
+			return
+		}
+		listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", ns.address+":0")
+		done <- errors.Join(err, file.Close())
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+// lose drops every packet of the connection from the client's address.
+func (ns *namespace) lose(t *testing.T, client string) {
+	_, port, err := net.SplitHostPort(client)
+	if err != nil {
+		t.Error(err)
+	}
+	ns.run(t, "iptables", "-A", "INPUT", "-p", "tcp", "--sport", port, "-j", "DROP")
+	ns.run(t, "iptables", "-A", "OUTPUT", "-p", "tcp", "--dport", port, "-j", "DROP")
+}
+
+// A connection that is silently gone is not waited for, and a slow answer is.
+func TestHungIsNotSlow(t *testing.T) {
+	t.Parallel()
+	const slow = 14 * time.Second // longer than silence
+	for _, tt := range []struct {
+		name     string
+		method   string
+		timeout  time.Duration
+		idle     bool // it is gone before the request is sent, otherwise before the answer
+		slow     bool // it is not gone at all
+		attempts int
+		within   time.Duration
+	}{
+		{"a read, gone before the answer", http.MethodGet, 30 * time.Second, false, false, 2, 13 * time.Second},
+		{"a read, gone while idle", http.MethodGet, 30 * time.Second, true, false, 2, 13 * time.Second},
+		{"a read, slow", http.MethodGet, 30 * time.Second, false, true, 1, slow + 2*time.Second},
+		{"a write, gone before the answer", http.MethodPost, 30 * time.Second, false, false, 1, 13 * time.Second},
+		{"a write, gone while idle", http.MethodPost, 30 * time.Second, true, false, 1, 13 * time.Second},
+		{"a write, its timeout first", http.MethodPost, 3 * time.Second, false, false, 1, 4 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ns := newNamespace(t)
+			stop := make(chan struct{})
+			s := newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
+				switch {
+				case n != 2: // the first makes the connection, the third is the retry
+				case tt.slow:
+					time.Sleep(slow)
+				case !tt.idle:
+					ns.lose(t, r.RemoteAddr)
+					<-stop
+				}
+				w.Header().Set("Client", r.RemoteAddr)
+				ok(w)
+			})
+			t.Cleanup(func() { close(stop) })
+			_ = s.Listener.Close()
+			s.Listener = ns.listen(t)
+			s.start()
+			client := s.client(t)
+			first, err := client.Do(t.Context(), get(s.URL))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.idle {
+				ns.lose(t, first.Header.Get("Client"))
+			}
+			call := newTestCall(tt.method, s.URL)
+			call.Timeout = tt.timeout
+			begin := time.Now()
+			answer, err := client.Do(t.Context(), call)
+			took := time.Since(begin).Round(time.Millisecond)
+			t.Logf("%d attempts in %v: %v", answer.Attempts, took, err)
+			unknown := err != nil && answer.MaybeSent
+			if answer.Attempts != tt.attempts || took > tt.within || unknown != (tt.method == http.MethodPost) {
+				t.Errorf("answer = %+v, %v after %v", answer, err, took)
+			}
+		})
+	}
+}
