@@ -16,6 +16,9 @@ type BookFirstParams struct {
 	Search         SlotSearch
 	InsuranceID    InsuranceID    // the insurance to check; zero: the search's, then the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
+
+	// IdempotencyKey is as in [BookSlotParams].
+	IdempotencyKey string
 }
 
 // Format prints no more than the type, under every verb.

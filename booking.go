@@ -32,6 +32,11 @@ type BookSlotParams struct {
 	Duration       Minutes        // zero: the open slot's own, if there is only one
 	InsuranceID    InsuranceID    // the insurance to check; zero: the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
+
+	// IdempotencyKey is what is wanted, by a name of your own, such as an order's id:
+	// one key, one appointment. It needs [WithJournal], is never sent to the API and
+	// prints nowhere.
+	IdempotencyKey string
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -95,6 +100,11 @@ type BookingAttempt struct {
 	Duration    Minutes    `json:"duration"`       // zero: it was left to the API
 	AttemptedAt time.Time  `json:"attempted_at"`   // when the request had left, at the latest; by this machine's clock
 	Mode        Mode       `json:"mode,omitempty"` // of the client that made it; empty: not known
+
+	// With a [Journal]; else they are empty.
+	ID             string        `json:"id,omitempty"`              // names the attempt; random
+	IdempotencyKey string        `json:"idempotency_key,omitempty"` // the caller's
+	AppointmentID  AppointmentID `json:"appointment_id,omitempty"`  // of a move: the appointment that is to be at StartAt
 }
 
 // Format prints the schedule's id and nothing else, under every verb.

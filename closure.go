@@ -194,6 +194,7 @@ type core struct {
 	transport *transport.Transport
 	watcher   *watcher // nil: nobody looks
 	turns     *turns
+	journal   Journal // nil: there is none
 }
 
 func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
@@ -204,6 +205,7 @@ func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 		defaults: cfg.call,
 		watcher:  newWatcher(cfg.logger, cfg.observers),
 		turns:    new(turns),
+		journal:  cfg.journal,
 	}
 	c.transport = transport.New(transport.Config{
 		Base:    cfg.roundTripper,

@@ -59,6 +59,8 @@ var roots = []reflect.Type{
 	reflect.TypeFor[closure.TransportError](),
 	reflect.TypeFor[closure.InsuranceError](),
 	reflect.TypeFor[closure.OutcomeUnknownError](),
+	reflect.TypeFor[closure.JournalError](),
+	reflect.TypeFor[closure.JournalEntry](),
 	reflect.TypeFor[closure.Response](),
 }
 

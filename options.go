@@ -39,6 +39,7 @@ type clientConfig struct {
 	limiter      *rate.Limiter
 	policy       RetryPolicy
 	mode         Mode
+	journal      Journal
 	call         callConfig // what every call starts from
 }
 

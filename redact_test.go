@@ -106,6 +106,7 @@ var showsID = map[string]bool{
 	"closure.BookSlotParams":          true,
 	"closure.Booking":                 true,
 	"closure.BookingAttempt":          true,
+	"closure.JournalEntry":            true,
 }
 
 func pointerTo(value any) any {
@@ -263,6 +264,7 @@ func TestOptionsHideTheirArguments(t *testing.T) {
 		"WithBaseURL":      closure.WithBaseURL("https://KANARI:KANARI@kanari.test/" + leak),
 		"WithHTTPClient":   closure.WithHTTPClient(&http.Client{Transport: fails(nil)}),
 		"WithIndexVersion": closure.WithIndexVersion(leak),
+		"WithJournal":      closure.WithJournal(nil),
 		"WithLogger":       closure.WithLogger(nil),
 		"WithMaxAttempts":  closure.WithMaxAttempts(9812345670),
 		"WithMode":         closure.WithMode(leak),
