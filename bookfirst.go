@@ -57,7 +57,7 @@ func (p BookFirstParams) check() error {
 // [Client.BookSlot].
 func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (*Booking, error) {
 	cfg, err := c.core.prepare(ctx, opAppointmentsCreate, opts)
-	if err = cmp.Or(err, params.check()); err != nil {
+	if err = cmp.Or(err, params.check(), c.core.checkKey(params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
 	params.InsuranceID = cmp.Or(params.InsuranceID, params.Search.InsuranceID)
@@ -68,6 +68,11 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 		opts:      opts,
 		schedules: make(map[ScheduleID]*Schedule),
 		leftOut:   make(map[ScheduleID]error),
+	}
+	if params.IdempotencyKey != "" {
+		if booking, free, err := f.held(ctx); !free {
+			return booking, err
+		}
 	}
 	if err := f.readPatient(ctx); err != nil {
 		return nil, err
@@ -86,6 +91,24 @@ type firstBooking struct {
 	mu        sync.Mutex // schedules are admitted concurrently
 	schedules map[ScheduleID]*Schedule
 	leftOut   map[ScheduleID]error // why
+}
+
+// held settles what the journal holds for the key, whatever slot that is of. It
+// is free where that is nothing.
+func (f *firstBooking) held(ctx context.Context) (booking *Booking, free bool, err error) {
+	b := f.slotBooking(BookSlotParams{PatientID: f.params.PatientID})
+	entry, err := f.client.core.find(ctx, b.attempt)
+	if err != nil || entry == nil {
+		return nil, err == nil, err
+	}
+	return b.held(ctx, *entry)
+}
+
+func (f *firstBooking) slotBooking(params BookSlotParams) *slotBooking {
+	params.IdempotencyKey = f.params.IdempotencyKey
+	b := f.client.newSlotBooking(params, f.cfg, f.opts)
+	b.first = true
+	return b
 }
 
 func (f *firstBooking) readPatient(ctx context.Context) (err error) {
@@ -143,14 +166,14 @@ func (f *firstBooking) reasons() (reasons []error) {
 }
 
 func (f *firstBooking) bookSlot(ctx context.Context, slot Slot) (*Booking, error) {
-	b := f.client.newSlotBooking(BookSlotParams{
+	b := f.slotBooking(BookSlotParams{
 		ScheduleID:     slot.ScheduleID,
 		PatientID:      f.params.PatientID,
 		StartAt:        slot.StartAt,
 		Duration:       slot.Duration,
 		InsuranceID:    f.params.InsuranceID,
 		InsuranceCheck: f.params.InsuranceCheck,
-	}, f.cfg, f.opts)
+	})
 	f.mu.Lock()
 	b.schedule, b.patient, b.slots = f.schedules[slot.ScheduleID], f.patient, []Slot{slot}
 	f.mu.Unlock()

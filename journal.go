@@ -29,11 +29,13 @@ type Journal interface {
 	// sees all that Begin and Finish recorded before it was called.
 	Find(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error)
 
-	// Finish records how the attempt of the entry ended. Booked keeps it with the
-	// appointment's id, removes other booked entries of that appointment, and takes
-	// over the idempotency key of one of those if it has none: the appointment
-	// moved. Not booked removes the entry. Where the journal doesn't hold the
-	// attempt, by its ID, as pending or as booked, it changes nothing.
+	// Finish records how the attempt of the entry ended; the journal's entry is the
+	// one whose attempt has that ID. Booked: if that is pending, it becomes booked,
+	// with the appointment's id. Other booked entries of that appointment are removed,
+	// and it takes over their idempotency key if it has none: the appointment moved.
+	// Not booked: it is removed, if its Appointment is that of the entry given, which
+	// of a pending one is empty. Otherwise Finish changes nothing. It is atomic and
+	// durable, as Begin is.
 	Finish(ctx context.Context, entry JournalEntry) error
 
 	// Pending yields the entries whose outcome isn't known, oldest first.
