@@ -120,7 +120,7 @@ func (a BookingAttempt) LogValue() slog.Value {
 // matches reports whether the appointment is for what was attempted, whatever
 // its status.
 func (a BookingAttempt) matches(appointment Appointment) bool {
-	return appointment.ID != "" &&
+	return appointment.ID != "" && (a.AppointmentID == "" || a.AppointmentID == appointment.ID) &&
 		appointment.PatientID == a.PatientID &&
 		appointment.ScheduleID == a.ScheduleID &&
 		appointment.StartAt.Equal(a.StartAt)
@@ -262,9 +262,8 @@ type slotBooking struct {
 
 	// With a journal.
 	first     bool          // one of the slots that a walk tries
-	timeout   time.Duration // from the journal's record to the sending
 	lostAfter time.Duration // 0: never
-	begunAt   time.Time     // when the journal recorded the attempt; zero: it didn't
+	window    sendWindow
 
 	// What was read for it or was known before; nil: it does not have to be.
 	schedule *Schedule
@@ -280,7 +279,7 @@ func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []Ca
 		maxAttempts: cfg.maxAttempts,
 		opts:        opts,
 		readOpts:    withoutCapture(opts),
-		timeout:     cfg.timeout,
+		window:      sendWindow{timeout: cfg.timeout},
 		lostAfter:   cfg.lostAfter(),
 		attempt: BookingAttempt{
 			ScheduleID:     params.ScheduleID,
@@ -436,7 +435,7 @@ func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
 // sendNow makes the request that books, and says what came of it. After a 429 it
 // may make another one.
 func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
-	if b.late() {
+	if b.window.late() {
 		return nil, &JournalError{Op: "begin", Err: errTooLate}
 	}
 	for left := b.maxAttempts; ; {
@@ -454,7 +453,7 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 		}
 		booking, verdict := b.explain(ctx, rejection)
 		left -= rejection.Attempts
-		if !b.client.core.waitToResend(ctx, rejection, verdict, b.maxAttempts-left, left) || b.late() {
+		if !b.client.core.waitToResend(ctx, rejection, verdict, b.maxAttempts-left, left) || b.window.late() {
 			return booking, verdict
 		}
 	}
@@ -464,13 +463,9 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 func (b *slotBooking) post(ctx context.Context, maxAttempts int) (*Appointment, error) {
 	b.attempt.AttemptedAt = time.Now()
 	b.place.sending(b.attempt)
-	if !b.begunAt.IsZero() {
-		// It may wait, and be tried again, but not for longer than others allow for.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, b.begunAt.Add(2*b.timeout))
-		defer cancel()
-	}
-	made, err := b.client.Appointments.Create(ctx, AppointmentCreateParams{
+	writeCtx, cancel := b.window.bound(ctx)
+	defer cancel()
+	made, err := b.client.Appointments.Create(writeCtx, AppointmentCreateParams{
 		ScheduleID: b.attempt.ScheduleID,
 		PatientID:  b.attempt.PatientID,
 		StartAt:    b.attempt.StartAt,

@@ -41,8 +41,9 @@ type Journal interface {
 	// Pending yields the entries whose outcome isn't known, oldest first.
 	Pending(ctx context.Context) iter.Seq2[JournalEntry, error]
 
-	// Release removes the booked entries of an appointment: it was cancelled, so
-	// what it held is free. If there is none, it changes nothing.
+	// Release removes the booked entries of an appointment, and the pending ones
+	// whose attempt is to move it: it was cancelled, so what it held is free. If
+	// there is none, it changes nothing.
 	Release(ctx context.Context, id AppointmentID) error
 }
 

@@ -168,17 +168,32 @@ func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 	if booking != nil || err != nil {
 		return booking, err
 	}
-	b.begunAt = b.attempt.AttemptedAt
+	b.window.begunAt = b.attempt.AttemptedAt
 	booking, err = b.sendNow(ctx)
 	b.client.core.finishAs(ctx, b.attempt, booking, err)
 	return booking, err
 }
 
-// late reports whether the journal's record is so old that nothing may be sent
-// any more: this process may have been frozen, and another one may have taken the
-// attempt for lost.
-func (b *slotBooking) late() bool {
-	return !b.begunAt.IsZero() && wallClockSince(b.begunAt) > b.timeout
+// A sendWindow is for how long after the journal recorded an attempt its request
+// may leave. The zero value is without bounds.
+type sendWindow struct {
+	begunAt time.Time
+	timeout time.Duration // of one attempt
+}
+
+// late reports whether nothing may be sent any more: this process may have been
+// frozen, and another one may have taken the attempt for lost.
+func (w sendWindow) late() bool {
+	return !w.begunAt.IsZero() && wallClockSince(w.begunAt) > w.timeout
+}
+
+// bound ends a request that waits, for the rate limit or to be tried again, before
+// others may take it for lost.
+func (w sendWindow) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.begunAt.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, w.begunAt.Add(2*w.timeout))
 }
 
 // held settles an entry that the journal holds: it is the booking, or an error
@@ -226,8 +241,11 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	}
 	elsewhere := !entry.Attempt.sameWish(b.attempt) && !b.attempt.matches(*shown)
 	switch {
-	case shown.Status.gone(), shown.Status.stands() && elsewhere:
+	case shown.Status.gone():
 		err = b.client.core.free(ctx, entry)
+		return nil, err == nil, err
+	case shown.Status.stands() && elsewhere:
+		err = b.client.core.follow(ctx, entry, *shown)
 		return nil, err == nil, err
 	case !shown.Status.stands():
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errDoubtful}
@@ -236,6 +254,25 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	default:
 		return &Booking{Appointment: *shown, Recovered: true}, false, nil
 	}
+}
+
+// follow records that somebody else moved the appointment of a booked entry: its
+// key must not get lost.
+func (c *core) follow(ctx context.Context, entry JournalEntry, shown Appointment) error {
+	attempt := entry.Attempt
+	attempt.ID, attempt.IdempotencyKey, attempt.AppointmentID = rand.Text(), "", shown.ID
+	attempt.ScheduleID, attempt.StartAt, attempt.AttemptedAt = shown.ScheduleID, shown.StartAt, time.Now()
+	there, err := c.begin(ctx, attempt)
+	if err == nil && there != nil {
+		err = &JournalError{Op: "begin", Err: errUnsteady}
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID}); err != nil {
+		return &JournalError{Op: "finish", Err: err}
+	}
+	return nil
 }
 
 // appointment is what the entry knows of its appointment.
@@ -276,4 +313,15 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 	default:
 		return nil, false, err
 	}
+}
+
+// release frees what a cancelled appointment held. That it fails costs a look
+// later: the appointment shows as cancelled then.
+func (c *core) release(ctx context.Context, id AppointmentID) {
+	if c.journal == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
+	defer cancel()
+	_ = c.journal.Release(ctx, id)
 }

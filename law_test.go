@@ -63,6 +63,7 @@ var roots = []reflect.Type{
 	reflect.TypeFor[closure.OutcomeUnknownError](),
 	reflect.TypeFor[closure.JournalError](),
 	reflect.TypeFor[closure.JournalEntry](),
+	reflect.TypeFor[closure.Resolution](),
 	reflect.TypeFor[closure.Response](),
 }
 

@@ -107,6 +107,7 @@ var showsID = map[string]bool{
 	"closure.Booking":                 true,
 	"closure.BookingAttempt":          true,
 	"closure.JournalEntry":            true,
+	"closure.Resolution":              true,
 }
 
 func pointerTo(value any) any {

@@ -193,11 +193,14 @@ func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, e
 	}
 }
 
-// Release removes the booked entries of the appointment.
+// Release removes the entries of the appointment.
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
 	return j.do(ctx, "release", func() {
 		j.entries = slices.DeleteFunc(j.entries, func(e closure.JournalEntry) bool {
-			return e.State == closure.JournalBooked && e.Appointment == id
+			if e.State == closure.JournalPending {
+				return e.Attempt.AppointmentID == id
+			}
+			return e.Appointment == id
 		})
 	})
 }

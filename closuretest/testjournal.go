@@ -29,7 +29,7 @@ func TestJournal(t TB, open func() closure.Journal) {
 		{"another attempt's ending changes nothing", (*journalTest).otherAttempt},
 		{"not booked of a pending entry leaves a booked one", (*journalTest).notBookedTooLate},
 		{"an appointment that moved takes its key along", (*journalTest).moves},
-		{"release removes the booked entry, and no other", (*journalTest).releases},
+		{"release removes the appointment's entries, and no other", (*journalTest).releases},
 		{"pending entries come oldest first", (*journalTest).pendingInOrder},
 		{"of many who begin one thing, one does", (*journalTest).race},
 		{"of many who begin one key, one does", (*journalTest).raceForKey},
@@ -245,11 +245,13 @@ func (j *journalTest) moves() {
 }
 
 func (j *journalTest) releases() {
-	a, b, pending := j.attempt(aKey()), j.attempt(""), j.attempt("")
+	a, b, pending, move := j.attempt(aKey()), j.attempt(""), j.attempt(""), j.attempt("")
 	j.isBegun(a)
 	j.isBegun(b)
 	j.isBegun(pending)
 	id, other := anAppointment(), anAppointment()
+	move.AppointmentID = id
+	j.isBegun(move)
 	j.finish(a, closure.JournalBooked, id)
 	j.finish(b, closure.JournalBooked, other)
 	for range 2 {
@@ -260,6 +262,7 @@ func (j *journalTest) releases() {
 		cancel()
 	}
 	j.holds(a, nil)
+	j.holds(move, nil)
 	j.holds(b, bookedEntry(b, other))
 	j.holds(pending, pendingEntry(pending))
 }
