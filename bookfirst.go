@@ -16,6 +16,9 @@ type BookFirstParams struct {
 	Search         SlotSearch
 	InsuranceID    InsuranceID    // the insurance to check; zero: the search's, then the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
+
+	// IdempotencyKey is as in [BookSlotParams].
+	IdempotencyKey string
 }
 
 // Format prints no more than the type, under every verb.
@@ -54,7 +57,7 @@ func (p BookFirstParams) check() error {
 // [Client.BookSlot].
 func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (*Booking, error) {
 	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
-	if err = cmp.Or(err, params.check()); err != nil {
+	if err = cmp.Or(err, params.check(), c.use().checkKey(params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
 	params.InsuranceID = cmp.Or(params.InsuranceID, params.Search.InsuranceID)
@@ -64,6 +67,11 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 		cfg:       cfg,
 		opts:      opts,
 		schedules: make(map[ScheduleID]*Schedule),
+	}
+	if params.IdempotencyKey != "" {
+		if booking, free, err := f.held(ctx); !free {
+			return booking, err
+		}
 	}
 	if err := f.readPatient(ctx); err != nil {
 		return nil, err
@@ -81,6 +89,24 @@ type firstBooking struct {
 
 	mu        sync.Mutex // schedules are admitted concurrently
 	schedules map[ScheduleID]*Schedule
+}
+
+// held settles what the journal holds for the key, whatever slot that is of. It
+// is free where that is nothing.
+func (f *firstBooking) held(ctx context.Context) (booking *Booking, free bool, err error) {
+	b := f.slotBooking(BookSlotParams{PatientID: f.params.PatientID})
+	entry, err := f.client.core.find(ctx, b.attempt)
+	if err != nil || entry == nil {
+		return nil, err == nil, err
+	}
+	return b.held(ctx, *entry)
+}
+
+func (f *firstBooking) slotBooking(params BookSlotParams) *slotBooking {
+	params.IdempotencyKey = f.params.IdempotencyKey
+	b := f.client.newSlotBooking(params, f.cfg, f.opts)
+	b.first = true
+	return b
 }
 
 func (f *firstBooking) readPatient(ctx context.Context) (err error) {
@@ -123,14 +149,14 @@ func askable(slot Slot) bool {
 }
 
 func (f *firstBooking) bookSlot(ctx context.Context, slot Slot) (*Booking, error) {
-	b := f.client.newSlotBooking(BookSlotParams{
+	b := f.slotBooking(BookSlotParams{
 		ScheduleID:     slot.ScheduleID,
 		PatientID:      f.params.PatientID,
 		StartAt:        slot.StartAt,
 		Duration:       slot.Duration,
 		InsuranceID:    f.params.InsuranceID,
 		InsuranceCheck: f.params.InsuranceCheck,
-	}, f.cfg, f.opts)
+	})
 	f.mu.Lock()
 	b.schedule, b.patient, b.slots = f.schedules[slot.ScheduleID], f.patient, []Slot{slot}
 	f.mu.Unlock()

@@ -34,6 +34,11 @@ type BookSlotParams struct {
 	Duration       Minutes        // zero: the open slot's own, if there is only one
 	InsuranceID    InsuranceID    // the insurance to check; zero: the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
+
+	// IdempotencyKey is what is wanted, by a name of your own, such as an order's id:
+	// one key, one appointment. It needs [WithJournal], is never sent to the API and
+	// prints nowhere.
+	IdempotencyKey string
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -97,6 +102,11 @@ type BookingAttempt struct {
 	Duration    Minutes    `json:"duration"`       // zero: it was left to the API
 	AttemptedAt time.Time  `json:"attempted_at"`   // when the request had left, at the latest; by this machine's clock
 	Mode        Mode       `json:"mode,omitempty"` // of the client that made it; empty: not known
+
+	// With a [Journal]; else they are empty.
+	ID             string        `json:"id,omitempty"`              // names the attempt; random
+	IdempotencyKey string        `json:"idempotency_key,omitempty"` // the caller's
+	AppointmentID  AppointmentID `json:"appointment_id,omitempty"`  // of a move: the appointment that is to be at StartAt
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -124,7 +134,7 @@ func (a *BookingAttempt) UnmarshalJSON(data []byte) error {
 // matches reports whether the appointment is for what was attempted, whatever
 // its status.
 func (a BookingAttempt) matches(appointment Appointment) bool {
-	return appointment.ID != "" &&
+	return appointment.ID != "" && (a.AppointmentID == "" || a.AppointmentID == appointment.ID) &&
 		appointment.PatientID == a.PatientID &&
 		appointment.ScheduleID == a.ScheduleID &&
 		appointment.StartAt.Equal(a.StartAt)
@@ -191,7 +201,7 @@ var errDoubtful = errors.New("closure: the API shows the appointment with a stat
 // without looking, and a rejection counts only in the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (*Booking, error) {
 	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
-	if err = cmp.Or(err, params.check()); err != nil {
+	if err = cmp.Or(err, params.check(), c.use().checkKey(params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
 	return c.newSlotBooking(params, cfg, opts).inTurn(ctx)
@@ -210,13 +220,20 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 	if err = cmp.Or(err, attempt.check(c.Mode(), cfg)); err != nil {
 		return nil, err
 	}
-	age := time.Since(attempt.AttemptedAt)
+	lostAfter := cfg.assumeLostAfter
+	if c.core.journal != nil {
+		lostAfter = cfg.lostAfter()
+	}
+	lost := attempt.lost(lostAfter) // by when the look begins
 	b := &slotBooking{client: c, attempt: attempt, readOpts: withoutCapture(opts)}
 	seen := b.look(ctx)
 	switch {
 	case seen.appointment != nil:
-		return b.confirmed(seen.appointment, true), nil
-	case seen.err == nil && cfg.assumeLostAfter > 0 && age > cfg.assumeLostAfter:
+		booking := b.confirmed(seen.appointment, true)
+		c.core.finishAs(ctx, attempt, booking, nil)
+		return booking, nil
+	case seen.err == nil && lost:
+		c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
 		return nil, ErrNotBooked
 	default:
 		return nil, &OutcomeUnknownError{Attempt: attempt, SlotOpen: seen.slotOpen, Err: cmp.Or(seen.err, errNotShown)}
@@ -257,6 +274,11 @@ type slotBooking struct {
 	attempt     BookingAttempt
 	place       *place
 
+	// With a journal.
+	first     bool          // one of the slots that a walk tries
+	lostAfter time.Duration // 0: never
+	window    sendWindow
+
 	// What was read for it or was known before; nil: it does not have to be.
 	schedule *Schedule
 	patient  *Patient
@@ -271,12 +293,15 @@ func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []Ca
 		maxAttempts: cfg.maxAttempts,
 		opts:        opts,
 		readOpts:    withoutCapture(opts),
+		window:      sendWindow{timeout: cfg.timeout},
+		lostAfter:   cfg.lostAfter(),
 		attempt: BookingAttempt{
-			ScheduleID: params.ScheduleID,
-			PatientID:  params.PatientID,
-			StartAt:    params.StartAt,
-			Duration:   params.Duration,
-			Mode:       c.core.mode,
+			ScheduleID:     params.ScheduleID,
+			PatientID:      params.PatientID,
+			StartAt:        params.StartAt,
+			Duration:       params.Duration,
+			Mode:           c.core.mode,
+			IdempotencyKey: params.IdempotencyKey,
 		},
 	}
 }
@@ -305,10 +330,14 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 		// To send now would be to send again. The others can look, too.
 		b.place.pass()
 		b.attempt = unknown.Attempt
-		return b.readBack(ctx, unknown.Err)
+		booking, err := b.readBack(ctx, unknown.Err)
+		b.client.core.finishAs(ctx, b.attempt, booking, err)
+		return booking, err
 	case earlier != nil:
 		earlier.Recovered = true
 		return earlier, nil
+	case b.client.core.journal != nil:
+		return b.bookByJournal(ctx)
 	default:
 		return b.book(ctx)
 	}
@@ -340,7 +369,10 @@ func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
 			b.attempt.Duration = stated[0]
 		}
 	}
-	return b.send(ctx)
+	if b.client.core.journal != nil {
+		return b.sendBegun(ctx)
+	}
+	return b.sendNow(ctx)
 }
 
 // readFirst reads concurrently all that a booking needs to know: own is the
@@ -414,9 +446,12 @@ func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
 	}
 }
 
-// send makes the request that books, and says what came of it. After a 429 it
+// sendNow makes the request that books, and says what came of it. After a 429 it
 // may make another one.
-func (b *slotBooking) send(ctx context.Context) (*Booking, error) {
+func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
+	if b.window.late() {
+		return nil, &JournalError{Op: "begin", Err: errTooLate}
+	}
 	for left := b.maxAttempts; ; {
 		made, err := b.post(ctx, left)
 		rejection, rejected := rejectionIn(err)
@@ -432,7 +467,7 @@ func (b *slotBooking) send(ctx context.Context) (*Booking, error) {
 		}
 		booking, verdict := b.explain(ctx, rejection)
 		left -= rejection.Attempts
-		if !b.client.core.waitToResend(ctx, rejection, verdict, b.maxAttempts-left, left) {
+		if !b.client.core.waitToResend(ctx, rejection, verdict, b.maxAttempts-left, left) || b.window.late() {
 			return booking, verdict
 		}
 	}
@@ -442,7 +477,9 @@ func (b *slotBooking) send(ctx context.Context) (*Booking, error) {
 func (b *slotBooking) post(ctx context.Context, maxAttempts int) (*Appointment, error) {
 	b.attempt.AttemptedAt = time.Now()
 	b.place.sending(b.attempt)
-	made, err := b.client.Appointments.Create(ctx, AppointmentCreateParams{
+	writeCtx, cancel := b.window.bound(ctx)
+	defer cancel()
+	made, err := b.client.Appointments.Create(writeCtx, AppointmentCreateParams{
 		ScheduleID: b.attempt.ScheduleID,
 		PatientID:  b.attempt.PatientID,
 		StartAt:    b.attempt.StartAt,
@@ -513,6 +550,12 @@ func (c *core) waitToResend(ctx context.Context, rejection *APIError, verdict er
 // time is up, or the API turns out to have no list to look at. That it doesn't
 // show is no evidence that it isn't there.
 func (b *slotBooking) readBack(ctx context.Context, cause error) (*Booking, error) {
+	return b.readBackUntil(ctx, cause, func(context.Context, sighting) bool { return false })
+}
+
+// readBackUntil also ends when done, which each look is shown to that found
+// nothing, says so.
+func (b *slotBooking) readBackUntil(ctx context.Context, cause error, done func(context.Context, sighting) bool) (*Booking, error) {
 	unknown := b.unknown(cause)
 	var found *Booking
 	keepLooking(ctx, func(ctx context.Context) bool {
@@ -524,7 +567,7 @@ func (b *slotBooking) readBack(ctx context.Context, cause error) (*Booking, erro
 			unknown.SlotOpen = seen.slotOpen
 		}
 		unknown.Err = withDoubt(cause, seen.err)
-		return found != nil || errors.Is(seen.err, errNoList)
+		return found != nil || done(ctx, seen) || errors.Is(seen.err, errNoList)
 	})
 	if found != nil {
 		return found, nil

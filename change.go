@@ -43,6 +43,12 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 		start:    params.StartAt,
 		duration: params.Duration,
 	}
+	if c.core.journal != nil {
+		if err := cmp.Or(checkID(opAppointmentsReschedule, "ID", id), params.check(opAppointmentsReschedule)); err != nil {
+			return nil, err
+		}
+		return change.move(ctx, cfg)
+	}
 	return change.send(ctx)
 }
 
@@ -70,7 +76,11 @@ func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...Ca
 		},
 		wished: func(a Appointment) bool { return a.Status.gone() },
 	}
-	return change.send(ctx)
+	cancelled, err := change.send(ctx)
+	if err == nil {
+		c.core.release(ctx, id)
+	}
+	return cancelled, err
 }
 
 // A change is one move or cancellation of an appointment, from the request to
@@ -86,13 +96,17 @@ type change struct {
 
 	start    time.Time // to move it to; zero: it is cancelled
 	duration Minutes   // zero: it keeps its own
+	window   sendWindow
 }
 
 // send makes the request, and says what came of it. After a 429 it may send
 // another one.
 func (c *change) send(ctx context.Context) (*Appointment, error) {
+	if c.window.late() {
+		return nil, &JournalError{Op: "begin", Err: errTooLate}
+	}
 	for left := c.maxAttempts; ; {
-		changed, err := c.write(ctx, append(slices.Clip(c.opts), WithMaxAttempts(left))...)
+		changed, err := c.request(ctx, left)
 		rejection, rejected := rejectionIn(err)
 		switch {
 		case err == nil && c.wished(*changed):
@@ -106,10 +120,16 @@ func (c *change) send(ctx context.Context) (*Appointment, error) {
 		}
 		current, verdict := c.explain(ctx, rejection)
 		left -= rejection.Attempts
-		if !c.client.core.waitToResend(ctx, rejection, verdict, c.maxAttempts-left, left) {
+		if !c.client.core.waitToResend(ctx, rejection, verdict, c.maxAttempts-left, left) || c.window.late() {
 			return current, verdict
 		}
 	}
+}
+
+func (c *change) request(ctx context.Context, maxAttempts int) (*Appointment, error) {
+	ctx, cancel := c.window.bound(ctx)
+	defer cancel()
+	return c.write(ctx, append(slices.Clip(c.opts), WithMaxAttempts(maxAttempts))...)
 }
 
 func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error) {

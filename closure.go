@@ -235,6 +235,7 @@ type core struct {
 	endpoints []endpoint // by operation
 	watcher   *watcher   // nil: nobody looks
 	turns     *turns
+	journal   Journal // nil: there is none
 }
 
 func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
@@ -245,6 +246,7 @@ func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 		defaults:  cfg.call,
 		watcher:   newWatcher(cfg.logger, cfg.observers),
 		endpoints: newEndpoints(cfg.endpoints),
+		journal:   cfg.journal,
 	}
 	c.turns = &turns{create: c.endpoint(opAppointmentsCreate)}
 	c.transport = transport.New(transport.Config{

@@ -58,6 +58,9 @@ func copyError(err error) error {
 		c := *e
 		c.Err = copyError(e.Err)
 		return &c
+	case *JournalError:
+		c := *e
+		return &c
 	case *OutcomeUnknownError:
 		return e.deepCopy()
 	case *joined:

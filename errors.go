@@ -75,6 +75,9 @@ func OutcomeOf(err error) Outcome {
 	if _, ok := errors.AsType[*OutcomeUnknownError](err); ok {
 		return OutcomeUnknown
 	}
+	if _, ok := errors.AsType[*JournalError](err); ok {
+		return OutcomeNotSent // whatever the journal's own error says
+	}
 	if e, ok := errors.AsType[*APIError](err); ok {
 		return e.outcome()
 	}

@@ -43,12 +43,14 @@ var notPersonal = map[string]string{
 	"closure.SlotSearch":               "ids of the directory and wishes about the time, without a person",
 	"closure.Specialty":                "the directory: a field of medicine",
 
-	"closuretest.Clock":     "the time of a test",
-	"closuretest.Fault":     "an operation and numbers",
-	"closuretest.Index":     "ids of made-up data",
-	"closuretest.Injection": "an operation and numbers",
-	"closuretest.Request":   "made-up data, shown so that a failing test tells what arrived; a live request isn't kept",
-	"closuretest.Server":    "made-up data; it holds no client, and keeps no Authorization header",
+	"closuretest.Clock":        "the time of a test",
+	"closuretest.Fault":        "an operation and numbers",
+	"closuretest.Index":        "ids of made-up data",
+	"closuretest.Injection":    "an operation and numbers",
+	"closuretest.Journal":      "made-up data, for tests",
+	"closuretest.JournalFault": "a method and numbers",
+	"closuretest.Request":      "made-up data, shown so that a failing test tells what arrived; a live request isn't kept",
+	"closuretest.Server":       "made-up data; it holds no client, and keeps no Authorization header",
 }
 
 // roots are where the walk to the package's types begins: what no method of the
@@ -59,6 +61,9 @@ var roots = []reflect.Type{
 	reflect.TypeFor[closure.TransportError](),
 	reflect.TypeFor[closure.InsuranceError](),
 	reflect.TypeFor[closure.OutcomeUnknownError](),
+	reflect.TypeFor[closure.JournalError](),
+	reflect.TypeFor[closure.JournalEntry](),
+	reflect.TypeFor[closure.Resolution](),
 	reflect.TypeFor[closure.Response](),
 }
 

@@ -43,6 +43,7 @@ type clientConfig struct {
 	policy       RetryPolicy
 	mode         Mode
 	plainHTTP    bool
+	journal      Journal
 	endpoints    map[operation]endpoint // by routes of the caller's
 	call         callConfig             // what every call starts from
 }

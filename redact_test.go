@@ -106,6 +106,8 @@ var showsID = map[string]bool{
 	"closure.BookSlotParams":          true,
 	"closure.Booking":                 true,
 	"closure.BookingAttempt":          true,
+	"closure.JournalEntry":            true,
+	"closure.Resolution":              true,
 }
 
 func pointerTo(value any) any {
@@ -264,6 +266,7 @@ func TestOptionsHideTheirArguments(t *testing.T) {
 		"WithHTTP2":        closure.WithHTTP2(),
 		"WithHTTPClient":   closure.WithHTTPClient(&http.Client{Transport: fails(nil)}),
 		"WithIndexVersion": closure.WithIndexVersion(leak),
+		"WithJournal":      closure.WithJournal(nil),
 		"WithLogger":       closure.WithLogger(nil),
 		"WithMaxAttempts":  closure.WithMaxAttempts(9812345670),
 		"WithMode":         closure.WithMode(leak),

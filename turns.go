@@ -12,11 +12,12 @@ import (
 type bookingKey struct {
 	patient  PatientID
 	schedule ScheduleID
-	start    int64 // Unix milliseconds
+	start    int64  // Unix milliseconds
+	wish     string // the idempotency key: two keys are two wishes
 }
 
 func newBookingKey(p BookSlotParams) bookingKey {
-	return bookingKey{p.PatientID, p.ScheduleID, p.StartAt.UnixMilli()}
+	return bookingKey{p.PatientID, p.ScheduleID, p.StartAt.UnixMilli(), p.IdempotencyKey}
 }
 
 // turns lets concurrent bookings of the same thing take turns: they queue, and

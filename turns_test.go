@@ -18,7 +18,7 @@ func OpenTurns(c *Client) int {
 	return len(c.core.turns.byKey)
 }
 
-var testKey = bookingKey{"pt_1", "sch_1", 1}
+var testKey = bookingKey{"pt_1", "sch_1", 1, ""}
 
 func takeTurn(t *testing.T, all *turns) *place {
 	t.Helper()

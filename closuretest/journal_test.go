@@ -1,0 +1,120 @@
+package closuretest_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+func TestJournalInMemory(t *testing.T) {
+	t.Parallel()
+	journal := closuretest.NewJournal()
+	closuretest.TestJournal(t, func() closure.Journal { return journal })
+}
+
+// A journal that breaks one promise fails the test that is of it.
+func TestTestJournalFindsBrokenJournals(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []struct {
+		fact string
+		make func(closure.Journal) closure.Journal
+	}{
+		{"a slot is begun once", func(j closure.Journal) closure.Journal { return forgetful{j} }},
+		{"what is begun is there", func(j closure.Journal) closure.Journal { return lossy{j} }},
+		{"a key is begun once", func(j closure.Journal) closure.Journal { return keyless{j} }},
+		{"another attempt's ending", func(j closure.Journal) closure.Journal { return anyAttempt{j} }},
+		{"an appointment that moved", func(j closure.Journal) closure.Journal { return releasesOnly{j} }},
+		{"leaves a booked one", func(j closure.Journal) closure.Journal { return careless{j} }},
+		{"release removes", func(j closure.Journal) closure.Journal { return keepsAll{j} }},
+		{"pending entries come", func(j closure.Journal) closure.Journal { return newestFirst{j} }},
+	} {
+		journal, t2 := broken.make(closuretest.NewJournal()), &recorder{TB: t}
+		closuretest.TestJournal(t2, func() closure.Journal { return journal })
+		if !strings.Contains(strings.Join(t2.errors, "\n"), broken.fact) {
+			t.Errorf("%T: no error says %q: %q", journal, broken.fact, t2.errors)
+		}
+	}
+}
+
+type recorder struct {
+	testing.TB
+	mu     sync.Mutex
+	errors []string
+}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+type (
+	forgetful    struct{ closure.Journal }
+	lossy        struct{ closure.Journal }
+	keyless      struct{ closure.Journal }
+	anyAttempt   struct{ closure.Journal }
+	releasesOnly struct{ closure.Journal }
+	careless     struct{ closure.Journal }
+	keepsAll     struct{ closure.Journal }
+	newestFirst  struct{ closure.Journal }
+)
+
+func (forgetful) Begin(context.Context, closure.BookingAttempt) (*closure.JournalEntry, error) {
+	return nil, nil
+}
+
+// It loses the duration.
+func (j lossy) Begin(ctx context.Context, a closure.BookingAttempt) (*closure.JournalEntry, error) {
+	a.Duration = 0
+	return j.Journal.Begin(ctx, a)
+}
+
+func (j keyless) Begin(ctx context.Context, a closure.BookingAttempt) (*closure.JournalEntry, error) {
+	a.IdempotencyKey = ""
+	return j.Journal.Begin(ctx, a)
+}
+
+func (j anyAttempt) Finish(ctx context.Context, e closure.JournalEntry) error {
+	if there, err := j.Find(ctx, e.Attempt); err == nil && there != nil {
+		e.Attempt = there.Attempt
+	}
+	return j.Journal.Finish(ctx, e)
+}
+
+// It releases the appointment before it books it elsewhere, and so loses the key.
+func (j releasesOnly) Finish(ctx context.Context, e closure.JournalEntry) error {
+	if e.State == closure.JournalBooked {
+		_ = j.Release(ctx, e.Appointment)
+	}
+	return j.Journal.Finish(ctx, e)
+}
+
+// It removes whatever is there.
+func (j careless) Finish(ctx context.Context, e closure.JournalEntry) error {
+	if there, err := j.Find(ctx, e.Attempt); e.State == closure.JournalNotBooked && err == nil && there != nil {
+		e.Appointment = there.Appointment
+	}
+	return j.Journal.Finish(ctx, e)
+}
+
+func (keepsAll) Release(context.Context, closure.AppointmentID) error { return nil }
+
+func (j newestFirst) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, error] {
+	return func(yield func(closure.JournalEntry, error) bool) {
+		var all []closure.JournalEntry
+		for e := range j.Journal.Pending(ctx) {
+			all = append([]closure.JournalEntry{e}, all...)
+		}
+		for _, e := range all {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,327 @@
+package closure
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"time"
+)
+
+// How a booking goes through the journal: what it holds is settled before
+// anything is sent, and what is sent it holds.
+
+// maxBegins bounds how often a booking begins anew after an entry was in its way.
+const maxBegins = 5
+
+// bookkeeping bounds what is recorded after the API's answer, also when the
+// caller's context has ended by then.
+const bookkeeping = 5 * time.Second
+
+// find is the journal's entry for what is to be booked, or one of its key.
+func (c *core) find(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error) {
+	entry, err := c.journal.Find(ctx, attempt)
+	return c.checked(ctx, "find", attempt, entry, err)
+}
+
+func (c *core) begin(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error) {
+	entry, err := c.journal.Begin(ctx, attempt)
+	if entry, err = c.checked(ctx, "begin", attempt, entry, err); err != nil {
+		// It may have recorded the attempt all the same, and nothing was sent.
+		_ = c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalNotBooked})
+	}
+	return entry, err
+}
+
+// checked refuses an answer of the journal that the protocol has no meaning for.
+func (c *core) checked(ctx context.Context, op string, attempt BookingAttempt, entry *JournalEntry, err error) (*JournalEntry, error) {
+	switch err = cmp.Or(err, ctx.Err()); {
+	case err != nil:
+		return nil, &JournalError{Op: op, Err: err}
+	case entry == nil:
+		return nil, nil
+	case entry.State != JournalPending && entry.State != JournalBooked,
+		entry.State == JournalBooked && entry.Appointment == "", entry.Attempt.ID == "":
+		return nil, &JournalError{Op: op, Err: errBadEntry}
+	case !entry.Attempt.sameWish(attempt) && !entry.Attempt.sameSlot(attempt),
+		entry.Attempt.Mode != "" && entry.Attempt.Mode != c.mode:
+		return nil, &JournalError{Op: op, Err: errForeignEntry}
+	}
+	found := *entry
+	return &found, nil
+}
+
+func (a BookingAttempt) sameWish(b BookingAttempt) bool {
+	return a.IdempotencyKey != "" && a.IdempotencyKey == b.IdempotencyKey
+}
+
+func (a BookingAttempt) sameSlot(b BookingAttempt) bool {
+	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
+}
+
+// finish records an ending that is certain. That it fails changes nothing of
+// that: the entry stays, and is settled later.
+func (c *core) finish(ctx context.Context, entry JournalEntry) error {
+	if c.journal == nil || entry.Attempt.ID == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
+	defer cancel()
+	return c.journal.Finish(ctx, entry)
+}
+
+// finishAs records what came of an attempt, if that is known.
+func (c *core) finishAs(ctx context.Context, attempt BookingAttempt, booking *Booking, err error) {
+	entry := JournalEntry{Attempt: attempt, State: JournalNotBooked}
+	if booking != nil {
+		entry.State, entry.Appointment = JournalBooked, booking.Appointment.ID
+	} else if outcome := OutcomeOf(err); outcome != OutcomeNotSent && outcome != OutcomeRejected {
+		return
+	}
+	_ = c.finish(ctx, entry)
+}
+
+// free removes an entry that holds nothing, so that a booking can begin. It does
+// not if the journal knows more of it by now.
+func (c *core) free(ctx context.Context, entry JournalEntry) error {
+	entry.State = JournalNotBooked
+	if err := c.finish(ctx, entry); err != nil {
+		return &JournalError{Op: "finish", Err: err}
+	}
+	return nil
+}
+
+// lostAfter is the age from which a pending entry that no look shows is taken for
+// lost; 0: never. A process that lives may send until twice its timeout.
+func (cfg callConfig) lostAfter() time.Duration {
+	if cfg.assumeLostAfter == 0 {
+		return 0
+	}
+	return max(cfg.assumeLostAfter, 2*cfg.timeout)
+}
+
+func (a BookingAttempt) lost(after time.Duration) bool {
+	return after > 0 && !a.AttemptedAt.IsZero() && wallClockSince(a.AttemptedAt) > after
+}
+
+// wallClockSince also counts the time for which the machine slept.
+func wallClockSince(t time.Time) time.Duration { return time.Now().Round(0).Sub(t.Round(0)) }
+
+// bookByJournal settles what the journal holds already, and books if that is
+// nothing.
+func (b *slotBooking) bookByJournal(ctx context.Context) (*Booking, error) {
+	entry, err := b.client.core.find(ctx, b.attempt)
+	if err != nil {
+		return nil, err
+	}
+	if entry != nil {
+		if booking, free, err := b.held(ctx, *entry); !free {
+			return booking, err
+		}
+	}
+	booking, err := b.book(ctx)
+	if booking != nil && b.attempt.ID == "" && b.attempt.IdempotencyKey != "" {
+		return b.adopt(ctx, booking)
+	}
+	return booking, err
+}
+
+// adopt gives the key to an appointment that was there and that nobody's entry
+// holds: one key, one appointment.
+func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, error) {
+	b.attempt.ID = rand.Text()
+	entry, err := b.client.core.begin(ctx, b.attempt)
+	switch {
+	case err != nil:
+		return nil, err
+	case entry == nil:
+		b.client.core.finishAs(ctx, b.attempt, booking, nil)
+		return booking, nil
+	case entry.Attempt.sameSlot(b.attempt) && !b.anothersWish(*entry):
+		return booking, nil
+	}
+	held, free, err := b.held(ctx, *entry)
+	if free {
+		err = ErrSlotUnavailable // of this moment: what was in the way is gone, and a call again finds out
+	}
+	return held, err
+}
+
+// begun begins the attempt: a booking, if somebody else made it, or an error, or
+// neither, and it may be sent.
+func (b *slotBooking) begun(ctx context.Context) (*Booking, error) {
+	for range maxBegins {
+		b.attempt.ID, b.attempt.AttemptedAt = rand.Text(), time.Now()
+		entry, err := b.client.core.begin(ctx, b.attempt)
+		if err != nil || entry == nil {
+			return nil, err
+		}
+		if booking, free, err := b.held(ctx, *entry); !free {
+			return booking, err
+		}
+	}
+	return nil, &JournalError{Op: "begin", Err: errUnsteady}
+}
+
+// sendBegun sends what the journal holds, and records what came of it.
+func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
+	booking, err := b.begun(ctx)
+	if booking != nil || err != nil {
+		return booking, err
+	}
+	b.window.begunAt = b.attempt.AttemptedAt
+	booking, err = b.sendNow(ctx)
+	b.client.core.finishAs(ctx, b.attempt, booking, err)
+	return booking, err
+}
+
+// A sendWindow is for how long after the journal recorded an attempt its request
+// may leave. The zero value is without bounds.
+type sendWindow struct {
+	begunAt time.Time
+	timeout time.Duration // of one attempt
+}
+
+// late reports whether nothing may be sent any more: this process may have been
+// frozen, and another one may have taken the attempt for lost.
+func (w sendWindow) late() bool {
+	return !w.begunAt.IsZero() && wallClockSince(w.begunAt) > w.timeout
+}
+
+// bound ends a request that waits, for the rate limit or to be tried again, before
+// others may take it for lost.
+func (w sendWindow) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.begunAt.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, w.begunAt.Add(2*w.timeout))
+}
+
+// held settles an entry that the journal holds: it is the booking, or an error
+// says what it is, or it is free now.
+func (b *slotBooking) held(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
+	if err := b.wrongKey(entry); err != nil {
+		return nil, false, err
+	}
+	if entry.State == JournalBooked {
+		return b.heldBooked(ctx, entry)
+	}
+	if b.anothersWish(entry) {
+		return nil, false, ErrSlotUnavailable
+	}
+	return b.heldPending(ctx, entry)
+}
+
+// wrongKey refuses a key that the caller used for something else.
+func (b *slotBooking) wrongKey(entry JournalEntry) error {
+	if !entry.Attempt.sameWish(b.attempt) {
+		return nil
+	}
+	if entry.Attempt.PatientID == b.attempt.PatientID && (b.first || entry.Attempt.sameSlot(b.attempt)) {
+		return nil
+	}
+	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: "was used for another booking"}
+}
+
+// anothersWish reports whether a walk must pass over what the entry holds.
+func (b *slotBooking) anothersWish(entry JournalEntry) bool {
+	return b.first && b.attempt.IdempotencyKey != "" && !entry.Attempt.sameWish(b.attempt)
+}
+
+// heldBooked looks at the appointment of a booked entry. That the API can't show
+// it is no evidence against what it confirmed.
+func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
+	shown, err := b.client.Appointments.Get(ctx, entry.Appointment, b.readOpts...)
+	switch {
+	case noSuchCall(err):
+		shown = entry.appointment()
+	case err != nil:
+		return nil, false, err
+	case shown.ID != entry.Appointment || shown.PatientID != entry.Attempt.PatientID:
+		return nil, false, &JournalError{Op: "find", Err: errForeignEntry}
+	}
+	elsewhere := !entry.Attempt.sameWish(b.attempt) && !b.attempt.matches(*shown)
+	switch {
+	case shown.Status.gone():
+		err = b.client.core.free(ctx, entry)
+		return nil, err == nil, err
+	case shown.Status.stands() && elsewhere:
+		err = b.client.core.follow(ctx, entry, *shown)
+		return nil, err == nil, err
+	case !shown.Status.stands():
+		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errDoubtful}
+	case b.anothersWish(entry):
+		return nil, false, ErrSlotUnavailable
+	default:
+		return &Booking{Appointment: *shown, Recovered: true}, false, nil
+	}
+}
+
+// follow records that somebody else moved the appointment of a booked entry: its
+// key must not get lost.
+func (c *core) follow(ctx context.Context, entry JournalEntry, shown Appointment) error {
+	attempt := entry.Attempt
+	attempt.ID, attempt.IdempotencyKey, attempt.AppointmentID = rand.Text(), "", shown.ID
+	attempt.ScheduleID, attempt.StartAt, attempt.AttemptedAt = shown.ScheduleID, shown.StartAt, time.Now()
+	there, err := c.begin(ctx, attempt)
+	if err == nil && there != nil {
+		err = &JournalError{Op: "begin", Err: errUnsteady}
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID}); err != nil {
+		return &JournalError{Op: "finish", Err: err}
+	}
+	return nil
+}
+
+// appointment is what the entry knows of its appointment.
+func (e JournalEntry) appointment() *Appointment {
+	return &Appointment{
+		ID:         e.Appointment,
+		ScheduleID: e.Attempt.ScheduleID,
+		PatientID:  e.Attempt.PatientID,
+		Status:     AppointmentScheduled,
+		StartAt:    e.Attempt.StartAt,
+		Duration:   e.Attempt.Duration,
+	}
+}
+
+// heldPending looks at the API and at the journal until one of them says what came
+// of an attempt that somebody else makes or made, or the time is up.
+func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
+	var now *JournalEntry // what the journal holds; nil: nothing any more
+	other := &slotBooking{client: b.client, attempt: entry.Attempt, readOpts: b.readOpts}
+	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
+		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter)
+		if lost {
+			_ = b.client.core.free(ctx, entry)
+		}
+		var failed error
+		now, failed = b.client.core.find(ctx, b.attempt)
+		free = failed == nil && (now == nil || now.Attempt.ID != entry.Attempt.ID)
+		return free || now != nil && now.State == JournalBooked
+	})
+	switch {
+	case booking != nil:
+		b.client.core.finishAs(ctx, entry.Attempt, booking, nil)
+		return booking, false, nil
+	case free:
+		return nil, true, nil // what is there now, if anything, shows when the booking begins
+	case now != nil && now.State == JournalBooked:
+		return b.heldBooked(ctx, *now)
+	default:
+		return nil, false, err
+	}
+}
+
+// release frees what a cancelled appointment held. That it fails costs a look
+// later: the appointment shows as cancelled then.
+func (c *core) release(ctx context.Context, id AppointmentID) {
+	if c.journal == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
+	defer cancel()
+	_ = c.journal.Release(ctx, id)
+}

@@ -1,0 +1,82 @@
+package closure
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"time"
+)
+
+// move moves an appointment by the journal: the new start is begun before the
+// request, so that a booking there waits. When the move is certain, the entry of
+// the new start takes the place of the old one's.
+func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error) {
+	current, err := c.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for range maxBegins {
+		attempt := c.attempt(*current)
+		entry, err := c.client.core.begin(ctx, attempt)
+		switch {
+		case err != nil:
+			return nil, err
+		case entry == nil:
+			return c.sendBegun(ctx, attempt, cfg)
+		case entry.State == JournalBooked && entry.Appointment == c.id:
+			return c.send(ctx) // to where it is
+		case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
+			return c.sendAgain(ctx, *entry)
+		}
+		other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: cfg.lostAfter()}
+		booking, free, err := other.held(ctx, *entry)
+		switch {
+		case booking != nil && booking.Appointment.ID == c.id:
+			return c.send(ctx)
+		case booking != nil, OutcomeOf(err) == OutcomeUnknown:
+			return nil, ErrSlotUnavailable // somebody else's, or it may become that
+		case !free:
+			return nil, err
+		}
+	}
+	return nil, &JournalError{Op: "begin", Err: errUnsteady}
+}
+
+func (c *change) attempt(current Appointment) BookingAttempt {
+	return BookingAttempt{
+		ID:            rand.Text(),
+		ScheduleID:    current.ScheduleID,
+		PatientID:     current.PatientID,
+		StartAt:       c.start,
+		Duration:      cmp.Or(c.duration, current.Duration),
+		AttemptedAt:   time.Now(),
+		Mode:          c.client.core.mode,
+		AppointmentID: c.id,
+	}
+}
+
+// sendBegun sends what the journal holds, and records what came of it.
+func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg callConfig) (*Appointment, error) {
+	c.window = sendWindow{attempt.AttemptedAt, cfg.timeout}
+	moved, err := c.send(ctx)
+	c.client.core.finishAs(ctx, attempt, c.booking(moved), err)
+	return moved, err
+}
+
+// sendAgain makes a move again that may have been made: the request says where the
+// appointment is to be, so that twice is once. That this one is refused says
+// nothing of the one before.
+func (c *change) sendAgain(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+	moved, err := c.send(ctx)
+	if err == nil {
+		c.client.core.finishAs(ctx, entry.Attempt, c.booking(moved), nil)
+	}
+	return moved, err
+}
+
+func (c *change) booking(moved *Appointment) *Booking {
+	if moved == nil {
+		return nil
+	}
+	return &Booking{Appointment: Appointment{ID: c.id}}
+}

@@ -1,0 +1,75 @@
+package closure
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+)
+
+// A Resolution is what became of one attempt that the journal held as pending. It
+// prints the schedule's id and nothing else.
+type Resolution struct {
+	Attempt BookingAttempt
+	Booking *Booking // set: it was booked, or, of a move, moved
+	Err     error    // [ErrNotBooked], an [*OutcomeUnknownError], or another error of [Client.ResolveBooking]
+}
+
+func (r Resolution) redacted() string {
+	return "closure.Resolution{Attempt: " + showing(r.Attempt, "ScheduleID", r.Attempt.ScheduleID) + "}"
+}
+
+// Format prints the schedule's id and nothing else, under every verb.
+func (r Resolution) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
+
+// LogValue shows the schedule's id and nothing else.
+func (r Resolution) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
+// ResolvePending settles what the client's journal holds as pending, as
+// [Client.ResolveBooking] does, one look at each, and never books: run it when a
+// program starts and from time to time. What is settled is recorded in the
+// journal; what isn't stays pending. With [AssumeLostAfter] an attempt that no
+// look shows is recorded as not booked; ages below twice the client's timeout
+// count as that. Attempts of the other mode, live or test, are left out.
+//
+// The error of the sequence is the journal's, a [*JournalError], or of the
+// options, and its last element; that of one attempt is in the Resolution. It is
+// safe to run again, and by several processes at once.
+//
+// GET /appointments and GET /schedules/{id}/slots (source: inferred).
+func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Seq2[Resolution, error] {
+	return func(yield func(Resolution, error) bool) {
+		pending, err := c.pending(ctx, opts)
+		for _, entry := range pending {
+			booking, err := c.ResolveBooking(ctx, entry.Attempt, opts...)
+			if !yield(Resolution{Attempt: entry.Attempt, Booking: booking, Err: err}, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(Resolution{}, err)
+		}
+	}
+}
+
+// pending reads the whole list first: a journal need not take what is recorded
+// while it is read.
+func (c *Client) pending(ctx context.Context, opts []CallOption) (entries []JournalEntry, err error) {
+	if _, err := c.use().prepare(ctx, opAppointmentsList.name(), opts); err != nil {
+		return nil, err
+	}
+	if c.core.journal == nil {
+		return nil, &InputError{Op: "ResolvePending", Field: "client", Reason: "has no journal"}
+	}
+	for entry, err := range c.core.journal.Pending(ctx) {
+		switch {
+		case err != nil:
+			return entries, &JournalError{Op: "pending", Err: err}
+		case entry.State != JournalPending || entry.Attempt.ID == "":
+			return entries, &JournalError{Op: "pending", Err: errBadEntry}
+		case entry.Attempt.Mode == "" || entry.Attempt.Mode == c.core.mode:
+			entries = append(entries, entry)
+		}
+	}
+	return entries, nil
+}
