@@ -51,7 +51,10 @@ func (p BookFirstParams) check() error {
 //
 // No slot is [ErrNoSlot], joined with why where every schedule was left out, or
 // the errors of the schedules that couldn't be searched. Calling it again books
-// again: it looks for the patient's appointments only at the starts it tries.
+// again: it looks for the patient's appointments only at the starts it tries. With
+// an IdempotencyKey it does not: what the journal holds for the key is settled, at
+// its own slot, before any other is tried, and a start that the patient holds under
+// another key is passed over.
 //
 // The calls and sources are those of [AvailabilitiesService.Search] and
 // [Client.BookSlot].

@@ -190,7 +190,10 @@ var errDoubtful = errors.New("closure: the API shows the appointment with a stat
 //
 // Concurrent calls through one Client for the same patient, schedule and start
 // take turns and share one booking; each has a copy of its own. What protects
-// several processes from each other is that a slot can be taken once. It is safe
+// several processes from each other is that a slot can be taken once, or a journal
+// that they share ([WithJournal]): nothing is sent then while it holds another
+// attempt for the same thing, which is settled instead, for up to 10 s; a journal
+// that fails before anything is sent is a [*JournalError]. It is safe
 // to call again after an error whose [OutcomeOf] is [OutcomeNotSent] or
 // [OutcomeRejected]; after [OutcomeUnknown], settle the attempt first. An
 // appointment that is there is the booking whatever its duration.
@@ -211,7 +214,8 @@ func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...Ca
 // process. It looks once and never books: an appointment that is there is a
 // Booking, Recovered, without Schedule and Patient; else the outcome is still
 // unknown, an [*OutcomeUnknownError], or, with [AssumeLostAfter], [ErrNotBooked].
-// It is safe to call again, and should be, later: a booking can appear late. An
+// It is safe to call again, and should be, later: a booking can appear late. What
+// it finds out is recorded in the client's journal, if there is one. An
 // attempt of the other mode, live or test, is refused: this key can't see it.
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).

@@ -21,6 +21,10 @@ import (
 // appointment overlaps it and may be what closes it. After a 429 it is sent again
 // once the read shows that it was not moved.
 //
+// With a journal ([WithJournal]) the appointment is read first, and the call ends
+// with that read's error if it can't be; a start that the journal holds for another
+// appointment is [ErrSlotUnavailable], with nothing sent.
+//
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
 	cfg, err := c.use().prepare(ctx, opAppointmentsReschedule.name(), opts)

@@ -367,7 +367,7 @@ func TestResolvePending(t *testing.T) {
 			t.Errorf("resolved %v", all)
 		}
 		c.holds(closure.JournalBooked, closure.JournalPending)
-		// The other process may still send: 30 s is its timeout.
+		time.Sleep(10 * time.Second) // the other process may still send: 30 s is its timeout
 		if young := resolve(closure.AssumeLostAfter(1)); len(young) != 1 || !errors.Is(young[0].Err, closure.ErrOutcomeUnknown) {
 			t.Errorf("resolved %v", young)
 		}

@@ -239,7 +239,8 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	case shown.ID != entry.Appointment || shown.PatientID != entry.Attempt.PatientID:
 		return nil, false, &JournalError{Op: "find", Err: errForeignEntry}
 	}
-	elsewhere := !entry.Attempt.sameWish(b.attempt) && !b.attempt.matches(*shown)
+	moved := shown.ScheduleID != entry.Attempt.ScheduleID || !shown.StartAt.Equal(entry.Attempt.StartAt)
+	elsewhere := moved && !entry.Attempt.sameWish(b.attempt)
 	switch {
 	case shown.Status.gone():
 		err = b.client.core.free(ctx, entry)

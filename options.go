@@ -472,7 +472,11 @@ func (o captureOption) applyToCall(c *callConfig) error {
 // AssumeLostAfter lets [Client.ResolveBooking] end an attempt that is older
 // than age and that no read shows in [ErrNotBooked]. It is off by default, for
 // no client can know how late a booking may still appear: choose age by what
-// you know of the API, minutes rather than seconds. Other calls ignore it.
+// you know of the API, minutes rather than seconds. Of a client with a journal
+// ([WithJournal]) it also lets [Client.BookSlot], [Client.BookFirstAvailable],
+// [Client.RescheduleBooking] and [Client.ResolvePending] take a pending entry for
+// lost, but none younger than twice the client's timeout: a process that lives may
+// send until then. Other calls ignore it.
 func AssumeLostAfter(age time.Duration) CallOption {
 	return callOption(func(c *callConfig) error {
 		if age <= 0 {

@@ -1,0 +1,131 @@
+package closure_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// The same process, and not killed: what is unknown stays in the journal.
+func TestUnknownBookingStaysPending(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.Inject(closuretest.DropAfter("appointments.create"))
+		_, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		isUnknown(t, err)
+		c.holds(closure.JournalPending)
+		time.Sleep(time.Minute)
+		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		c.booked(booking, err, true)
+		c.sentBookings(1)
+	}, closuretest.AllowDuplicates(), closuretest.StaleReads(30*time.Second))
+}
+
+// The slot is closed by what the list doesn't show yet: that is no refusal.
+func TestJournalIsAskedBeforeTheReads(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
+		c.Inject(closuretest.Stale("appointments.list", time.Minute).Times(0))
+		wish := slotWish("")
+		wish.Duration = 0
+		_, err := c.process().BookSlot(t.Context(), wish)
+		isUnknown(t, err)
+	})
+}
+
+func TestUnknownMoveIsMadeAgain(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		c.booked(booking, err, false)
+		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+		c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), booking.Appointment.ID, to) })
+		c.holds(closure.JournalBooked, closure.JournalPending)
+		_, err = c.process().RescheduleBooking(t.Context(), booking.Appointment.ID, to)
+		noError(t, err)
+		c.holds(closure.JournalBooked)
+	})
+}
+
+func TestMoveToWhatAnotherAppointmentHolds(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+		one, err := c.process().BookSlot(t.Context(), slotWish(""))
+		c.booked(one, err, false)
+		there := slotWish("")
+		there.StartAt = clinicSlot(15)
+		two, err := c.process().BookSlot(t.Context(), there)
+		c.booked(two, err, false)
+		to := closure.AppointmentRescheduleParams{StartAt: there.StartAt}
+		_, err = c.process().RescheduleBooking(t.Context(), one.Appointment.ID, to)
+		if !errors.Is(err, closure.ErrSlotUnavailable) || closure.OutcomeOf(err) != closure.OutcomeNotSent {
+			t.Errorf("%v", err)
+		}
+	}, closuretest.AllowDuplicates())
+}
+
+// Staff moved the appointment, and the patient books the old start as well: the key
+// stays with the appointment.
+func TestMovedByStaffKeepsItsKey(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+		one, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		c.booked(one, err, false)
+		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+		_, err = c.Client().RescheduleBooking(t.Context(), one.Appointment.ID, to)
+		noError(t, err)
+		two, err := c.process().BookSlot(t.Context(), slotWish(""))
+		c.booked(two, err, false)
+		again, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		if c.booked(again, err, true); again.Appointment.ID != one.Appointment.ID {
+			t.Error("another appointment was returned")
+		}
+	})
+}
+
+// The appointment was there before the journal was: the key is its from now on.
+func TestKeyOfAnAppointmentThatWasThere(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		one, err := c.Client().BookSlot(t.Context(), slotWish(""))
+		c.booked(one, err, false)
+		again, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		c.booked(again, err, true)
+		first, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		if c.booked(first, err, true); first.Appointment.ID != one.Appointment.ID {
+			t.Error("another appointment was returned")
+		}
+	})
+}
+
+// All slots are taken, one of them by the key.
+func TestWalkAsksForTheKeyFirst(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		params := firstWish("order 1")
+		params.Search.Schedules = clinicIDs[:1]
+		one, err := c.process().BookFirstAvailable(t.Context(), params)
+		c.booked(one, err, false)
+		again, err := c.process().BookFirstAvailable(t.Context(), params)
+		c.booked(again, err, true)
+	})
+}
+
+// In one process, at once: what one key waits for is not the other's.
+func TestTwoKeysInOneProcess(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.Inject(closuretest.Delay("appointments.create", time.Second).Times(0))
+		p := c.process()
+		for _, key := range []string{"order 1", "order 2"} {
+			go func() {
+				if _, err := p.BookFirstAvailable(t.Context(), firstWish(key)); err != nil {
+					t.Errorf("%s: %v", key, err)
+				}
+			}()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		c.standing(2)
+	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
+}
