@@ -29,7 +29,7 @@ func TestCallSends(t *testing.T) {
 	}, &got, closure.WithIndexVersion("idx_mine"))
 	noError(t, err)
 	sent := s.seen[0]
-	if sent.method != "PUT" || sent.url != "/v2/schedules/sch_1/things/a%20b%2Fc?name=a%2Bb%20c" || string(sent.body) != `{"n":1}` ||
+	if sent.method != "PUT" || sent.url != "/v2/schedules/sch_1/things/a%20b%2Fc?name=a%2Bb%20c" || sent.body != `{"n":1}` ||
 		sent.header.Get("Closure-Index-Version") != "idx_mine" || sent.header.Get("Authorization") == "" {
 		t.Errorf("sent %+v", sent)
 	}

@@ -101,13 +101,12 @@ func (c *sharedClinic) holds(want ...closure.JournalState) {
 	equal(c.t, "journal", states, want)
 }
 
-func (c *sharedClinic) booked(booking *closure.Booking, err error, recovered bool) *closure.Booking {
+func (c *sharedClinic) booked(booking *closure.Booking, err error, recovered bool) {
 	c.t.Helper()
 	noError(c.t, err)
 	if booking.Recovered != recovered {
 		c.t.Errorf("recovered: %t", booking.Recovered)
 	}
-	return booking
 }
 
 func slotWish(key string) closure.BookSlotParams {
@@ -491,8 +490,7 @@ func TestJournalThatAnswersNonsense(t *testing.T) {
 			"begun, and never found":     {Attempt: ours},
 		} {
 			_, err := c.process(closure.WithJournal(nonsense{entry})).BookSlot(t.Context(), slotWish(""))
-			var failed *closure.JournalError
-			if !errors.As(err, &failed) {
+			if _, ok := errors.AsType[*closure.JournalError](err); !ok {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -344,16 +344,8 @@ func (c *core) ended(ctx context.Context) error {
 }
 
 func (w *slotWalk) slots(ctx context.Context, l *lane, from, to time.Time) ([]Slot, error) {
-	if !l.admitted {
-		schedule, err := w.schedule(ctx, l.id)
-		if err != nil {
-			return nil, err
-		}
-		l.leftOut = w.admit(schedule)
-		l.admitted = l.leftOut == nil
-	}
-	if l.leftOut != nil {
-		return nil, nil
+	if admitted, err := w.admitted(ctx, l); !admitted {
+		return nil, err
 	}
 	service := AvailabilitiesService{service{w.core}}
 	// The wire has milliseconds: rounding the end down would lose a slot.
@@ -376,6 +368,20 @@ func (w *slotWalk) slots(ctx context.Context, l *lane, from, to time.Time) ([]Sl
 	// A copy, for a server that ignores the range sent it whole: to keep a part
 	// of the answer is to keep all of it.
 	return append([]Slot(nil), slots...), nil
+}
+
+// admitted looks at the lane's schedule, once.
+func (w *slotWalk) admitted(ctx context.Context, l *lane) (bool, error) {
+	if l.admitted {
+		return true, nil
+	}
+	schedule, err := w.schedule(ctx, l.id)
+	if err != nil {
+		return false, err
+	}
+	l.leftOut = w.admit(schedule)
+	l.admitted = l.leftOut == nil
+	return l.admitted, nil
 }
 
 func (w *slotWalk) schedule(ctx context.Context, id ScheduleID) (*Schedule, error) {
