@@ -32,10 +32,12 @@ type cell struct {
 	jumps      bool          // each read as far as it happens, up to stale
 	crowd      bool          // many patients on few slots, not few on many
 	noList     bool          // the API has no list of appointments
+	noLengths  bool          // the slots state no duration, and none is asked for
 }
 
 // cells are all of the matrix: the product of the axes, an API without the list
-// of appointments, which can be resolved by nothing, and one whose reads jump.
+// of appointments, which can be resolved by nothing, one whose slots state no
+// duration, and one whose reads jump.
 func cells() []cell {
 	var all []cell
 	lags := []time.Duration{0, 20 * time.Second, 60 * time.Second}
@@ -55,6 +57,11 @@ func cells() []cell {
 			all = append(all, cell{behaviour: b, duplicates: duplicates, late: 20 * time.Second, crowd: true, noList: true})
 		}
 	}
+	for _, b := range []behaviour{single, rerun, clicks} {
+		for _, duplicates := range []bool{false, true} {
+			all = append(all, cell{behaviour: b, duplicates: duplicates, late: 20 * time.Second, crowd: true, noLengths: true})
+		}
+	}
 	for _, b := range behaviours {
 		for _, duplicates := range []bool{false, true} {
 			for _, crowd := range []bool{true, false} {
@@ -69,6 +76,9 @@ func (c cell) String() string {
 	list := ""
 	if c.noList {
 		list = ", no list"
+	}
+	if c.noLengths {
+		list += ", no durations"
 	}
 	return fmt.Sprintf("%s, %s, commits %s, reads %s, %s%s", c.behaviour, c.server(), lag(c.late, "on time", "late"), c.reads(), c.contention(), list)
 }

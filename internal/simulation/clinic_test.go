@@ -124,6 +124,9 @@ func (c *clinic) addSchedule(id closure.ScheduleID, slots int) {
 	offered := make([]closure.Slot, slots)
 	for n := range offered {
 		offered[n] = closure.Slot{StartAt: slotStart(n), Duration: slotMinutes}
+		if c.cell.noLengths {
+			offered[n].Duration = 0
+		}
 		c.slots = append(c.slots, slot{id, slotStart(n)})
 	}
 	c.server.AddSlots(id, offered...)

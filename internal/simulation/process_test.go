@@ -53,7 +53,7 @@ func (w *wish) params(d *dice) closure.BookSlotParams {
 		PatientID:  w.patient.id,
 		StartAt:    w.slot.start,
 	}
-	if d.chance(0.5) {
+	if d.chance(0.5) && !w.patient.clinic.cell.noLengths {
 		params.Duration = slotMinutes
 	}
 	switch d.below(3) {

@@ -17,6 +17,9 @@ func (m *matrix) summary() string {
 		if c.noList {
 			name = "API without a list of appointments"
 		}
+		if c.noLengths {
+			name = "slots without a duration"
+		}
 		if c.jumps {
 			name += ", reads that jump"
 		}
@@ -53,6 +56,9 @@ func (m *matrix) table() string {
 		reads := c.reads()
 		if c.noList {
 			reads = "no list"
+		}
+		if c.noLengths {
+			reads += ", no durations"
 		}
 		name := strings.Join([]string{c.behaviour.String(), c.server(), lag(c.late, "on time", "late"), reads, c.contention()}, " | ")
 		b.WriteString(row(name, m.tallies[c], func(zero column) bool { return c.excuse(zero) != "" }))
