@@ -91,6 +91,23 @@ func TestSurplus(t *testing.T) { // not parallel: the standard logger is everybo
 	}
 }
 
+// A request that is answered before it is written whole expects nothing more.
+func TestLateWritesExpectNoAnswer(t *testing.T) {
+	t.Parallel()
+	a := newAnswerReader(strings.NewReader(wholeAnswers[0] + `{"last_name":"Doe"}`))
+	if !a.write([]byte("POST /")) {
+		t.Fatal("the request is refused")
+	}
+	got := make([]byte, len(wholeAnswers[0]))
+	if _, err := io.ReadFull(a, got); err != nil {
+		t.Fatal(err)
+	}
+	a.write([]byte(`"more of the body"`))
+	if n, err := a.Read(make([]byte, 100)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("handed on %d bytes more, %v", n, err)
+	}
+}
+
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
