@@ -28,28 +28,28 @@ func newNamespace(t *testing.T) *namespace {
 	id := strconv.Itoa(os.Getpid()) + "n" + strconv.FormatInt(n, 10)
 	subnet := "10.213." + strconv.FormatInt(n, 10) + "."
 	ns := &namespace{"closure" + id, subnet + "2"}
-	run(t, "ip", "netns", "add", ns.name)
-	t.Cleanup(func() { run(t, "ip", "netns", "del", ns.name) })
-	run(t, "ip", "link", "add", "a"+id, "type", "veth", "peer", "name", "b"+id)
-	t.Cleanup(func() { run(t, "ip", "link", "del", "a"+id) }) // with the namespace it would go seconds later
-	run(t, "ip", "link", "set", "b"+id, "netns", ns.name)
-	run(t, "ip", "addr", "add", subnet+"1/30", "dev", "a"+id)
-	run(t, "ip", "link", "set", "a"+id, "up")
-	ns.run(t, "ip", "addr", "add", ns.address+"/30", "dev", "b"+id)
-	ns.run(t, "ip", "link", "set", "b"+id, "up")
+	runIP(t, "netns", "add", ns.name)
+	t.Cleanup(func() { runIP(t, "netns", "del", ns.name) })
+	runIP(t, "link", "add", "a"+id, "type", "veth", "peer", "name", "b"+id)
+	t.Cleanup(func() { runIP(t, "link", "del", "a"+id) }) // with the namespace it would go seconds later
+	runIP(t, "link", "set", "b"+id, "netns", ns.name)
+	runIP(t, "addr", "add", subnet+"1/30", "dev", "a"+id)
+	runIP(t, "link", "set", "a"+id, "up")
+	ns.runIP(t, "addr", "add", ns.address+"/30", "dev", "b"+id)
+	ns.runIP(t, "link", "set", "b"+id, "up")
 	return ns
 }
 
-func run(t *testing.T, name string, args ...string) {
+func runIP(t *testing.T, args ...string) {
 	t.Helper()
-	if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %q: %v: %s", name, args, err, out)
+	if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "ip", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %q: %v: %s", args, err, out)
 	}
 }
 
 func (ns *namespace) run(t *testing.T, args ...string) {
 	t.Helper()
-	run(t, "ip", append([]string{"netns", "exec", ns.name}, args...)...)
+	runIP(t, append([]string{"netns", "exec", ns.name}, args...)...)
 }
 
 // listen listens inside. The thread that went there is not used again.
