@@ -35,8 +35,8 @@ func newNamespace(t *testing.T) *namespace {
 	runIP(t, "link", "set", "b"+id, "netns", ns.name)
 	runIP(t, "addr", "add", subnet+"1/30", "dev", "a"+id)
 	runIP(t, "link", "set", "a"+id, "up")
-	ns.runIP(t, "addr", "add", ns.address+"/30", "dev", "b"+id)
-	ns.runIP(t, "link", "set", "b"+id, "up")
+	ns.run(t, "ip", "addr", "add", ns.address+"/30", "dev", "b"+id)
+	ns.run(t, "ip", "link", "set", "b"+id, "up")
 	return ns
 }
 
