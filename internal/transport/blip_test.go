@@ -19,8 +19,8 @@ func TestBlip(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2", "the caller's HTTP/1.1"} {
 		for _, calls := range []int{64, 1000} {
-			if protocol == "HTTP/2" {
-				calls = min(calls, 200) // of 1,000, one was once struck three times
+			if protocol != "HTTP/1.1" {
+				calls = min(calls, 200) // 1,000 are not steady on a loaded machine
 			}
 			t.Run(fmt.Sprintf("%d over %s", calls, protocol), func(t *testing.T) {
 				t.Parallel()
@@ -113,7 +113,7 @@ func TestOutage(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d in flight", kind, callers), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o := suffer(t, callers, down)
+					o := suffer(callers, down)
 					t.Logf("%d calls, %d requests: %.3f a call", o.calls, o.requests, float64(o.requests)/float64(o.calls))
 					if float64(o.requests) > 1.1*float64(o.calls) || o.failedAfter != 0 {
 						t.Errorf("%+v", o)
@@ -130,8 +130,8 @@ type outageOutcome struct {
 }
 
 // suffer is 35 s of callers that call again as soon as they have an answer, which takes
-// 100 ms; the API is down from the second second to the 32nd.
-func suffer(t *testing.T, callers int, down func(*http.Request) (*http.Response, error)) outageOutcome {
+// 100 ms; the API is down after 2 s, for 30 s.
+func suffer(callers int, down func(*http.Request) (*http.Response, error)) outageOutcome {
 	begin := time.Now()
 	inOutage := func() bool { d := time.Since(begin); return d >= 2*time.Second && d < 32*time.Second }
 	latency := 100 * time.Millisecond
