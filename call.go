@@ -1,11 +1,13 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode"
@@ -61,7 +63,7 @@ var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http
 // parameter; a GET with a body.
 func (c *Client) Call(ctx context.Context, request CallRequest, into any, opts ...CallOption) error {
 	e, values, err := request.check()
-	if err != nil {
+	if err = cmp.Or(err, checkInto(into)); err != nil {
 		return err
 	}
 	r := request.as(e, values)
@@ -115,6 +117,14 @@ func segmentProblem(value string) string {
 	default:
 		return ""
 	}
+}
+
+// checkInto refuses what can't be read into, before anything is sent.
+func checkInto(into any) error {
+	if v := reflect.ValueOf(into); into == nil || v.Kind() == reflect.Pointer && !v.IsNil() {
+		return nil
+	}
+	return &InputError{Op: opCall, Field: "into", Reason: "is not a pointer to a value"}
 }
 
 // anything reads an answer into a value of the caller's.

@@ -88,7 +88,7 @@ func TestCallRefuses(t *testing.T) {
 		"Route": {
 			{Method: "GET"}, {Method: "GET", Route: "x"}, {Method: "GET", Route: "//evil.test/x"}, {Method: "GET", Route: "https://evil.test/x"},
 			{Method: "GET", Route: "/x?name=SECRET"}, {Method: "GET", Route: "/x#SECRET"}, {Method: "GET", Route: "/../x"}, {Method: "GET", Route: "/x/"},
-			{Method: "GET", Route: "/patients/pt_SECRET1"}, {Method: "GET", Route: "/x/%2e%2e"}, {Method: "GET", Route: "/x y"},
+			{Method: "GET", Route: "/patients/pt_SECRET1"}, {Method: "GET", Route: "/patients/pt_secret"}, {Method: "GET", Route: "/x/%2e%2e"}, {Method: "GET", Route: "/x y"},
 			{Method: "GET", Route: "/{id", Params: id("a")}, {Method: "GET", Route: "/{}", Params: map[string]string{"": "a"}},
 			{Method: "GET", Route: "/{id}/{id}", Params: id("a")},
 		},
@@ -310,5 +310,22 @@ func TestParsersRefuse(t *testing.T) {
 		if !errors.As(err, &input) || !errors.Is(err, closure.ErrInvalidInput) || strings.Contains(err.Error(), "94") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What can't be read into is refused before anything is sent.
+func TestCallRefusesInto(t *testing.T) {
+	t.Parallel()
+	for _, into := range []any{7, "x", struct{}{}, map[string]any(nil), (*map[string]any)(nil)} {
+		s := answer(t, 200, "{}")
+		err := s.client(t).Call(t.Context(), closure.CallRequest{Method: "POST", Route: "/x"}, into)
+		var input *closure.InputError
+		if !errors.As(err, &input) || input.Field != "into" || len(s.seen) > 0 {
+			t.Errorf("%T: %v after %d requests", into, err, len(s.seen))
+		}
+	}
+	var none *closure.Client
+	if err := none.Call(t.Context(), closure.CallRequest{Method: "GET", Route: "/x"}, nil); err == nil || !strings.Contains(err.Error(), "call: Client") {
+		t.Errorf("a nil client says %v", err)
 	}
 }

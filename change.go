@@ -3,6 +3,7 @@ package closure
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -184,6 +185,10 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 		return nil, c.unknown(because(errDoubtful, rejection))
 	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status.gone():
 		return nil, rejection // not about another slot
+	case rejection.StatusCode == http.StatusTooManyRequests:
+		// It is about no slot at all. What closes the slot may be an earlier request of
+		// ours that this read is too old to show.
+		return nil, rejection
 	}
 	slots, err := c.client.Availabilities.around(ctx, current.ScheduleID, c.start, c.readOpts)
 	if err != nil {

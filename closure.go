@@ -187,6 +187,14 @@ func use(s *holder) *core {
 	return s.core
 }
 
+// name is the operation's, also where no client knows its endpoint.
+func (r request) name() string {
+	if r.endpoint != nil {
+		return r.endpoint.name
+	}
+	return r.op.name()
+}
+
 func noClient(op string) error {
 	return &InputError{Op: op, Field: "Client", Reason: "is nil or zero: make one with NewClient"}
 }
@@ -371,7 +379,7 @@ func (a *many[T]) read(ctx context.Context, _ request, body []byte) (err error) 
 // do is the one path that every call takes.
 func (c *core) do(ctx context.Context, r request, into reader, opts []CallOption) error {
 	if c == nil {
-		return noClient(r.op.name())
+		return noClient(r.name())
 	}
 	if r.endpoint == nil {
 		r.endpoint = c.endpoint(r.op)

@@ -47,7 +47,12 @@ func isRouteWord(s string) bool {
 	if version, ok := strings.CutPrefix(s, "v"); ok && version != "" && strings.Trim(version, "0123456789") == "" {
 		return len(version) <= 2
 	}
-	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_-") == ""
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_-") == "" && !beginsAsID(s)
+}
+
+func beginsAsID(s string) bool {
+	kind, _, found := strings.Cut(s, "_")
+	return found && slices.Contains([]string{"pt", "prac", "sch", "appt", "ins", "loc", "sp", "aptp", "idx", "ch"}, kind)
 }
 
 func isName(s string) bool {

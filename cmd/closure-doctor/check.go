@@ -207,7 +207,10 @@ func (in *inspector) status(r reply) {
 	}
 }
 
-var methods = regexp.MustCompile(`^[A-Z]{3,7}(, ?[A-Z]{3,7}){0,6}$`)
+var methods = func() *regexp.Regexp {
+	const one = `(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)`
+	return regexp.MustCompile(`^` + one + `(?:, ?` + one + `){0,6}$`)
+}()
 
 // errorBody compares the body of an error with the published form.
 func (in *inspector) errorBody(r reply) {
