@@ -2,7 +2,6 @@ package adversary
 
 import (
 	"crypto/tls"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
