@@ -132,7 +132,7 @@ func isHTTP2(conn net.Conn) bool {
 // because it writes in another goroutine, which a cancelled call does not wait for. Of
 // another RoundTripper no error proves anything: it may have sent the request
 // somewhere that it doesn't report. Only if it asked for a connection, got none and
-// didn't touch the body, the request can't have arrived whole.
+// didn't touch a body, it is believed.
 func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody bool, err error) bool {
 	transport, plain := base.(*http.Transport)
 	untouched := hasBody && !a.touched.Load()
@@ -144,7 +144,7 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 		// not touch it.
 		return !plain || !(a.again.Load() && untouched) && !notProcessed(err)
 	case a.asked.Load():
-		return !plain && !untouched
+		return !plain && a.touched.Load()
 	default:
 		return !plain || !a.refusedByProxyFunc(transport, req)
 	}
