@@ -129,3 +129,42 @@ func TestTwoKeysInOneProcess(t *testing.T) {
 		c.standing(2)
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
 }
+
+// A read that lags behind a move shows the appointment where it was. That is no
+// evidence that the new start is free again.
+func TestBookingWhereAMoveWentWithinTheLag(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		c.booked(booking, err, false)
+		time.Sleep(time.Hour)
+		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+		_, err = c.process().RescheduleBooking(t.Context(), booking.Appointment.ID, to)
+		noError(t, err)
+		there := slotWish("")
+		there.StartAt = clinicSlot(15)
+		_, err = c.process().BookSlot(t.Context(), there)
+		isUnknown(t, err)
+		c.sentBookings(1)
+		time.Sleep(time.Hour)
+		booking, err = c.process().BookSlot(t.Context(), there)
+		c.booked(booking, err, true)
+		c.standing(1)
+	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
+}
+
+// An attempt is taken for lost on a look that shows nothing, never on a look that failed.
+func TestLookThatFailsLosesNothing(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
+		time.Sleep(time.Hour)
+		c.Inject(closuretest.Status("appointments.list", 503).Times(0))
+		_, err := c.process().BookSlot(t.Context(), slotWish(""), closure.AssumeLostAfter(time.Minute))
+		isUnknown(t, err)
+		c.holds(closure.JournalPending)
+		c.ClearFaults()
+		booking, err := c.process().BookSlot(t.Context(), slotWish(""), closure.AssumeLostAfter(time.Minute))
+		c.booked(booking, err, true)
+		c.standing(1)
+	}, closuretest.AllowDuplicates())
+}
