@@ -217,8 +217,8 @@ func headerSafe(s string) bool {
 // A nil Transport means the SDK's own pool.
 //
 // A Transport that sends requests again by itself and reports to
-// [net/http/httptrace], as *http.Transport does and what wraps one, is kept to one
-// request an attempt. Of one that reports nothing, an error proves nothing: a write
+// [net/http/httptrace], as *http.Transport does and what wraps one and passes on the
+// context, is kept to one request an attempt. Of one that reports nothing, an error proves nothing: a write
 // that fails in it is [OutcomeUnknown]. Unlike our own pool, *http.Transport prints
 // what follows an answer to the standard logger.
 func WithHTTPClient(httpClient *http.Client) Option {

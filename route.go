@@ -41,8 +41,8 @@ func parseRoute(text string) (route, error) {
 	return r, nil
 }
 
-// isRouteWord lets through names such as "index_version" and versions such as "v2". A
-// record's id has other characters: it would show in every text.
+// isRouteWord lets through names such as "index_version" and versions such as "v2", and
+// nothing that may be a record's id or a key: it would show in every text.
 func isRouteWord(s string) bool {
 	if version, ok := strings.CutPrefix(s, "v"); ok && version != "" && strings.Trim(version, "0123456789") == "" {
 		return len(version) <= 2
@@ -51,8 +51,14 @@ func isRouteWord(s string) bool {
 }
 
 func beginsAsID(s string) bool {
-	kind, _, found := strings.Cut(s, "_")
-	return found && slices.Contains([]string{"pt", "prac", "sch", "appt", "ins", "loc", "sp", "aptp", "idx", "ch"}, kind)
+	return slices.ContainsFunc(secretPrefixes, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+}
+
+// secretPrefixes are those of ids and of keys.
+var secretPrefixes = []string{
+	PatientID.prefix(""), PractitionerID.prefix(""), ScheduleID.prefix(""), AppointmentID.prefix(""),
+	InsuranceID.prefix(""), LocationID.prefix(""), SpecialtyID.prefix(""), AppointmentTypeID.prefix(""),
+	IndexVersionID.prefix(""), "ch_",
 }
 
 func isName(s string) bool {
@@ -62,13 +68,10 @@ func isName(s string) bool {
 // appendTo puts the route behind the base URL's path, with the values for its
 // parameters, in their order.
 func (r route) appendTo(u *url.URL, values ...string) {
-	base := u.EscapedPath()
-	plain := r.join(u.Path, values, func(s string) string { return s })
-	escaped := u.RawPath != "" || slices.ContainsFunc(values, func(s string) bool { return url.PathEscape(s) != s })
-	u.Path = plain
-	if escaped {
-		u.RawPath = r.join(base, values, url.PathEscape)
+	if u.RawPath != "" || slices.ContainsFunc(values, func(s string) bool { return url.PathEscape(s) != s }) {
+		u.RawPath = r.join(u.EscapedPath(), values, url.PathEscape)
 	}
+	u.Path = r.join(u.Path, values, func(s string) string { return s })
 }
 
 func (r route) join(base string, values []string, escape func(string) string) string {

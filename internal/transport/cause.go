@@ -27,10 +27,8 @@ type Cause struct {
 }
 
 // NewCause is the cause of a call that the end of its context, or err, ended
-// outside of an attempt.
-func NewCause(ctx context.Context, err error) *Cause { return newCause(ctx, err) }
-
-func newCause(ctx context.Context, err error) *Cause {
+// in or outside of an attempt.
+func NewCause(ctx context.Context, err error) *Cause {
 	err = notOfCalls(err)
 	all := err
 	err = withoutURL(err)

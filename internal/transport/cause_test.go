@@ -67,7 +67,7 @@ func TestCauseNamesTheKindOfFailure(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := newCause(tt.ctx, asURLError(tt.err))
+			c := NewCause(tt.ctx, asURLError(tt.err))
 			if c.Error() != tt.want {
 				t.Errorf("Error() = %q, want %q", c.Error(), tt.want)
 			}
@@ -93,7 +93,7 @@ func (e callersError) Unwrap() error { return e.err }
 func TestCauseKeepsWhatIsBehindIt(t *testing.T) {
 	t.Parallel()
 	dial := opError("dial", syscall.ECONNREFUSED)
-	c := newCause(t.Context(), asURLError(callersError{"caller's", asURLError(dial)}))
+	c := NewCause(t.Context(), asURLError(callersError{"caller's", asURLError(dial)}))
 	if !errors.Is(c, syscall.ECONNREFUSED) || errors.Is(c, io.EOF) {
 		t.Error("errors.Is is wrong about the system's error")
 	}
@@ -105,12 +105,12 @@ func TestCauseKeepsWhatIsBehindIt(t *testing.T) {
 	}
 
 	sentinel := errors.New("caller's sentinel")
-	c = newCause(t.Context(), asURLError(errors.Join(sentinel, asURLError(dial))))
+	c = NewCause(t.Context(), asURLError(errors.Join(sentinel, asURLError(dial))))
 	if !errors.Is(c, sentinel) || !errors.Is(c, syscall.ECONNREFUSED) {
 		t.Error("errors.Is doesn't find both errors of a join")
 	}
 
-	c = newCause(t.Context(), asURLError(callersError{text: "caller's"}))
+	c = NewCause(t.Context(), asURLError(callersError{text: "caller's"}))
 	if _, ok := errors.AsType[callersError](c); !ok {
 		t.Error("errors.As doesn't find the caller's error")
 	}
@@ -122,14 +122,14 @@ func TestCauseOfAnEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(fmt.Errorf("wrapped: %w", why))
 	for _, reported := range []error{ctx.Err(), context.Cause(ctx), opError("read", net.ErrClosed)} {
-		c := newCause(ctx, asURLError(reported))
+		c := NewCause(ctx, asURLError(reported))
 		if !errors.Is(c, context.Canceled) || !errors.Is(c, why) || !errors.Is(c, reported) {
 			t.Errorf("of %v: errors.Is doesn't find the context's error, its cause and what was reported", reported)
 		}
 	}
 	ctx, cancel = context.WithCancelCause(t.Context())
 	cancel(asURLError(io.EOF))
-	if c := newCause(ctx, ctx.Err()); !errors.Is(c, io.EOF) || hasURL(c) {
+	if c := NewCause(ctx, ctx.Err()); !errors.Is(c, io.EOF) || hasURL(c) {
 		t.Error("a URL in the context's cause is handed out")
 	}
 }
@@ -148,7 +148,7 @@ func TestCauseShowsNothing(t *testing.T) {
 		asURLError(fmt.Errorf("%w: %s", io.EOF, canary)),
 		errors.Join(errors.New(canary), asURLError(io.EOF)),
 	} {
-		c := newCause(t.Context(), err)
+		c := NewCause(t.Context(), err)
 		if hasURL(c) {
 			t.Errorf("%T: errors.As hands out the URL", err)
 		}

@@ -126,7 +126,7 @@ func (t *Transport) distrustIdle() {
 // answer, whatever its status, is no error.
 func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
 	if err := ctx.Err(); err != nil {
-		return Answer{}, newCause(ctx, err)
+		return Answer{}, NewCause(ctx, err)
 	}
 	t.budget.begin()
 	defer t.budget.end()
@@ -146,7 +146,7 @@ func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
 	}
 	// The answer is in x: what Do hands back has been through http.Client.
 	if _, err := x.loop.Do(req); err != nil {
-		return Answer{Attempts: x.attempts, MaybeSent: x.answer.MaybeSent}, newCause(ctx, err)
+		return Answer{Attempts: x.attempts, MaybeSent: x.answer.MaybeSent}, NewCause(ctx, err)
 	}
 	x.answer.Attempts = x.attempts
 	return x.answer, nil
