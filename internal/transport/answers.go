@@ -25,6 +25,7 @@ type answerReader struct {
 	// partial is the line as far as it has been read. net/http bounds its length.
 	partial []byte
 	head    head
+	strict  bool // the line before ended in CR LF
 
 	expecting atomic.Bool // a request has been sent and not yet answered
 	surplus   atomic.Bool // more came than was asked for: the connection is of no use
@@ -140,15 +141,28 @@ func (a *answerReader) readLine() error {
 		return err
 	}
 	a.line = line
-	a.partial = append(a.partial, line...)
-	if line[len(line)-1] == '\n' {
-		a.advance(bytes.TrimRight(a.partial, "\r\n"))
-		a.partial = a.partial[:0]
+	whole := line[len(line)-1] == '\n'
+	switch {
+	case whole && len(a.partial) == 0:
+		a.advance(line)
+	case whole:
+		a.advance(append(a.partial, line...))
+		a.partial = nil
+	default:
+		a.partial = append(a.partial, line...)
 	}
 	return nil
 }
 
-func (a *answerReader) advance(line []byte) {
+func withoutEnd(line []byte) []byte {
+	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+		line = line[:len(line)-1]
+	}
+	return line
+}
+
+func (a *answerReader) advance(whole []byte) {
+	line := withoutEnd(whole)
 	switch a.step {
 	case inHead:
 		if len(line) > 0 || !a.head.begun {
@@ -162,16 +176,18 @@ func (a *answerReader) advance(line []byte) {
 		case a.left < 0:
 			a.step = untilClosed
 		case a.left == 0:
-			a.step = inTrailer
+			a.step, a.strict = inTrailer, true
 		default:
 			a.step = inChunk
 		}
 	case afterChunk:
 		a.step = inChunkSize
 	case inTrailer:
-		if len(line) == 0 {
+		strict := bytes.HasSuffix(whole, []byte("\r\n"))
+		if a.strict && len(whole) == len("\r\n") && strict { // as net/http looks for it
 			a.step, a.left = inBody, 0
 		}
+		a.strict = strict
 	}
 }
 
@@ -193,9 +209,9 @@ func (a *answerReader) end() {
 // A head is what the head of an answer says of its end.
 type head struct {
 	begun     bool   // the status line has been read
-	field     []byte // the last field, which the next line may go on with
+	field     []byte // the last field, if it says where the end is: the next line may go on with it
 	status    int
-	old       bool // HTTP/1.0, which knows no chunks
+	old       bool // before HTTP/1.1, which brought chunks
 	chunked   bool
 	length    int64
 	hasLength bool
@@ -204,25 +220,43 @@ type head struct {
 func (h *head) add(line []byte) {
 	if !h.begun {
 		h.begun = true
-		protocol, rest, _ := strings.Cut(string(line), " ")
-		code, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
-		h.status, _ = strconv.Atoi(code)
-		h.old = protocol == "HTTP/1.0"
+		protocol, rest, _ := bytes.Cut(line, []byte(" "))
+		code, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
+		h.status, _ = strconv.Atoi(string(code))
+		major, minor, _ := http.ParseHTTPVersion(string(protocol))
+		h.old = major < 1 || major == 1 && minor < 1
 		return
 	}
-	if line[0] == ' ' || line[0] == '\t' { // goes on with the field before
+	switch goesOn := line[0] == ' ' || line[0] == '\t'; {
+	case goesOn && len(h.field) > 0:
 		h.field = append(append(h.field, ' '), bytes.TrimSpace(line)...)
-	} else {
+	case goesOn:
+		return
+	case !saysEnd(line):
+		h.field = h.field[:0]
+		return
+	default:
 		h.field = append(h.field[:0], line...)
 	}
 	name, value, _ := bytes.Cut(h.field, []byte(":"))
-	switch value = bytes.TrimSpace(value); {
-	case equalFold(name, "Content-Length"):
+	if value = bytes.TrimSpace(value); equalFold(name, contentLength) {
 		length, err := strconv.ParseUint(string(value), 10, 63)
 		h.length, h.hasLength = int64(length), err == nil
-	case equalFold(name, "Transfer-Encoding"):
-		h.chunked = equalFold(value, "chunked")
+		return
 	}
+	h.chunked = equalFold(value, "chunked")
+}
+
+const (
+	contentLength    = "Content-Length"
+	transferEncoding = "Transfer-Encoding"
+)
+
+// saysEnd reports whether the field says where the answer ends.
+func saysEnd(line []byte) bool {
+	i := bytes.IndexByte(line, ':')
+	return i == len(contentLength) && equalFold(line[:i], contentLength) ||
+		i == len(transferEncoding) && equalFold(line[:i], transferEncoding)
 }
 
 func equalFold(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }

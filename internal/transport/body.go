@@ -47,8 +47,9 @@ func readBody(resp *http.Response, max int64) ([]byte, error) {
 	}
 }
 
-// believed is how much room is made on the word of a header.
-const believed = 64 << 10
+// believed is how much room is made on the word of a header: enough for a list of a
+// hundred long records, so that growing costs the large only.
+const believed = 256 << 10
 
 // grow doubles the room, up to most.
 func grow(body []byte, most int64) []byte {
