@@ -91,7 +91,7 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 		if err = m.run(ctx); err == nil {
 			return nil
 		}
-		if wait > time.Second || !pause(ctx, wait) {
+		if wait > time.Second || errors.Is(err, ErrNotMigrated) || !pause(ctx, wait) {
 			return fmt.Errorf("closuresql: migrate: %w", err)
 		}
 	}

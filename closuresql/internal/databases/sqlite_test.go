@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	_ "modernc.org/sqlite"
@@ -17,16 +18,21 @@ const sqliteDSN = "?_pragma=journal_mode(wal)&_pragma=busy_timeout(10000)&_pragm
 // A database is one that tests share; connect opens another connection to it.
 type database struct {
 	dialect closuresql.Dialect
+	dsn     string
+	options []closuresql.Option // of every journal in it
+	table   string              // the entries', in a statement
 	connect func(testing.TB) *sql.DB
 }
 
 func sqliteDatabase(t testing.TB) database {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "journal.db")
-	return database{closuresql.SQLite, func(t testing.TB) *sql.DB {
-		t.Helper()
-		return connect(t, "sqlite", "file:"+path+sqliteDSN)
-	}}
+	dsn := "file:" + filepath.Join(t.TempDir(), "journal.db") + sqliteDSN
+	return database{
+		dialect: closuresql.SQLite,
+		dsn:     dsn,
+		table:   "closure_journal",
+		connect: func(t testing.TB) *sql.DB { t.Helper(); return connect(t, "sqlite", dsn) },
+	}
 }
 
 func connect(t testing.TB, driver, dsn string) *sql.DB {
@@ -48,6 +54,7 @@ func noError(t testing.TB, err error) {
 func (d database) open(t testing.TB, opts ...closuresql.Option) *closuresql.Journal {
 	t.Helper()
 	db := d.connect(t)
+	opts = slices.Concat(d.options, opts)
 	noError(t, closuresql.Migrate(context.Background(), d.dialect, db, opts...))
 	journal, err := closuresql.Open(context.Background(), d.dialect, db, opts...)
 	noError(t, err)
