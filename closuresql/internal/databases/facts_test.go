@@ -3,6 +3,7 @@ package databases
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,9 +28,8 @@ func anAppointment() closure.AppointmentID { return closure.AppointmentID("appt_
 func begins(t testing.TB, j *closuresql.Journal, a closure.BookingAttempt) {
 	t.Helper()
 	there, err := j.Begin(context.Background(), a)
-	noError(t, err)
-	if there != nil {
-		t.Fatal("Begin found an entry where there is none")
+	if there != nil || err != nil {
+		t.Errorf("Begin found an entry where there is none: %t, or failed: %v", there != nil, err)
 	}
 }
 
@@ -38,7 +38,9 @@ func books(t testing.TB, j *closuresql.Journal, a closure.BookingAttempt) closur
 	t.Helper()
 	begins(t, j, a)
 	id := anAppointment()
-	noError(t, j.Finish(context.Background(), closure.JournalEntry{Attempt: a, State: closure.JournalBooked, Appointment: id}))
+	if err := j.Finish(context.Background(), closure.JournalEntry{Attempt: a, State: closure.JournalBooked, Appointment: id}); err != nil {
+		t.Errorf("Finish: %v", err)
+	}
 	return id
 }
 
@@ -48,4 +50,22 @@ func find(t testing.TB, j *closuresql.Journal, a closure.BookingAttempt) *closur
 	entry, err := j.Find(context.Background(), a)
 	noError(t, err)
 	return entry
+}
+
+// many does something n times, sixteen at once.
+func many(n int, do func(i int)) {
+	var group sync.WaitGroup
+	next := make(chan int)
+	for range 16 {
+		group.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	group.Wait()
 }
