@@ -2,7 +2,6 @@ package databases
 
 import (
 	"crypto/rand"
-	"database/sql"
 	"testing"
 
 	"github.com/closurehealth/closure-go"
@@ -26,7 +25,7 @@ func everyDatabase(t *testing.T, test func(*testing.T, database)) {
 		t.Parallel()
 		d := postgresDatabase(t)
 		d.dsn = withParameter(d.dsn, "default_query_exec_mode=exec")
-		d.connect = func(t testing.TB) *sql.DB { t.Helper(); return connect(t, "pgx", d.dsn) }
+		d.connect = connectPostgres(&d)
 		test(t, d)
 	})
 }
