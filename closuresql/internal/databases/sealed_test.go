@@ -168,6 +168,9 @@ func TestDamagedRows(t *testing.T) {
 		truncated := one("attempt = " + cut)
 		empty := one("attempt = substr(attempt, 1, 0)")
 		another := one("attempt = (SELECT attempt FROM " + d.table + " WHERE id = '" + whole.ID + "')")
+		misplaced := attempt("of a slot that isn't its own")
+		begins(t, j, misplaced)
+		execute(t, db, "UPDATE "+d.table+" SET slot = attempt WHERE id = '"+misplaced.ID+"'")
 		settled := one("state = 1") // nobody settled it: no appointment is there
 		moved := attempt("")
 		begins(t, j, moved)
@@ -178,6 +181,7 @@ func TestDamagedRows(t *testing.T) {
 		for name, a := range map[string]closure.BookingAttempt{
 			"cut short": truncated, "empty": empty, "another's": another,
 			"without its appointment": settled, "moved to another id": movedTo,
+			"moved to another slot": misplaced,
 		} {
 			t.Run(name, func(t *testing.T) {
 				entry, err := j.Find(context.Background(), a)
