@@ -37,6 +37,7 @@ func TestKeysetPrintsNothing(t *testing.T) {
 		fmt.Fprintf(&text, format+"\n", k)
 		fmt.Fprintf(&text, format+"\n", &k)
 		fmt.Fprintf(&text, format+"\n", struct{ K closuresql.Keyset }{k})
+		fmt.Fprintf(&text, format+"\n", struct{ k closuresql.Keyset }{k})
 	}
 	slog.New(slog.NewTextHandler(&text, nil)).Info("", "keyset", k)
 	for _, secret := range []string{"hhhh", "ssss", "6868", "7373", "104 104", "115 115"} {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ErrNotMigrated: the tables aren't there, or are another version's.
+// ErrNotMigrated says that the tables aren't there, or are another version's.
 var ErrNotMigrated = errors.New("closuresql: the tables are not there or of another version: call Migrate, or apply Schema")
 
 // migrations make the tables, from each version to the next. In them {} stands for

@@ -24,7 +24,7 @@ func attempt(key string) closure.BookingAttempt {
 
 func anAppointment() closure.AppointmentID { return closure.AppointmentID("appt_" + rand.Text()) }
 
-// begins begins what must be free.
+// begins demands that nothing is in the way.
 func begins(t testing.TB, j *closuresql.Journal, a closure.BookingAttempt) {
 	t.Helper()
 	there, err := j.Begin(context.Background(), a)
