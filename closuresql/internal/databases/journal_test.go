@@ -20,11 +20,9 @@ func everyDatabase(t *testing.T, test func(*testing.T, database)) {
 		t.Parallel()
 		test(t, postgresDatabase(t))
 	})
-	// As behind PgBouncer: no statement is prepared.
-	t.Run("PostgreSQL unprepared", func(t *testing.T) {
+	t.Run("PgBouncer", func(t *testing.T) {
 		t.Parallel()
-		d := postgresDatabase(t)
-		d.dsn = withParameter(d.dsn, "default_query_exec_mode=exec")
+		d := bouncedDatabase(t)
 		d.connect = connectPostgres(&d)
 		test(t, d)
 	})
