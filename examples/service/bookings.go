@@ -52,7 +52,7 @@ func (b *bookings) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		PatientID: o.PatientID, ScheduleID: o.ScheduleID, StartAt: o.StartAt, Duration: o.Duration, IdempotencyKey: key,
 	})
 	status, a := ending(booking, err)
-	slog.Info("booking", "outcome", a.Outcome, "reason", a.Reason, "error", err) // the error's text names no patient
+	slog.Info("booking", slog.String("outcome", a.Outcome), slog.Any("error", err)) // its text names no patient
 	write(w, status, a)
 }
 

@@ -52,7 +52,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {
-		slog.Error("the service ended", "error", err)
+		slog.Error("the service ended", slog.Any("error", err))
 		os.Exit(1)
 	}
 }
@@ -77,7 +77,7 @@ func run(ctx context.Context, s settings) error {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
-	slog.Info("serving", "url", "http://"+listener.Addr().String())
+	slog.Info("serving", slog.String("url", "http://"+listener.Addr().String()))
 	go settle(ctx, client, s)
 
 	select {
@@ -130,11 +130,11 @@ func settle(ctx context.Context, client *closure.Client, s settings) {
 			case ctx.Err() != nil:
 				return
 			case err != nil:
-				slog.Error("settling failed", "error", err)
+				slog.Error("settling failed", slog.Any("error", err))
 			case errors.Is(r.Err, closure.ErrOutcomeUnknown):
 				slog.Warn("a booking is unknown still") // the next round looks again
 			default:
-				slog.Info("settled a booking", "booked", r.Booking != nil)
+				slog.Info("settled a booking", slog.Bool("booked", r.Booking != nil))
 			}
 		}
 		select {

@@ -1,10 +1,8 @@
 package databases
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"fmt"
 	"os"
 	"slices"
@@ -21,18 +19,19 @@ import (
 // benchVariable is how many booked entries each table holds before it is measured.
 const benchVariable = "CLOSURE_BENCH_ENTRIES"
 
-const (
-	benchAtOnce  = 64
-	benchEntries = 1_000_000
-)
+const benchEntries = 1_000_000
 
 // BenchmarkBookings books with no journal, with SQLite and with PostgreSQL in turn,
-// 64 at a time, by an API on the loopback interface that answers at once. One
-// iteration is one booking.
+// 64 at once and one after the other, by an API on the loopback interface that
+// answers at once. One iteration is one booking.
 func BenchmarkBookings(b *testing.B) {
-	b.Run("no journal", func(b *testing.B) { benchBookings(b, nil) })
-	b.Run("SQLite", func(b *testing.B) { benchBookings(b, benchJournal(b, sqliteDatabase(b), 8)) })
-	b.Run("PostgreSQL", func(b *testing.B) { benchBookings(b, benchJournal(b, postgresDatabase(b), 32)) })
+	sqlite, postgres := benchJournal(b, sqliteDatabase(b), 2), benchJournal(b, postgresDatabase(b), 32)
+	for _, atOnce := range []int{64, 1} {
+		at := fmt.Sprintf("/%d at once", atOnce)
+		b.Run("no journal"+at, func(b *testing.B) { benchBookings(b, atOnce, nil) })
+		b.Run("SQLite"+at, func(b *testing.B) { benchBookings(b, atOnce, sqlite) })
+		b.Run("PostgreSQL"+at, func(b *testing.B) { benchBookings(b, atOnce, postgres) })
+	}
 }
 
 // benchJournal is a sealed one that holds many entries already.
@@ -59,54 +58,34 @@ func fill(b *testing.B, d database) {
 		entries, err = strconv.Atoi(text)
 		noError(b, err)
 	}
-	db := d.connect(b)
-	const each = 500
-	for done := 0; done < entries; done += each {
-		tx, err := db.BeginTx(context.Background(), nil)
-		noError(b, err)
-		fillSome(b, tx, d, min(each, entries-done))
-		noError(b, tx.Commit())
-	}
+	random := func(size int) string { return fmt.Sprintf("randomblob(%d)", size) }
 	if d.dialect == closuresql.PostgreSQL {
-		execute(b, db, "VACUUM ANALYZE "+d.table)
-	}
-}
-
-func fillSome(b *testing.B, tx *sql.Tx, d database, n int) {
-	b.Helper()
-	random := func(size int) []byte {
-		value := make([]byte, size)
-		_, _ = rand.Read(value)
-		return value
-	}
-	insert := func(into string, columns int, row func() []any) {
-		var text bytes.Buffer
-		var args []any
-		text.WriteString("INSERT INTO " + d.table + into + " VALUES ")
-		for i := range n {
-			text.WriteString([]string{"(", ", ("}[min(i, 1)])
-			for c := range columns {
-				fmt.Fprintf(&text, "%s$%d", []string{"", ", "}[min(c, 1)], len(args)+c+1)
-			}
-			text.WriteString(")")
-			args = append(args, row()...)
+		random = func(size int) string {
+			return fmt.Sprintf("decode(substr(repeat(md5(random()::text) || md5(random()::text), %d), 1, %d), 'hex')",
+				size/32+1, 2*size)
 		}
-		_, err := tx.ExecContext(context.Background(), text.String(), args...)
-		noError(b, err)
 	}
-	var ids []string
-	insert("(id, slot, state, begun, attempt, appointment)", 6, func() []any {
-		ids = append(ids, fmt.Sprintf("%x", random(13)))
-		return []any{ids[len(ids)-1], random(32), 1, time.Now().UnixMicro(), random(360), random(64)}
-	})
-	entry := func() []any { id := ids[0]; ids = ids[1:]; return []any{random(32), id} }
-	all := ids
-	insert("_keys(hash, entry)", 2, entry)
-	ids = all
-	insert("_appointments(hash, entry)", 2, entry)
+	db := d.connect(b)
+	const each = 50_000
+	for done := 0; done < entries; done += each {
+		rows := fmt.Sprintf("WITH RECURSIVE series(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM series WHERE i < %d) ",
+			min(each, entries-done))
+		execute(b, db, "INSERT INTO "+d.table+" (id, slot, state, begun, attempt, appointment) "+rows+
+			fmt.Sprintf("SELECT 'filled' || (i + %d), %s, 1, %d, %s, %s FROM series",
+				done, random(32), time.Now().UnixMicro(), random(360), random(64)))
+	}
+	for _, beside := range []string{"_keys", "_appointments"} {
+		execute(b, db, "INSERT INTO "+d.table+beside+" (hash, entry) SELECT "+random(32)+", id FROM "+d.table)
+	}
+	after := "PRAGMA wal_checkpoint(TRUNCATE)"
+	if d.dialect == closuresql.PostgreSQL {
+		after = "VACUUM ANALYZE " + d.table
+	}
+	execute(b, db, after)
+	b.Logf("%s holds %d entries", d.dialect, count(b, db, d.table))
 }
 
-func benchBookings(b *testing.B, journal *closuresql.Journal) {
+func benchBookings(b *testing.B, atOnce int, journal *closuresql.Journal) {
 	b.Helper()
 	api := closuretest.New(closuretest.WithClock(time.Now), closuretest.KeepRequests(0))
 	defer api.Close()
@@ -146,7 +125,7 @@ func benchBookings(b *testing.B, journal *closuresql.Journal) {
 	var group sync.WaitGroup
 	order := make(chan int)
 	b.ResetTimer()
-	for range benchAtOnce {
+	for range atOnce {
 		group.Go(func() {
 			for i := range order {
 				start := time.Now()
