@@ -49,7 +49,7 @@ func settle(ctx context.Context, client *closure.Client, settled func(closure.Re
 }
 
 // tell says to a patient what is true.
-func tell(booking *closure.Booking, err error) string {
+func tell(err error) string {
 	switch {
 	case err == nil:
 		return "booked"
@@ -102,7 +102,7 @@ func TestProductionSettles(t *testing.T) {
 				server.Inject(tt.fault)
 				client := server.Client(closure.WithJournal(closuretest.NewJournal()))
 				_, err := bookVisit(t.Context(), client, "order 1", visitSlot(), closuretest.GuidePatientID)
-				if said := tell(nil, err); said != "we are checking" {
+				if said := tell(err); said != "we are checking" {
 					t.Errorf("%s: %v", said, err)
 				}
 				var last closure.Resolution
