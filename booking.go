@@ -202,7 +202,9 @@ var errDoubtful = errors.New("closure: the API shows the appointment with a stat
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:
 // guide). An API without the list of appointments (404 or 405 on it) is booked
 // without looking, and a rejection counts only in the API's own error object.
-func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (*Booking, error) {
+func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (booking *Booking, err error) {
+	ctx, watched := c.use().watchBooking(ctx, "BookSlot")
+	defer func() { watched.endBooking(booking, err) }()
 	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
 	if err = cmp.Or(err, params.check(), c.use().checkKey(params.IdempotencyKey)); err != nil {
 		return nil, err
@@ -219,7 +221,9 @@ func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...Ca
 // attempt of the other mode, live or test, is refused: this key can't see it.
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
-func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (*Booking, error) {
+func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (booking *Booking, err error) {
+	ctx, watched := c.use().watchBooking(ctx, "ResolveBooking")
+	defer func() { watched.endBooking(booking, err) }()
 	cfg, err := c.use().prepare(ctx, opAppointmentsList.name(), opts)
 	if err = cmp.Or(err, attempt.check(c.Mode(), cfg)); err != nil {
 		return nil, err
@@ -233,7 +237,7 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 	seen := b.look(ctx)
 	switch {
 	case seen.appointment != nil:
-		booking := b.confirmed(seen.appointment, true)
+		booking = b.confirmed(seen.appointment, true)
 		c.core.finishAs(ctx, attempt, booking, nil)
 		return booking, nil
 	case seen.err == nil && lost:
@@ -594,8 +598,8 @@ func (s sighting) gone() bool {
 
 // look reads the patient's appointments and the open slots concurrently.
 func (b *slotBooking) look(ctx context.Context) sighting {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var seen sighting
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -607,7 +611,7 @@ func (b *slotBooking) look(ctx context.Context) sighting {
 	})
 	seen.appointment, seen.err = b.findAppointment(ctx)
 	if seen.appointment != nil {
-		cancel() // the slots don't matter any more
+		cancel(errAbandoned) // the slots don't matter any more
 	}
 	group.Wait()
 	return seen

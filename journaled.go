@@ -106,7 +106,11 @@ func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
 	defer cancel()
-	return c.journal.Finish(ctx, entry)
+	err := c.journal.Finish(ctx, entry)
+	if err != nil {
+		journalFails(ctx, "finish")
+	}
+	return err
 }
 
 // finishAs records what came of an attempt, if that is known.
@@ -386,6 +390,7 @@ func (c *core) release(ctx context.Context, id AppointmentID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
 	defer cancel()
 	if err := c.journal.Release(ctx, id); err != nil {
+		journalFails(ctx, "release")
 		return &JournalError{Op: "release", Err: err}
 	}
 	return nil
