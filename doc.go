@@ -50,8 +50,9 @@
 //     [InsuranceError], [OutcomeUnknownError], [JournalError], and the sentinels such
 //     as [ErrSlotUnavailable].
 //   - Options of a client: [WithAPIVersion], [WithBaseURL], [WithHTTPClient],
-//     [WithJournal], [WithLogger], [WithMode], [WithObserver], [WithRateLimit],
+//     [WithJournal], [WithLogger], [WithMode], [WithRateLimit],
 //     [WithRetryPolicy], [WithTimeout]. Many are options of one call, too.
+//   - Watch: [WithObserver] for calls, [WithBookingObserver] for how bookings ended.
 //   - Where a guess of this package is wrong: [Client.Call], [WithRoute],
 //     [CaptureResponse].
 //
