@@ -155,10 +155,10 @@ const (
 
 // keepLooking calls look, with growing pauses, until it is done or the time is up.
 func keepLooking(ctx context.Context, look func(context.Context) (done bool)) {
-	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	ctx, cancel := context.WithTimeoutCause(ctx, lookFor, errAbandoned)
 	defer cancel()
 	for wait := minLookWait; ctx.Err() == nil; wait = min(2*wait, maxLookWait) {
-		lookCtx, cancelLook := context.WithTimeout(ctx, oneLookFor)
+		lookCtx, cancelLook := context.WithTimeoutCause(ctx, oneLookFor, errAbandoned)
 		done := look(lookCtx)
 		cancelLook()
 		if done || !sleep(ctx, wait) {

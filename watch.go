@@ -26,13 +26,13 @@ type Event struct {
 	Outcome    Outcome       // what is known of it, as by [OutcomeOf]
 	RequestID  string        // the API's name for the request
 
-	// Abandoned: the SDK ended it, because another call had said all that it was for.
-	// That there is no answer is no failure then.
+	// Abandoned: the SDK ended it before its time, because another call had said all
+	// that it was for, or the time for looking was up. That there is no answer is no
+	// failure then.
 	Abandoned bool
 }
 
-// errAbandoned is the cause of a context that the SDK ended because its calls are
-// not needed any more.
+// errAbandoned is the cause of a context that the SDK itself ended.
 var errAbandoned = errors.New("closure: not needed any more")
 
 // A watcher reports to logger and observers. A nil watcher reports nothing.

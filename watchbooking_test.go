@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -285,6 +286,25 @@ func TestAbandonedCallsAreNoFailures(t *testing.T) {
 			noError(t, bookSlotAct(t.Context(), c.process(w.option())))
 			equal(t, "bookings", w.said(), []string{"BookSlot recovered"})
 			check(t, &w, "availabilities.list")
+		})
+	})
+	t.Run("look that hangs", func(t *testing.T) {
+		inClinic(t, func(t *testing.T, c *sharedClinic) {
+			var w witness
+			hangs := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(req.URL.Path, "/cancel") {
+					return nil, io.ErrUnexpectedEOF
+				}
+				<-req.Context().Done()
+				return nil, req.Context().Err()
+			})})
+			_ = cancelAct(t.Context(), c.process(w.option(), hangs))
+			equal(t, "bookings", w.said(), []string{"CancelBooking unknown no_answer"})
+			for _, e := range w.calls {
+				if e.Abandoned != (e.Op == gets) {
+					t.Errorf("%s: abandoned %t", e.Op, e.Abandoned)
+				}
+			}
 		})
 	})
 	t.Run("search", func(t *testing.T) {
