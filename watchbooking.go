@@ -95,6 +95,7 @@ type watchedBooking struct {
 	start    time.Time
 	calls    atomic.Int64
 	attempts atomic.Int64
+	ended    atomic.Bool
 
 	mu            sync.Mutex
 	journalFailed string
@@ -111,9 +112,13 @@ func (c *core) watchBooking(ctx context.Context, op string) (context.Context, *w
 	return context.WithValue(ctx, watchedBookingKey{}, b), b
 }
 
-// watchedBookingOf is the booking that the context is of; nil: of none.
+// watchedBookingOf is the booking that the context is of; nil: of none, or of one
+// that has ended, whose context somebody kept.
 func watchedBookingOf(ctx context.Context) *watchedBooking {
 	b, _ := ctx.Value(watchedBookingKey{}).(*watchedBooking)
+	if b == nil || b.ended.Load() {
+		return nil
+	}
 	return b
 }
 
@@ -127,6 +132,7 @@ func (b *watchedBooking) end(done, recovered bool, err error) {
 	if b == nil {
 		return
 	}
+	b.ended.Store(true)
 	event := BookingEvent{
 		ID:       b.id,
 		Op:       b.op,

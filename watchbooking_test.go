@@ -115,7 +115,8 @@ func TestEndings(t *testing.T) {
 		{"first healed", bookFirstAct, []closuretest.Fault{drop(create)}, nil, "BookFirstAvailable recovered"},
 		{"move healed", moveAct, []closuretest.Fault{drop(moves)}, nil, "RescheduleBooking recovered"},
 		{"cancelling healed", cancelAct, []closuretest.Fault{drop(cancels)}, nil, "CancelBooking recovered"},
-		{"done, then 409", cancelAct, []closuretest.Fault{closuretest.StatusAfter(cancels, 409)}, nil, "CancelBooking recovered"},
+		{"done, then 409", cancelAct, []closuretest.Fault{closuretest.StatusAfter(cancels, 409)}, nil,
+			"CancelBooking recovered"},
 
 		{"lost", bookSlotAct, []closuretest.Fault{lost(create)}, nil, "BookSlot unknown no_answer"},
 		{"502", bookFirstAct, []closuretest.Fault{status(create, 502)}, nil, "BookFirstAvailable unknown server_error"},
@@ -129,7 +130,8 @@ func TestEndings(t *testing.T) {
 		{"429", cancelAct, []closuretest.Fault{status(cancels, 429).Times(0)}, nil, "CancelBooking rejected rate_limited"},
 
 		{"500 before", bookSlotAct, []closuretest.Fault{unreadable("schedules.get")}, nil, "BookSlot not sent server_error"},
-		{"429 before", bookSlotAct, []closuretest.Fault{status("schedules.get", 429).Times(0)}, nil, "BookSlot not sent rate_limited"},
+		{"429 before", bookSlotAct, []closuretest.Fault{status("schedules.get", 429).Times(0)}, nil,
+			"BookSlot not sent rate_limited"},
 		{"lost before", bookSlotAct, []closuretest.Fault{lost("schedules.get").Times(0)}, nil, "BookSlot not sent no_answer"},
 		{"nonsense before", bookSlotAct, []closuretest.Fault{closuretest.Malformed("schedules.get").Times(0)}, nil,
 			"BookSlot not sent malformed_response"},
@@ -139,7 +141,8 @@ func TestEndings(t *testing.T) {
 		{"finish fails", bookSlotAct, nil, []closuretest.JournalFault{closuretest.JournalFailsBefore("finish")},
 			"BookSlot confirmed, the journal failed: finish"},
 		{"finish fails after healing", bookSlotAct, []closuretest.Fault{drop(create)},
-			[]closuretest.JournalFault{closuretest.JournalFailsBefore("finish")}, "BookSlot recovered, the journal failed: finish"},
+			[]closuretest.JournalFault{closuretest.JournalFailsBefore("finish")},
+			"BookSlot recovered, the journal failed: finish"},
 		{"release fails", cancelAct, nil, []closuretest.JournalFault{closuretest.JournalFailsBefore("release")},
 			"CancelBooking confirmed, the journal failed: release"},
 	} {
@@ -182,7 +185,8 @@ func TestEndingsOfRefusals(t *testing.T) {
 			{t.Context(), func(p *closure.BookSlotParams) { p.PatientID = "" }, "BookSlot rejected invalid"},
 			{t.Context(), func(p *closure.BookSlotParams) { p.InsuranceID = "ins_other" }, "BookSlot rejected insurance"},
 			{t.Context(), func(p *closure.BookSlotParams) { p.ScheduleID = "sch_byPhone" }, "BookSlot rejected not_bookable"},
-			{t.Context(), func(p *closure.BookSlotParams) { p.StartAt, p.Duration = clinicSlot(20), 0 }, "BookSlot rejected slot_unavailable"},
+			{t.Context(), func(p *closure.BookSlotParams) { p.StartAt, p.Duration = clinicSlot(20), 0 },
+				"BookSlot rejected slot_unavailable"},
 			{ended, func(*closure.BookSlotParams) {}, "BookSlot not sent context_ended"},
 			{t.Context(), func(*closure.BookSlotParams) {}, "BookSlot confirmed"},
 			{t.Context(), func(*closure.BookSlotParams) {}, "BookSlot recovered"},
@@ -341,6 +345,32 @@ func TestAbandonedCallsAreNoFailures(t *testing.T) {
 				}
 			}
 		})
+	})
+}
+
+// A context that outlives its booking, such as one that a RoundTripper kept, is of
+// no booking any more: its end was reported.
+func TestCallsAfterTheBooking(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		var w witness
+		var kept context.Context
+		keeps := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Method != http.MethodGet {
+				kept = context.WithoutCancel(req.Context())
+			}
+			return c.Transport().RoundTrip(req)
+		})})
+		client := c.process(w.option(), keeps)
+		noError(t, bookSlotAct(t.Context(), client))
+		w.ties(t)
+		w.calls = nil
+		_, err := client.Specialties.List(kept)
+		noError(t, err)
+		for _, e := range w.calls {
+			if e.BookingID != "" {
+				t.Errorf("%s is of a booking that has ended", e.Op)
+			}
+		}
 	})
 }
 

@@ -97,7 +97,8 @@ func TestAlert(t *testing.T) {
 		{"lost request", []closuretest.Fault{closuretest.DropBefore(create)}, "unknown", 1},
 		{"502", []closuretest.Fault{closuretest.Status(create, 502)}, "unknown", 1},
 		{"cancelled, lost answer", []closuretest.Fault{closuretest.DropAfter(cancel)}, "confirmed", 0},
-		{"cancelled, lost request", []closuretest.Fault{closuretest.DropBefore(cancel), closuretest.Status(get, 404)}, "confirmed", 1},
+		{"cancelled, lost request", []closuretest.Fault{closuretest.DropBefore(cancel), closuretest.Status(get, 404)},
+			"confirmed", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
