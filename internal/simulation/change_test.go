@@ -57,6 +57,7 @@ func otherSchedule(a closure.Appointment) slot {
 // fulfilSlot books this one slot, in one try.
 func (p *patient) fulfilSlot(s slot) *closure.Appointment {
 	w := &wish{patient: p, slot: s}
+	p.giveKey(w)
 	p.wishes = append(p.wishes, w)
 	r, _ := p.process.book(w, p.dice)
 	if r.ending == endsUnknown {

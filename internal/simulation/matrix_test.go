@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,10 +43,24 @@ func TestMatrix(t *testing.T) {
 	if full() {
 		defer debug.SetGCPercent(debug.SetGCPercent(800)) // the heap is small
 	}
+	control, journal := newMatrix(cells()), newMatrix(journalCells())
+	t.Run("control", control.run)
+	t.Run("journal", journal.run)
+	if full() {
+		publish(t, "zeros", control.asserted())
+		publish(t, "summary", control.summary())
+		publish(t, "cells", control.table())
+		publish(t, "journal-zeros", journal.asserted())
+		publish(t, "journal-summary", journal.summary())
+		publish(t, "journal-cells", journal.table())
+	}
+}
+
+// run runs all cells, some at a time.
+func (m *matrix) run(t *testing.T) {
 	began := time.Now()
-	m := newMatrix()
 	t.Run("cells", func(t *testing.T) {
-		for i, c := range cells() {
+		for i, c := range m.cells {
 			if raceEnabled && !full() && i%5 != 0 {
 				continue
 			}
@@ -56,12 +71,9 @@ func TestMatrix(t *testing.T) {
 		}
 	})
 	t.Logf("%d attempts in %s, seed %d", m.total().counts[attempts], time.Since(began).Round(time.Millisecond), runSeed)
-	if full() {
-		publish(t, "zeros", m.asserted())
-		publish(t, "summary", m.summary())
-		publish(t, "cells", m.table())
-	}
 }
+
+var journalAttempts = func() int { n, _ := strconv.Atoi(os.Getenv("JA")); return max(n, 8) }()
 
 // attempts is how many to make in a cell, at least.
 func (c cell) attempts() int {
@@ -70,6 +82,8 @@ func (c cell) attempts() int {
 		return fullAttempts
 	case raceEnabled:
 		return 1
+	case c.journal:
+		return journalAttempts
 	case c.late == 0 && c.stale == 0:
 		return 150 // where the most is demanded
 	case c.behaviour == machines && !c.duplicates:
@@ -95,11 +109,12 @@ func runCell(t *testing.T, c cell, least int) *tally {
 
 // A matrix is the tallies of all cells.
 type matrix struct {
+	cells   []cell
 	mu      sync.Mutex
 	tallies map[cell]*tally
 }
 
-func newMatrix() *matrix { return &matrix{tallies: map[cell]*tally{}} }
+func newMatrix(cells []cell) *matrix { return &matrix{cells: cells, tallies: map[cell]*tally{}} }
 
 func (m *matrix) put(c cell, t *tally) {
 	m.mu.Lock()
@@ -109,7 +124,7 @@ func (m *matrix) put(c cell, t *tally) {
 
 func (m *matrix) total() *tally {
 	sum := new(tally)
-	for _, c := range cells() {
+	for _, c := range m.cells {
 		if t := m.tallies[c]; t != nil {
 			sum.merge(t)
 		}
@@ -133,7 +148,7 @@ func (c *clinic) digest() string {
 
 // TestRepeats: the same seed, the same run, to the nanosecond.
 func TestRepeats(t *testing.T) {
-	for i, c := range cells() {
+	for i, c := range append(cells(), journalCells()...) {
 		if i%23 != 0 && !full() {
 			continue
 		}

@@ -12,7 +12,7 @@ func (m *matrix) summary() string {
 	rows := make(map[string]*tally)
 	excused := make(map[string]map[column]bool)
 	var order []string
-	for _, c := range cells() {
+	for _, c := range m.cells {
 		name := c.behaviour.String()
 		if c.noList {
 			name = "API without a list of appointments"
@@ -52,7 +52,7 @@ func (m *matrix) summary() string {
 func (m *matrix) table() string {
 	var b strings.Builder
 	b.WriteString(header("behaviour", "server", "commits", "reads", "patients on slots"))
-	for _, c := range cells() {
+	for _, c := range m.cells {
 		reads := c.reads()
 		if c.noList {
 			reads = "no list"
@@ -72,7 +72,7 @@ func (m *matrix) asserted() string {
 	b.WriteString("| must be zero | asserted in cells | attempts in them | violations | cells excused | attempts in them | counted there |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, zero := range zeros {
 		var in, out struct{ cells, attempts, count int }
-		for _, c := range cells() {
+		for _, c := range m.cells {
 			at := &in
 			if c.excuse(zero) != "" {
 				at = &out

@@ -42,16 +42,20 @@ func (w *wire) fate(req *http.Request, body []byte, by *call) fate {
 	if by != nil { // two calls may send the same at the same instant
 		id = mix(id + by.number)
 	}
-	w.mu.Lock()
-	w.seen[id]++
-	n := w.seen[id]
-	w.mu.Unlock()
-	d := newDice(w.clinic.seed, uint64(w.patient), id, n)
+	d := newDice(w.clinic.seed, uint64(w.patient), id, w.count(id))
 	f := drawFate(d, req.Method != http.MethodGet, w.clinic.cell)
 	if w.clinic.flakyList && listsAppointments(req) && d.chance(0.7) {
 		f.fault = failedBefore
 	}
 	return f
+}
+
+// count is how often something of this name came.
+func (w *wire) count(id uint64) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen[id]++
+	return w.seen[id]
 }
 
 // A socket is what one process sends through. A process that has crashed sends
@@ -74,6 +78,7 @@ func (s *socket) RoundTrip(req *http.Request) (*http.Response, error) {
 	trace := httptrace.ContextClientTrace(ctx)
 	by, _ := ctx.Value(callKey{}).(*call)
 	f := s.wire.fate(req, body, by)
+	debugf(s.wire, "call %d %s %s fault %s late %s out %s back %s", callNo(by), req.Method, req.URL.RequestURI(), f.fault, f.late, f.out, f.back)
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(req.URL.Host)
 	}
@@ -283,3 +288,10 @@ func (c *clinic) intercept(req *http.Request) *http.Response {
 }
 
 var errCrash = errors.New("the process crashed")
+
+func callNo(c *call) uint64 {
+	if c == nil {
+		return 0
+	}
+	return c.number
+}
