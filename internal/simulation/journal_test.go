@@ -85,7 +85,6 @@ func (j *connection) do(ctx context.Context, f journalFate, act func(context.Con
 			arrived <- errJournalFailed
 			return
 		}
-		j.consulted(ctx)
 		arrived <- act(context.WithoutCancel(ctx))
 	}()
 	var err error
@@ -104,6 +103,7 @@ func (j *connection) do(ctx context.Context, f journalFate, act func(context.Con
 	return err
 }
 
+// consulted notes when the call was told what the journal holds for its wish.
 func (j *connection) consulted(ctx context.Context) {
 	by, ok := ctx.Value(callKey{}).(*call)
 	if !ok || by.pending {
@@ -124,6 +124,7 @@ func (j *connection) Begin(ctx context.Context, attempt closure.BookingAttempt) 
 	debugf(j.socket.wire, "begin %v", of(attempt))
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, append(of(attempt), "begin")...), func(ctx context.Context) (err error) {
+		j.consulted(ctx)
 		found, err = j.journal.Begin(ctx, attempt)
 		return err
 	})
@@ -141,7 +142,21 @@ func (j *connection) Find(ctx context.Context, attempt closure.BookingAttempt) (
 	debugf(j.socket.wire, "find %v", of(attempt))
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, append(of(attempt), "find")...), func(ctx context.Context) (err error) {
+		j.consulted(ctx)
 		found, err = j.journal.Find(ctx, attempt)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (j *connection) FindAppointment(ctx context.Context, id closure.AppointmentID) (there *closure.JournalEntry, err error) {
+	debugf(j.socket.wire, "find appointment %s", id)
+	var found *closure.JournalEntry
+	err = j.do(ctx, j.fate(ctx, string(id), "find"), func(ctx context.Context) (err error) {
+		found, err = j.journal.FindAppointment(ctx, id)
 		return err
 	})
 	if err != nil {
