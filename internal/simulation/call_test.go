@@ -15,7 +15,8 @@ type wish struct {
 	slot    slot // that is asked for at the moment
 	first   bool // with BookFirstAvailable
 	key     string
-	made    int  // appointments that requests of this wish made
+	booked  bool
+	made    int // appointments that requests of this wish made
 }
 
 // A call is one call of the SDK. Requests carry it in their context, so that

@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -93,7 +92,6 @@ func (j *connection) do(ctx context.Context, f journalFate, act func(context.Con
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	debugf(j.socket.wire, "journal fault %d out %s back %s: %v", f.fault, f.out, f.back, err)
 	if cause := sleep(ctx, f.back); cause != nil {
 		return cause
 	}
@@ -121,7 +119,6 @@ func of(attempt closure.BookingAttempt) []string {
 }
 
 func (j *connection) Begin(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
-	debugf(j.socket.wire, "begin %v", of(attempt))
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, append(of(attempt), "begin")...), func(ctx context.Context) (err error) {
 		j.consulted(ctx)
@@ -139,7 +136,6 @@ func (j *connection) Begin(ctx context.Context, attempt closure.BookingAttempt) 
 }
 
 func (j *connection) Find(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
-	debugf(j.socket.wire, "find %v", of(attempt))
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, append(of(attempt), "find")...), func(ctx context.Context) (err error) {
 		j.consulted(ctx)
@@ -153,7 +149,6 @@ func (j *connection) Find(ctx context.Context, attempt closure.BookingAttempt) (
 }
 
 func (j *connection) FindAppointment(ctx context.Context, id closure.AppointmentID) (there *closure.JournalEntry, err error) {
-	debugf(j.socket.wire, "find appointment %s", id)
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, string(id), "find"), func(ctx context.Context) (err error) {
 		found, err = j.journal.FindAppointment(ctx, id)
@@ -166,7 +161,6 @@ func (j *connection) FindAppointment(ctx context.Context, id closure.Appointment
 }
 
 func (j *connection) Finish(ctx context.Context, entry closure.JournalEntry) error {
-	debugf(j.socket.wire, "finish %v %v %s", entry.State, of(entry.Attempt), entry.Attempt.ID)
 	return j.do(ctx, j.fate(ctx, append(of(entry.Attempt), "finish")...), func(ctx context.Context) error {
 		return j.journal.Finish(ctx, entry)
 	})
@@ -203,13 +197,5 @@ func (j *connection) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry
 				return
 			}
 		}
-	}
-}
-
-var debugPatient = -1
-
-func debugf(w *wire, format string, args ...any) {
-	if w.patient == debugPatient {
-		fmt.Printf("   %s "+format+"\n", append([]any{clock(time.Now())}, args...)...)
 	}
 }

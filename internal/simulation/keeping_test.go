@@ -43,6 +43,9 @@ func (p *patient) note(text string) {
 
 // reuse calls again with the same key, from other processes.
 func (p *patient) reuse(w *wish) {
+	if !p.renames(w) {
+		return
+	}
 	for range 1 + p.dice.below(3) {
 		time.Sleep(p.dice.between(0, 90*time.Second))
 		p.process.end()
@@ -60,11 +63,26 @@ func (p *patient) reuse(w *wish) {
 	}
 }
 
+// renames calls with another key for what is booked, in one of two cases: that key is
+// the appointment's from then on. It is false if the call did not end in that.
+func (p *patient) renames(w *wish) bool {
+	if !w.booked || p.dice.chance(0.5) {
+		return true
+	}
+	w.first, w.key = false, w.key+", renamed"
+	r, _ := p.process.book(w, p.dice)
+	return r.ending == endsConfirmed
+}
+
 // rebook cancels and books the same again, before reads that lag show it.
 func (p *patient) rebook(current closure.Appointment) {
 	for range 1 + p.dice.below(2) {
 		time.Sleep(p.dice.between(0, 10*time.Second))
-		if !p.cancel(current) {
+		tries := maxTries
+		if p.dice.chance(0.3) {
+			tries = 1 // and then leaves it as it is
+		}
+		if !p.cancel(current, tries) {
 			return
 		}
 		time.Sleep(p.dice.between(0, 5*time.Second))

@@ -22,6 +22,10 @@ var guards = map[string][]mutant{
 		"Create's check", appointmentsFile,
 		"params.madeInto, opts)", "nil, opts)",
 	}},
+	"sends although an entry is pending": {{
+		"the first look at the journal", journaledFile,
+		"\tif entry != nil {\n\t\tif booking", "\tif entry != nil && entry.State == JournalBooked {\n\t\tif booking",
+	}},
 	"ignores the patient in the match": {{
 		"List's check", appointmentsFile,
 		"params.PatientID == \"\" || a.PatientID == params.PatientID", "true",

@@ -73,6 +73,7 @@ func (p *patient) fulfil(w *wish) *closure.Appointment {
 		}
 		switch r.ending {
 		case endsConfirmed:
+			w.slot, w.booked = r.slot, true
 			return &r.booking.Appointment
 		case endsUnknown, endsNoSlot:
 			return nil // whoever books another now may have two
@@ -119,7 +120,7 @@ func (p *patient) tryAndCrash(w *wish) result {
 	var r result
 	var crashed bool
 	switch {
-	case p.clinic.journal != nil && p.dice.chance(0.15):
+	case p.clinic.journal != nil && p.dice.chance(0.25):
 		r, crashed = p.bookOrFreeze(w)
 	case p.dice.chance(0.8):
 		p.process.crashAfter(p.crashTime())

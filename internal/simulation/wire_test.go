@@ -78,7 +78,6 @@ func (s *socket) RoundTrip(req *http.Request) (*http.Response, error) {
 	trace := httptrace.ContextClientTrace(ctx)
 	by, _ := ctx.Value(callKey{}).(*call)
 	f := s.wire.fate(req, body, by)
-	debugf(s.wire, "call %d %s %s fault %s late %s out %s back %s", callNo(by), req.Method, req.URL.RequestURI(), f.fault, f.late, f.out, f.back)
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(req.URL.Host)
 	}
@@ -288,10 +287,3 @@ func (c *clinic) intercept(req *http.Request) *http.Response {
 }
 
 var errCrash = errors.New("the process crashed")
-
-func callNo(c *call) uint64 {
-	if c == nil {
-		return 0
-	}
-	return c.number
-}
