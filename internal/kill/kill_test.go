@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,13 +14,11 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/tables"
 )
 
-// The variables are those of internal/simulation.
-const (
-	variable        = "CLOSURE_SIMULATION"
-	resultsVariable = "CLOSURE_SIMULATION_RESULTS"
-)
+// variable is that of internal/simulation.
+const variable = "CLOSURE_SIMULATION"
 
 const (
 	readsLag  = 200 * time.Millisecond
@@ -268,7 +265,7 @@ func merge(sum, rows map[event]*row) {
 	}
 }
 
-// publish logs the table and, if asked to, writes it.
+// publish publishes the table.
 func publish(t *testing.T, name string, rows map[event]*row) {
 	t.Helper()
 	var b strings.Builder
@@ -280,8 +277,5 @@ func publish(t *testing.T, name string, rows map[event]*row) {
 				r.endings[booked], r.endings[unknown], r.endings[notSent], r.pending, r.appointments, r.doubles, r.lies)
 		}
 	}
-	t.Logf("%s:\n%s", name, b.String())
-	if dir := os.Getenv(resultsVariable); dir != "" {
-		noError(t, os.WriteFile(filepath.Join(dir, name+".md"), []byte(b.String()), 0o600))
-	}
+	tables.Publish(t, name, b.String())
 }

@@ -50,11 +50,11 @@ func TestMatrix(t *testing.T) {
 	t.Run("control", control.run)
 	t.Run("journal", journal.run)
 	if full() {
-		publish(t, "zeros", control.asserted())
+		publish(t, "zeros", sideBySide(control, journal))
+		publish(t, "behaviours", byBehaviour(control, journal))
 		publish(t, "summary", control.summary())
-		publish(t, "cells", control.table())
-		publish(t, "journal-zeros", journal.asserted())
 		publish(t, "journal-summary", journal.summary())
+		publish(t, "cells", control.table())
 		publish(t, "journal-cells", journal.table())
 	}
 }
@@ -140,10 +140,12 @@ func (m *matrix) put(c cell, t *tally) {
 	m.tallies[c] = t
 }
 
-func (m *matrix) total() *tally {
+func (m *matrix) total() *tally { return m.sum(func(cell) bool { return true }) }
+
+func (m *matrix) sum(of func(cell) bool) *tally {
 	sum := new(tally)
 	for _, c := range m.cells {
-		if t := m.tallies[c]; t != nil {
+		if t := m.tallies[c]; t != nil && of(c) {
 			sum.merge(t)
 		}
 	}
