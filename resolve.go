@@ -39,7 +39,7 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 		return booking, nil
 	case seen.err == nil && lost:
 		c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
-		return nil, ErrNotBooked
+		return b.instead(ctx)
 	default:
 		return nil, &OutcomeUnknownError{Attempt: attempt, SlotOpen: seen.slotOpen, Err: cmp.Or(seen.err, errNotShown)}
 	}

@@ -25,6 +25,10 @@ var guards = map[string][]mutant{
 		"Create's check", appointmentsFile,
 		"params.madeInto, opts)", "func(*Appointment) bool { return true }, opts)",
 	}},
+	"sends although an entry is pending": {{
+		"the first look at the journal", journaledFile,
+		"\tif entry != nil {\n\t\tif booking", "\tif entry != nil && entry.State == JournalBooked {\n\t\tif booking",
+	}},
 	"ignores the patient in the match": {{
 		"List's check", appointmentsFile,
 		"params.PatientID == \"\" || a.PatientID == params.PatientID", "true",
