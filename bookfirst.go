@@ -58,7 +58,9 @@ func (p BookFirstParams) check() error {
 //
 // The calls and sources are those of [AvailabilitiesService.Search] and
 // [Client.BookSlot].
-func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (*Booking, error) {
+func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (booking *Booking, err error) {
+	ctx, watched := c.use().watchBooking(ctx, "BookFirstAvailable")
+	defer func() { watched.endBooking(booking, err) }()
 	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
 	if err = cmp.Or(err, params.check(), c.use().checkKey(params.IdempotencyKey)); err != nil {
 		return nil, err

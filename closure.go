@@ -252,7 +252,7 @@ func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 		baseURL:   cfg.baseURL,
 		header:    newHeader(apiKey, cfg),
 		defaults:  cfg.call,
-		watcher:   newWatcher(cfg.logger, cfg.observers),
+		watcher:   newWatcher(cfg),
 		endpoints: newEndpoints(cfg.endpoints),
 		journal:   cfg.journal,
 	}

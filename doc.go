@@ -23,6 +23,39 @@
 //	default: // rejected or never sent: closure.OutcomeOf(err) tells which
 //	}
 //
+// # When a program crashes
+//
+// A process can die between the request and its answer, and a second machine can
+// want the same. With a [Journal] that all of them share ([WithJournal]) what is
+// about to be sent is recorded first: nothing is sent while another attempt for the
+// same is open, [Client.ResolvePending] settles what a crash left, and an
+// IdempotencyKey says what is one wish, so that [Client.BookFirstAvailable] can be
+// called again. Without a journal, what the SDK knows dies with the process.
+// docs/production.md is the page to read before real patients.
+//
+// # Map
+//
+//   - Make a client: [NewClient], [NewClientFromEnv].
+//   - Book: [Client.BookSlot], [Client.BookFirstAvailable],
+//     [Client.RescheduleBooking], [Client.CancelBooking].
+//   - Settle: [Client.ResolveBooking], [Client.ResolvePending], [AssumeLostAfter],
+//     [Journal], [BookingAttempt].
+//   - Find open slots: [AvailabilitiesService.Search], [AvailabilitiesService.First],
+//     [AvailabilitiesService.List].
+//   - Patients and the directory: [PatientsService], [PractitionersService],
+//     [SchedulesService], [SpecialtiesService], [InsurancesService],
+//     [LocationsService], [AppointmentTypesService], [IndexVersionsService].
+//   - Appointments, one request each: [AppointmentsService].
+//   - Errors: [OutcomeOf], [APIError], [TransportError], [InputError],
+//     [InsuranceError], [OutcomeUnknownError], [JournalError], and the sentinels such
+//     as [ErrSlotUnavailable].
+//   - Options of a client: [WithAPIVersion], [WithBaseURL], [WithHTTPClient],
+//     [WithJournal], [WithLogger], [WithMode], [WithRateLimit],
+//     [WithRetryPolicy], [WithTimeout]. Many are options of one call, too.
+//   - Watch: [WithObserver] for calls, [WithBookingObserver] for how bookings ended.
+//   - Where a guess of this package is wrong: [Client.Call], [WithRoute],
+//     [CaptureResponse].
+//
 // # Privacy
 //
 // No error text, log record, event or trace of this package holds a name, a

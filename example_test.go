@@ -56,6 +56,32 @@ func ExampleWithObserver() {
 	// 0 GET /specialties 200 applied
 }
 
+// The answer to one booking is lost, and reading back finds it: nobody has to do
+// anything. What became of the other one nobody knows: that is what to alert on.
+func ExampleWithBookingObserver() {
+	server := closuretest.New()
+	client := server.Client(closure.WithBookingObserver(func(_ context.Context, e closure.BookingEvent) {
+		fmt.Printf("%s: %v %q\n", e.Op, e.Ending, e.Reason)
+	}))
+	ctx := context.Background()
+
+	server.Inject(closuretest.DropAfter("appointments.create"))
+	booking, err := client.BookSlot(ctx, closure.BookSlotParams{
+		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: closuretest.GuideSlot().StartAt,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	server.Inject(closuretest.DropBefore("appointments.cancel"), closuretest.Status("appointments.get", 404))
+	_, err = client.CancelBooking(ctx, booking.Appointment.ID)
+	fmt.Println(closure.OutcomeOf(err))
+	// Output:
+	// BookSlot: recovered ""
+	// CancelBooking: unknown "no_answer"
+	// unknown
+}
+
 // What the SDK doesn't know of an answer is in the answer itself.
 func ExampleCaptureResponse() {
 	client := closuretest.New().Client()

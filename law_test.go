@@ -25,6 +25,7 @@ import (
 var notPersonal = map[string]string{
 	"closure.AppointmentType":          "the directory: public data of practices",
 	"closure.AvailabilityListParams":   "a range of time that is asked of a schedule, for nobody in particular",
+	"closure.BookingEvent":             "made of names of this package, numbers and a random id",
 	"closure.ClockTime":                "a time of day without a day",
 	"closure.Date":                     "a single value that its reader took out of a record; records print redacted",
 	"closure.Event":                    "made of names of this package, numbers, and a request id of an allowed shape",

@@ -31,21 +31,22 @@ type CallOption interface {
 }
 
 type clientConfig struct {
-	baseURL      *url.URL
-	apiVersion   string
-	product      string
-	roundTripper http.RoundTripper
-	http2        bool
-	jar          http.CookieJar
-	logger       *slog.Logger
-	observers    []func(context.Context, Event)
-	limiter      *rate.Limiter
-	policy       RetryPolicy
-	mode         Mode
-	plainHTTP    bool
-	journal      Journal
-	endpoints    map[operation]endpoint // by routes of the caller's
-	call         callConfig             // what every call starts from
+	baseURL          *url.URL
+	apiVersion       string
+	product          string
+	roundTripper     http.RoundTripper
+	http2            bool
+	jar              http.CookieJar
+	logger           *slog.Logger
+	observers        []func(context.Context, Event)
+	bookingObservers []func(context.Context, BookingEvent)
+	limiter          *rate.Limiter
+	policy           RetryPolicy
+	mode             Mode
+	plainHTTP        bool
+	journal          Journal
+	endpoints        map[operation]endpoint // by routes of the caller's
+	call             callConfig             // what every call starts from
 }
 
 type callConfig struct {
@@ -258,8 +259,8 @@ func WithLogger(logger *slog.Logger) Option {
 // concurrent use: calls run side by side, also the reads of one
 // [Client.BookSlot]. Given several times, all are called.
 //
-// The context is the caller's, and equal (==) for the events of one call only,
-// which tells calls apart that run side by side. Module otelclosure builds
+// The context is the call's and has the caller's values. What belongs together is
+// told by the CallID and the BookingID of the [Event]. Module otelclosure builds
 // OpenTelemetry's spans and metrics on it.
 func WithObserver(fn func(context.Context, Event)) Option {
 	return clientOption(func(c *clientConfig) error {
@@ -267,6 +268,39 @@ func WithObserver(fn func(context.Context, Event)) Option {
 			return refuse("WithObserver", "is nil")
 		}
 		c.observers = append(slices.Clip(c.observers), fn)
+		return nil
+	})
+}
+
+// WithBookingObserver calls fn once at the end of each [Client.BookSlot],
+// [Client.BookFirstAvailable], [Client.RescheduleBooking], [Client.CancelBooking] and
+// [Client.ResolveBooking], each that [Client.ResolvePending] makes among them, after
+// the events of its calls: for alerts and metrics. An ending that is unknown is one
+// that somebody has to settle; a booking that healed itself ends confirmed or
+// recovered. fn must not panic, and must be safe for concurrent use. The context is
+// the caller's. Given several times, all are called.
+func WithBookingObserver(fn func(context.Context, BookingEvent)) Option {
+	return clientOption(func(c *clientConfig) error {
+		if fn == nil {
+			return refuse("WithBookingObserver", "is nil")
+		}
+		c.bookingObservers = append(slices.Clip(c.bookingObservers), fn)
+		return nil
+	})
+}
+
+// Options is several options as one, applied in order; nil ones are passed over. It
+// is for packages that offer one option made of several, as otelclosure does.
+func Options(opts ...Option) Option {
+	return clientOption(func(c *clientConfig) error {
+		for _, opt := range opts {
+			if opt == nil {
+				continue
+			}
+			if err := opt.applyToClient(c); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 }

@@ -1,11 +1,72 @@
 package closure
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
 )
+
+// ResolveBooking settles an attempt whose outcome was unknown, also in another
+// process. It looks once and never books: an appointment that is there is a
+// Booking, Recovered, without Schedule and Patient; else the outcome is still
+// unknown, an [*OutcomeUnknownError], or, with [AssumeLostAfter], [ErrNotBooked].
+// It is safe to call again, and should be, later: a booking can appear late. What
+// it finds out is recorded in the client's journal, if there is one. An
+// attempt of the other mode, live or test, is refused: this key can't see it.
+//
+// GET /appointments and GET /schedules/{id}/slots (source: inferred).
+func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (booking *Booking, err error) {
+	ctx, watched := c.use().watchBooking(ctx, "ResolveBooking")
+	defer func() { watched.endBooking(booking, err) }()
+	cfg, err := c.use().prepare(ctx, opAppointmentsList.name(), opts)
+	if err = cmp.Or(err, attempt.check(c.Mode(), cfg)); err != nil {
+		return nil, err
+	}
+	lostAfter := cfg.assumeLostAfter
+	if c.core.journal != nil {
+		lostAfter = cfg.lostAfter()
+	}
+	lost := attempt.lost(lostAfter) // by when the look begins
+	b := &slotBooking{client: c, attempt: attempt, readOpts: withoutCapture(opts)}
+	seen := b.look(ctx)
+	switch {
+	case seen.appointment != nil:
+		booking = b.confirmed(seen.appointment, true)
+		c.core.finishAs(ctx, attempt, booking, nil)
+		return booking, nil
+	case seen.err == nil && lost:
+		c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
+		return b.instead(ctx)
+	default:
+		return nil, &OutcomeUnknownError{Attempt: attempt, SlotOpen: seen.slotOpen, Err: cmp.Or(seen.err, errNotShown)}
+	}
+}
+
+var errNotShown = errors.New("closure: the API does not show the appointment")
+
+func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
+	op := opAppointmentsList
+	if a == (BookingAttempt{}) {
+		return &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
+	}
+	if err := cmp.Or(
+		checkID(op, "ScheduleID", a.ScheduleID),
+		checkID(op, "PatientID", a.PatientID),
+		checkStart(op, a.StartAt),
+	); err != nil {
+		return err
+	}
+	if a.Mode != "" && a.Mode != mode {
+		return &InputError{Op: op.name(), Field: "Mode", Reason: "is not that of the client's key"}
+	}
+	if cfg.assumeLostAfter > 0 && a.AttemptedAt.IsZero() {
+		return &InputError{Op: op.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
+	}
+	return nil
+}
 
 // A Resolution is what became of one attempt that the journal held as pending. It
 // prints the schedule's id and nothing else.

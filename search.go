@@ -315,15 +315,18 @@ func (w *slotWalk) fetch(ctx context.Context, from, to time.Time) error {
 	if ctx == nil {
 		return &InputError{Op: opAvailabilitiesList.name(), Field: "ctx", Reason: "is nil"}
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
+	groupCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group errgroup.Group
 	group.SetLimit(w.search.Concurrency)
 	for _, l := range w.lanes {
 		group.Go(func() error {
 			l.slots, l.err = w.slots(groupCtx, l, from, to)
-			if concernsAll(ctx, l.err) {
-				return l.err
+			if !concernsAll(ctx, l.err) {
+				return nil
 			}
-			return nil
+			cancel(errAbandoned) // of the others
+			return l.err
 		})
 	}
 	return cmp.Or(group.Wait(), w.core.ended(ctx))

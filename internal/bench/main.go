@@ -4,6 +4,7 @@
 //	go run ./internal/bench          prints the table, as Markdown
 //	go run ./internal/bench gate     fails if the SDK costs too much; for CI
 //	go run ./internal/bench memory   peak of a list of 10,000 patients
+//	go run ./internal/bench book     a whole booking, by hand and with a journal
 //	go run ./internal/bench cancel   how soon a call returns that is cancelled
 //
 // The server is a child process, so that CPU and allocations are the client's
@@ -27,10 +28,12 @@ func main() {
 	if len(os.Args) > 1 {
 		mode = os.Args[1]
 	}
-	modes := map[string]func(context.Context, *server) error{"table": table, "gate": gate, "memory": memory, "cancel": cancelled}
+	modes := map[string]func(context.Context, *server) error{
+		"table": table, "gate": gate, "memory": memory, "cancel": cancelled, "book": bookings,
+	}
 	run := modes[mode]
 	if run == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench [table | gate | memory | cancel]")
+		fmt.Fprintln(os.Stderr, "usage: bench [table | gate | memory | book | cancel]")
 		os.Exit(2)
 	}
 	if err := withServer(run); err != nil {
