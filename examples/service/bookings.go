@@ -11,8 +11,9 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// bookingTime is how long a caller waits for the ending of a booking.
-const bookingTime = 20 * time.Second
+// bookingTime is how long a caller waits for the ending of a booking: for one
+// request to the API, and for reading back if its answer is lost.
+const bookingTime = 45 * time.Second
 
 // bookings answers POST /bookings.
 type bookings struct{ client *closure.Client }

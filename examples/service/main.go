@@ -2,7 +2,7 @@
 // instances share one database; each may be killed at any moment, and no order has
 // two appointments.
 //
-//	go run -C examples/service .
+//	cd examples/service && go run .
 //	curl -i localhost:8080/bookings -H 'Idempotency-Key: order-1' -d '{
 //	  "patient_id": "pt_sxKCbaoVdBXHBGWywcBETm", "schedule_id": "sch_u5oQnnMdSbyb83xgqgkUgX",
 //	  "start_at": "2022-05-20T17:00:00Z", "duration": 30}'
