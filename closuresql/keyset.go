@@ -101,16 +101,14 @@ func (k Keyset) LogValue() slog.Value { return slog.StringValue("closuresql.Keys
 
 func (k Keyset) sealed() bool { return k.keys != nil }
 
-// hash is what a unique column holds of the parts. Without a keyset its key is
-// empty.
+// hash is what a unique column holds of the parts. Without a keyset it has no key.
 func (k Keyset) hash(of string, parts ...string) []byte {
-	var key []byte
+	h := sha256.New()
 	if k.sealed() {
-		key = k.keys().hash
+		h = hmac.New(sha256.New, k.keys().hash)
 	}
-	mac := hmac.New(sha256.New, key)
-	writeParts(mac.Write, of, parts)
-	return mac.Sum(nil)
+	writeParts(h.Write, of, parts)
+	return h.Sum(nil)
 }
 
 // bound is what sealed bytes are bound to.

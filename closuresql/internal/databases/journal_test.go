@@ -28,6 +28,15 @@ func everyDatabase(t *testing.T, test func(*testing.T, database)) {
 	})
 }
 
+// A server whose default isolation is another one.
+func TestConformanceWhereSerializableIsTheDefault(t *testing.T) {
+	t.Parallel()
+	d := postgresDatabase(t)
+	d.dsn = withParameter(d.dsn, "default_transaction_isolation=serializable")
+	d.connect = connectPostgres(&d)
+	closuretest.TestJournal(t, func() closure.Journal { return d.open(t) })
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]closuresql.Option{
