@@ -47,7 +47,7 @@ func main() {
 	flag.StringVar(&s.database, "database", "bookings.db", "a `file` for SQLite, or a URL postgres://…")
 	flag.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long a request to the API may take")
 	flag.DurationVar(&s.settle, "settle", time.Minute, "how often to settle what is pending")
-	flag.DurationVar(&s.lost, "lost", 15*time.Minute, "the age at which an attempt that the API doesn't show is taken for lost")
+	flag.DurationVar(&s.lost, "lost", 15*time.Minute, "the age from which what the API doesn't show is taken for lost")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -131,9 +131,12 @@ func TestTwoInstancesSurviveKills(t *testing.T) {
 	day := time.Date(2096, time.May, 20, 8, 0, 0, 0, time.UTC)
 	all := make([]order, orders)
 	for n := range all {
-		patient := api.AddPatient(closure.Patient{ID: closure.PatientID(fmt.Sprint("pt_test", n)), FirstName: "Test", LastName: "Patient",
-			Insurance: closure.PatientInsurance{ID: closuretest.GuideInsuranceID}})
-		all[n] = order{PatientID: patient.ID, ScheduleID: schedule.ID, StartAt: day.Add(time.Duration(n) * 30 * time.Minute), Duration: 30}
+		patient := api.AddPatient(closure.Patient{
+			ID:        closure.PatientID(fmt.Sprint("pt_test", n)),
+			Insurance: closure.PatientInsurance{ID: closuretest.GuideInsuranceID},
+		})
+		start := day.Add(time.Duration(n) * 30 * time.Minute)
+		all[n] = order{PatientID: patient.ID, ScheduleID: schedule.ID, StartAt: start, Duration: 30}
 		api.AddSlots(schedule.ID, closure.Slot{StartAt: all[n].StartAt, Duration: 30})
 	}
 	api.Inject(closuretest.DropAfter("appointments.create").Probability(0.1))
@@ -195,8 +198,9 @@ func TestEndings(t *testing.T) {
 		status int
 		want   answer
 	}{
-		"unknown":     {&closure.OutcomeUnknownError{}, http.StatusAccepted, answer{Outcome: "unknown"}},
-		"taken":       {closure.ErrSlotUnavailable, http.StatusConflict, answer{Outcome: "rejected", Reason: "slot_unavailable"}},
+		"unknown": {&closure.OutcomeUnknownError{}, http.StatusAccepted, answer{Outcome: "unknown"}},
+		"taken": {closure.ErrSlotUnavailable, http.StatusConflict,
+			answer{Outcome: "rejected", Reason: "slot_unavailable"}},
 		"the journal": {&closure.JournalError{Op: "begin"}, http.StatusServiceUnavailable, answer{Outcome: "not_sent"}},
 		"input": {&closure.InputError{Field: "IdempotencyKey"}, http.StatusUnprocessableEntity,
 			answer{Outcome: "rejected", Reason: "invalid_IdempotencyKey"}},

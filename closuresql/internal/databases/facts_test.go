@@ -38,7 +38,8 @@ func books(t testing.TB, j *closuresql.Journal, a closure.BookingAttempt) closur
 	t.Helper()
 	begins(t, j, a)
 	id := anAppointment()
-	if err := j.Finish(context.Background(), closure.JournalEntry{Attempt: a, State: closure.JournalBooked, Appointment: id}); err != nil {
+	booked := closure.JournalEntry{Attempt: a, State: closure.JournalBooked, Appointment: id}
+	if err := j.Finish(context.Background(), booked); err != nil {
 		t.Errorf("Finish: %v", err)
 	}
 	return id

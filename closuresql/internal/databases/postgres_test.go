@@ -27,7 +27,8 @@ import (
 // it is installed; "start": one is started, and it is an error if it isn't installed.
 const postgresVariable = "CLOSURE_TEST_POSTGRES"
 
-var errNoPostgres = errors.New("PostgreSQL is not installed: Debian's package is postgresql; or name a server in " + postgresVariable)
+var errNoPostgres = errors.New(
+	"PostgreSQL is not installed: Debian's package is postgresql; or name a server in " + postgresVariable)
 
 // A postgres is a server on a socket of its own.
 type postgres struct {
@@ -125,7 +126,8 @@ func postgresOwner() (*syscall.Credential, error) {
 func (p *postgres) data() string { return filepath.Join(p.dir, "data") }
 
 func (p *postgres) control(args ...string) error {
-	return p.run("pg_ctl", append([]string{"--pgdata", p.data(), "--log", filepath.Join(p.dir, "log"), "--wait"}, args...)...)
+	always := []string{"--pgdata", p.data(), "--log", filepath.Join(p.dir, "log"), "--wait"}
+	return p.run("pg_ctl", append(always, args...)...)
 }
 
 func (p *postgres) run(program string, args ...string) error {

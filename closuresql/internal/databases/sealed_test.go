@@ -144,7 +144,8 @@ func TestAnotherKeysetIsRefused(t *testing.T) {
 		clear := []closuresql.Option{closuresql.WithTable("in_clear")}
 		d.open(t, clear...)
 		opts := append([]closuresql.Option{newKeyset(t, key(), key())}, append(clear, d.options...)...)
-		if _, err := closuresql.Open(context.Background(), d.dialect, d.connect(t), opts...); !errors.Is(err, closuresql.ErrWrongKey) {
+		_, err := closuresql.Open(context.Background(), d.dialect, d.connect(t), opts...)
+		if !errors.Is(err, closuresql.ErrWrongKey) {
 			t.Errorf("Open of a table in clear with a keyset: %v, want ErrWrongKey", err)
 		}
 	})
