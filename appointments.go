@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -125,6 +126,14 @@ func (p AppointmentRescheduleParams) MarshalJSON() ([]byte, error) {
 func (p AppointmentRescheduleParams) check(op operation) error {
 	return cmp.Or(checkStart(op, p.StartAt), checkDuration(op, "Duration", p.Duration))
 }
+
+const (
+	opAppointmentsCreate     = operation(operations.AppointmentsCreate)
+	opAppointmentsGet        = operation(operations.AppointmentsGet)
+	opAppointmentsList       = operation(operations.AppointmentsList)
+	opAppointmentsReschedule = operation(operations.AppointmentsReschedule)
+	opAppointmentsCancel     = operation(operations.AppointmentsCancel)
+)
 
 // AppointmentsService books and changes appointments, one API call a method.
 // [Client.BookSlot], [Client.RescheduleBooking] and [Client.CancelBooking] do

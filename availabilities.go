@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -61,6 +62,8 @@ func (t queryInstant) EncodeValues(key string, v *url.Values) error {
 	v.Set(key, string(wire.AppendInstant(nil, t.Time)))
 	return nil
 }
+
+const opAvailabilitiesList = operation(operations.AvailabilitiesList)
 
 // AvailabilitiesService reads the open slots of schedules.
 type AvailabilitiesService struct{ service }

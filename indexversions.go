@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -30,6 +31,8 @@ func (v IndexVersion) MarshalJSON() ([]byte, error) {
 type IndexVersionCreateParams struct {
 	Name string `json:"name"`
 }
+
+const opIndexVersionsCreate = operation(operations.IndexVersionsCreate)
 
 // IndexVersionsService makes copies of the directory data.
 type IndexVersionsService struct{ service }

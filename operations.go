@@ -7,33 +7,8 @@ import (
 )
 
 // An operation is one call of the API: an index into the table of package
-// internal/operation.
+// internal/operation. Each resource's file names its own, above its service.
 type operation operations.ID
-
-const (
-	opPatientsList           = operation(operations.PatientsList)
-	opPatientsCreate         = operation(operations.PatientsCreate)
-	opPatientsGet            = operation(operations.PatientsGet)
-	opPractitionersList      = operation(operations.PractitionersList)
-	opPractitionersGet       = operation(operations.PractitionersGet)
-	opSchedulesList          = operation(operations.SchedulesList)
-	opSchedulesGet           = operation(operations.SchedulesGet)
-	opAvailabilitiesList     = operation(operations.AvailabilitiesList)
-	opAppointmentsCreate     = operation(operations.AppointmentsCreate)
-	opAppointmentsGet        = operation(operations.AppointmentsGet)
-	opAppointmentsList       = operation(operations.AppointmentsList)
-	opAppointmentsReschedule = operation(operations.AppointmentsReschedule)
-	opAppointmentsCancel     = operation(operations.AppointmentsCancel)
-	opSpecialtiesList        = operation(operations.SpecialtiesList)
-	opSpecialtiesGet         = operation(operations.SpecialtiesGet)
-	opInsurancesList         = operation(operations.InsurancesList)
-	opInsurancesGet          = operation(operations.InsurancesGet)
-	opLocationsList          = operation(operations.LocationsList)
-	opLocationsGet           = operation(operations.LocationsGet)
-	opAppointmentTypesList   = operation(operations.AppointmentTypesList)
-	opAppointmentTypesGet    = operation(operations.AppointmentTypesGet)
-	opIndexVersionsCreate    = operation(operations.IndexVersionsCreate)
-)
 
 func (op operation) spec() operations.Spec { return operations.ID(op).Spec() }
 func (op operation) name() string          { return op.spec().Name }

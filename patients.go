@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -138,6 +139,12 @@ func (p PatientCreateParams) check(op operation) error {
 	}
 	return checkOptionalID(op, "Insurance.ID", p.Insurance.ID)
 }
+
+const (
+	opPatientsList   = operation(operations.PatientsList)
+	opPatientsCreate = operation(operations.PatientsCreate)
+	opPatientsGet    = operation(operations.PatientsGet)
+)
 
 // PatientsService finds and creates patients.
 type PatientsService struct{ service }

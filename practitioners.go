@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -49,6 +50,11 @@ func (p PractitionerListParams) check(op operation) error {
 	}
 	return nil
 }
+
+const (
+	opPractitionersList = operation(operations.PractitionersList)
+	opPractitionersGet  = operation(operations.PractitionersGet)
+)
 
 // PractitionersService finds practitioners.
 type PractitionersService struct{ service }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -97,6 +98,11 @@ func (p ScheduleListParams) check(op operation) error {
 		checkOptionalID(op, "InsuranceID", p.InsuranceID),
 	)
 }
+
+const (
+	opSchedulesList = operation(operations.SchedulesList)
+	opSchedulesGet  = operation(operations.SchedulesGet)
+)
 
 // SchedulesService reads schedules. Both calls take [Expand].
 type SchedulesService struct{ service }

@@ -2,10 +2,13 @@ package closure_test
 
 import (
 	"context"
+	"fmt"
+	"log"
 	"testing"
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 const (
@@ -139,4 +142,34 @@ func TestScheduleBookable(t *testing.T) {
 			t.Errorf("%s: bookable %t, want %t", body, !want, want)
 		}
 	}
+}
+
+func ExampleSchedulesService_Get() {
+	client := closuretest.New().Client()
+
+	schedule, err := client.Schedules.Get(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX", closure.Expand(closure.ExpandPractitioner))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(schedule.Practitioner.Object.LastName, schedule.Bookable(), schedule.CheckInsurance("ins_8rdzjCQtD1VLg9aLRwARNF"))
+	fmt.Println(schedule.Location.Object == nil, schedule.Location.ID != "") // not asked for: the id alone
+	// Output:
+	// Sanon true accepted
+	// true true
+}
+
+func ExampleSchedulesService_List() {
+	client := closuretest.New().Client()
+
+	schedules, err := client.Schedules.List(context.Background(), closure.ScheduleListParams{
+		PractitionerID: "prac_j3uc7oA7FYMtXhGZi2rbt9",
+		InsuranceID:    "ins_8rdzjCQtD1VLg9aLRwARNF",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range schedules {
+		fmt.Println(s.ID, s.SchedulingMethod)
+	}
+	// Output: sch_u5oQnnMdSbyb83xgqgkUgX direct_api
 }

@@ -6,7 +6,18 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/operation"
 )
+
+func appointmentHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.AppointmentsCreate:     (*Server).appointmentsCreate,
+		operation.AppointmentsGet:        (*Server).appointmentsGet,
+		operation.AppointmentsList:       (*Server).appointmentsList,
+		operation.AppointmentsReschedule: (*Server).appointmentsReschedule,
+		operation.AppointmentsCancel:     (*Server).appointmentsCancel,
+	}
+}
 
 func (s *Server) appointmentsList(c *call, m moment) answer {
 	var p problems

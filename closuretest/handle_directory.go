@@ -5,7 +5,24 @@ import (
 	"strings"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/operation"
 )
+
+func directoryHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.PractitionersList:    (*Server).practitionersList,
+		operation.PractitionersGet:     (*Server).practitionersGet,
+		operation.SpecialtiesList:      (*Server).specialtiesList,
+		operation.SpecialtiesGet:       (*Server).specialtiesGet,
+		operation.InsurancesList:       (*Server).insurancesList,
+		operation.InsurancesGet:        (*Server).insurancesGet,
+		operation.LocationsList:        (*Server).locationsList,
+		operation.LocationsGet:         (*Server).locationsGet,
+		operation.AppointmentTypesList: (*Server).appointmentTypesList,
+		operation.AppointmentTypesGet:  (*Server).appointmentTypesGet,
+		operation.IndexVersionsCreate:  (*Server).indexVersionsCreate,
+	}
+}
 
 // inDirectory runs a handler on the copy of the directory data that the call is
 // about.

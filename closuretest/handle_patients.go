@@ -9,8 +9,17 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
+
+func patientHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.PatientsList:   (*Server).patientsList,
+		operation.PatientsCreate: (*Server).patientsCreate,
+		operation.PatientsGet:    (*Server).patientsGet,
+	}
+}
 
 func (s *Server) patientsList(c *call, m moment) answer {
 	var p problems

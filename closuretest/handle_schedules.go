@@ -7,7 +7,16 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/operation"
 )
+
+func scheduleHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.SchedulesList:      (*Server).schedulesList,
+		operation.SchedulesGet:       (*Server).schedulesGet,
+		operation.AvailabilitiesList: (*Server).availabilitiesList,
+	}
+}
 
 func (s *Server) schedulesList(c *call, m moment) answer {
 	var p problems
