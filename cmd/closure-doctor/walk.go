@@ -80,10 +80,6 @@ func (d *doctor) walk(ctx context.Context, write bool) {
 	d.get(ctx, "practitioners.get")
 	d.schedules(ctx)
 	d.availabilities(ctx)
-	for _, resource := range []string{"specialties", "insurances", "locations", "appointment_types"} {
-		d.list(ctx, resource+".list", nil, nil)
-		d.get(ctx, resource+".get")
-	}
 	d.appointments(ctx, "")
 	if write {
 		d.book(ctx)
