@@ -150,6 +150,7 @@ func (s *LocationsService) Get(ctx context.Context, id LocationID, opts ...CallO
 
 const (
 	opAppointmentTypesList = operation(operations.AppointmentTypesList)
+	opAppointmentTypesGet  = operation(operations.AppointmentTypesGet)
 )
 
 // AppointmentTypesService reads the directory of appointment types.
@@ -160,4 +161,11 @@ type AppointmentTypesService struct{ service }
 // GET /appointment_types (source: inferred). A read: safe to call again.
 func (s *AppointmentTypesService) List(ctx context.Context, opts ...CallOption) ([]AppointmentType, error) {
 	return list[AppointmentType](ctx, use((*holder)(s)), request{op: opAppointmentTypesList}, opts)
+}
+
+// Get returns one appointment type; an unknown id is [ErrNotFound].
+//
+// GET /appointment_types/{id} (source: inferred). A read: safe to call again.
+func (s *AppointmentTypesService) Get(ctx context.Context, id AppointmentTypeID, opts ...CallOption) (*AppointmentType, error) {
+	return get[AppointmentType](ctx, use((*holder)(s)), opAppointmentTypesGet, id, opts)
 }

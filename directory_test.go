@@ -75,6 +75,12 @@ var directoryCalls = []apiCall{
 			return c.AppointmentTypes.List(ctx, opts...)
 		},
 		url: "/appointment_types", answer: "[" + appointmentTypeJSON + "]", want: []closure.AppointmentType{appointmentType},
+	}, {
+		op: "appointment_types.get",
+		call: func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
+			return c.AppointmentTypes.Get(ctx, in.appointmentType, opts...)
+		},
+		url: "/appointment_types/aptp_1", answer: appointmentTypeJSON, want: &appointmentType,
 	},
 }
 
@@ -171,4 +177,16 @@ func ExampleAppointmentTypesService_List() {
 		fmt.Println(t.Name)
 	}
 	// Output: New patient visit
+}
+
+func ExampleAppointmentTypesService_Get() {
+	server := closuretest.New()
+	followUp := server.AddAppointmentType(closure.AppointmentType{Name: "Follow-up"})
+
+	appointmentType, err := server.Client().AppointmentTypes.Get(context.Background(), followUp.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(appointmentType.Name)
+	// Output: Follow-up
 }

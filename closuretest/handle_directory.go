@@ -19,6 +19,7 @@ func directoryHandlers() map[operation.ID]handler {
 		operation.LocationsList:        (*Server).locationsList,
 		operation.LocationsGet:         (*Server).locationsGet,
 		operation.AppointmentTypesList: (*Server).appointmentTypesList,
+		operation.AppointmentTypesGet:  (*Server).appointmentTypesGet,
 		operation.IndexVersionsCreate:  (*Server).indexVersionsCreate,
 	}
 }
@@ -94,6 +95,12 @@ func (s *Server) locationsGet(c *call, m moment) answer {
 
 func (s *Server) appointmentTypesList(c *call, m moment) answer {
 	return s.inDirectory(c, m, func(d *directory) answer { return allObjects(d.appointmentTypes.records) })
+}
+
+func (s *Server) appointmentTypesGet(c *call, m moment) answer {
+	return s.inDirectory(c, m, func(d *directory) answer {
+		return object(&d.appointmentTypes, closure.AppointmentTypeID(c.id), "appointment type")
+	})
 }
 
 // indexVersionsCreate copies the standard directory data.

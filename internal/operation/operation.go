@@ -29,6 +29,7 @@ const (
 	LocationsList
 	LocationsGet
 	AppointmentTypesList
+	AppointmentTypesGet
 	IndexVersionsCreate
 
 	count
@@ -72,6 +73,7 @@ var table = [count]Spec{
 	LocationsList:          {Name: "locations.list", Method: http.MethodGet, Route: "/locations", Source: Inferred, Directory: true},
 	LocationsGet:           {Name: "locations.get", Method: http.MethodGet, Route: "/locations/{id}", Source: Inferred, Directory: true},
 	AppointmentTypesList:   {Name: "appointment_types.list", Method: http.MethodGet, Route: "/appointment_types", Source: Inferred, Directory: true},
+	AppointmentTypesGet:    {Name: "appointment_types.get", Method: http.MethodGet, Route: "/appointment_types/{id}", Source: Inferred, Directory: true},
 	IndexVersionsCreate:    {Name: "index_versions.create", Method: http.MethodPost, Route: "/index_version", Source: FromReference}, // body and answer are inferred
 }
 
