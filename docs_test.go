@@ -236,3 +236,43 @@ func headingAnchors(t testing.TB, path string) (all []string) {
 	}
 	return all
 }
+
+// The recipe for a new call names at most seven files, and they are there.
+func TestRecipeForACall(t *testing.T) {
+	t.Parallel()
+	_, recipe, _ := strings.Cut(prose(t, "CONTRIBUTING.md"), "## A new call of the API")
+	recipe, _, _ = strings.Cut(recipe, "\n## ")
+	rows := 0
+	for line := range strings.Lines(recipe) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		rows++
+		path := regexp.MustCompile("`([^`]+)`").FindStringSubmatch(cells[1])[1]
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("the recipe names %s, which isn't there", path)
+		}
+		for _, test := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(cells[3], -1) {
+			if !slices.Contains(testNames(t), test[1]) {
+				t.Errorf("the recipe names %s, which isn't there", test[1])
+			}
+		}
+	}
+	if rows != 7 {
+		t.Errorf("the recipe has %d files, want 7", rows)
+	}
+}
+
+func testNames(t testing.TB) (all []string) {
+	t.Helper()
+	_, files := parseDir(t, ".", true)
+	for _, file := range files {
+		for _, declared := range file.Decls {
+			if f, ok := declared.(*ast.FuncDecl); ok {
+				all = append(all, f.Name.Name)
+			}
+		}
+	}
+	return all
+}

@@ -40,7 +40,7 @@ func TestAdd(t *testing.T) {
 	location := s.AddLocation(closure.Location{Name: "A"})
 	add("loc_", string(location.ID), location, s.AddLocation(closure.Location{Name: "A"}), *must(c.Locations.Get(ctx, location.ID)), location.CreatedAt)
 	kind := s.AddAppointmentType(closure.AppointmentType{Name: "A"})
-	add("aptp_", string(kind.ID), kind, s.AddAppointmentType(closure.AppointmentType{Name: "A"}), must(c.AppointmentTypes.List(ctx))[1], kind.CreatedAt)
+	add("aptp_", string(kind.ID), kind, s.AddAppointmentType(closure.AppointmentType{Name: "A"}), *must(c.AppointmentTypes.Get(ctx, kind.ID)), kind.CreatedAt)
 	insurances := []closure.Ref[closure.InsuranceID, closure.Insurance]{{Object: &insurance}}
 	schedule := s.AddSchedule(closure.Schedule{
 		Practitioner:    closure.Ref[closure.PractitionerID, closure.Practitioner]{Object: &practitioner},

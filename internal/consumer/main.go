@@ -79,6 +79,7 @@ func calls(ctx context.Context) error {
 		func() (any, error) { return client.Locations.List(ctx) },
 		func() (any, error) { return client.Locations.Get(ctx, schedule.Location.ID) },
 		func() (any, error) { return client.AppointmentTypes.List(ctx) },
+		func() (any, error) { return client.AppointmentTypes.Get(ctx, schedule.AppointmentType.ID) },
 		func() (any, error) {
 			return client.IndexVersions.Create(ctx, closure.IndexVersionCreateParams{Name: "a copy"})
 		},

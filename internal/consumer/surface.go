@@ -103,6 +103,7 @@ var (
 	_ func(*closure.LocationsService, ctx, ...closure.CallOption) ([]closure.Location, error)                                          = (*closure.LocationsService).List
 	_ func(*closure.LocationsService, ctx, closure.LocationID, ...closure.CallOption) (*closure.Location, error)                       = (*closure.LocationsService).Get
 	_ func(*closure.AppointmentTypesService, ctx, ...closure.CallOption) ([]closure.AppointmentType, error)                            = (*closure.AppointmentTypesService).List
+	_ func(*closure.AppointmentTypesService, ctx, closure.AppointmentTypeID, ...closure.CallOption) (*closure.AppointmentType, error)  = (*closure.AppointmentTypesService).Get
 	_ func(*closure.IndexVersionsService, ctx, closure.IndexVersionCreateParams, ...closure.CallOption) (*closure.IndexVersion, error) = (*closure.IndexVersionsService).Create
 
 	_ func(*closure.Client, ctx, closure.BookSlotParams, ...closure.CallOption) (*closure.Booking, error)                                         = (*closure.Client).BookSlot
