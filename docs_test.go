@@ -5,6 +5,7 @@ import (
 	"go/doc"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -275,4 +276,47 @@ func testNames(t testing.TB) (all []string) {
 		}
 	}
 	return all
+}
+
+// The update bot looks after every module.
+func TestEveryModuleIsUpdated(t *testing.T) {
+	t.Parallel()
+	config, err := os.ReadFile(".github/dependabot.yml")
+	noError(t, err)
+	modules := 0
+	err = filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Name() != "go.mod" {
+			return err
+		}
+		modules++
+		directory := "/" + strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), ".")
+		if !strings.Contains(string(config), "      - "+directory+"\n") {
+			t.Errorf(".github/dependabot.yml does not list %s", directory)
+		}
+		return nil
+	})
+	noError(t, err)
+	if modules < 3 {
+		t.Errorf("%d modules found", modules)
+	}
+}
+
+// An action that is pinned by a tag runs whatever the tag is moved to.
+func TestActionsArePinned(t *testing.T) {
+	t.Parallel()
+	workflows, err := filepath.Glob(".github/workflows/*.yml")
+	noError(t, err)
+	pinned, used := regexp.MustCompile(`uses: [\w/-]+@[0-9a-f]{40} # v\d`), regexp.MustCompile(`uses:.*`)
+	for _, workflow := range workflows {
+		text, err := os.ReadFile(workflow)
+		noError(t, err)
+		for _, line := range used.FindAllString(string(text), -1) {
+			if !pinned.MatchString(line) {
+				t.Errorf("%s: %s is not pinned by a hash, with its version as a comment", workflow, line)
+			}
+		}
+	}
+	if len(workflows) == 0 {
+		t.Error("no workflow found")
+	}
 }
