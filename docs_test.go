@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -318,5 +319,19 @@ func TestActionsArePinned(t *testing.T) {
 	}
 	if len(workflows) == 0 {
 		t.Error("no workflow found")
+	}
+}
+
+// What programs are linked with is what SECURITY.md says, and nothing else.
+func TestModulesOfTheLibrary(t *testing.T) {
+	t.Parallel()
+	const module = "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}"
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", module, ".").Output()
+	noError(t, err)
+	linked := slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(output)))))
+	said := regexp.MustCompile(`(github\.com|golang\.org)/[\w/-]+`).FindAllString(prose(t, "SECURITY.md"), -1)
+	slices.Sort(said)
+	if !slices.Equal(linked, said) {
+		t.Errorf("linked with %v, SECURITY.md says %v", linked, said)
 	}
 }
