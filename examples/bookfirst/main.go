@@ -59,7 +59,7 @@ func parseFlags(args []string) (s settings, err error) {
 	flags.TextVar(&s.from, "from", closure.Date{}, "first `day` to look at, such as 2022-05-02 (default: today; offline: that one)")
 	cli.IntVar(flags, &s.weeks, "weeks", 2, 1, maxWeeks, "how many `weeks` ahead to look")
 	err = cli.Parse(flags, args, cli.Help{
-		About:   "bookfirst books the first opening after work, with anyone in New York who takes the patient's insurance.",
+		About:   "bookfirst books the first opening after work, with anyone in New York who takes\nthe patient's insurance.",
 		Sandbox: "-clock now -schedules 40",
 	})
 	return s, err

@@ -55,7 +55,7 @@ func parseFlags(args []string) (live bool, zone *time.Location, err error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.BoolVar(&live, "live", false, "accept a live key: this books for a real patient")
 	cli.ZoneVar(flags, &zone, "time zone to show times in")
-	err = cli.Parse(flags, args, cli.Help{About: "quickstart books an appointment, step by step, with the data of the vendor's guide."})
+	err = cli.Parse(flags, args, cli.Help{About: "quickstart books an appointment, step by step, with the data of the vendor's\nguide."})
 	return live, zone, err
 }
 

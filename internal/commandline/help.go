@@ -11,7 +11,7 @@ import (
 // A Page is what -h prints. It is the same for every program: what the program does,
 // how it is called, its flags, and then what else it needs, a section each.
 type Page struct {
-	About    string // one sentence or a few
+	About    string // one sentence or a few, in lines that fit
 	Usage    string // how it is called, a line each
 	Flags    *flag.FlagSet
 	Sections []Section
@@ -36,9 +36,7 @@ const pageWidth = 80
 
 func (p Page) String() string {
 	var text strings.Builder
-	for line := range strings.Lines(p.About) {
-		text.WriteString(wrap(strings.TrimSuffix(line, "\n"), pageWidth, "") + "\n")
-	}
+	text.WriteString(p.About + "\n")
 	section(&text, Section{"Usage", p.Usage})
 	if flags := describe(p.Flags); flags != "" {
 		section(&text, Section{"Flags", flags})
@@ -61,7 +59,7 @@ func describe(flags *flag.FlagSet) string {
 	var text strings.Builder
 	flags.VisitAll(func(f *flag.Flag) {
 		name, usage := flag.UnquoteUsage(f)
-		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" {
+		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "0s" && f.DefValue != "false" {
 			usage += fmt.Sprintf(" (default %s)", f.DefValue)
 		}
 		text.WriteString(strings.TrimSuffix("-"+f.Name+" "+name, " ") + "\n")

@@ -9,7 +9,8 @@ import (
 )
 
 // Progress is a line that says how far a long command is, and about how long it will
-// take from here. It writes to a terminal only. It may be used concurrently.
+// take from here. It writes to a terminal only. It may be used concurrently. A nil
+// Progress shows nothing.
 type Progress struct {
 	out     io.Writer // nil: nobody sees it
 	what    string
@@ -35,6 +36,9 @@ func NewProgress(file *os.File, what string, total int) *Progress {
 
 // Step says that one more step is done.
 func (p *Progress) Step() {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done++
@@ -43,6 +47,9 @@ func (p *Progress) Step() {
 
 // Clear takes the line off the terminal, before something else is printed.
 func (p *Progress) Clear() {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.write("")
