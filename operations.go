@@ -13,8 +13,7 @@ type operation operations.ID
 func (op operation) spec() operations.Spec { return operations.ID(op).Spec() }
 func (op operation) name() string          { return op.spec().Name }
 
-// An endpoint is a call as a client makes it: the table's, or by a route of the
-// caller's.
+// An endpoint is a call as a client makes it: by the table's route, or by the caller's.
 type endpoint struct {
 	name      string
 	method    string
@@ -23,11 +22,11 @@ type endpoint struct {
 	expand    bool
 }
 
-// writes reports whether the call changes something, so that it must not be sent
-// again once it may have been carried out.
+// writes reports whether the call changes something. Then it must not be sent again once
+// it may have been carried out.
 func (e *endpoint) writes() bool { return e.method != http.MethodGet }
 
-// newEndpoints are the table's, and what WithRoute made of them.
+// newEndpoints returns the table's endpoints, some of them replaced by WithRoute.
 func newEndpoints(replaced map[operation]endpoint) []endpoint {
 	table := operations.Table()
 	endpoints := make([]endpoint, len(table))
@@ -42,7 +41,7 @@ func newEndpoints(replaced map[operation]endpoint) []endpoint {
 }
 
 func newEndpoint(spec operations.Spec) endpoint {
-	template, _ := parseRoute(spec.Route) // a test reads each of the table
+	template, _ := parseRoute(spec.Route) // a test parses all of the table
 	return endpoint{spec.Name, spec.Method, template, spec.Directory, spec.Expand}
 }
 

@@ -34,11 +34,11 @@ func (p Practitioner) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(p))
 }
 
-// PractitionerListParams says which practitioners to look for. An empty field
-// does not restrict.
+// PractitionerListParams says which practitioners to look for. An empty field is not a
+// filter.
 type PractitionerListParams struct {
-	// NPIs are National Provider Identifiers of ten digits. Several are sent
-	// separated by commas (source of that: inferred).
+	// NPIs are National Provider Identifiers of ten digits. They are sent separated by
+	// commas (inferred: the reference shows one).
 	NPIs []string `url:"npis,comma,omitempty"`
 }
 
