@@ -12,10 +12,10 @@ import (
 var lenient = wire.NewLenient(
 	wire.Scalar(`"`, readDate),
 	wire.Scalar(`"0`, readMinutes),
-	wire.Nested((*Ref[PractitionerID, Practitioner]).read),
-	wire.Nested((*Ref[LocationID, Location]).read),
-	wire.Nested((*Ref[AppointmentTypeID, AppointmentType]).read),
-	wire.Nested((*Ref[InsuranceID, Insurance]).read),
+	wire.Nested((*PractitionerRef).read),
+	wire.Nested((*LocationRef).read),
+	wire.Nested((*AppointmentTypeRef).read),
+	wire.Nested((*InsuranceRef).read),
 )
 
 // readDate also reads a date with a time, if the time says nothing: it is midnight, and

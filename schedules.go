@@ -13,14 +13,14 @@ import (
 // A Schedule is one practitioner, at one location, for one type of appointment
 // (source: guide, reference).
 type Schedule struct {
-	ID              ScheduleID                              `json:"id,omitzero"`
-	Practitioner    Ref[PractitionerID, Practitioner]       `json:"practitioner,omitzero"`
-	Location        Ref[LocationID, Location]               `json:"location,omitzero"`
-	AppointmentType Ref[AppointmentTypeID, AppointmentType] `json:"appointment_type,omitzero"`
+	ID              ScheduleID         `json:"id,omitzero"`
+	Practitioner    PractitionerRef    `json:"practitioner,omitzero"`
+	Location        LocationRef        `json:"location,omitzero"`
+	AppointmentType AppointmentTypeRef `json:"appointment_type,omitzero"`
 
 	// Insurances are those that the schedule accepts. On the standard index they are best
 	// effort and can be out of date (source: reference).
-	Insurances []Ref[InsuranceID, Insurance] `json:"insurances,omitzero"`
+	Insurances []InsuranceRef `json:"insurances,omitzero"`
 
 	EstimatedEarliestSlot Date             `json:"estimated_earliest_slot,omitzero"` // an estimate, not a promise
 	SchedulingMethod      SchedulingMethod `json:"scheduling_method,omitzero"`
@@ -76,7 +76,7 @@ func (s Schedule) CheckInsurance(id InsuranceID) InsuranceStatus {
 	switch {
 	case len(s.Insurances) == 0 || id == "":
 		return InsuranceUnknown
-	case slices.ContainsFunc(s.Insurances, func(r Ref[InsuranceID, Insurance]) bool { return r.ID == id }):
+	case slices.ContainsFunc(s.Insurances, func(r InsuranceRef) bool { return r.ID == id }):
 		return InsuranceAccepted
 	default:
 		return InsuranceNotAccepted

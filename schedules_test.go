@@ -23,10 +23,10 @@ const (
 var (
 	schedule = closure.Schedule{
 		ID:                    guide.schedule,
-		Practitioner:          closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: guide.practitioner},
-		Location:              closure.Ref[closure.LocationID, closure.Location]{ID: "loc_1"},
-		AppointmentType:       closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: "aptp_1"},
-		Insurances:            []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: guide.insurance}},
+		Practitioner:          closure.PractitionerRef{ID: guide.practitioner},
+		Location:              closure.LocationRef{ID: "loc_1"},
+		AppointmentType:       closure.AppointmentTypeRef{ID: "aptp_1"},
+		Insurances:            []closure.InsuranceRef{{ID: guide.insurance}},
 		EstimatedEarliestSlot: closure.NewDate(2022, time.May, 20),
 		SchedulingMethod:      closure.SchedulingDirectAPI,
 		CreatedAt:             utc(2022, time.April, 1, 0, 0),
@@ -35,10 +35,10 @@ var (
 
 	expanded = closure.Schedule{
 		ID:              guide.schedule,
-		Practitioner:    closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: guide.practitioner, Object: &deepika},
-		Location:        closure.Ref[closure.LocationID, closure.Location]{ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "Albany"}},
-		AppointmentType: closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1", Name: "New patient"}},
-		Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{
+		Practitioner:    closure.PractitionerRef{ID: guide.practitioner, Object: &deepika},
+		Location:        closure.LocationRef{ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "Albany"}},
+		AppointmentType: closure.AppointmentTypeRef{ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1", Name: "New patient"}},
+		Insurances: []closure.InsuranceRef{
 			{ID: guide.insurance, Object: &closure.Insurance{ID: guide.insurance, DisplayName: "Plan"}},
 			{ID: "ins_2"},
 		},

@@ -198,6 +198,14 @@ type Ref[ID ~string, T any] struct {
 	Object *T // nil unless expanded
 }
 
+// What a [Schedule] refers to.
+type (
+	PractitionerRef    = Ref[PractitionerID, Practitioner]
+	LocationRef        = Ref[LocationID, Location]
+	AppointmentTypeRef = Ref[AppointmentTypeID, AppointmentType]
+	InsuranceRef       = Ref[InsuranceID, Insurance]
+)
+
 // IsZero reports whether the reference is missing.
 func (r Ref[ID, T]) IsZero() bool { return r.ID == "" && r.Object == nil }
 

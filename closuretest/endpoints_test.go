@@ -197,8 +197,8 @@ func TestFilters(t *testing.T) {
 	s := closuretest.New(closuretest.ReportTo(t))
 	s.AddPatient(closure.Patient{ID: "pt_other", FirstName: "Tri", LastName: "Pandit", PreferredName: "Trisha", MiddleName: "M", DOB: closure.NewDate(1994, 12, 22)})
 	s.AddPractitioner(closure.Practitioner{ID: "prac_other", NPI: "1111111111"})
-	s.AddSchedule(closure.Schedule{ID: "sch_other", Practitioner: closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: "prac_other"},
-		Location: closure.Ref[closure.LocationID, closure.Location]{ID: "loc_other"}, SchedulingMethod: closure.SchedulingDirectAPI})
+	s.AddSchedule(closure.Schedule{ID: "sch_other", Practitioner: closure.PractitionerRef{ID: "prac_other"},
+		Location: closure.LocationRef{ID: "loc_other"}, SchedulingMethod: closure.SchedulingDirectAPI})
 	s.AddAppointment(closure.Appointment{ID: "appt_1", ScheduleID: "sch_other", PatientID: "pt_other", StartAt: guideStart(0)})
 	s.AddAppointment(closure.Appointment{ID: "appt_2", ScheduleID: "sch_other", PatientID: closuretest.GuidePatientID, StartAt: guideStart(0), Status: closure.AppointmentCancelled})
 	tests := []struct {
@@ -308,7 +308,7 @@ func TestExpansion(t *testing.T) {
 	if answer := get(t, s, "/schedules?expand=doctor"); answer.StatusCode != 400 || answer.detail(t) == "" {
 		t.Errorf("unknown field: %d %s", answer.StatusCode, answer.body)
 	}
-	s.AddSchedule(closure.Schedule{ID: "sch_dangling", Location: closure.Ref[closure.LocationID, closure.Location]{ID: "loc_gone"}})
+	s.AddSchedule(closure.Schedule{ID: "sch_dangling", Location: closure.LocationRef{ID: "loc_gone"}})
 	dangling := must(s.Client().Schedules.Get(t.Context(), "sch_dangling", closure.Expand(closure.ExpandLocation)))
 	if dangling.Location.ID != "loc_gone" || dangling.Location.Object != nil {
 		t.Errorf("a location that is not there: %+v", dangling.Location)

@@ -240,15 +240,15 @@ func (c *clinic) addSchedule(n int) {
 	at := c.sites[(practitioner+n/len(c.practitioner))%len(c.sites)]
 	schedule := closure.Schedule{
 		ID:               closure.ScheduleID(c.id("sch_", n)),
-		Practitioner:     closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: c.practitioner[practitioner]},
-		Location:         closure.Ref[closure.LocationID, closure.Location]{ID: at.id},
-		AppointmentType:  closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: c.visits[(practitioner+n/len(c.practitioner))%len(c.visits)]},
+		Practitioner:     closure.PractitionerRef{ID: c.practitioner[practitioner]},
+		Location:         closure.LocationRef{ID: at.id},
+		AppointmentType:  closure.AppointmentTypeRef{ID: c.visits[(practitioner+n/len(c.practitioner))%len(c.visits)]},
 		SchedulingMethod: methodOf(n),
 		CreatedAt:        c.age(rng),
 	}
 	if chance(rng, 0.9) { // the others list none
 		for _, id := range some(rng, 1+rng.IntN(6), c.insurances) {
-			schedule.Insurances = append(schedule.Insurances, closure.Ref[closure.InsuranceID, closure.Insurance]{ID: id})
+			schedule.Insurances = append(schedule.Insurances, closure.InsuranceRef{ID: id})
 		}
 	}
 	if schedule.SchedulingMethod != "" && c.size.slotsEach > 0 {

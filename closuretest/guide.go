@@ -131,10 +131,10 @@ func guideSpecialties() []closure.Specialty {
 func guideSchedule() closure.Schedule {
 	return closure.Schedule{
 		ID:                    GuideScheduleID,
-		Practitioner:          closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: GuidePractitionerID},
-		Location:              closure.Ref[closure.LocationID, closure.Location]{ID: guideLocationID},
-		AppointmentType:       closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: guideAppointmentTypeID},
-		Insurances:            []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: GuideInsuranceID}},
+		Practitioner:          closure.PractitionerRef{ID: GuidePractitionerID},
+		Location:              closure.LocationRef{ID: guideLocationID},
+		AppointmentType:       closure.AppointmentTypeRef{ID: guideAppointmentTypeID},
+		Insurances:            []closure.InsuranceRef{{ID: GuideInsuranceID}},
 		EstimatedEarliestSlot: closure.NewDate(2022, time.May, 20),
 		SchedulingMethod:      closure.SchedulingDirectAPI,
 		CreatedAt:             guideTime(),

@@ -94,7 +94,7 @@ func (x expansion) apply(d *directory, schedule closure.Schedule) closure.Schedu
 	}
 	if x.insurances {
 		ids := schedule.Insurances
-		schedule.Insurances = make([]closure.Ref[closure.InsuranceID, closure.Insurance], len(ids))
+		schedule.Insurances = make([]closure.InsuranceRef, len(ids))
 		for i, ref := range ids {
 			expandRef(&ref, &d.insurances)
 			schedule.Insurances[i] = ref

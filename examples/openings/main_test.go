@@ -26,10 +26,10 @@ func server() *closuretest.Server {
 		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: busy.Add(time.Duration(i) * 20 * time.Minute), Duration: 20})
 	}
 	other := s.AddSchedule(closure.Schedule{
-		Practitioner: closure.Ref[closure.PractitionerID, closure.Practitioner]{
+		Practitioner: closure.PractitionerRef{
 			ID: s.AddPractitioner(closure.Practitioner{FirstName: "Björn", LastName: "Ångström-Featherstonehaugh"}).ID,
 		},
-		Location:         closure.Ref[closure.LocationID, closure.Location]{ID: "loc_without_a_name"},
+		Location:         closure.LocationRef{ID: "loc_without_a_name"},
 		SchedulingMethod: closure.SchedulingOpenSlotsOnly,
 	})
 	for i := range 5 {
