@@ -6,8 +6,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// The ids of the vendor's booking guide. A server is loaded with these records;
-// what the guide does not say of them is made up.
+// The ids of the vendor's booking guide. A server is loaded with these records. The guide
+// does not show all of their fields: the others are made up.
 const (
 	GuidePatientID      closure.PatientID      = "pt_sxKCbaoVdBXHBGWywcBETm"   // Trisha Pandit, born 1994-12-22
 	GuidePractitionerID closure.PractitionerID = "prac_j3uc7oA7FYMtXhGZi2rbt9" // Deepika K Sanon, NPI 4321098765

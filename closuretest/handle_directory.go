@@ -24,8 +24,7 @@ func directoryHandlers() map[operation.ID]handler {
 	}
 }
 
-// inDirectory runs a handler on the copy of the directory data that the call is
-// about.
+// inDirectory runs a handler on the copy of the directory data that the call names.
 func (s *Server) inDirectory(c *call, m moment, handle func(*directory) answer) answer {
 	if c.version == "" {
 		return handle(s.store.standard().data)

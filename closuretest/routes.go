@@ -59,8 +59,8 @@ func (r *route) match(path string) (id string, ok bool) {
 	return id, err == nil
 }
 
-// find returns the route of a request. Without one, allowed are the methods
-// that the path would take.
+// find returns the route of a request. If there is none, allowed has the methods that the
+// path accepts.
 func find(routes []route, method, path string) (found *route, id string, allowed []string) {
 	for i := range routes {
 		id, ok := routes[i].match(path)
@@ -75,11 +75,11 @@ func find(routes []route, method, path string) (found *route, id string, allowed
 	return nil, "", allowed
 }
 
-// A call is a request that found its route, with all that a handler needs: a
-// late write is carried out after its request is gone.
+// A call is a request whose route was found. It holds everything that a handler needs,
+// because a late write is carried out after its request has ended.
 type call struct {
 	route   *route
-	id      string // stands for {id}
+	id      string // the value of {id}
 	query   url.Values
 	version string // Closure-Index-Version, "" if there is none
 	fields  map[string]json.RawMessage
