@@ -15,6 +15,9 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := c.confirmBooked(ctx, *current); err != nil {
+		return nil, err
+	}
 	for range maxBegins {
 		attempt := c.attempt(*current)
 		entry, err := c.client.core.begin(ctx, attempt)
@@ -40,6 +43,26 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 		}
 	}
 	return nil, &JournalError{Op: "begin", Err: errUnsteady}
+}
+
+// confirmBooked records that the appointment was booked where the read shows it, if
+// the journal holds that as pending. Else nothing would say after the move that a
+// read which shows the old start lags.
+func (c *change) confirmBooked(ctx context.Context, current Appointment) error {
+	if known, err := c.client.core.findAppointment(ctx, c.id); err != nil || known != nil {
+		return err
+	}
+	here := c.attempt(current)
+	here.StartAt = current.StartAt
+	entry, err := c.client.core.find(ctx, here)
+	if err != nil || entry == nil || entry.State != JournalPending || entry.Attempt.AppointmentID != "" {
+		return err
+	}
+	booked := JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id}
+	if err := c.client.core.finish(ctx, booked); err != nil {
+		return &JournalError{Op: "finish", Err: err}
+	}
+	return nil
 }
 
 func (c *change) attempt(current Appointment) BookingAttempt {

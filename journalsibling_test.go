@@ -1,6 +1,7 @@
 package closure_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -48,4 +49,44 @@ func TestLostAttemptThatWasMadeAgain(t *testing.T) {
 		booking, err := c.process().ResolveBooking(t.Context(), lost, closure.AssumeLostAfter(10*time.Minute))
 		c.booked(booking, err, true)
 	})
+}
+
+// A forgetfulJournal fails to record some endings.
+type forgetfulJournal struct {
+	*closuretest.Journal
+	fails func(closure.JournalEntry) bool
+}
+
+func (j *forgetfulJournal) Finish(ctx context.Context, entry closure.JournalEntry) error {
+	if j.fails(entry) {
+		return closuretest.ErrJournal
+	}
+	return j.Journal.Finish(ctx, entry)
+}
+
+// Neither the booking's ending nor the move's was recorded: a read that lags behind
+// the move doesn't settle the booking at the old start.
+func TestMoveOfABookingThatIsPending(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+		finishes := 0
+		journal := &forgetfulJournal{c.journal, func(e closure.JournalEntry) bool {
+			finishes++
+			return finishes == 1 || e.Attempt.AppointmentID != ""
+		}}
+		process := c.Client(closure.WithJournal(journal))
+		booking, err := process.BookSlot(t.Context(), slotWish(""))
+		c.booked(booking, err, false)
+		c.holds(closure.JournalPending)
+		time.Sleep(time.Minute)
+		_, err = process.RescheduleBooking(t.Context(), booking.Appointment.ID, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)})
+		noError(t, err)
+		c.holds(closure.JournalBooked, closure.JournalPending)
+		for resolution, err := range process.ResolvePending(t.Context()) {
+			noError(t, err)
+			if resolution.Booking != nil {
+				t.Errorf("booked, by a read that lags, at %s", resolution.Booking.Appointment.StartAt)
+			}
+		}
+	}, closuretest.StaleReads(30*time.Second))
 }

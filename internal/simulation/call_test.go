@@ -114,3 +114,13 @@ func newResult(booking *closure.Booking, err error, asked slot) result {
 	}
 	return r
 }
+
+// newResolution is what became of an attempt: with a key, of what that names, which a
+// walk may have booked at another start since.
+func newResolution(booking *closure.Booking, err error, attempt closure.BookingAttempt) result {
+	asked := slot{attempt.ScheduleID, attempt.StartAt}
+	if booking != nil && attempt.IdempotencyKey != "" {
+		asked = slot{}
+	}
+	return newResult(booking, err, asked)
+}

@@ -32,6 +32,7 @@ type clinic struct {
 	tally  tally
 	writes []write // that were carried out
 	told   []claim
+	open   map[closure.AppointmentID]bool // cancellations of unknown outcome
 }
 
 // A slot is what patients want.
@@ -78,7 +79,7 @@ func slotStart(n int) time.Time {
 const schedules = 2
 
 func newClinic(c cell, seed uint64) *clinic {
-	clinic := &clinic{cell: c, seed: seed}
+	clinic := &clinic{cell: c, seed: seed, open: map[closure.AppointmentID]bool{}}
 	clinic.unfiltered = newDice(seed, hash("unfiltered")).chance(0.25)
 	clinic.flakyList = newDice(seed, hash("flaky list")).chance(0.2)
 	clinic.server = closuretest.New(clinic.serverOptions()...)

@@ -50,7 +50,7 @@ func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	told.owned = told.owned || r.slot == (slot{}) && c.has(call.wish)
 	c.told = append(c.told, told)
 	p.log = append(p.log, fmt.Sprintf("%v→%v %s %s: %d, owned %t", clock(began), clock(told.at), r.slot.schedule, clock(r.slot.start), r.ending, told.owned))
-	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) && !c.changedSince(r.booking.Appointment.ID, began) {
+	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) && !c.changing(r.booking.Appointment.ID, began) {
 		c.violated(absent, p)
 	}
 	if r.ending == endsUnknown && r.attempt == nil {
@@ -70,10 +70,11 @@ func (c *clinic) has(w *wish) bool {
 	})
 }
 
-// changedSince reports whether somebody else changed the appointment while a call
-// looked. The lock is held.
-func (c *clinic) changedSince(id closure.AppointmentID, began time.Time) bool {
-	return slices.ContainsFunc(c.writes, func(w write) bool { return !w.create && w.id == id && !w.committed.Before(began) })
+// changing reports whether the appointment was changed while a call looked, or the
+// patient was told that it isn't known whether it was cancelled: nobody can know more
+// where reads lag. The lock is held.
+func (c *clinic) changing(id closure.AppointmentID, began time.Time) bool {
+	return c.open[id] || slices.ContainsFunc(c.writes, func(w write) bool { return !w.create && w.id == id && !w.committed.Before(began) })
 }
 
 func clock(t time.Time) string { return t.Format("02 15:04:05.000000000") }
@@ -98,6 +99,7 @@ func (c *clinic) tellChange(p *patient, call *call, a closure.Appointment, to sl
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.log = append(p.log, fmt.Sprintf("→%v change %s to %s: %d, made %t", clock(time.Now()), a.ID, clock(to.start), ending, made))
+	c.open[a.ID] = ending == endsUnknown && to == (slot{})
 	switch ending {
 	case endsConfirmed:
 		if !made {

@@ -171,8 +171,7 @@ func (p *process) resolvePending(w *wire, bets bool) {
 		}
 		i := slices.IndexFunc(clinic.patients, func(p *patient) bool { return p.id == resolution.Attempt.PatientID })
 		about := &call{wish: &wish{patient: clinic.patients[i]}, pending: true}
-		asked := slot{resolution.Attempt.ScheduleID, resolution.Attempt.StartAt}
-		clinic.tellResolved(about, newResult(resolution.Booking, resolution.Err, asked), began)
+		clinic.tellResolved(about, newResolution(resolution.Booking, resolution.Err, resolution.Attempt), began)
 		began = time.Now()
 	}
 }

@@ -32,6 +32,13 @@ var guards = map[string][]mutant{
 	"ignores the patient in the match": {{
 		"List's check", appointmentsFile,
 		"params.PatientID == \"\" || a.PatientID == params.PatientID", "true",
+	}, {
+		"Create's check", appointmentsFile,
+		"params.madeInto, opts)", "func(*Appointment) bool { return true }, opts)",
+	}},
+	"counts a cancelled appointment": {{
+		"the look's check", readBackFile,
+		"\t\tif !b.attempt.matches(shown) || shown.Status.gone() {\n", "\t\tif !b.attempt.matches(shown) {\n",
 	}},
 }
 

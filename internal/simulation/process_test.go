@@ -132,7 +132,7 @@ func (p *process) resolve(w *wish, attempt closure.BookingAttempt) (r result, cr
 	if p.crashed() {
 		return result{}, true
 	}
-	r = newResult(booking, err, slot{attempt.ScheduleID, attempt.StartAt})
+	r = newResolution(booking, err, attempt)
 	w.patient.clinic.tellResolved(c, r, began)
 	return r, false
 }
