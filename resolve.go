@@ -72,7 +72,7 @@ func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
 // prints the schedule's id and nothing else.
 type Resolution struct {
 	Attempt BookingAttempt
-	Booking *Booking // set: it was booked, or, of a move, moved
+	Booking *Booking // set if it was booked or, if it was a move, moved
 	Err     error    // [ErrNotBooked], an [*OutcomeUnknownError], or another error of [Client.ResolveBooking]
 }
 
@@ -86,16 +86,16 @@ func (r Resolution) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
 // LogValue shows the schedule's id and nothing else.
 func (r Resolution) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
-// ResolvePending settles what the client's journal holds as pending, as
-// [Client.ResolveBooking] does, one look at each, and never books: run it when a
-// program starts and from time to time. What is settled is recorded in the
-// journal; what isn't stays pending. With [AssumeLostAfter] an attempt that no
-// look shows is recorded as not booked; ages below twice the client's timeout
-// count as that. Attempts of the other mode, live or test, are left out.
+// ResolvePending settles what the client's journal holds as pending. It looks once for
+// each attempt, as [Client.ResolveBooking] does, and never books. Run it when a program
+// starts, and from time to time. What it settles is recorded in the journal; the rest
+// stays pending. With [AssumeLostAfter] an attempt that no look shows is recorded as not
+// booked; an age below twice the client's timeout counts as that. Attempts of the other
+// mode, live or test, are left out.
 //
-// The error of the sequence is the journal's, a [*JournalError], or of the
-// options, and its last element; that of one attempt is in the Resolution. It is
-// safe to run again, and by several processes at once.
+// The error of one attempt is in its Resolution. If the journal fails, or an option is
+// wrong, the last element of the sequence has that error; the journal's is a
+// [*JournalError]. It is safe to run again, and by several processes at once.
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Seq2[Resolution, error] {
@@ -113,8 +113,8 @@ func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Se
 	}
 }
 
-// pending reads the whole list first: a journal need not take what is recorded
-// while it is read.
+// pending reads the whole list first: a journal need not accept writes while its list is
+// being read.
 func (c *Client) pending(ctx context.Context, opts []CallOption) (entries []JournalEntry, err error) {
 	if _, err := c.use().prepare(ctx, opAppointmentsList.name(), opts); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // Bookings are of the same patient and schedule, a minute apart, so that each is
@@ -95,7 +97,9 @@ func bookings(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
-	w := workload{op: "book", goroutines: 1, chunk: 50, chunks: 40}
+	progress := commandline.NewProgress(os.Stderr, "rounds", 2*rounds)
+	defer progress.Clear()
+	w := workload{op: "book", goroutines: 1, chunk: 50, chunks: 40, progress: progress}
 	ofPlain, err := w.compare(ctx, rounds, plain, newBookingByHand(s))
 	if err != nil {
 		return err
@@ -104,6 +108,7 @@ func bookings(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
+	progress.Clear()
 	fmt.Printf("%s, median of %d rounds\n\n", about(), rounds)
 	fmt.Println("| A booking | beside | CPU | Time |")
 	fmt.Println("|---|---|---:|---:|")

@@ -3,6 +3,7 @@ package kill
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -166,9 +167,7 @@ func (p *process) api(w http.ResponseWriter, r *http.Request) {
 }
 
 func forward(w http.ResponseWriter, whole *httptest.ResponseRecorder) {
-	for name, values := range whole.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), whole.Header())
 	w.WriteHeader(whole.Code)
 	_, _ = w.Write(whole.Body.Bytes()) // it may be dead
 }
