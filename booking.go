@@ -120,7 +120,7 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 // take turns and share one booking; each has a copy of its own. What protects
 // several processes from each other is that a slot can be taken once, or a journal
 // that they share ([WithJournal]): nothing is sent then while it holds another
-// attempt for the same thing, which is settled instead, for up to 10 s; a journal
+// attempt for the same thing, which is settled instead, for up to 10 s each; a journal
 // that fails before anything is sent is a [*JournalError]. It is safe
 // to call again after an error whose [OutcomeOf] is [OutcomeNotSent] or
 // [OutcomeRejected]; after [OutcomeUnknown], settle the attempt first. An
@@ -171,7 +171,7 @@ func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []Ca
 		opts:        opts,
 		readOpts:    withoutCapture(opts),
 		window:      sendWindow{timeout: cfg.timeout},
-		lostAfter:   cfg.lostAfter(),
+		lostAfter:   c.core.lostAfter(cfg),
 		attempt: BookingAttempt{
 			ScheduleID:     params.ScheduleID,
 			PatientID:      params.PatientID,
@@ -203,6 +203,11 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 	defer func() { b.place.done(booking, err) }()
 	earlier, unknown := b.place.before()
 	switch {
+	case b.client.core.journal != nil:
+		if unknown != nil {
+			b.place.pass() // the others can look, too
+		}
+		return b.bookByJournal(ctx)
 	case unknown != nil:
 		// To send now would be to send again. The others can look, too.
 		b.place.pass()
@@ -213,8 +218,6 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 	case earlier != nil:
 		earlier.Recovered = true
 		return earlier, nil
-	case b.client.core.journal != nil:
-		return b.bookByJournal(ctx)
 	default:
 		return b.book(ctx)
 	}
@@ -227,7 +230,9 @@ func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
 	switch {
 	case own != nil:
 		return b.confirmed(own, true), nil
-	case errors.Is(err, errDoubtful):
+	case errors.Is(err, errMovedAway) && b.isWalkWithKey():
+		return nil, ErrSlotUnavailable // of this patient, if of anybody, and of another wish
+	case inDoubt(err):
 		return nil, b.unknown(err)
 	case err == nil:
 		err = b.refusal()
@@ -314,7 +319,7 @@ func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
 	switch {
 	case own != nil:
 		return b.confirmed(own, true), nil
-	case errors.Is(err, errDoubtful):
+	case inDoubt(err):
 		return nil, b.unknown(err)
 	case err != nil && !errors.Is(err, errNoList):
 		return nil, err
@@ -344,7 +349,7 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 		}
 		booking, verdict := b.explain(ctx, rejection)
 		left -= rejection.Attempts
-		if !b.client.core.waitToResend(ctx, rejection, verdict, b.maxAttempts-left, left) || b.window.late() {
+		if !b.client.core.waitToResend(ctx, b.window, rejection, verdict, b.maxAttempts-left, left) {
 			return booking, verdict
 		}
 	}
@@ -403,22 +408,33 @@ func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Bookin
 // has another one or none.
 func (e *APIError) isOfAPI() bool { return e.Type != "" || e.Code != "" }
 
-// withDoubt adds to a cause that the status is why nothing can be told.
+// inDoubt reports whether the API shows an appointment that is neither a yes nor a no.
+func inDoubt(err error) bool { return errors.Is(err, errDoubtful) || errors.Is(err, errMovedAway) }
+
+// withDoubt adds to a cause that this is why nothing can be told.
 func withDoubt(cause, seen error) error {
-	if errors.Is(seen, errDoubtful) && !errors.Is(cause, errDoubtful) {
+	switch {
+	case inDoubt(cause):
+		return cause
+	case errors.Is(seen, errDoubtful):
 		return because(errDoubtful, cause)
+	case errors.Is(seen, errMovedAway):
+		return because(errMovedAway, cause)
+	default:
+		return cause
 	}
-	return cause
 }
 
 // waitToResend waits until a write that was answered 429 may be sent again. It
 // is false where it may not: the verdict on the 429 is another than the 429
 // itself, the attempts are used up, or the wait would be too long.
-func (c *core) waitToResend(ctx context.Context, rejection *APIError, verdict error, sent, left int) bool {
+func (c *core) waitToResend(ctx context.Context, window sendWindow, rejection *APIError, verdict error, sent, left int) bool {
 	stands := OutcomeOf(verdict) == OutcomeRejected && !errors.Is(verdict, ErrSlotUnavailable)
 	if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {
 		return false
 	}
+	ctx, cancel := window.resend(ctx)
+	defer cancel()
 	wait, ok := c.transport.ResendWait(ctx, rejection.RetryAfter, sent)
-	return ok && sleep(ctx, wait)
+	return ok && sleep(ctx, wait) && !window.late()
 }

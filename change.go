@@ -24,7 +24,9 @@ import (
 //
 // With a journal ([WithJournal]) the appointment is read first, and the call ends
 // with that read's error if it can't be; a start that the journal holds for another
-// appointment is [ErrSlotUnavailable], with nothing sent.
+// appointment is [ErrSlotUnavailable], with nothing sent. While another call may still
+// make the same move, until twice the timeout after it began, this one waits for its
+// ending for up to 10 s, and is unknown if there is none.
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (moved *Appointment, err error) {
@@ -73,6 +75,7 @@ func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...Ca
 		return c.Appointments.Cancel(ctx, id, opts...)
 	}
 	change.wished = func(a Appointment) bool { return a.Status.gone() }
+	change.recordBooked(ctx)
 	cancelled, err = change.send(ctx)
 	if err == nil {
 		// That it fails costs a look later: the appointment shows as cancelled then.
@@ -97,6 +100,7 @@ type change struct {
 	window   sendWindow
 
 	recovered bool // a read showed that it was made
+	again     bool // the same move may have been made before
 }
 
 func (c *change) configure(cfg callConfig, opts []CallOption) {
@@ -124,7 +128,7 @@ func (c *change) send(ctx context.Context) (*Appointment, error) {
 		}
 		current, verdict := c.explain(ctx, rejection)
 		left -= rejection.Attempts
-		if !c.client.core.waitToResend(ctx, rejection, verdict, c.maxAttempts-left, left) || c.window.late() {
+		if !c.client.core.waitToResend(ctx, c.window, rejection, verdict, c.maxAttempts-left, left) {
 			return current, verdict
 		}
 	}

@@ -78,7 +78,7 @@ func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalE
 
 // errMovedAway is an appointment that a read shows where the journal says that it
 // was moved from: the read may lag behind the move, or somebody moved it back.
-var errMovedAway = because(errors.New("closure: the journal says that the appointment was moved to another start"), errDoubtful)
+var errMovedAway = errors.New("closure: the API shows an appointment that, by the journal, was moved to another start")
 
 // isThere reports whether an appointment that a read shows is there: the read may
 // lag behind its cancellation or its move.
@@ -91,10 +91,13 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment) (bool, err
 		return true, nil
 	case entry.State == JournalReleased:
 		return false, nil
-	case entry.Attempt.sameSlot(b.attempt), b.attempt.AppointmentID == shown.ID, entry.Attempt.AppointmentID == "":
+	case entry.Attempt.sameSlot(b.attempt):
 		return true, nil
-	default:
+	case b.attempt.AppointmentID == shown.ID && entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt),
+		b.attempt.AppointmentID != shown.ID && b.mayLag(*entry):
 		return false, errMovedAway
+	default:
+		return true, nil
 	}
 }
 
@@ -107,9 +110,7 @@ func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
 	defer cancel()
 	err := c.journal.Finish(ctx, entry)
-	if err != nil {
-		journalFails(ctx, "finish")
-	}
+	noteJournal(ctx, "finish", err)
 	return err
 }
 
@@ -136,11 +137,26 @@ func (c *core) free(ctx context.Context, entry JournalEntry) error {
 
 // lostAfter is the age from which a pending entry that no look shows is taken for
 // lost; 0: never. A process that lives may send until twice its timeout.
-func (cfg callConfig) lostAfter() time.Duration {
+func (c *core) lostAfter(cfg callConfig) time.Duration {
 	if cfg.assumeLostAfter == 0 {
 		return 0
 	}
-	return max(cfg.assumeLostAfter, 2*cfg.timeout)
+	return max(cfg.assumeLostAfter, c.sendsUntil(cfg))
+}
+
+// sendsUntil is the age until which a process that lives may send what it began.
+func (c *core) sendsUntil(cfg callConfig) time.Duration {
+	return 2 * max(cfg.timeout, c.defaults.timeout)
+}
+
+// longestLag is for how long a read may show what was before a move, unless the
+// caller has said what counts as lost.
+const longestLag = 24 * time.Hour
+
+// mayLag reports whether a read that contradicts the entry may be older than the move
+// that made it.
+func (b *slotBooking) mayLag(entry JournalEntry) bool {
+	return entry.Attempt.AppointmentID != "" && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag))
 }
 
 func (a BookingAttempt) lost(after time.Duration) bool {
@@ -199,7 +215,7 @@ func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
 	switch {
 	case err != nil:
 		return nil, b.unknown(err)
-	case entry == nil || entry.Attempt.ID == b.attempt.ID:
+	case entry == nil, entry.State == JournalPending && entry.Attempt.ID == b.attempt.ID:
 		return nil, ErrNotBooked
 	case entry.State == JournalPending:
 		return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errUnderWay}
@@ -277,6 +293,14 @@ func (w sendWindow) late() bool {
 	return !w.begunAt.IsZero() && wallClockSince(w.begunAt) > w.timeout
 }
 
+// resend is for as long as a request may be sent again.
+func (w sendWindow) resend(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.begunAt.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, w.begunAt.Add(w.timeout))
+}
+
 // bound ends a request that waits, for the rate limit or to be tried again, before
 // others may take it for lost.
 func (w sendWindow) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -310,45 +334,90 @@ func (b *slotBooking) wrongKey(entry JournalEntry) error {
 	if entry.Attempt.PatientID == b.attempt.PatientID && (b.first || moved || entry.Attempt.sameSlot(b.attempt)) {
 		return nil
 	}
+	return errKeyUsed()
+}
+
+func errKeyUsed() error {
 	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: "was used for another booking"}
 }
 
 // anothersWish reports whether a walk must pass over what the entry holds.
 func (b *slotBooking) anothersWish(entry JournalEntry) bool {
-	return b.first && b.attempt.IdempotencyKey != "" && !entry.Attempt.sameWish(b.attempt)
+	return b.isWalkWithKey() && !entry.Attempt.sameWish(b.attempt)
 }
+
+func (b *slotBooking) isWalkWithKey() bool { return b.first && b.attempt.IdempotencyKey != "" }
 
 // heldBooked looks at the appointment of a booked entry. That the API can't show
 // it is no evidence against what it confirmed.
 func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
-	shown, err := b.client.Appointments.Get(ctx, entry.Appointment, b.readOpts...)
-	switch {
-	case noSuchCall(err):
-		shown = entry.appointment()
-	case err != nil:
+	known, err := b.client.core.findAppointment(ctx, entry.Appointment)
+	if err != nil {
 		return nil, false, err
-	case shown.ID != entry.Appointment || shown.PatientID != entry.Attempt.PatientID:
-		return nil, false, &JournalError{Op: "find", Err: errForeignEntry}
 	}
-	moved := shown.ScheduleID != entry.Attempt.ScheduleID || !shown.StartAt.Equal(entry.Attempt.StartAt)
-	elsewhere := moved && !entry.Attempt.sameWish(b.attempt)
+	if known != nil && known.State == JournalReleased { // it was recorded as booked later than as cancelled
+		err = b.client.core.release(ctx, entry.Appointment)
+		return nil, err == nil, err
+	}
+	shown, err := b.showBooked(ctx, entry)
+	if err != nil {
+		return nil, false, err
+	}
+	moved := !entry.isAt(*shown)
 	switch {
 	case shown.Status.gone():
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
-	case shown.Status.stands() && elsewhere && entry.Attempt.AppointmentID != "":
-		// Where a read lags behind the move, it shows the place before it.
-		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
-	case shown.Status.stands() && elsewhere:
-		err = b.client.core.follow(ctx, entry, *shown)
-		return nil, err == nil, err
 	case !shown.Status.stands():
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errDoubtful}
+	case moved && b.mayLag(entry) && b.anothersWish(entry):
+		return nil, false, ErrSlotUnavailable
+	case moved && b.mayLag(entry):
+		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
+	case moved && !entry.Attempt.sameWish(b.attempt):
+		err = b.follow(ctx, entry, *shown)
+		return nil, err == nil, err
 	case b.anothersWish(entry):
 		return nil, false, ErrSlotUnavailable
 	default:
 		return b.known(ctx, entry, &Booking{Appointment: *shown, Recovered: true})
 	}
+}
+
+// showBooked reads the appointment of a booked entry. A read that lags behind a move
+// shows the place before it, so it looks for the place after it for up to 10 s.
+func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+	shown, err := b.getBooked(ctx, entry)
+	if err != nil || entry.isAt(*shown) || !b.mayLag(entry) || b.anothersWish(entry) {
+		return shown, err
+	}
+	keepLooking(ctx, func(ctx context.Context) bool {
+		later, failed := b.getBooked(ctx, entry)
+		if failed == nil {
+			shown = later
+		}
+		return entry.isAt(*shown)
+	})
+	return shown, nil
+}
+
+func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+	shown, err := b.client.Appointments.Get(ctx, entry.Appointment, b.readOpts...)
+	switch {
+	case noSuchCall(err):
+		return entry.appointment(), nil
+	case err != nil:
+		return nil, err
+	case shown.ID != entry.Appointment || shown.PatientID != entry.Attempt.PatientID:
+		return nil, &JournalError{Op: "find", Err: errForeignEntry}
+	}
+	return shown, nil
+}
+
+// isAt reports whether the appointment is gone, or where the entry says.
+func (e JournalEntry) isAt(shown Appointment) bool {
+	return shown.Status.gone() ||
+		shown.ScheduleID == e.Attempt.ScheduleID && shown.StartAt.Equal(e.Attempt.StartAt)
 }
 
 // known ends a booking in one that the journal holds, under this key too from now
@@ -361,29 +430,56 @@ func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Bo
 	if err := b.client.core.finish(ctx, entry); err != nil {
 		return nil, false, &JournalError{Op: "finish", Err: err}
 	}
+	// Another process may have given the key to another appointment in between.
+	now, err := b.client.core.find(ctx, b.attempt)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case now == nil || !now.Attempt.sameWish(b.attempt):
+		return nil, false, &JournalError{Op: "finish", Err: errUnsteady}
+	case now.Attempt.ID != entry.Attempt.ID:
+		return nil, false, errKeyUsed()
+	}
 	return booking, false, nil
 }
 
 // follow records that somebody else moved the appointment of a booked entry: its
 // key must not get lost.
-func (c *core) follow(ctx context.Context, entry JournalEntry, shown Appointment) error {
+func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appointment) error {
+	core := b.client.core
 	attempt := entry.Attempt
 	attempt.ID, attempt.IdempotencyKey, attempt.AppointmentID = rand.Text(), "", shown.ID
 	attempt.ScheduleID, attempt.StartAt, attempt.AttemptedAt = shown.ScheduleID, shown.StartAt, time.Now()
-	there, err := c.begin(ctx, attempt)
+	there, err := core.begin(ctx, attempt)
 	switch {
 	case err != nil:
 		return err
 	case there == nil:
 	case there.State == JournalPending && there.Attempt.AppointmentID == shown.ID:
 		attempt = there.Attempt // the move that nobody knew the end of
+	case there.State == JournalBooked:
+		return b.leftBy(ctx, *there)
 	default:
 		return &JournalError{Op: "begin", Err: errUnsteady}
 	}
-	if err := c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID}); err != nil {
+	if err := core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID}); err != nil {
 		return &JournalError{Op: "finish", Err: err}
 	}
 	return nil
+}
+
+// leftBy frees a start that the journal holds for an appointment that was cancelled
+// there.
+func (b *slotBooking) leftBy(ctx context.Context, entry JournalEntry) error {
+	shown, err := b.getBooked(ctx, entry)
+	switch {
+	case err != nil:
+		return err
+	case shown.Status.gone():
+		return b.client.core.release(ctx, entry.Appointment)
+	default:
+		return &JournalError{Op: "begin", Err: errUnsteady}
+	}
 }
 
 // appointment is what the entry knows of its appointment.
@@ -435,7 +531,7 @@ func (c *core) release(ctx context.Context, id AppointmentID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
 	defer cancel()
 	if err := c.journal.Release(ctx, id); err != nil {
-		journalFails(ctx, "release")
+		noteJournal(ctx, "release", err)
 		return &JournalError{Op: "release", Err: err}
 	}
 	return nil

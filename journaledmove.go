@@ -29,9 +29,13 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 		case entry.State == JournalBooked && entry.Appointment == c.id:
 			return c.send(ctx) // to where it is
 		case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
-			return c.sendAgain(ctx, *entry)
+			moved, free, err := c.heldPending(ctx, cfg, *entry)
+			if !free {
+				return moved, err
+			}
+			continue
 		}
-		other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: cfg.lostAfter()}
+		other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.client.core.lostAfter(cfg)}
 		booking, free, err := other.held(ctx, *entry)
 		switch {
 		case booking != nil && booking.Appointment.ID == c.id:
@@ -49,20 +53,37 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 // the journal holds that as pending. Else nothing would say after the move that a
 // read which shows the old start lags.
 func (c *change) confirmBooked(ctx context.Context, current Appointment) error {
-	if known, err := c.client.core.findAppointment(ctx, c.id); err != nil || known != nil {
+	known, err := c.client.core.findAppointment(ctx, c.id)
+	if err != nil || known != nil && known.State == JournalReleased {
 		return err
 	}
 	here := c.attempt(current)
 	here.StartAt = current.StartAt
 	entry, err := c.client.core.find(ctx, here)
-	if err != nil || entry == nil || entry.State != JournalPending || entry.Attempt.AppointmentID != "" {
+	if err != nil || entry == nil || entry.State != JournalPending {
 		return err
+	}
+	if known != nil && (entry.Attempt.AppointmentID != c.id || known.Attempt.AttemptedAt.After(entry.Attempt.AttemptedAt)) {
+		return nil // the journal knows where the appointment is, and the read lags
 	}
 	booked := JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id}
 	if err := c.client.core.finish(ctx, booked); err != nil {
 		return &JournalError{Op: "finish", Err: err}
 	}
 	return nil
+}
+
+// recordBooked does that before a cancellation, so that the booking's key is free after
+// it. That it fails, or hangs, must keep nobody from cancelling.
+func (c *change) recordBooked(ctx context.Context) {
+	ctx, cancel := context.WithTimeoutCause(ctx, oneLookFor, errAbandoned)
+	defer cancel()
+	if known, err := c.client.core.findAppointment(ctx, c.id); c.client.core.journal == nil || err != nil || known != nil {
+		return
+	}
+	if current, err := c.read(ctx); err == nil && current.Status.stands() {
+		_ = c.confirmBooked(ctx, *current)
+	}
 }
 
 func (c *change) attempt(current Appointment) BookingAttempt {
@@ -82,19 +103,41 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg callConfig) (*Appointment, error) {
 	c.window = sendWindow{attempt.AttemptedAt, cfg.timeout}
 	moved, err := c.send(ctx)
-	c.client.core.finishAs(ctx, attempt, c.booking(moved), err)
+	if err == nil || !c.again { // that this one is refused says nothing of the one before
+		c.client.core.finishAs(ctx, attempt, c.booking(moved), err)
+	}
 	return moved, err
 }
 
-// sendAgain makes a move again that may have been made: the request says where the
-// appointment is to be, so that twice is once. That this one is refused says
-// nothing of the one before.
-func (c *change) sendAgain(ctx context.Context, entry JournalEntry) (*Appointment, error) {
-	moved, err := c.send(ctx)
-	if err == nil {
-		c.client.core.finishAs(ctx, entry.Attempt, c.booking(moved), nil)
+// heldPending waits, for up to 10 s, for the ending of the same move that another call
+// makes or made. When nobody can send that one any more, it is made again, under an
+// attempt of its own: the request says where the appointment is to be, so that twice is
+// once.
+func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Appointment, free bool, err error) {
+	core := c.client.core
+	if entry.Attempt.lost(core.sendsUntil(cfg)) {
+		c.again = true
+		err = core.free(ctx, entry)
+		return nil, err == nil, err
 	}
-	return moved, err
+	keepLooking(ctx, func(ctx context.Context) bool {
+		if current, err := c.read(ctx); err == nil && c.wished(*current) {
+			moved, c.recovered = current, true
+			return true
+		}
+		now, failed := core.find(ctx, entry.Attempt)
+		free = failed == nil && (now == nil || now.Attempt.ID != entry.Attempt.ID || now.State != JournalPending)
+		return free
+	})
+	switch {
+	case moved != nil:
+		core.finishAs(ctx, entry.Attempt, c.booking(moved), nil)
+		return moved, false, nil
+	case free:
+		return nil, true, nil
+	default:
+		return nil, false, c.unknown(errUnderWay)
+	}
 }
 
 func (c *change) booking(moved *Appointment) *Booking {

@@ -511,8 +511,9 @@ func (o captureOption) applyToCall(c *callConfig) error {
 // minutes rather than seconds. With a journal ([WithJournal]) it also makes
 // [Client.BookSlot], [Client.BookFirstAvailable], [Client.RescheduleBooking] and
 // [Client.ResolvePending] give up a pending entry of that age, but none that is younger
-// than twice the client's timeout: until then another process may still send it. Other
-// calls ignore it.
+// than twice the timeout of the client or of the call, whichever is longer: until then
+// another process may still send it. A read that contradicts a move is believed from
+// that age on, too; without this option, after a day. Other calls ignore it.
 func AssumeLostAfter(age time.Duration) CallOption {
 	return callOption(func(c *callConfig) error {
 		if age <= 0 {

@@ -27,10 +27,10 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 	}
 	lostAfter := cfg.assumeLostAfter
 	if c.core.journal != nil {
-		lostAfter = cfg.lostAfter()
+		lostAfter = c.core.lostAfter(cfg)
 	}
 	lost := attempt.lost(lostAfter) // by when the look begins
-	b := &slotBooking{client: c, attempt: attempt, readOpts: withoutCapture(opts)}
+	b := &slotBooking{client: c, attempt: attempt, readOpts: withoutCapture(opts), lostAfter: lostAfter}
 	seen := b.look(ctx)
 	switch {
 	case seen.appointment != nil:

@@ -156,15 +156,20 @@ func (b *watchedBooking) end(done, recovered bool, err error) {
 	}
 }
 
-// journalFails notes that the booking's ending could not be recorded.
-func journalFails(ctx context.Context, method string) {
+// noteJournal notes whether the booking's ending could be recorded.
+func noteJournal(ctx context.Context, method string, err error) {
 	b := watchedBookingOf(ctx)
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.journalFailed = method
+	switch {
+	case err != nil:
+		b.journalFailed = method
+	case b.journalFailed == method:
+		b.journalFailed = "" // recorded in the end
+	}
 }
 
 func (b *watchedBooking) endingOf(err error) (Ending, Reason) {
@@ -191,6 +196,9 @@ func (r Reason) isDefinite() bool {
 }
 
 func (b *watchedBooking) reasonOf(err error) Reason {
+	if errors.Is(err, errMovedAway) {
+		return ReasonNotShown
+	}
 	if errors.Is(err, errDoubtful) {
 		return ReasonStatus
 	}
