@@ -14,8 +14,9 @@ import (
 // Booking, Recovered, without Schedule and Patient; else the outcome is still
 // unknown, an [*OutcomeUnknownError], or, with [AssumeLostAfter], [ErrNotBooked].
 // It is safe to call again, and should be, later: a booking can appear late. What
-// it finds out is recorded in the client's journal, if there is one. An
-// attempt of the other mode, live or test, is refused: this key can't see it.
+// it finds out is recorded in the client's journal, if there is one; what that holds
+// in the place of a lost attempt, booked since for the same slot or the same
+// IdempotencyKey, is the Booking, wherever that is. An attempt of the other mode, live or test, is refused: this key can't see it.
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (booking *Booking, err error) {
