@@ -18,7 +18,7 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// published are the directories of the packages that other programs import.
+// published are the directories of the packages that programs import.
 var published = []string{".", "closuretest", "otelclosure"}
 
 // parseDir parses the Go files of a directory: its tests, or all others.

@@ -21,6 +21,7 @@ type Help struct {
 	About   string // what the program does
 	Command string // its command in the line to try, if it has commands
 	Sandbox string // the flags of a closure-sandbox in which it finds something
+	Module  bool   // it is a module of its own, so that it runs in its own directory
 }
 
 // Parse reads the flags of the program after which they are named, and refuses other
@@ -48,10 +49,13 @@ func Exit(name string, err error) {
 }
 
 func (h Help) text(flags *flag.FlagSet) string {
-	program := "./examples/" + flags.Name()
-	usage := "go run " + program + " [flags]"
+	run := "go run ./examples/" + flags.Name()
+	if h.Module {
+		run = "go run -C examples/" + flags.Name() + " ."
+	}
+	usage := run + " [flags]"
 	if h.Command != "" {
-		usage = "go run " + program + " [command] [flags]"
+		usage = run + " [command] [flags]"
 	}
 	return commandline.Page{
 		About: h.About,
@@ -63,7 +67,7 @@ func (h Help) text(flags *flag.FlagSet) string {
 				"Without these variables nothing leaves this machine."},
 			{Title: "With a sandbox, in two terminals", Text: "go run " + withArgs("./cmd/closure-sandbox", h.Sandbox) + "\n" +
 				"CLOSURE_BASE_URL=http://127.0.0.1:8080 CLOSURE_API_KEY=" + closure.QuickstartKey + " \\\n" +
-				"  go run " + withArgs(program, h.Command)},
+				"  " + withArgs(run, h.Command)},
 			commandline.ExitCodes("it failed"),
 		},
 	}.String()
