@@ -103,7 +103,7 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	flags.StringVar(&s.base, "base", closure.DefaultBaseURL, "base `URL` of the API")
 	flags.BoolVar(&s.write, "write", false, "also book, move and cancel an appointment of the guide's patient, in test mode")
 	flags.BoolVar(&s.json, "json", false, "print JSON")
-	flags.DurationVar(&s.slow, "slow", 3*time.Second, "an answer that takes this `time` or longer is told")
+	flags.DurationVar(&s.slow, "slow", 3*time.Second, "report an answer that takes this `time` or longer")
 	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "the longest `time` to wait for an answer")
 	return flags
 }
@@ -114,7 +114,7 @@ func parseSettings(args []string, envKey string) (s settings, err error) {
 		return s, err
 	}
 	if flags.NArg() > 0 {
-		return s, errors.New("there are no arguments beside the flags")
+		return s, errors.New("there are no arguments besides the flags")
 	}
 	if s.slow <= 0 || s.timeout <= 0 {
 		return s, errors.New("-slow and -timeout are longer than zero")
@@ -131,7 +131,7 @@ func parseSettings(args []string, envKey string) (s settings, err error) {
 
 func checkKey(key string) error {
 	if !strings.HasPrefix(key, "ch_sk_test") {
-		return errors.New("CLOSURE_API_KEY is not a test key: the doctor takes keys that start with ch_sk_test, and none other")
+		return errors.New("CLOSURE_API_KEY is not a test key: the doctor takes only keys that start with ch_sk_test")
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
 		return errors.New("CLOSURE_API_KEY holds a character that no key has")

@@ -144,7 +144,7 @@ func (res result) details() (lines []string) {
 		lines = append(lines, "differs: "+f.String())
 	}
 	for _, tried := range res.Tried {
-		verdict := "is not it"
+		verdict := "isn't the call"
 		if tried.Fits {
 			verdict = "answers as expected"
 		}

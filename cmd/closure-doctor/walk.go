@@ -86,7 +86,7 @@ func (d *doctor) walk(ctx context.Context, write bool) {
 	} else {
 		d.get(ctx, "appointments.get")
 		for _, name := range []string{"appointments.create", "appointments.reschedule", "appointments.cancel"} {
-			d.leaveOut(name, "it changes something: -write does it")
+			d.leaveOut(name, "it changes something: -write makes this call")
 		}
 	}
 	d.rest(ctx)
@@ -100,7 +100,7 @@ func (d *doctor) rest(ctx context.Context) {
 		switch {
 		case known:
 		case op.changes():
-			d.leaveOut(op.name, "what it changes would stay: no call takes it back")
+			d.leaveOut(op.name, "what it changes would stay: no call undoes it")
 		case op.lists():
 			d.list(ctx, op.name, nil, nil)
 		default:
@@ -125,7 +125,7 @@ func (d *doctor) get(ctx context.Context, name string) {
 	op := findOperation(name)
 	id := d.ids[op.resource()]
 	if id == "" {
-		d.leaveOut(name, "no id is known: no answer showed one")
+		d.leaveOut(name, "no id is known: no answer held one")
 		return
 	}
 	d.learnFrom(d.run(ctx, check{op: op, id: id, want: map[string]string{"id": id}, wantKind: otherRecord}))
