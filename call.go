@@ -112,7 +112,7 @@ func segmentProblem(value string) string {
 	case value == "." || value == "..":
 		return "would lead to another path"
 	case len(value) > maxIDLength || strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value):
-		return "is longer than 255 bytes or holds a character that is not for a path"
+		return "is longer than 255 bytes or holds a character that can't be in a path"
 	default:
 		return ""
 	}

@@ -21,7 +21,7 @@ import (
 // published are the directories of the packages that programs import.
 var published = []string{".", "closuretest", "otelclosure", "closuresql"}
 
-// parseDir reads the Go files of a directory; tests says which.
+// parseDir parses the Go files of a directory: its tests, or all others.
 func parseDir(t testing.TB, dir string, tests bool) (*token.FileSet, []*ast.File) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -47,8 +47,8 @@ func parseText(t testing.TB, text string) (*token.FileSet, *ast.File) {
 	return fset, file
 }
 
-// comments are the comments of a package's exported names, "Client.BookSlot",
-// and of the package under its own.
+// comments returns the comments of a package's exported names, such as "Client.BookSlot", and
+// of the package under its own name.
 func comments(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	fset, files := parseDir(t, dir, false)
@@ -99,7 +99,7 @@ func TestEveryNameIsDocumented(t *testing.T) {
 	}
 }
 
-// A link of a comment that names nothing is shown in its brackets.
+// If a link in a comment names nothing, readers see its brackets.
 func TestDocLinks(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\[\*?([A-Z]\w*(?:\.[A-Z]\w*)?)\]`)
@@ -155,8 +155,8 @@ func TestCommentsNameTheCall(t *testing.T) {
 	}
 }
 
-// callingMethods are the methods that call the API, as they are called and as
-// they are declared: "Patients.List" is PatientsService.List.
+// callingMethods returns the methods that call the API: from the name in a call,
+// "Patients.List", to the declared one, PatientsService.List.
 func callingMethods() map[string]string {
 	methods := map[string]string{}
 	for name := range serviceMethods() {
@@ -194,7 +194,7 @@ var (
 	notInAnchor  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// Links between documents lead somewhere; those to other sites are not followed.
+// Links between documents lead somewhere. Links to other sites are not checked.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	var documents []string
@@ -230,7 +230,7 @@ func prose(t testing.TB, path string) string {
 	return fence.ReplaceAllString(string(text), "")
 }
 
-// headingAnchors are made from the headings as GitHub does.
+// headingAnchors returns the anchors that GitHub makes of the headings.
 func headingAnchors(t testing.TB, path string) (all []string) {
 	t.Helper()
 	for _, match := range heading.FindAllStringSubmatch(prose(t, path), -1) {

@@ -18,7 +18,7 @@ import (
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
-// baseURL has a path, so that a route that forgets about it is caught.
+// baseURL has a path, so that a test fails if a route drops it.
 const baseURL = "https://railway.test/booking/v1"
 
 // A sentRequest is what a mocked server saw of one request.
@@ -28,7 +28,7 @@ type sentRequest struct {
 	body        string
 }
 
-// A server answers in place of the API and keeps what it was asked.
+// A server answers in the place of the API and records the requests.
 type server struct {
 	*httpmock.MockTransport
 	seen []sentRequest
@@ -45,8 +45,8 @@ func serve(t testing.TB, respond httpmock.Responder) *server {
 	return s
 }
 
-// answer is a server that says the same thing to every request; header holds
-// names and values in turn.
+// answer is a server that gives the same answer to every request; header holds names and
+// values in turn.
 func answer(t testing.TB, status int, body string, header ...string) *server {
 	t.Helper()
 	return serve(t, func(*http.Request) (*http.Response, error) {
@@ -121,7 +121,7 @@ func utc(year int, month time.Month, day, hour, minute int) time.Time {
 	return time.Date(year, month, day, hour, minute, 0, 0, time.UTC)
 }
 
-// inputs are what a caller hands to calls.
+// inputs are the arguments of calls.
 type inputs struct {
 	patient         closure.PatientID
 	practitioner    closure.PractitionerID
@@ -154,7 +154,7 @@ var guide = inputs{
 	start:           utc(2022, time.May, 20, 17, 0),
 }
 
-// withIDs are the same inputs, but with all ids made of their prefix and rest.
+// withIDs returns the same inputs, but each id is its prefix and rest.
 func (in inputs) withIDs(rest string) inputs {
 	in.patient = closure.PatientID("pt_" + rest)
 	in.practitioner = closure.PractitionerID("prac_" + rest)
@@ -169,9 +169,9 @@ func (in inputs) withIDs(rest string) inputs {
 
 type callFunc func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error)
 
-// An apiCall is one call of the API: what to call, what it must send for the
-// guide's inputs, and what it must make of the answer. Each resource's test
-// file holds the calls of its resource; the canary test drives them all.
+// An apiCall is a test case of one call of the API: how to call it, what it must send for the
+// guide's inputs, and what it must return for the answer. Each resource's test file holds the
+// calls of its resource. The canary test makes all of them.
 type apiCall struct {
 	op     string
 	note   string // tells two calls of one operation apart
@@ -284,7 +284,7 @@ func (a apiCall) testStatuses(t *testing.T) {
 	}
 }
 
-// testMalformed answers with successes that are none.
+// testMalformed answers 200 with bodies that don't hold what was asked for.
 func (a apiCall) testMalformed(t *testing.T) {
 	t.Parallel()
 	spec := a.spec(t)
@@ -319,8 +319,7 @@ func (a apiCall) testMalformed(t *testing.T) {
 	}
 }
 
-// testID sends ids that must not reach beyond their path segment, and refuses
-// what is no id.
+// testID checks that an id can't leave its path segment, and that an invalid id is refused.
 func (a apiCall) testID(t *testing.T) {
 	t.Parallel()
 	const evil = `../../x?y=z#f%2F; é"`
@@ -398,7 +397,7 @@ func testBadInputs(t *testing.T, bad []badInput) {
 	}
 }
 
-// A roundTripFunc is a server where httpmock is too much.
+// A roundTripFunc is a server for tests that don't need httpmock.
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

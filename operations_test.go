@@ -18,7 +18,7 @@ func allCalls() []apiCall {
 	return slices.Concat(patientCalls, practitionerCalls, scheduleCalls, availabilityCalls, appointmentCalls, directoryCalls, indexVersionCalls)
 }
 
-// goName is how an operation is called: "appointment_types.get" is
+// goName returns the method of an operation: "appointment_types.get" is
 // AppointmentTypes.Get.
 func goName(op string) string {
 	var b strings.Builder
@@ -96,8 +96,8 @@ func serviceMethods() map[string]bool {
 	return methods
 }
 
-// The README's coverage table says of every operation how it is called, its
-// method and path, and its source, which a note in parentheses may follow.
+// The README's table has a row for every operation: the Go method, the HTTP method and path,
+// and the source, which a note in parentheses may follow.
 func TestREADMECoverage(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")

@@ -160,7 +160,7 @@ func WithRoute(name, route string) Option {
 	return clientOption(func(c *clientConfig) error {
 		op, found := operationNamed(name)
 		if !found {
-			return refuse("WithRoute", "names an operation that there is not")
+			return refuse("WithRoute", "names an unknown operation")
 		}
 		replaced := newEndpoint(op.spec())
 		parameters, writes := len(replaced.route.names), replaced.writes()
@@ -175,9 +175,9 @@ func WithRoute(name, route string) Option {
 		case !slices.Contains(callMethods, replaced.method):
 			return refuse("WithRoute", "has a method that is not GET, POST, PUT, PATCH or DELETE")
 		case replaced.writes() != writes:
-			return refuse("WithRoute", "makes a write of a read, or a read of a write")
+			return refuse("WithRoute", "turns a read into a write, or a write into a read")
 		case len(parsed.names) != parameters:
-			return refuse("WithRoute", "has not as many parameters as the route that it replaces")
+			return refuse("WithRoute", "doesn't have as many parameters as the route that it replaces")
 		}
 		c.endpoints = maps.Clone(c.endpoints)
 		if c.endpoints == nil {
@@ -201,7 +201,7 @@ func routesFromEnv(text string) (opts []Option) {
 func WithAPIVersion(version string) Option {
 	return clientOption(func(c *clientConfig) error {
 		if !headerSafe(version) {
-			return refuse("WithAPIVersion", "is empty or not fit for a header")
+			return refuse("WithAPIVersion", "is empty or can't be sent in a header")
 		}
 		c.apiVersion = version
 		return nil
@@ -369,7 +369,7 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 func WithUserAgent(product string) Option {
 	return clientOption(func(c *clientConfig) error {
 		if !headerSafe(product) {
-			return refuse("WithUserAgent", "is empty or not fit for a header")
+			return refuse("WithUserAgent", "is empty or can't be sent in a header")
 		}
 		c.product = product
 		return nil
@@ -449,7 +449,7 @@ func Expand(fields ...ExpandField) CallOption {
 	for _, field := range fields {
 		if field == "" || strings.ContainsFunc(string(field), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
 			return callOption(func(*callConfig) error {
-				return refuse("Expand", "holds something that is not the name of a field")
+				return refuse("Expand", "holds a value that is not the name of a field")
 			})
 		}
 		names = append(names, string(field))

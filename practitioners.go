@@ -45,7 +45,7 @@ type PractitionerListParams struct {
 func (p PractitionerListParams) check(op operation) error {
 	for _, npi := range p.NPIs {
 		if len(npi) != 10 || strings.Trim(npi, "0123456789") != "" {
-			return &InputError{Op: op.name(), Field: "NPIs", Reason: "holds one that is not ten digits"}
+			return &InputError{Op: op.name(), Field: "NPIs", Reason: "holds an NPI that is not ten digits"}
 		}
 	}
 	return nil

@@ -56,7 +56,7 @@ func sdkCalls(s *closuretest.Server) (calls []sdkCall) {
 				in = append(in, argument)
 			}
 			out := method.Call(in)
-			err, _ := out[len(out)-1].Interface().(error)
+			err, _ := reflect.TypeAssert[error](out[len(out)-1])
 			return err
 		}})
 	}

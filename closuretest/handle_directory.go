@@ -46,7 +46,7 @@ func (s *Server) practitionersList(c *call, m moment) answer {
 	}
 	for _, npi := range npis {
 		if len(npi) != 10 || strings.Trim(npi, "0123456789") != "" {
-			return invalid("npis: holds one that is not ten digits")
+			return invalid("npis: holds an NPI that is not ten digits")
 		}
 	}
 	return s.inDirectory(c, m, func(d *directory) answer {

@@ -81,7 +81,7 @@ func decodePatient(fields map[string]json.RawMessage) (patient closure.Patient, 
 			err = wire.Unmarshal(one, &patient)
 		}
 		if err != nil {
-			p.add(name, "is not what the field holds")
+			p.add(name, "is not a value of this field")
 		}
 	}
 	patient.ID, patient.CreatedAt, patient.UpdatedAt = "", time.Time{}, time.Time{} // the caller can't choose them

@@ -74,7 +74,7 @@ func expandParam(query url.Values, p *problems) (x expansion) {
 		case closure.ExpandAppointmentType:
 			x.appointmentType = true
 		default:
-			p.add("expand", "holds one that is not practitioner, location, insurances or appointment_type")
+			p.add("expand", "holds a field that is not practitioner, location, insurances or appointment_type")
 		}
 	}
 	return x

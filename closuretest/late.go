@@ -26,8 +26,8 @@ func (l *lateWrites) add(w lateWrite) {
 	*l = slices.Insert(*l, i, w)
 }
 
-// settle carries out the writes that are due. The caller holds the server's lock.
-func (s *Server) settle(elapsed time.Duration) {
+// carryOutDue carries out the writes that are due. The caller holds the server's lock.
+func (s *Server) carryOutDue(elapsed time.Duration) {
 	for len(s.late) > 0 && s.late[0].due <= elapsed {
 		w := s.late[0]
 		s.late = s.late[1:]
@@ -48,7 +48,7 @@ func (s *Server) carryOut(c *call, lag time.Duration) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	elapsed := s.timeline.elapsed()
-	s.settle(elapsed)
+	s.carryOutDue(elapsed)
 	return c.route.handle(s, c, s.moment(elapsed, lag))
 }
 

@@ -35,7 +35,7 @@ func (r Request) String() string {
 
 // A requestLog keeps the requests that arrived.
 type requestLog struct {
-	base uint64 // the number from which request ids count
+	base uint64 // the first part of every request id
 	keep int    // how many requests; negative: all of them
 
 	mu       sync.Mutex

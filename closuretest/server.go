@@ -69,7 +69,7 @@ func (s *Server) Client(opts ...closure.Option) *closure.Client {
 func (s *Server) Appointments() []closure.Appointment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settle(s.timeline.elapsed())
+	s.carryOutDue(s.timeline.elapsed())
 	appointments := make([]closure.Appointment, len(s.store.appointments.entries))
 	for i, e := range s.store.appointments.entries {
 		appointments[i] = e.current()

@@ -28,10 +28,10 @@ type question struct {
 	id    string
 	query url.Values
 	body  json.RawMessage
-	index string // the index version to name; "": none
+	index string // the index version to send; "": none
 }
 
-// A reply is what became of a question.
+// A reply is the answer to a question, or why there is none.
 type reply struct {
 	status  int // 0: no answer
 	header  http.Header
@@ -40,8 +40,8 @@ type reply struct {
 	failure string // why there is no answer: never the error's own text, which holds the URL
 }
 
-// newHTTPClient makes a client that sends each request once: one connection a
-// request, no HTTP/2, no redirects.
+// newHTTPClient makes a client that sends each request once: a connection for each request, no
+// HTTP/2, no redirects.
 func newHTTPClient(timeout time.Duration) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -89,7 +89,7 @@ func (d *doctor) ask(ctx context.Context, q question) reply {
 	return r
 }
 
-// why names the class of an error.
+// why names the kind of an error.
 func why(err error) string {
 	var dns *net.DNSError
 	var unverified *tls.CertificateVerificationError
@@ -111,10 +111,10 @@ func why(err error) string {
 	}
 }
 
-// longestWait bounds how long Retry-After is heeded.
+// longestWait is the longest Retry-After that the doctor waits for.
 const longestWait = 30 * time.Second
 
-// askRead asks, and once more after a 429 that says how long to wait.
+// askRead sends a read, and sends it once more after a 429 that says how long to wait.
 func (d *doctor) askRead(ctx context.Context, q question) (r reply, limited bool) {
 	r = d.ask(ctx, q)
 	seconds, err := strconv.Atoi(r.header.Get("Retry-After"))

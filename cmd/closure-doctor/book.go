@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// tries is how many slots are tried: others use the public key, too.
+// tries is how many slots are tried, because others use the public key, too.
 const tries = 3
 
-// patience bounds the cancelling of what was booked, also after an interrupt.
+// patience bounds the time for cancelling the appointment, also after an interrupt.
 const patience = 30 * time.Second
 
 // book books an open slot for the guide's patient, moves the appointment and
@@ -25,7 +25,7 @@ func (d *doctor) book(ctx context.Context) {
 		return
 	}
 	d.ids["appointments"] = id
-	// Whatever happens, the appointment is cancelled.
+	// The appointment is cancelled whatever happens.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	defer d.cancel(after, id)
@@ -34,7 +34,7 @@ func (d *doctor) book(ctx context.Context) {
 	d.reschedule(ctx, id, first)
 }
 
-// create returns the id of the appointment and the number of its slot.
+// create books, and returns the id of the appointment and the number of its slot.
 func (d *doctor) create(ctx context.Context) (id string, slot int) {
 	op := findOperation("appointments.create")
 	if len(d.slots) == 0 {
@@ -117,11 +117,11 @@ func idOf(records []json.RawMessage) (id string) {
 }
 
 func quoted(s string) json.RawMessage {
-	raw, _ := json.Marshal(s) // a string can be written
+	raw, _ := json.Marshal(s) // a string can always be written
 	return raw
 }
 
 func marshal(m map[string]json.RawMessage) json.RawMessage {
-	raw, _ := json.Marshal(m) // of values that were read or written as JSON
+	raw, _ := json.Marshal(m) // the values are JSON already
 	return raw
 }

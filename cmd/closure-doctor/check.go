@@ -21,11 +21,11 @@ type check struct {
 	id       string
 	query    url.Values
 	body     json.RawMessage
-	index    string            // the index version to name
+	index    string            // the index version to send
 	want     map[string]string // members that each record must have with this value
-	wantKind string            // the finding, if it has another
+	wantKind string            // the kind of the finding, if a record has another value
 	expanded []string          // references that must be objects
-	unknown  bool              // nothing has the id: 404 is the answer to expect
+	unknown  bool              // no record has the id: the right answer is 404
 }
 
 // A result is what a check found. It holds no value of a record.
@@ -35,7 +35,7 @@ type result struct {
 	Source       string            `json:"source"`
 	Method       string            `json:"method"`
 	Route        string            `json:"route"`
-	NotAsked     string            `json:"not_asked,omitempty"` // why
+	NotAsked     string            `json:"not_asked,omitempty"` // why the call was not made
 	Answered     bool              `json:"answered"`
 	Status       int               `json:"status,omitempty"`
 	Milliseconds int64             `json:"milliseconds"`
@@ -43,12 +43,12 @@ type result struct {
 	Differences  []finding         `json:"differences"`
 	Unseen       []string          `json:"unseen,omitempty"`  // optional fields that no record had
 	Headers      map[string]string `json:"headers,omitempty"` // "present", or a number
-	Tried        []attempt         `json:"tried,omitempty"`   // in the place of a route that isn't there
+	Tried        []attempt         `json:"tried,omitempty"`   // other routes, because this one isn't there
 	Option       string            `json:"option,omitempty"`  // what to write in a program
 	Notes        []string          `json:"notes,omitempty"`
 }
 
-// An attempt is a route that was tried in the place of the operation's own.
+// An attempt is another route that was tried for an operation.
 type attempt struct {
 	route
 	Status int  `json:"status,omitempty"`
@@ -62,7 +62,7 @@ func newResult(op operation, variant string) result {
 	}
 }
 
-// run carries a check out and returns the records of the answer.
+// run makes the call of a check and returns the records of the answer.
 func (d *doctor) run(ctx context.Context, c check) []json.RawMessage {
 	res := newResult(c.op, c.variant)
 	if reason := cmp.Or(d.stopped, interrupted(ctx)); reason != "" {
@@ -104,7 +104,7 @@ func (d *doctor) send(ctx context.Context, c check, at route, res *result) reply
 	return r
 }
 
-// judge fills in the result from a reply.
+// judge compares a reply with what was expected, and fills in the result.
 func (d *doctor) judge(c check, r reply, res *result) []json.RawMessage {
 	in := &inspector{seen: map[string]bool{}}
 	defer func() { res.Differences = append(res.Differences, in.findings...) }()
@@ -165,8 +165,8 @@ func (d *doctor) inspect(c check, in *inspector, r reply, res *result) []json.Ra
 	return records
 }
 
-// holds reports whether a value is the text, the same instant, or an object with
-// that id.
+// holds reports whether a value equals the text, is the same instant, or is an object with that
+// id.
 func holds(raw json.RawMessage, want string) bool {
 	if m := members(raw); m != nil {
 		raw = m["id"]
@@ -191,7 +191,7 @@ func allObjects(raw json.RawMessage) bool {
 	return !slices.ContainsFunc(all, func(item json.RawMessage) bool { return members(item) == nil })
 }
 
-// status tells of an answer that is no success.
+// status reports an answer that is not a success.
 func (in *inspector) status(r reply) {
 	if r.status >= 300 && r.status <= 399 {
 		in.add(redirected, "", strconv.Itoa(r.status)+"; the SDK follows none")
@@ -225,8 +225,8 @@ func (in *inspector) errorBody(r reply) {
 	}
 }
 
-// tryElsewhere asks at other routes. The first that answers with what was asked
-// for is told as the option to write, and the walk goes on with it.
+// tryElsewhere tries other routes. The first one that answers with what was asked for is
+// reported as the option to write, and the walk goes on with it.
 func (d *doctor) tryElsewhere(ctx context.Context, c check, res *result) []json.RawMessage {
 	for _, at := range c.op.elsewhere() {
 		found := newResult(c.op, c.variant)
@@ -245,12 +245,12 @@ func (d *doctor) tryElsewhere(ctx context.Context, c check, res *result) []json.
 	return nil
 }
 
-// disqualifies reports whether a finding shows that the route is another call's.
+// disqualifies reports whether a finding shows that the route belongs to another call.
 func disqualifies(f finding) bool {
 	return slices.Contains([]string{noAnswer, notJSON, notARecord, missingField, otherRecord, wrongState}, f.Kind)
 }
 
-// option is what makes the SDK use another route.
+// option is the code that makes the SDK use another route.
 func option(op operation, at route) string {
 	template := at.Template
 	if at.Method != op.method {
@@ -264,7 +264,8 @@ var (
 	number     = regexp.MustCompile(`^[0-9]{1,10}$`)
 )
 
-// interesting are headers by name; a value is shown only if it is a small number.
+// interesting returns the headers worth reporting, by name. A value is shown only if it is a
+// small number.
 func interesting(header http.Header) map[string]string {
 	found := map[string]string{}
 	for name := range header {

@@ -13,8 +13,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A finding is one way in which an answer differs from what the SDK expects. It
-// holds names of fields, never a value.
+// A finding says how an answer differs from what the SDK expects. It holds names of fields,
+// never a value.
 type finding struct {
 	Kind   string `json:"kind"`
 	Field  string `json:"field,omitempty"`
@@ -44,10 +44,10 @@ const (
 	more           = "more"
 )
 
-// maxFindings bounds how many findings of one answer are told apart.
+// maxFindings is how many different findings of one answer are kept.
 const maxFindings = 100
 
-// An inspector gathers what it finds in the records of one answer.
+// An inspector collects the findings of one answer.
 type inspector struct {
 	findings []finding
 	seen     map[string]bool // fields, by their path
@@ -67,7 +67,7 @@ func (in *inspector) add(kind, field, detail string) {
 	in.findings = append(in.findings, finding{kind, field, detail, 1})
 }
 
-// members are those of a JSON object, nil if it is none.
+// members returns the members of a JSON object, or nil if the value is not an object.
 func members(raw json.RawMessage) (m map[string]json.RawMessage) {
 	if json.Unmarshal(raw, &m) != nil {
 		return nil
@@ -80,7 +80,7 @@ func elements(raw json.RawMessage) (all []json.RawMessage, ok bool) {
 	return all, err == nil && all != nil
 }
 
-// records returns the records of a body, out of an envelope if there is one.
+// records returns the records of a body. If they are in an envelope, it takes them out.
 func (in *inspector) records(body []byte, wantList bool) []json.RawMessage {
 	all, isList := elements(body)
 	m := members(body)
@@ -99,7 +99,7 @@ func (in *inspector) records(body []byte, wantList bool) []json.RawMessage {
 	return in.unwrap(m, wantList)
 }
 
-// unwrap looks for what was asked for among the members of an object.
+// unwrap looks for the records among the members of an object.
 func (in *inspector) unwrap(m map[string]json.RawMessage, wantList bool) []json.RawMessage {
 	for _, name := range sortedNames(m) {
 		all, isList := elements(m[name])
@@ -160,8 +160,8 @@ var (
 	idName    = regexp.MustCompile(`^(pt|prac|sch|appt|ins|loc|sp|aptp|idx|req)_`)
 )
 
-// printable is a member's name, unless it looks like an id or like other data: an
-// object can be a map by ids.
+// printable returns a member's name, unless it looks like an id or other data: an object can be
+// a map whose keys are ids.
 func printable(name string) string {
 	if len(name) > 40 || !fieldName.MatchString(name) || idName.MatchString(name) {
 		return "(unprintable)"
@@ -173,7 +173,7 @@ func printable(name string) string {
 func (in *inspector) value(s *shape, path string, raw json.RawMessage) {
 	raw = bytes.TrimSpace(raw)
 	if string(raw) == "null" {
-		return // not given
+		return // the field is absent
 	}
 	switch s.kind {
 	case object:
@@ -236,7 +236,7 @@ func (in *inspector) minutes(path string, raw json.RawMessage) {
 	}
 }
 
-// text compares a value that is a JSON string.
+// text compares a JSON string with its shape.
 func (in *inspector) text(s *shape, path string, raw json.RawMessage) {
 	var value string
 	if json.Unmarshal(raw, &value) != nil {
@@ -263,7 +263,7 @@ func (in *inspector) text(s *shape, path string, raw json.RawMessage) {
 	}
 }
 
-// unseen are the expected fields that no record had.
+// unseen returns the expected fields that no record had.
 func (in *inspector) unseen(s *shape) (names []string) {
 	for _, name := range s.names {
 		if !in.seen[name] && !slices.Contains(s.needed, name) {

@@ -5,12 +5,12 @@
 //
 //	go run github.com/closurehealth/closure-go/cmd/closure-doctor
 //
-// It makes each read call in test mode, with the vendor's public key or the test
-// key in CLOSURE_API_KEY, and prints a table: the call, where the SDK has it from,
-// whether it was answered, and whether as expected. Below stands what differs:
-// fields that the SDK doesn't know, fields that are missing, values outside of the
-// published ones, envelopes, paging, other forms. Where a route isn't there it
-// tries others, and prints the option that makes the SDK use the one it found.
+// It makes each read call in test mode, with the vendor's public key or the test key in
+// CLOSURE_API_KEY, and prints a table: the call, its source, whether it was answered, and
+// whether the answer is as expected. Below the table it lists what differs: fields that the
+// SDK doesn't know, missing fields, values that are not published, envelopes, paging,
+// other forms. If a route isn't there, it tries others, and prints the option that makes
+// the SDK use the one it found.
 //
 // -write also books an open slot for the guide's patient, moves the appointment
 // and cancels it, in test mode, where nothing real is booked. Each of these
@@ -55,8 +55,8 @@ const (
 	exitUsage   = 2 // a flag or the key is wrong
 )
 
-// run is the program. envKey is the key from the environment, "" for the public
-// one.
+// run is the program. envKey is the key from the environment; if it is "", the doctor uses the
+// public key.
 func run(ctx context.Context, args []string, envKey string, stdout, stderr io.Writer) int {
 	s, err := parseSettings(args, envKey)
 	if errors.Is(err, flag.ErrHelp) {
@@ -103,7 +103,7 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	flags.StringVar(&s.base, "base", closure.DefaultBaseURL, "base `URL` of the API")
 	flags.BoolVar(&s.write, "write", false, "also book, move and cancel an appointment of the guide's patient, in test mode")
 	flags.BoolVar(&s.json, "json", false, "print JSON")
-	flags.DurationVar(&s.slow, "slow", 3*time.Second, "an answer that takes this `time` or longer is told")
+	flags.DurationVar(&s.slow, "slow", 3*time.Second, "report an answer that takes this `time` or longer")
 	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "the longest `time` to wait for an answer")
 	return flags
 }
@@ -114,7 +114,7 @@ func parseSettings(args []string, envKey string) (s settings, err error) {
 		return s, err
 	}
 	if flags.NArg() > 0 {
-		return s, errors.New("there are no arguments beside the flags")
+		return s, errors.New("there are no arguments besides the flags")
 	}
 	if s.slow <= 0 || s.timeout <= 0 {
 		return s, errors.New("-slow and -timeout are longer than zero")
@@ -131,7 +131,7 @@ func parseSettings(args []string, envKey string) (s settings, err error) {
 
 func checkKey(key string) error {
 	if !strings.HasPrefix(key, "ch_sk_test") {
-		return errors.New("CLOSURE_API_KEY is not a test key: the doctor takes keys that start with ch_sk_test, and none other")
+		return errors.New("CLOSURE_API_KEY is not a test key: the doctor takes only keys that start with ch_sk_test")
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
 		return errors.New("CLOSURE_API_KEY holds a character that no key has")
@@ -139,7 +139,7 @@ func checkKey(key string) error {
 	return nil
 }
 
-// checkBase refuses what would show a key of one's own to whoever listens.
+// checkBase refuses a base URL that would show the user's own key to anyone on the network.
 func (s settings) checkBase() error {
 	u, err := url.Parse(s.base)
 	switch {

@@ -214,7 +214,7 @@ func TestNamesEachDeviation(t *testing.T) {
 		},
 		"no list of appointments": {
 			edit{method: "GET", path: "/appointments", change: answering(404, `{}`)}, "",
-			[]string{"answered: 404 Not Found", "can't read a booking back", "GET /appointment is answered 404: is not it"},
+			[]string{"answered: 404 Not Found", "can't read a booking back", "GET /appointment is answered 404: isn't the call"},
 		},
 		"nulls": {
 			patients(answering(200, `[null]`)), "", []string{"not what was asked for: null in the place of a record"},

@@ -16,7 +16,7 @@ type operation struct {
 	directory bool   // takes an index version
 }
 
-// operations are the SDK's.
+// operations are the SDK's operations.
 var operations = func() (all []operation) {
 	for _, spec := range sdk.Table() {
 		all = append(all, operation{spec.Name, spec.Method, spec.Route, spec.Source, spec.Directory})
@@ -45,13 +45,12 @@ type route struct {
 	Template string `json:"route"`
 }
 
-// elsewhere are the routes to try where the operation's own is answered 404, or
-// 405 for a change.
+// elsewhere returns the routes to try if the operation's own is answered 404 or 405.
 func (op operation) elsewhere() []route {
 	switch op.name {
 	case "availabilities.list":
 		return []route{
-			{"GET", "/appointments/{id}/slots"}, // the letter of the reference
+			{"GET", "/appointments/{id}/slots"}, // what the reference writes
 			{"GET", "/schedules/{id}/availabilities"},
 			{"GET", "/schedules/{id}/availability"},
 			{"GET", "/schedules/{id}/open_slots"},
@@ -71,7 +70,7 @@ func (op operation) elsewhere() []route {
 	return routes
 }
 
-// spellings are the ways to write a resource other than its own.
+// spellings returns other ways to write a resource.
 func spellings(plural string) []string {
 	singular := strings.TrimSuffix(plural, "s")
 	if stem, found := strings.CutSuffix(plural, "ies"); found {

@@ -14,7 +14,7 @@ import (
 // A report is what -json prints.
 type report struct {
 	Differs bool     `json:"differs"`
-	Key     string   `json:"key"` // public or own
+	Key     string   `json:"key"` // "public" or "own"
 	Write   bool     `json:"write"`
 	Calls   []result `json:"calls"`
 }
@@ -51,7 +51,7 @@ func (r report) writeText(w io.Writer) error {
 	return err
 }
 
-// writeDetails tells what differs, and what else is worth knowing of a call.
+// writeDetails lists what differs, and what else is worth knowing about a call.
 func (r report) writeDetails(b *strings.Builder) {
 	for _, res := range r.Calls {
 		lines := res.details()
@@ -76,7 +76,7 @@ func (r report) writeHeaders(b *strings.Builder) {
 		}
 		for name, value := range res.Headers {
 			count[name]++
-			values[name] = value // the last one
+			values[name] = value // keep the last one
 		}
 	}
 	b.WriteString("\nHeaders:\n")
@@ -144,7 +144,7 @@ func (res result) details() (lines []string) {
 		lines = append(lines, "differs: "+f.String())
 	}
 	for _, tried := range res.Tried {
-		verdict := "is not it"
+		verdict := "isn't the call"
 		if tried.Fits {
 			verdict = "answers as expected"
 		}
@@ -162,7 +162,7 @@ func (res result) details() (lines []string) {
 	return lines
 }
 
-// phrases say what a kind of finding is.
+// phrases explain the kinds of findings.
 var phrases = map[string]string{
 	noAnswer:       "no answer that can be read",
 	slow:           "slow",
@@ -184,7 +184,7 @@ var phrases = map[string]string{
 	more:           "other differences",
 }
 
-// String tells a finding in a line.
+// String returns a finding as one line.
 func (f finding) String() string {
 	text := phrases[f.Kind]
 	if f.Field != "" {

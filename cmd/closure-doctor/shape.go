@@ -10,13 +10,13 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A shape is what the SDK expects of a JSON value. It is made from the SDK's
-// types, so that it can't differ from them.
+// A shape says what the SDK expects of a JSON value. It is made from the SDK's types, so that it
+// can't differ from them.
 type shape struct {
 	kind   kind
 	prefix string            // of an id
 	values []string          // of an enum
-	fields map[string]*shape // of an object or of what a reference refers to
+	fields map[string]*shape // of an object, or of the object to which a reference refers
 	names  []string          // of the fields, in their order
 	needed []string          // the fields that a record must have
 	items  *shape            // of a list
@@ -64,8 +64,8 @@ func words[T ~string](values ...T) (all []string) {
 	return all
 }
 
-// needed are the fields without which a record is of no use to the SDK or to its
-// users. The others are optional as far as anyone knows.
+// needed are the fields without which a record is useless. The others are optional as far as
+// anyone knows.
 var needed = map[reflect.Type]string{
 	reflect.TypeFor[closure.Patient]():         "id first_name last_name dob",
 	reflect.TypeFor[closure.Practitioner]():    "id npi first_name last_name",
@@ -78,7 +78,7 @@ var needed = map[reflect.Type]string{
 	reflect.TypeFor[closure.AppointmentType](): "id",
 }
 
-// recordOf is the record that the calls of a resource answer with.
+// recordOf is the type of the records in the answers to a resource's calls.
 var recordOf = map[string]reflect.Type{
 	"patients":          reflect.TypeFor[closure.Patient](),
 	"practitioners":     reflect.TypeFor[closure.Practitioner](),
@@ -91,8 +91,8 @@ var recordOf = map[string]reflect.Type{
 	"appointment_types": reflect.TypeFor[closure.AppointmentType](),
 }
 
-// shapeOf makes the shape of a Go type. One that it doesn't know is an error, so
-// that a new one isn't taken for plain text.
+// shapeOf makes the shape of a Go type. A type that it doesn't know is an error, so that a new
+// one isn't taken for plain text.
 func shapeOf(t reflect.Type) (*shape, error) {
 	switch t {
 	case reflect.TypeFor[time.Time]():
@@ -138,7 +138,7 @@ func shapeOfObject(t reflect.Type) (*shape, error) {
 	for field := range fieldsOf(t) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "" || t == reflect.TypeFor[closure.Slot]() && name == "schedule_id" {
-			continue // not a field of the API's
+			continue // not a field of the API
 		}
 		of, err := shapeOf(field.Type)
 		if err != nil {

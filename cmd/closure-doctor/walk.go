@@ -13,20 +13,20 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The vendor's guide, which test mode holds.
+// Data of the vendor's guide, which is in test mode.
 const (
 	guideNPI  = "4321098765"
 	guideName = "Trisha Pandit"
 	guideDOB  = "1994-12-22"
 )
 
-// unknownPatient is an id that no patient has.
+// unknownPatient is an id that belongs to no patient.
 const unknownPatient = "pt_closuredoctorasksfornobody"
 
-// wireTime is how the API wants instants.
+// wireTime is the API's form of an instant.
 const wireTime = "2006-01-02T15:04:05.000Z"
 
-// A doctor walks through the calls.
+// A doctor makes the calls, one after the other.
 type doctor struct {
 	base   string
 	key    string
@@ -35,10 +35,10 @@ type doctor struct {
 
 	shapes  map[string]*shape // by resource
 	ids     map[string]string // by resource
-	moved   map[string]route  // by operation: where it was found
+	moved   map[string]route  // by operation: the route at which it was found
 	slots   []json.RawMessage
 	results []result
-	stopped string // why nothing more is asked
+	stopped string // why no more calls are made
 }
 
 func newDoctor(s settings) (*doctor, error) {
@@ -63,7 +63,7 @@ func newDoctor(s settings) (*doctor, error) {
 	return d, nil
 }
 
-// walk makes all calls, those that change something only if write is set.
+// walk makes all calls. It makes those that change something only if write is set.
 func (d *doctor) walk(ctx context.Context, write bool) {
 	d.list(ctx, "patients.list", url.Values{"name": {guideName}, "dob": {guideDOB}}, map[string]string{"dob": guideDOB})
 	d.get(ctx, "patients.get")
@@ -86,7 +86,7 @@ func (d *doctor) walk(ctx context.Context, write bool) {
 	} else {
 		d.get(ctx, "appointments.get")
 		for _, name := range []string{"appointments.create", "appointments.reschedule", "appointments.cancel"} {
-			d.leaveOut(name, "it changes something: -write does it")
+			d.leaveOut(name, "it changes something: -write makes this call")
 		}
 	}
 	d.rest(ctx)
@@ -100,7 +100,7 @@ func (d *doctor) rest(ctx context.Context) {
 		switch {
 		case known:
 		case op.changes():
-			d.leaveOut(op.name, "what it changes would stay: no call takes it back")
+			d.leaveOut(op.name, "what it changes would stay: no call undoes it")
 		case op.lists():
 			d.list(ctx, op.name, nil, nil)
 		default:
@@ -125,13 +125,13 @@ func (d *doctor) get(ctx context.Context, name string) {
 	op := findOperation(name)
 	id := d.ids[op.resource()]
 	if id == "" {
-		d.leaveOut(name, "no id is known: no answer showed one")
+		d.leaveOut(name, "no id is known: no answer held one")
 		return
 	}
 	d.learnFrom(d.run(ctx, check{op: op, id: id, want: map[string]string{"id": id}, wantKind: otherRecord}))
 }
 
-// learn keeps the id of a list's first record, unless the one known is in it.
+// learn keeps the id of a list's first record, unless the id that is known is in the list.
 func (d *doctor) learn(resource string, records []json.RawMessage) {
 	d.learnFrom(records)
 	var ids []string
@@ -146,7 +146,7 @@ func (d *doctor) learn(resource string, records []json.RawMessage) {
 	}
 }
 
-// learnFrom keeps the ids of what records refer to, where none is known.
+// learnFrom keeps the ids to which records refer, if none is known.
 func (d *doctor) learnFrom(records []json.RawMessage) {
 	for _, record := range records {
 		m := members(record)
@@ -177,8 +177,8 @@ func (d *doctor) schedules(ctx context.Context) {
 	})
 }
 
-// availabilities asks for the guide's week; if nothing is open then, for the next
-// thirty days. Only one of the two answers is reported.
+// availabilities asks for the guide's week and, if nothing is open then, for the next thirty
+// days. Only one of the two answers is reported.
 func (d *doctor) availabilities(ctx context.Context) {
 	op := findOperation("availabilities.list")
 	now := time.Now().UTC().Truncate(time.Hour)

@@ -12,11 +12,10 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// adminPrefix is where the sandbox is changed while it runs; the API has no such
-// path.
+// adminPrefix is the path at which the running sandbox is changed. The API has no such path.
 const adminPrefix = "/_sandbox/"
 
-// maxFaults bounds the text that changes faults.
+// maxFaults is the longest text that adds faults.
 const maxFaults = 64 << 10
 
 // A resettable serves a double that can be replaced while it runs.
@@ -55,10 +54,10 @@ func (s *resettable) showFaults(w http.ResponseWriter, _ *http.Request) {
 		injected = append(injected, injection{i.Fault.String(), i.Struck})
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(injected) // a client that went away is its own affair
+	_ = json.NewEncoder(w).Encode(injected) // the client may be gone
 }
 
-// addFaults takes one fault a line, as -fault does: all of them or none.
+// addFaults reads one fault a line, in the form of -fault. It adds all of them or none.
 func (s *resettable) addFaults(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFaults))
 	if err != nil {
@@ -97,9 +96,8 @@ func (s *resettable) clearFaults(w http.ResponseWriter, r *http.Request) {
 	s.showFaults(w, r)
 }
 
-// reset makes everything as it was at the start: the state, and the faults of the
-// flags. A request that is being held goes on in the old state, which nobody sees
-// any more.
+// reset restores the state and the faults with which the program started. A request that is
+// being held goes on in the old state, which nobody sees any more.
 func (s *resettable) reset(w http.ResponseWriter, r *http.Request) {
 	s.double.Store(s.newDouble())
 	s.showFaults(w, r)

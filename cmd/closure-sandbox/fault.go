@@ -11,7 +11,7 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// A faultText is a fault as it is written: operation:kind:argument:p=…:n=…:h=….
+// A faultText is a fault in its written form: operation:kind:argument:p=…:n=…:h=….
 type faultText struct {
 	op, argument string
 	kind         kind
@@ -59,7 +59,7 @@ func splitFault(text string) (t faultText, err error) {
 	return t, nil
 }
 
-// set takes one part: a named one, or the argument.
+// set reads one part: a named one, or the argument.
 func (t *faultText) set(part string) (err error) {
 	name, value, named := strings.Cut(part, "=")
 	switch {
@@ -89,7 +89,7 @@ func (t *faultText) set(part string) (err error) {
 
 // A kind is what a fault does.
 type kind struct {
-	name, example, effect string // as -help shows them
+	name, example, effect string // as -h shows them
 	build                 func(t faultText) (closuretest.Fault, error)
 }
 
@@ -127,7 +127,7 @@ var kinds = []kind{
 	}},
 }
 
-// plain is a kind without an argument.
+// plain makes a kind without an argument.
 func plain(name, effect string, newFault func(op string) closuretest.Fault) kind {
 	return kind{name, name, effect, func(t faultText) (closuretest.Fault, error) {
 		if t.argument != "" {

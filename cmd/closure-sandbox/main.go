@@ -5,17 +5,16 @@
 //
 // It is loaded with the data of the vendor's booking guide; -schedules and
 // -slots add a generated clinic. Its clock stands still in May 2022, where that
-// data is; for programs that look for openings from today on, give
+// data is. For programs that look for openings from today on, give
 //
 //	-clock now -schedules 40
 //
-// It takes test keys such as ch_sk_test_quickstart, refuses live ones, and
-// forgets all when it stops, on SIGINT or SIGTERM.
+// It accepts test keys such as ch_sk_test_quickstart and refuses live ones. It stops on
+// SIGINT or SIGTERM, and keeps nothing.
 //
-// -fault makes it fail. A fault is an operation, what happens, and an argument
-// where that needs one, then p= for a probability, n= for a count (0: for ever)
-// and, for status, h= for a header (without a colon in it); without p and n it
-// strikes once:
+// -fault makes it fail. A fault is an operation, a kind, and an argument if the kind needs
+// one, then p= for a probability, n= for a count (0: always) and, for status, h= for a
+// header (without a colon in it). Without p and n it strikes once:
 //
 //	appointments.create:drop-before           connection lost, nothing done
 //	appointments.create:drop-after:p=0.1      done, then connection lost
@@ -28,17 +27,17 @@
 //	schedules.get:malformed                   HTML instead of JSON
 //	patients.list:huge:300000000              an answer of 300 MB, as a gzip bomb
 //
-// The operation * is any.
+// The operation * means all operations.
 //
 // While it runs, faults can be changed and everything can be reset, so that a test
 // suite in any language needs one process for all its tests:
 //
 //	curl -X POST http://127.0.0.1:8080/_sandbox/faults -d 'appointments.create:drop-after'
-//	curl http://127.0.0.1:8080/_sandbox/faults             which there are, how often each struck
-//	curl -X DELETE http://127.0.0.1:8080/_sandbox/faults   none any more
-//	curl -X POST http://127.0.0.1:8080/_sandbox/reset      all as at the start
+//	curl http://127.0.0.1:8080/_sandbox/faults             lists them, and how often each struck
+//	curl -X DELETE http://127.0.0.1:8080/_sandbox/faults   removes them
+//	curl -X POST http://127.0.0.1:8080/_sandbox/reset      restores the start
 //
-// With -tls it serves https, by a certificate of its own for clients to trust.
+// With -tls it serves https, with its own certificate, which clients have to trust.
 package main
 
 import (
@@ -78,7 +77,7 @@ const (
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s, err := parseSettings(args)
 	if errors.Is(err, flag.ErrHelp) {
-		_, _ = fmt.Fprint(stdout, usage()) // nobody to tell
+		_, _ = fmt.Fprint(stdout, usage()) // a failure can't be reported
 		return exitOK
 	}
 	if err != nil {
@@ -92,8 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// grace is how long requests that are being served may take when the program
-// is to stop.
+// grace is how long the program waits for requests in flight before it stops.
 const grace = 5 * time.Second
 
 func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
@@ -111,7 +109,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }() // the server has closed it, once it serves
+	defer func() { _ = listener.Close() }() // the server closes it if it served
 	requests, abandon := context.WithCancel(context.Background())
 	defer abandon()
 	server := &http.Server{
@@ -139,7 +137,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	}
 }
 
-// shutdown lets requests finish; those that an injected delay holds are let go.
+// shutdown lets requests finish. It ends those that a delay holds.
 func shutdown(server *http.Server, abandon context.CancelFunc) error {
 	abandon()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
@@ -150,7 +148,7 @@ func shutdown(server *http.Server, abandon context.CancelFunc) error {
 	return nil
 }
 
-// warn says so if others than this machine can connect.
+// warn warns if other machines can connect.
 func warn(w io.Writer, addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		_, _ = fmt.Fprintf(w, "closure-sandbox: warning: %s is open to the network, and its key is no secret; -addr 127.0.0.1:%d is not open\n", addr, tcp.Port)
@@ -164,5 +162,5 @@ func announce(w io.Writer, addr net.Addr, certificate string, double *closuretes
 	}
 	_, _ = fmt.Fprintf(w, `closure-sandbox listens on %s (%s)
 try: curl %s-u %s: -H 'Closure-API-Version: %s' '%s/patients?dob=1994-12-22&name=Trisha%%20Pandit'
-`, url, double, trust, closure.QuickstartKey, closure.DefaultAPIVersion, url) // nobody to tell
+`, url, double, trust, closure.QuickstartKey, closure.DefaultAPIVersion, url) // a failure can't be reported
 }

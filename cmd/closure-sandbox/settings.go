@@ -79,7 +79,7 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-// count adds a flag for how many of something to generate.
+// count adds a flag for a number of things to generate.
 func count(flags *flag.FlagSet, p *int, name string, value int, usage string) {
 	*p = value
 	flags.Func(name, fmt.Sprintf("%s (default %d)", usage, value), func(text string) error {
@@ -104,8 +104,8 @@ func seed(flags *flag.FlagSet, p *uint64) {
 
 func usage() string {
 	var faults strings.Builder
-	faults.WriteString("A fault is operation:kind, then p= for a probability and n= for a count (0: for\n" +
-		"ever). Without them it strikes once. The kinds:\n")
+	faults.WriteString("A fault is operation:kind, then p= for a probability and n= for a count (0: always).\n" +
+		"Without them it strikes once. The kinds:\n")
 	for _, k := range kinds {
 		fmt.Fprintf(&faults, "  %-28s%s\n", k.example, k.effect)
 	}

@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// validity is how long the certificate is good for.
+// validity is how long the certificate is valid.
 const validity = 365 * 24 * time.Hour
 
-// newTLS makes a key and a certificate that it signs itself, for this machine and
-// the names. The certificate is written to the file, for clients to trust; the key
-// never leaves the process.
+// newTLS makes a key and a self-signed certificate for this machine and the names. The
+// certificate is written to the file, so that clients can trust it; the key never leaves the
+// process.
 func newTLS(file string, names []string) (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -52,7 +52,7 @@ func selfSigned(key *ecdsa.PrivateKey, names []string) ([]byte, error) {
 	template := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: "closure-sandbox"},
-		NotBefore:             now.Add(-time.Hour), // clocks differ
+		NotBefore:             now.Add(-time.Hour), // the client's clock may be behind
 		NotAfter:              now.Add(validity),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -69,7 +69,7 @@ func selfSigned(key *ecdsa.PrivateKey, names []string) ([]byte, error) {
 	return x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 }
 
-// writeCertificate takes the place of an earlier certificate, and of nothing else.
+// writeCertificate replaces an earlier certificate, and no other file.
 func writeCertificate(file string, der []byte) error {
 	const kind = "CERTIFICATE"
 	old, err := os.ReadFile(file)
@@ -79,9 +79,9 @@ func writeCertificate(file string, der []byte) error {
 	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o644)
 }
 
-// names are those of -tls-name, and the host to listen on.
+// names returns the names of -tls-name, and the host to listen on.
 func (s settings) names() []string {
-	host, _, _ := net.SplitHostPort(s.addr) // checked with the flags
+	host, _, _ := net.SplitHostPort(s.addr) // the flags were checked
 	ip := net.ParseIP(host)
 	if host == "" || ip != nil && ip.IsUnspecified() {
 		return s.tlsNames

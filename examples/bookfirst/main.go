@@ -18,7 +18,7 @@ import (
 	"os/signal"
 	"strings"
 	"time"
-	_ "time/tzdata" // so that New York's zone is there on every machine
+	_ "time/tzdata" // the zones, for machines without a zone database
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -37,7 +37,7 @@ type settings struct {
 
 const maxWeeks = 52
 
-// labelWidth is the column at which what is said about a label begins.
+// labelWidth is the width of the labels at the left.
 const labelWidth = 14
 
 func main() {
@@ -113,8 +113,7 @@ func run(ctx context.Context, out io.Writer, s settings) error {
 	return nil
 }
 
-// newClient also tells what time it is: with the test double it is always the
-// same day.
+// newClient also returns the time. With the test double it is always the same day.
 func newClient(out io.Writer, live bool) (*closure.Client, time.Time, error) {
 	if cli.Offline(out) {
 		today := time.Date(2022, time.May, 2, 12, 0, 0, 0, time.UTC)
@@ -126,8 +125,7 @@ func newClient(out io.Writer, live bool) (*closure.Client, time.Time, error) {
 	return client, time.Now(), err
 }
 
-// schedulesIn returns the schedules whose location's name says that they are in
-// the given place.
+// schedulesIn returns the schedules whose location's name contains the given place.
 func schedulesIn(ctx context.Context, client *closure.Client, place string) ([]closure.Schedule, error) {
 	all, err := client.Schedules.List(ctx, closure.ScheduleListParams{}, closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation))
 	if err != nil {
@@ -142,8 +140,8 @@ func schedulesIn(ctx context.Context, client *closure.Client, place string) ([]c
 	return there, nil
 }
 
-// afterWork searches all the schedules; those that can't be booked or don't
-// accept the patient's insurance, BookFirstAvailable leaves out.
+// afterWork searches all the schedules. BookFirstAvailable leaves out those that can't be
+// booked or don't accept the patient's insurance.
 func afterWork(schedules []closure.Schedule, from time.Time, weeks int) closure.SlotSearch {
 	search := closure.SlotSearch{
 		From:      from,
@@ -158,7 +156,7 @@ func afterWork(schedules []closure.Schedule, from time.Time, weeks int) closure.
 	return search
 }
 
-// explain says what to do about an error, where there is something to do.
+// explain adds what to do about an error, if there is something to do.
 func explain(err error, weeks int) error {
 	switch {
 	case errors.Is(err, closure.ErrOutcomeUnknown):
@@ -172,7 +170,7 @@ func explain(err error, weeks int) error {
 	}
 }
 
-// showSchedules also counts those that are searched.
+// showSchedules returns how many schedules are searched.
 func showSchedules(out io.Writer, schedules []closure.Schedule, insurance *closure.Insurance) (searched int) {
 	show(out, "Schedules", "%d in New York", len(schedules))
 	for _, schedule := range schedules {
@@ -187,8 +185,7 @@ func showSchedules(out io.Writer, schedules []closure.Schedule, insurance *closu
 	return searched
 }
 
-// whyLeftOut is the rule by which BookFirstAvailable leaves out a schedule, in
-// words.
+// whyLeftOut says why BookFirstAvailable leaves out a schedule, or returns "".
 func whyLeftOut(schedule closure.Schedule, insurance *closure.Insurance) string {
 	switch status := schedule.CheckInsurance(insurance.ID); {
 	case !schedule.Bookable():

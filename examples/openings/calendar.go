@@ -15,7 +15,7 @@ import (
 // each local day.
 type calendar struct {
 	zone    *time.Location
-	days    []time.Time // noon of each: there is one on every day, in every zone
+	days    []time.Time // noon of each day: in every zone every day has one
 	rows    []*row
 	failed  []error
 	filters string
@@ -38,8 +38,7 @@ func newCalendar(schedules []closure.Schedule, s settings) *calendar {
 	return c
 }
 
-// newRow takes the names that the schedule's reading expanded; where one is
-// missing, the id has to do.
+// newRow shows the names, which the schedule has if it was expanded, and otherwise the ids.
 func newRow(s closure.Schedule) *row {
 	r := &row{schedule: s.ID, name: string(s.Practitioner.ID), place: string(s.Location.ID), openings: map[string][]time.Time{}}
 	if p := s.Practitioner.Object; p != nil {
@@ -64,7 +63,7 @@ func describe(s settings) string {
 	}
 }
 
-// window is how much is asked for at a time: a week and the hours around it.
+// window is how much one request asks for: a week and the hours around it.
 const window = 8 * 24 * time.Hour
 
 // search asks for a little more than the days, because not every day begins at
@@ -87,7 +86,7 @@ func (c *calendar) search(s settings) closure.SlotSearch {
 	}
 }
 
-// fill sorts what is found into the days.
+// fill puts the slots that are found into their days.
 func (c *calendar) fill(found iter.Seq2[closure.Slot, error]) error {
 	rows := make(map[closure.ScheduleID]*row, len(c.rows))
 	for _, r := range c.rows {
@@ -97,7 +96,7 @@ func (c *calendar) fill(found iter.Seq2[closure.Slot, error]) error {
 		r := rows[slot.ScheduleID]
 		switch {
 		case err != nil && r == nil:
-			return err // concerns all
+			return err // concerns all schedules
 		case err != nil:
 			r.place = "(could not be read)"
 			c.failed = append(c.failed, err)
@@ -108,7 +107,7 @@ func (c *calendar) fill(found iter.Seq2[closure.Slot, error]) error {
 	return nil
 }
 
-// add leaves out what can't be told apart on a calendar: two lengths at one start.
+// add shows one start once: the calendar doesn't show how long slots are.
 func (r *row) add(start time.Time) {
 	day := start.Format(time.DateOnly)
 	starts := r.openings[day]
@@ -132,8 +131,8 @@ func (c *calendar) total() (n int) {
 
 const (
 	nameWidth = 27
-	dayWidth  = 13 // two times, and air
-	air       = 2
+	dayWidth  = 13 // two times, and a gap
+	gap       = 2
 	cellLines = 3
 	perLine   = 2
 	week      = 7
@@ -144,7 +143,7 @@ func daysIn(width int) int {
 	if width <= 0 {
 		return week
 	}
-	return min(max((width-nameWidth+air)/dayWidth, 1), week)
+	return min(max((width-nameWidth+gap)/dayWidth, 1), week)
 }
 
 // print fits the calendar into a width in columns, 0 for any.
@@ -170,10 +169,11 @@ func count(n int, of string) string {
 	return fmt.Sprintf("%d %ss", n, of)
 }
 
-// eve is the day before: in its zone a day begins, also one of clock changes.
+// eve is the day before. If the clocks change on a day, the day begins with the zone of its
+// eve.
 func eve(day time.Time) time.Time { return day.AddDate(0, 0, -1) }
 
-// clockChange warns of the days that look odd.
+// clockChange names the day on which the clocks change, if there is one.
 func clockChange(days []time.Time) string {
 	for _, day := range days {
 		_, before := eve(day).Zone()
@@ -189,7 +189,7 @@ func (c *calendar) printDays(w *lines, days []time.Time) {
 	for _, day := range days {
 		head += pad(day.Format("Mon 2 Jan"), dayWidth)
 	}
-	w.printf("%s\n%s\n", head, strings.Repeat("─", nameWidth+len(days)*dayWidth-air))
+	w.printf("%s\n%s\n", head, strings.Repeat("─", nameWidth+len(days)*dayWidth-gap))
 	for _, r := range c.rows {
 		for i, text := range c.rowLines(r, days) {
 			if i < 1 || strings.TrimSpace(text) != "" {
@@ -215,8 +215,8 @@ func (c *calendar) rowLines(r *row, days []time.Time) []string {
 	return texts
 }
 
-// repeated reports whether the clocks have shown this time before: they do in the
-// hour after they went back. The calendar marks it with *.
+// repeated reports whether the clocks show this time for the second time: in the hour after
+// they went back. The calendar marks it with *.
 func repeated(t time.Time) bool {
 	change, _ := t.ZoneBounds()
 	if change.IsZero() {
@@ -227,7 +227,7 @@ func repeated(t time.Time) bool {
 	return t.Sub(change) < time.Duration(before-after)*time.Second
 }
 
-// legend says what the mark means, if there is one.
+// legend explains the mark, if it is used.
 func (c *calendar) legend() string {
 	for _, r := range c.rows {
 		for _, day := range c.days {
@@ -311,7 +311,7 @@ func chunks[T any](all []T, n int) iter.Seq[[]T] {
 	}
 }
 
-// lines writes without the blanks that padding leaves at the end of a line.
+// lines writes lines without the blanks at their end, which padding leaves there.
 type lines struct{ out io.Writer }
 
 func (l *lines) printf(format string, args ...any) {

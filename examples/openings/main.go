@@ -18,7 +18,7 @@ import (
 	"os/signal"
 	"slices"
 	"time"
-	_ "time/tzdata" // so that the zones are there on every machine
+	_ "time/tzdata" // the zones, for machines without a zone database
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -81,7 +81,7 @@ func clockFlag(into **closure.ClockTime) func(string) error {
 	}
 }
 
-// start chooses whom to ask: the API or the test double.
+// start asks the API or the test double.
 func start(ctx context.Context, s settings) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -98,8 +98,7 @@ func start(ctx context.Context, s settings) error {
 	return run(ctx, client, s, p, out)
 }
 
-// newClient also tells what day it is: with the test double it is always the
-// same.
+// newClient also returns the day. With the test double it is always the same.
 func newClient(out io.Writer, live bool, opts ...closure.Option) (*closure.Client, closure.Date, error) {
 	if cli.Offline(out) {
 		return closuretest.New(closuretest.WithGenerated(7, 20, 400)).Client(opts...), offlineFrom, nil
@@ -164,7 +163,7 @@ func sortName(s closure.Schedule) string {
 	return string(s.Practitioner.ID)
 }
 
-// suggest says when the next opening is, where the calendar has none.
+// suggest says when the next opening is, if the calendar has none.
 func (c *calendar) suggest(ctx context.Context, client *closure.Client, search closure.SlotSearch, out io.Writer) error {
 	const days = 60
 	search.From = c.days[len(c.days)-1]

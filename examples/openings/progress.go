@@ -10,12 +10,11 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// progress is a line on a terminal that says how far the search is. It writes
-// nothing anywhere else.
+// progress is a line that says how far the search is. It writes to a terminal only.
 type progress struct {
 	out io.Writer // nil: not a terminal
 
-	mu          sync.Mutex // the observer is called side by side
+	mu          sync.Mutex // the observer is called concurrently
 	done, calls int        // calls: 0 before and after the search
 }
 
@@ -27,7 +26,7 @@ func newProgress(file *os.File) *progress {
 	return &progress{out: file}
 }
 
-// begin counts the calls that are to come: one for each schedule and window.
+// begin counts the calls to come: one for each schedule and window.
 func (p *progress) begin(schedules int, search closure.SlotSearch) {
 	windows := int((search.To.Sub(search.From) + search.Window - 1) / search.Window)
 	p.mu.Lock()
@@ -36,7 +35,7 @@ func (p *progress) begin(schedules int, search closure.SlotSearch) {
 	p.show()
 }
 
-// observe is what the client calls after each attempt and each call.
+// observe is called by the client after each attempt and each call.
 func (p *progress) observe(_ context.Context, e closure.Event) {
 	if e.Op != "availabilities.list" || e.Attempt != 0 {
 		return

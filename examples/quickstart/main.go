@@ -1,4 +1,4 @@
-// Command quickstart walks the vendor's booking guide with the guide's own
+// Command quickstart follows the vendor's booking guide step by step, with the guide's own
 // data: patient, practitioner, schedule, insurance, open slots, booking.
 //
 // By default it talks to a test double inside this process, and nothing leaves
@@ -17,7 +17,7 @@ import (
 	"os/signal"
 	"strings"
 	"time"
-	_ "time/tzdata" // so that the zones are there on every machine
+	_ "time/tzdata" // the zones, for machines without a zone database
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -30,7 +30,7 @@ const (
 	scheduleID      = closure.ScheduleID("sch_u5oQnnMdSbyb83xgqgkUgX")
 )
 
-// labelWidth is the column at which what a step says begins.
+// labelWidth is the width of the labels at the left.
 const labelWidth = 14
 
 var (
@@ -162,7 +162,7 @@ func book(ctx context.Context, out io.Writer, client *closure.Client, patient *c
 	return nil
 }
 
-// when shows an instant in the zone, with UTC beside it.
+// when shows an instant in the zone, and in UTC.
 func when(t time.Time, in *time.Location) string {
 	local := t.In(in).Format("Mon 2 Jan 2006 15:04 MST")
 	if in == time.UTC {

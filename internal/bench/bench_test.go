@@ -25,10 +25,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// What a call through the SDK may allocate more than one by hand that reads the
-// same bytes into the same types. For that it has the timeout, the retries, the
-// cap on the body, the header of its own and, for a write, the watch on whether
-// it was sent.
+// How many more allocations a call through the SDK may make than one by hand that reads the
+// same bytes into the same types. They pay for the timeout, the retries, the cap on the
+// body, its own header and, for a write, watching whether it was sent.
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector empties pools at random")
@@ -52,8 +51,8 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// allocations counts those of one call, on a connection that stands. The fewest
-// of several counts is exact: what else goes on in the process only adds.
+// allocations counts the allocations of one call on an open connection. It counts several
+// times and returns the smallest number, because other work in the process only adds.
 func allocations(t *testing.T, call func(context.Context) error) int {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools of net/http and json
 	fewest := 1 << 30

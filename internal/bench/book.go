@@ -18,8 +18,8 @@ import (
 	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
-// Bookings are of the same patient and schedule, a minute apart, so that each is
-// another one.
+// Bookings are for the same patient and schedule. They start a minute apart, so that each is
+// a different one.
 type starts struct{ last atomic.Int64 }
 
 func (s *starts) next() time.Time {
@@ -41,8 +41,8 @@ func newBooking(s *server, opts ...closure.Option) (*client, error) {
 	}}, nil
 }
 
-// newBookingByHand makes the requests of a booking as one writes them: the three
-// reads at once, then the write.
+// newBookingByHand makes the requests of a booking as you would write them by hand: the three
+// reads concurrently, then the write.
 func newBookingByHand(s *server) *client {
 	b := bare{
 		baseURL:   s.url + "/book",
@@ -85,8 +85,8 @@ func newBookingByHand(s *server) *client {
 	}}
 }
 
-// bookings prints what a whole booking costs beside its requests by hand, and
-// beside itself with a journal in memory.
+// bookings prints what a whole booking costs as a multiple of its requests by hand, and what a
+// booking with a journal in memory costs as a multiple of one without.
 func bookings(ctx context.Context, s *server) error {
 	const rounds = 9
 	journaled, err := newBooking(s, closure.WithJournal(closuretest.NewJournal()))

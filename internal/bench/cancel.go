@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// cancelled prints how long calls go on that are cancelled while they wait
-// before their next attempt.
+// cancelled prints how soon a call returns that is cancelled while it waits before its next
+// attempt.
 func cancelled(ctx context.Context, s *server) error {
 	const calls = 100
 	var late []time.Duration
 	for range calls {
-		sdk, err := newSDK(s.url + "/busy") // each with a retry budget of its own
+		sdk, err := newSDK(s.url + "/busy") // each has its own retry budget
 		if err != nil {
 			return err
 		}

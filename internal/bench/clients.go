@@ -36,7 +36,7 @@ type client struct {
 	book      func(context.Context) error
 }
 
-// op is one of the calls, by its name.
+// op returns one of the calls by its name.
 func (c *client) op(name string) func(context.Context) error {
 	switch name {
 	case "get":
@@ -56,7 +56,7 @@ func (c *client) op(name string) func(context.Context) error {
 	}
 }
 
-// newClients are the SDK, and the bare ones that it is compared with.
+// newClients returns the SDK, and the clients with which it is compared.
 func newClients(baseURL string) (sdk, v1, v2 *client, err error) {
 	sdk, err = newSDK(baseURL)
 	return sdk, newBareV1(baseURL), newBareV2(baseURL), err
@@ -137,7 +137,7 @@ func newBareV1(baseURL string) *client {
 	}, func(p *patient) bool { return p.Email != "" }, (*schedule).expanded)
 }
 
-// newBareV2 reads into the SDK's own types: what it takes more is the SDK's.
+// newBareV2 reads into the SDK's own types: what the SDK costs beyond it is the SDK's own cost.
 func newBareV2(baseURL string) *client {
 	return newBare(bare{
 		name:      "net/http + json v2, the SDK's types",
@@ -148,8 +148,8 @@ func newBareV2(baseURL string) *client {
 	}, func() any { return annelise() }, func(p *closure.Patient) bool { return p.Email != "" }, expanded)
 }
 
-// newBare makes the calls by hand, into the types of its last two arguments,
-// which report whether a patient or a schedule was read right.
+// newBare makes the calls by hand, into the types of its last two arguments. These report
+// whether a patient or a schedule was read correctly.
 func newBare[P, S any](b bare, create func() any, right func(*P) bool, expanded func(*S) bool) *client {
 	return &client{
 		name: b.name,
@@ -191,16 +191,16 @@ func listPath(name string) string {
 	return "/patients?" + url.Values{"name": {name}, "dob": {"1984-03-12"}}.Encode()
 }
 
-// pooled is not what http.Get does, which keeps 2 idle connections a host and
-// would lose every parallel comparison by that alone.
+// pooled keeps more idle connections than http.Get, which keeps 2 for each host and would lose
+// every parallel comparison because of that.
 func pooled() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 100
 	return &http.Client{Transport: t}
 }
 
-// bare is a call as one writes it by hand: no retries, no timeout, no cap on
-// the answer, no error type.
+// bare is a call as you would write it by hand: no retries, no timeout, no cap on the answer,
+// no error type.
 type bare struct {
 	name      string
 	baseURL   string

@@ -6,6 +6,6 @@ import "time"
 
 var started = time.Now()
 
-// processCPU stands in with the time that passes, where the standard library
-// can't tell how long this process has kept processors busy.
+// processCPU returns the time that passes, because the standard library can't tell here how
+// much processor time the process has used.
 func processCPU() time.Duration { return time.Since(started) }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// processCPU is the time that this process has kept processors busy, in its own
-// code and in the kernel's.
+// processCPU is the processor time that this process has used, in its own code and in the
+// kernel.
 func processCPU() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

@@ -2,5 +2,5 @@
 
 package main
 
-// v1OnV2: encoding/json is json v2 underneath, as of Go 1.27.
+// v1OnV2: encoding/json is built on json v2, as of Go 1.27.
 const v1OnV2 = false

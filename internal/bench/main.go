@@ -3,9 +3,9 @@
 //
 //	go run ./internal/bench -h
 //
-// The server is a child process, so that CPU and allocations are the client's
-// alone. All costs are ratios of one run: two clients take turns in small
-// chunks, and a noisy phase of the machine hits both.
+// The server is a child process, so that only the client's CPU and allocations are
+// measured. All costs are ratios within one run: two clients take turns in small chunks, so
+// that a noisy phase of the machine hits both.
 package main
 
 import (
@@ -59,7 +59,7 @@ func noFlags() *flag.FlagSet {
 	return flags
 }
 
-// choose is what the arguments ask for.
+// choose returns the measurement that the arguments name.
 func choose(args []string) (func(context.Context, *server) error, error) {
 	flags := noFlags()
 	if err := flags.Parse(args); err != nil {
@@ -84,7 +84,7 @@ func withServer(run func(context.Context, *server) error) error {
 	return run(context.Background(), s)
 }
 
-// about names what the figures depend on.
+// about names the Go version and the machine, on which the figures depend.
 func about() string {
 	return fmt.Sprintf("%s %s/%s, GOMAXPROCS %d", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
 }

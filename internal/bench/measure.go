@@ -12,13 +12,13 @@ import (
 	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
-// A workload is one line of the table: calls by so many goroutines.
+// A workload is one line of the table: calls by a number of goroutines.
 type workload struct {
 	op         string
 	small      bool // records of natural size
 	goroutines int
-	chunk      int // calls of one client before another takes its turn
-	chunks     int // of each client, in one round
+	chunk      int // how many calls a client makes in one turn
+	chunks     int // how many turns each client has in a round
 
 	progress *commandline.Progress // a step a round
 }
@@ -38,7 +38,7 @@ func (w workload) baseURL(s *server) string {
 	return s.url
 }
 
-// The parallel ones have a pool that is as large as the number of goroutines.
+// In the parallel workloads the pool has a connection for each goroutine.
 var (
 	serial = []workload{
 		{op: "get", goroutines: 1, chunk: 100, chunks: 100},
@@ -63,8 +63,8 @@ type cost struct{ cpu, wall time.Duration }
 // A result is what a call costs, as a multiple of what it costs another client.
 type result struct{ cpu, wall float64 }
 
-// compare lets the clients do the work in turns, several rounds of it, and
-// returns the median result of the first one over each of the others.
+// compare lets the clients work in turns, for several rounds. It returns the median cost of the
+// first client as a multiple of each other one's.
 func (w workload) compare(ctx context.Context, rounds int, clients ...*client) ([]result, error) {
 	ratios := make([][]result, len(clients)-1)
 	for range rounds {
@@ -94,10 +94,10 @@ func (w workload) round(ctx context.Context, clients []*client) ([]cost, error) 
 	costs := make([]cost, len(clients))
 	for i := range w.chunks + 1 {
 		if i == 1 {
-			clear(costs) // connections stand and caches are filled
+			clear(costs) // now connections are open and caches are filled
 		}
 		for j := range clients {
-			// Who comes first changes, so that nobody always pays for what another
+			// The first client changes, so that no client always pays for what another
 			// one left behind.
 			turn := (i + j) % len(clients)
 			if err := w.run(ctx, clients[turn], &costs[turn]); err != nil {
@@ -108,7 +108,7 @@ func (w workload) round(ctx context.Context, clients []*client) ([]cost, error) 
 	return costs, nil
 }
 
-// run adds what one chunk takes to c.
+// run adds the cost of one turn to c.
 func (w workload) run(ctx context.Context, who *client, c *cost) error {
 	call := who.op(w.op)
 	errs := make([]error, w.goroutines)
@@ -138,7 +138,7 @@ func median(rs []result, of func(result) float64) float64 {
 	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
 }
 
-// besideByHand is what the SDK costs, as a multiple of v1 and of v2.
+// besideByHand returns what the SDK costs as a multiple of v1 and of v2.
 func (w workload) besideByHand(ctx context.Context, s *server, rounds int) ([]result, error) {
 	sdk, v1, v2, err := newClients(w.baseURL(s))
 	if err != nil {
@@ -172,8 +172,8 @@ func table(ctx context.Context, s *server) error {
 	return nil
 }
 
-// Limits on the CPU of a call, generous: a busy machine must not fail them,
-// and a second decoding, or a copy of each body, must.
+// Limits on the CPU of a call. They are generous, so that a busy machine stays below them; a
+// second decoding, or a copy of each body, does not.
 var limits = map[string]struct{ v1, v2 float64 }{
 	"get":         {1.00, 1.20},
 	"list of 100": {0.65, 1.15},

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// memory prints what a list of 10,000 patients takes at its peak, as a multiple
-// of the answer's size.
+// memory prints the peak of the heap while a list of 10,000 patients is read, as a multiple of
+// the answer's size.
 func memory(ctx context.Context, s *server) error {
 	sdk, v1, v2, err := newClients(s.url + "/small")
 	if err != nil {
@@ -39,9 +39,9 @@ func memory(ctx context.Context, s *server) error {
 	return nil
 }
 
-// watchHeap is how many bytes the heap grows to while call runs, and how many
-// call allocates in all. Garbage is collected as early as can be, for it is no
-// need of the call's.
+// watchHeap returns by how many bytes the heap grows while call runs, and how many bytes call
+// allocates in all. Garbage is collected as early as possible, because the call doesn't need
+// it.
 func watchHeap(call func() error) (peak, allocated float64, err error) {
 	if err := call(); err != nil { // opens the connection
 		return 0, 0, err

@@ -6,13 +6,13 @@ import (
 )
 
 const (
-	recordSize = 1536 // bytes, as those of the peers were measured with
+	recordSize = 1536 // bytes: the peers were measured with records of this size
 	patientID  = "pt_01J9ZK4Q7M8N2P3R5S6T"
 	scheduleID = "sch_01J9ZK4Q7M8N2P3R5S6T"
 )
 
-// patientJSON is a record with every field that the SDK knows, its address
-// padded to size; 0: as long as it comes.
+// patientJSON is a record with every field that the SDK knows. Its address is padded so that
+// the record has the given size; 0: no padding.
 func patientJSON(size int) string {
 	const before = `{"id":"` + patientID + `","first_name":"Annelise","last_name":"Brandt","middle_name":"Marie",` +
 		`"preferred_name":"Anne","dob":"1984-03-12","gender_identity":"Female","administrative_gender":"Female",` +
@@ -24,8 +24,8 @@ func patientJSON(size int) string {
 	return padded(before, after, size)
 }
 
-// scheduleJSON is a record with every field that the SDK knows, all that it
-// refers to in it, and a name padded to size.
+// scheduleJSON is a record with every field that the SDK knows, with the objects to which it
+// refers, and with a name padded so that it has the given size.
 func scheduleJSON(size int) string {
 	const times = `"created_at":"2022-03-14T09:26:53.000Z","updated_at":"2022-05-15T11:02:10.712Z"}`
 	const before = `{"id":"` + scheduleID + `","practitioner":{"id":"prac_9F3K2L7Q","npi":"4321098765","first_name":"Mara",` +
@@ -44,7 +44,7 @@ func padded(before, after string, size int) string {
 	return before + strings.Repeat(", ring the bell at the side entrance", padding)[:padding] + after
 }
 
-// patient is what one writes by hand: the same fields, the plain types.
+// patient is a type as you would write it by hand: the same fields, with plain types.
 type patient struct {
 	ID                   string    `json:"id,omitempty"`
 	FirstName            string    `json:"first_name,omitempty"`

@@ -56,7 +56,7 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// serve tells its address, and ends when its standard input does.
+// serve prints its address, and ends when its standard input ends.
 func serve() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,9 +71,9 @@ func serve() {
 }
 
 // handler answers GET /patients/{id}, POST /patients, GET /patients, whose
-// parameter name says how many patients, and whether without Content-Length,
-// and GET /schedules and /schedules/{id}, with all expanded. Patients are
-// padded, except below /small. Below /busy all is refused.
+// parameter name says how many patients, and whether the answer has a Content-Length, and GET
+// /schedules and /schedules/{id}, with everything expanded. Patients are padded, except below
+// /small. Below /busy every request is refused.
 func handler() http.Handler {
 	mux := http.NewServeMux()
 	handleBookings(mux)

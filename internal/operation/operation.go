@@ -1,5 +1,5 @@
-// Package operation holds all that is known of the API's calls, for the SDK and for
-// its test double: a changed route is a change here and nowhere else.
+// Package operation holds the table of the API's calls. The SDK, its test double and the
+// doctor read it: to change a route, change it here.
 package operation
 
 import "net/http"
@@ -7,7 +7,7 @@ import "net/http"
 // An ID names a call of the API: it is an index into the table.
 type ID int
 
-// The calls.
+// The calls. A new one also needs a row in the table below.
 const (
 	PatientsList ID = iota
 	PatientsCreate
@@ -35,20 +35,20 @@ const (
 	count
 )
 
-// Where a line of the contract comes from.
+// The sources of a call.
 const (
 	FromGuide     = "guide"     // the vendor's booking guide
 	FromReference = "reference" // the vendor's published reference pages
 	Inferred      = "inferred"  // published nowhere: chosen to fit the rest
 )
 
-// A Spec is what is known of a call.
+// A Spec describes a call.
 type Spec struct {
 	Name      string
 	Method    string
-	Route     string // a template: {id} stands for the one id that it can hold
+	Route     string // a template; {id} is the place of an id
 	Source    string
-	Directory bool // concerns the directory data, so it takes an index version
+	Directory bool // reads the directory, so that it takes an index version
 	Expand    bool // takes the expand parameter
 }
 
@@ -77,8 +77,8 @@ var table = [count]Spec{
 	IndexVersionsCreate:    {Name: "index_versions.create", Method: http.MethodPost, Route: "/index_version", Source: FromReference}, // body and answer are inferred
 }
 
-// Table is a copy of all of it, by ID.
+// Table returns a copy of the table, by ID.
 func Table() [count]Spec { return table }
 
-// Spec is what is known of the call.
+// Spec returns the call's row.
 func (id ID) Spec() Spec { return table[id] }

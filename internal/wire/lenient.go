@@ -9,12 +9,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Lenient says how to read values that have one plain meaning, though not in the
-// form that is promised. It is for the second try, for it slows reading down.
+// Lenient says how to read values that are not in the promised form but can mean only one
+// thing. It is for a second try, because it makes reading slower.
 type Lenient struct{ options json.Options }
 
-// NewLenient reads instants and numbers in the place of text leniently, and what
-// types of the caller's say of themselves.
+// NewLenient reads leniently: instants, numbers in the place of text, and the caller's types by
+// their own rules.
 func NewLenient(types ...*json.Unmarshalers) *Lenient {
 	return &Lenient{json.JoinOptions(reading, json.WithUnmarshalers(json.JoinUnmarshalers(append(types,
 		Scalar(`"`, ParseInstant),
@@ -22,8 +22,8 @@ func NewLenient(types ...*json.Unmarshalers) *Lenient {
 	)...)))}
 }
 
-// Scalar reads a T from the text of a JSON string or number: kinds holds '"',
-// '0' or both. Other values are read as ever.
+// Scalar reads a T from the text of a JSON string or number: kinds holds '"', '0' or both. Other
+// values are read as usual.
 func Scalar[T any](kinds string, parse func(text string) (T, error)) *json.Unmarshalers {
 	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *T) error {
 		kind := dec.PeekKind()
@@ -35,14 +35,14 @@ func Scalar[T any](kinds string, parse func(text string) (T, error)) *json.Unmar
 			return err
 		}
 		if kind == '"' {
-			raw, _ = jsontext.AppendUnquote(nil, raw) // the error is invalid UTF-8, which is replaced
+			raw, _ = jsontext.AppendUnquote(nil, raw) // the only error is invalid UTF-8, which is replaced
 		}
 		*v, err = parse(string(raw))
 		return err
 	})
 }
 
-// Nested reads a T by what it says of itself, its parts leniently.
+// Nested reads a T by its own function, and its parts leniently.
 func Nested[T any](read func(v *T, data []byte, unmarshal func([]byte, any) error) error) *json.Unmarshalers {
 	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *T) error {
 		data, err := dec.ReadValue()
@@ -56,8 +56,9 @@ func Nested[T any](read func(v *T, data []byte, unmarshal func([]byte, any) erro
 
 var errDigits = errors.New("wire: not digits")
 
-// digits is a number that stands for a text, such as a member's: as it is
-// written. A sign, a fraction or an exponent makes it another text than was meant.
+// digits reads a number in the place of a text, such as a member id: its digits become the text. A
+// number with a sign, a fraction or an exponent is refused, because it isn't known which text was
+// meant.
 func digits(text string) (string, error) {
 	if strings.Trim(text, "0123456789") != "" {
 		return "", errDigits
@@ -67,8 +68,8 @@ func digits(text string) (string, error) {
 
 var errInstant = errors.New("wire: not an instant")
 
-// ParseInstant reads what RFC 3339 or ISO 8601 lets stand for an instant, always
-// with an offset. The empty text is the zero time.
+// ParseInstant reads the forms of an instant in RFC 3339 and ISO 8601 that have an offset. The
+// empty text is the zero time.
 func ParseInstant(text string) (t time.Time, err error) {
 	if text == "" {
 		return t, nil
@@ -80,7 +81,7 @@ func ParseInstant(text string) (t time.Time, err error) {
 	return t, nil
 }
 
-// strictInstant is the text as strict reading wants it, as far as it is one.
+// strictInstant rewrites the text into the form that strict reading accepts, as far as it can.
 func strictInstant(text string) string {
 	const date, seconds = len(time.DateOnly), len("2006-01-02T15:04:05")
 	if len(text) <= seconds {

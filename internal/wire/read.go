@@ -12,18 +12,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The bounds of a list, and where reading begins to look at the context.
+// The bounds of a list, and the length above which reading watches the context.
 const (
-	// maxGrowth is how many bytes the records of a list may take for each byte
-	// of the text. A record with a real id and nothing else stays below it.
+	// maxGrowth is how many bytes the records of a list may take for each byte of the
+	// text. A record that has only a real id takes less.
 	maxGrowth = 16
-	// allowance is what the records of any list may take.
+	// allowance is how many bytes the records of any list may take.
 	allowance = 1 << 20
 	// quick is the longest text that is read without looking at the context.
 	quick = 1 << 20
 )
 
-// Why a text was not read, beside what the JSON library says.
+// Reasons why a text was not read, besides the errors of the JSON library.
 var (
 	ErrTooLarge     = errors.New("wire: the records of the list take too much memory")
 	ErrContextEnded = errors.New("wire: the context ended")
@@ -34,8 +34,8 @@ var (
 
 var byteOrderMark = []byte("\ufeff")
 
-// Read reads exactly one JSON value: strictly, and if that fails leniently. A
-// context that ends while a long text is read is [ErrContextEnded].
+// Read reads exactly one JSON value: strictly and, if that fails, leniently. If the context ends
+// while a long text is read, the error is [ErrContextEnded].
 func Read[T any](ctx context.Context, data []byte, v *T, lenient *Lenient) error {
 	data = bytes.TrimPrefix(data, byteOrderMark)
 	err := readOne(ctx, data, v, reading)
@@ -48,7 +48,7 @@ func Read[T any](ctx context.Context, data []byte, v *T, lenient *Lenient) error
 
 func readOne(ctx context.Context, data []byte, v any, opts json.Options) error {
 	if len(data) <= quick {
-		return json.Unmarshal(data, v, opts) // its decoders are pooled
+		return json.Unmarshal(data, v, opts) // it pools its decoders
 	}
 	dec := newDecoder(ctx, data, opts)
 	if err := json.UnmarshalDecode(dec, v); err != nil {
@@ -57,9 +57,9 @@ func readOne(ctx context.Context, data []byte, v any, opts json.Options) error {
 	return atEnd(dec)
 }
 
-// ReadList reads exactly one JSON array like [Read], record by record. The first
-// that accept refuses ends it. Records that take more than 16 times the bytes of
-// the text, and more than 1 MiB, are [ErrTooLarge].
+// ReadList reads exactly one JSON array like [Read], record by record. It stops at the first
+// record that accept refuses. If the records take more than 16 times the bytes of the text, and
+// more than 1 MiB, the error is [ErrTooLarge].
 func ReadList[T any](ctx context.Context, data []byte, lenient *Lenient, accept func(*T) bool) ([]T, error) {
 	data = bytes.TrimPrefix(data, byteOrderMark)
 	l := &list[T]{ctx: ctx, data: data, accept: accept, records: []T{}}
@@ -74,13 +74,13 @@ func ReadList[T any](ctx context.Context, data []byte, lenient *Lenient, accept 
 	return l.records, nil
 }
 
-// A list reads itself, so that it hears of each record.
+// A list reads itself, so that it can check each record as it comes.
 type list[T any] struct {
 	ctx     context.Context
 	data    []byte
 	accept  func(*T) bool
 	records []T
-	refused error // why no second try will help
+	refused error // set: a second try won't help
 }
 
 // UnmarshalJSONFrom reads the array.
@@ -96,7 +96,7 @@ func (l *list[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			}
 		}
 		n := len(l.records)
-		l.records = l.records[:n+1] // zero: nothing was there before
+		l.records = l.records[:n+1] // the new element is zero: nothing wrote to it before
 		if err := json.UnmarshalDecode(dec, &l.records[n]); err != nil {
 			return err
 		}
@@ -117,8 +117,8 @@ func openList(dec *jsontext.Decoder) error {
 	return err
 }
 
-// grow makes room for more records. How many will come is estimated by those
-// that end at the offset; where they would take much memory, they are counted.
+// grow makes room for more records. It estimates their number from those that end before the
+// offset. If they would take much memory, it counts them instead.
 func (l *list[T]) grow(offset int64) error {
 	n, size, length := int64(len(l.records)), int64(unsafe.Sizeof(*new(T))), int64(len(l.data))
 	room := n + n/4 + 1
@@ -154,7 +154,7 @@ func countRecords(ctx context.Context, data []byte) (n int64, err error) {
 	return n, nil
 }
 
-// atEnd reports whether nothing but white space is left.
+// atEnd reports whether only white space is left.
 func atEnd(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.Join(errors.New("wire: text after the end"), err)
@@ -162,16 +162,16 @@ func atEnd(dec *jsontext.Decoder) error {
 	return nil
 }
 
-// mayBeLenient reports whether the text is JSON, but not what it should hold.
+// mayBeLenient reports whether the text is valid JSON that doesn't fit the type.
 func mayBeLenient(err error) bool {
 	_, ok := errors.AsType[*json.SemanticError](err)
 	return ok
 }
 
-// newDecoder looks at the context before each few KiB of a long text.
+// newDecoder returns a decoder that looks at the context every few KiB of a long text.
 func newDecoder(ctx context.Context, data []byte, opts json.Options) *jsontext.Decoder {
 	if len(data) <= quick {
-		return jsontext.NewDecoder(bytes.NewBuffer(data), opts) // not copied
+		return jsontext.NewDecoder(bytes.NewBuffer(data), opts) // doesn't copy the text
 	}
 	return jsontext.NewDecoder(&contextReader{ctx, *bytes.NewReader(data)}, opts)
 }
@@ -188,8 +188,8 @@ func (r *contextReader) Read(b []byte) (int, error) {
 	return r.Reader.Read(b)
 }
 
-// Texts reads an array of strings, or one alone: the first max of them. What isn't
-// a string is the text of its JSON, without white space.
+// Texts reads an array of strings, or a single one: the first max of them. A value that isn't a
+// string becomes the text of its JSON, without white space.
 func Texts(data []byte, max int) []string {
 	dec := newDecoder(context.Background(), data, reading)
 	if dec.PeekKind() == '[' {
@@ -199,7 +199,7 @@ func Texts(data []byte, max int) []string {
 	for len(texts) < max {
 		value, err := dec.ReadValue()
 		if err != nil {
-			break // at the end
+			break // the array ends
 		}
 		texts = append(texts, textOf(value))
 	}
@@ -213,7 +213,7 @@ func textOf(value jsontext.Value) string {
 		return string(text)
 	default:
 		compact := value.Clone()
-		_ = compact.Compact(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)) // it is valid
+		_ = compact.Compact(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)) // the value is valid JSON
 		return string(compact)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// Offline tells, and says, whether the environment names no API: then a test
-// double is to answer.
+// Offline reports whether the environment names no API, so that a test double has to answer.
+// It then says so.
 func Offline(out io.Writer) bool {
 	if os.Getenv("CLOSURE_API_KEY") != "" || os.Getenv("CLOSURE_BASE_URL") != "" {
 		return false
@@ -23,11 +23,11 @@ func Offline(out io.Writer) bool {
 type Program struct {
 	Agent string // the User-Agent
 	Live  bool   // a live key is accepted
-	Risk  string // what a live key would mean
+	Risk  string // what the program would do with a live key
 }
 
-// NewClient makes a client for the API that the environment names, and says
-// which that is.
+// NewClient makes a client for the API that the environment names, and prints which one it
+// is.
 func (p Program) NewClient(out io.Writer, opts ...closure.Option) (*closure.Client, error) {
 	api := "the real API"
 	if os.Getenv("CLOSURE_BASE_URL") != "" {

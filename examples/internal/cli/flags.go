@@ -1,5 +1,5 @@
-// Package cli is what the examples' command lines share: flags that are checked,
-// help, and the choice of whom to talk to.
+// Package cli is shared by the examples' command lines: flags that are checked, help, and
+// the choice between the API and the test double.
 package cli
 
 import (
@@ -16,15 +16,16 @@ import (
 	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
-// A Help is what -h says beside the flags.
+// A Help is what -h says besides the flags.
 type Help struct {
 	About   string // what the program does
-	Command string // its arguments in the line to try, if it needs any
+	Command string // its command in the line to try, if it has commands
 	Sandbox string // the flags of a closure-sandbox in which it finds something
+	Module  bool   // it is a module of its own, so that it runs in its own directory
 }
 
-// Parse reads the flags of the program whose name they have, and refuses what
-// is left. On -h it prints the help; [Exit] takes the error.
+// Parse reads the flags of the program after which they are named, and refuses other
+// arguments. On -h it prints the help. Give the error to [Exit].
 func Parse(flags *flag.FlagSet, args []string, h Help) error {
 	flags.SetOutput(io.Discard) // one line is enough, and Exit writes it
 	flags.Usage = func() {}
@@ -48,10 +49,13 @@ func Exit(name string, err error) {
 }
 
 func (h Help) text(flags *flag.FlagSet) string {
-	program := "./examples/" + flags.Name()
-	usage := "go run " + program + " [flags]"
+	run := "go run ./examples/" + flags.Name()
+	if h.Module {
+		run = "go run -C examples/" + flags.Name() + " ."
+	}
+	usage := run + " [flags]"
 	if h.Command != "" {
-		usage = "go run " + program + " [command] [flags]"
+		usage = run + " [command] [flags]"
 	}
 	return commandline.Page{
 		About: h.About,
@@ -63,7 +67,7 @@ func (h Help) text(flags *flag.FlagSet) string {
 				"Without these variables nothing leaves this machine."},
 			{Title: "With a sandbox, in two terminals", Text: "go run " + withArgs("./cmd/closure-sandbox", h.Sandbox) + "\n" +
 				"CLOSURE_BASE_URL=http://127.0.0.1:8080 CLOSURE_API_KEY=" + closure.QuickstartKey + " \\\n" +
-				"  go run " + withArgs(program, h.Command)},
+				"  " + withArgs(run, h.Command)},
 			commandline.ExitCodes("it failed"),
 		},
 	}.String()
@@ -73,8 +77,8 @@ func withArgs(program, args string) string {
 	return strings.TrimSpace(program + " " + args)
 }
 
-// Stdout is the standard output. On a terminal, lines that are too wide are broken, and
-// go on below their beginning, which is indented by that many blanks.
+// Stdout is the standard output. On a terminal it breaks lines that are too wide, and
+// indents their next lines.
 func Stdout(indent int) io.Writer {
 	return commandline.Fit(os.Stdout, commandline.Width(os.Stdout), indent)
 }
