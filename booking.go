@@ -36,8 +36,8 @@ type BookSlotParams struct {
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
 
 	// IdempotencyKey is what is wanted, by a name of your own, such as an order's id:
-	// one key, one appointment. It needs [WithJournal], is never sent to the API and
-	// prints nowhere.
+	// one key, one appointment, wherever that was moved since. It needs [WithJournal],
+	// is never sent to the API and prints nowhere.
 	IdempotencyKey string
 }
 
@@ -626,12 +626,18 @@ func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error)
 	if noSuchCall(err) {
 		return nil, because(errNoList, err)
 	}
-	if i := slices.IndexFunc(appointments, b.attempt.made); i >= 0 {
-		return &appointments[i], nil
-	}
-	doubtful := func(a Appointment) bool { return b.attempt.matches(a) && !a.Status.gone() }
-	if slices.ContainsFunc(appointments, doubtful) {
-		return nil, errDoubtful
+	for _, shown := range appointments {
+		if !b.attempt.matches(shown) || shown.Status.gone() {
+			continue
+		}
+		there, doubt := b.isThere(ctx, shown)
+		switch {
+		case there && shown.Status.stands():
+			return &shown, nil
+		case there:
+			doubt = errDoubtful
+		}
+		err = cmp.Or(err, doubt)
 	}
 	return nil, err
 }

@@ -12,8 +12,8 @@ import (
 
 // A Journal remembers bookings beyond the process: across crashes, and between
 // the machines that share it. It holds one entry for each patient, schedule and
-// start, and at most one for each idempotency key. What it holds says who sees
-// which doctor when: it is patients' data.
+// start, and at most one for each idempotency key; an entry can have several keys.
+// What it holds says who sees which doctor when: it is patients' data.
 //
 // All methods must be safe for concurrent use and end when their context ends.
 // Package closuretest has one in memory and a test for your own,
@@ -24,26 +24,34 @@ type Journal interface {
 	// atomic among all who share the journal, and durable when it returns.
 	Begin(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error)
 
-	// Find returns the entry with the attempt's idempotency key if it has one, or
-	// else the one with its patient, schedule and start; nil: there is none. It
-	// sees all that Begin and Finish recorded before it was called.
+	// Find returns the entry with the attempt's idempotency key if it has one, which
+	// is then the key of the attempt returned; or else the entry with its patient,
+	// schedule and start; nil: there is none. It sees all that was recorded before it
+	// was called.
 	Find(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error)
+
+	// FindAppointment returns the booked entry of an appointment; or, if Release was
+	// called with it, an entry with that appointment and the state JournalReleased;
+	// nil: the journal doesn't know it.
+	FindAppointment(ctx context.Context, id AppointmentID) (*JournalEntry, error)
 
 	// Finish records how the attempt of the entry ended; the journal's entry is the
 	// one whose attempt has that ID. Booked: if that is pending, it becomes booked,
 	// with the appointment's id. Other booked entries of that appointment are removed,
-	// and it takes over their idempotency key if it has none: the appointment moved.
-	// Not booked: it is removed, if its Appointment is that of the entry given, which
-	// of a pending one is empty. Otherwise Finish changes nothing. It is atomic and
-	// durable, as Begin is.
+	// and it takes over their idempotency keys: the appointment moved. If it is booked
+	// with that appointment now, an idempotency key of the attempt given that no entry
+	// has becomes one more of its keys. Not booked: it is removed, with its keys, if
+	// its Appointment is that of the entry given, which of a pending one is empty.
+	// Otherwise Finish changes nothing. It is atomic and durable, as Begin is.
 	Finish(ctx context.Context, entry JournalEntry) error
 
 	// Pending yields the entries whose outcome isn't known, oldest first.
 	Pending(ctx context.Context) iter.Seq2[JournalEntry, error]
 
 	// Release removes the booked entries of an appointment, and the pending ones
-	// whose attempt is to move it: it was cancelled, so what it held is free. If
-	// there is none, it changes nothing.
+	// whose attempt is to move it: it was cancelled, so what it held is free. It
+	// remembers the appointment's id for as long as a read can lag behind, also if
+	// there was no entry: a day is more than enough.
 	Release(ctx context.Context, id AppointmentID) error
 }
 
@@ -56,6 +64,7 @@ const (
 	JournalPending   JournalState = iota // it may have been sent, and may have been booked
 	JournalBooked                        // it was booked
 	JournalNotBooked                     // it was not: its entry is removed
+	JournalReleased                      // its appointment was cancelled: its entry is removed
 )
 
 // A JournalEntry is what a [Journal] holds of one attempt. It prints what its
@@ -63,7 +72,7 @@ const (
 type JournalEntry struct {
 	Attempt     BookingAttempt `json:"attempt"`
 	State       JournalState   `json:"state"`
-	Appointment AppointmentID  `json:"appointment,omitempty"` // of a booked one
+	Appointment AppointmentID  `json:"appointment,omitempty"` // of a booked or released one
 }
 
 func (e JournalEntry) redacted() string {
@@ -110,7 +119,7 @@ func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 // and it is safe to call again. Its text doesn't show the cause, which may hold a
 // patient's data.
 type JournalError struct {
-	Op  string // the journal's method: "begin", "find", "finish" or "pending"
+	Op  string // the journal's method: "begin", "find", "finish", "release" or "pending"
 	Err error  // the journal's, or what is wrong with its answer
 }
 

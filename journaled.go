@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"time"
 )
 
@@ -56,6 +57,45 @@ func (a BookingAttempt) sameWish(b BookingAttempt) bool {
 
 func (a BookingAttempt) sameSlot(b BookingAttempt) bool {
 	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
+}
+
+// findAppointment is what the journal knows of an appointment that a read shows.
+func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalEntry, error) {
+	if c.journal == nil {
+		return nil, nil
+	}
+	entry, err := c.journal.FindAppointment(ctx, id)
+	switch err = cmp.Or(err, ctx.Err()); {
+	case err != nil:
+		return nil, &JournalError{Op: "find", Err: err}
+	case entry == nil:
+		return nil, nil
+	case entry.Appointment != id, entry.State != JournalBooked && entry.State != JournalReleased:
+		return nil, &JournalError{Op: "find", Err: errBadEntry}
+	}
+	return entry, nil
+}
+
+// errMovedAway is an appointment that a read shows where the journal says that it
+// was moved from: the read may lag behind the move, or somebody moved it back.
+var errMovedAway = because(errors.New("closure: the journal says that the appointment was moved to another start"), errDoubtful)
+
+// isThere reports whether an appointment that a read shows is there: the read may
+// lag behind its cancellation or its move.
+func (b *slotBooking) isThere(ctx context.Context, shown Appointment) (bool, error) {
+	entry, err := b.client.core.findAppointment(ctx, shown.ID)
+	switch {
+	case err != nil:
+		return false, err
+	case entry == nil:
+		return true, nil
+	case entry.State == JournalReleased:
+		return false, nil
+	case entry.Attempt.sameSlot(b.attempt), b.attempt.AppointmentID == shown.ID, entry.Attempt.AppointmentID == "":
+		return true, nil
+	default:
+		return false, errMovedAway
+	}
 }
 
 // finish records an ending that is certain. That it fails changes nothing of
@@ -136,8 +176,9 @@ func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, er
 	case entry == nil:
 		b.client.core.finishAs(ctx, b.attempt, booking, nil)
 		return booking, nil
-	case entry.Attempt.sameSlot(b.attempt) && !b.anothersWish(*entry):
-		return booking, nil
+	case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.anothersWish(*entry):
+		booking, _, err := b.known(ctx, *entry, booking)
+		return booking, err
 	}
 	held, free, err := b.held(ctx, *entry)
 	if free {
@@ -216,7 +257,8 @@ func (b *slotBooking) wrongKey(entry JournalEntry) error {
 	if !entry.Attempt.sameWish(b.attempt) {
 		return nil
 	}
-	if entry.Attempt.PatientID == b.attempt.PatientID && (b.first || entry.Attempt.sameSlot(b.attempt)) {
+	moved := entry.Attempt.AppointmentID != "" // where it was booked is not known any more
+	if entry.Attempt.PatientID == b.attempt.PatientID && (b.first || moved || entry.Attempt.sameSlot(b.attempt)) {
 		return nil
 	}
 	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: "was used for another booking"}
@@ -243,7 +285,7 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	elsewhere := moved && !entry.Attempt.sameWish(b.attempt)
 	switch {
 	case shown.Status.gone():
-		err = b.client.core.free(ctx, entry)
+		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
 	case shown.Status.stands() && elsewhere && entry.Attempt.AppointmentID != "":
 		// Where a read lags behind the move, it shows the place before it.
@@ -256,8 +298,21 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	case b.anothersWish(entry):
 		return nil, false, ErrSlotUnavailable
 	default:
-		return &Booking{Appointment: *shown, Recovered: true}, false, nil
+		return b.known(ctx, entry, &Booking{Appointment: *shown, Recovered: true})
 	}
+}
+
+// known ends a booking in one that the journal holds, under this key too from now
+// on: one key, one appointment.
+func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Booking) (*Booking, bool, error) {
+	if b.attempt.IdempotencyKey == "" || entry.Attempt.sameWish(b.attempt) {
+		return booking, false, nil
+	}
+	entry.Attempt.IdempotencyKey = b.attempt.IdempotencyKey
+	if err := b.client.core.finish(ctx, entry); err != nil {
+		return nil, false, &JournalError{Op: "finish", Err: err}
+	}
+	return booking, false, nil
 }
 
 // follow records that somebody else moved the appointment of a booked entry: its
@@ -267,11 +322,14 @@ func (c *core) follow(ctx context.Context, entry JournalEntry, shown Appointment
 	attempt.ID, attempt.IdempotencyKey, attempt.AppointmentID = rand.Text(), "", shown.ID
 	attempt.ScheduleID, attempt.StartAt, attempt.AttemptedAt = shown.ScheduleID, shown.StartAt, time.Now()
 	there, err := c.begin(ctx, attempt)
-	if err == nil && there != nil {
-		err = &JournalError{Op: "begin", Err: errUnsteady}
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case there == nil:
+	case there.State == JournalPending && there.Attempt.AppointmentID == shown.ID:
+		attempt = there.Attempt // the move that nobody knew the end of
+	default:
+		return &JournalError{Op: "begin", Err: errUnsteady}
 	}
 	if err := c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID}); err != nil {
 		return &JournalError{Op: "finish", Err: err}
@@ -308,8 +366,9 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 	})
 	switch {
 	case booking != nil:
+		entry.State, entry.Appointment = JournalBooked, booking.Appointment.ID
 		b.client.core.finishAs(ctx, entry.Attempt, booking, nil)
-		return booking, false, nil
+		return b.known(ctx, entry, booking)
 	case free:
 		return nil, true, nil // what is there now, if anything, shows when the booking begins
 	case now != nil && now.State == JournalBooked:
@@ -319,13 +378,15 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 	}
 }
 
-// release frees what a cancelled appointment held. That it fails costs a look
-// later: the appointment shows as cancelled then.
-func (c *core) release(ctx context.Context, id AppointmentID) {
+// release frees what a cancelled appointment held.
+func (c *core) release(ctx context.Context, id AppointmentID) error {
 	if c.journal == nil {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
 	defer cancel()
-	_ = c.journal.Release(ctx, id)
+	if err := c.journal.Release(ctx, id); err != nil {
+		return &JournalError{Op: "release", Err: err}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -18,18 +19,22 @@ var ErrJournal = errors.New("closuretest: the journal failed")
 // share one are several processes that share a database, and it survives a client
 // that a test gives up. It is safe for concurrent use.
 type Journal struct {
-	mu      sync.Mutex // never held while waiting
-	entries []closure.JournalEntry
-	faults  []JournalFault
+	mu       sync.Mutex // never held while waiting
+	entries  []closure.JournalEntry
+	keys     map[string]string // the ID of the attempt that has the idempotency key
+	released map[closure.AppointmentID]bool
+	faults   []JournalFault
 }
 
 var _ closure.Journal = (*Journal)(nil)
 
 // NewJournal returns an empty journal.
-func NewJournal() *Journal { return &Journal{} }
+func NewJournal() *Journal {
+	return &Journal{keys: make(map[string]string), released: make(map[closure.AppointmentID]bool)}
+}
 
 // A JournalFault is one way in which a [Journal] fails, once, at one of its
-// methods: "begin", "find", "finish", "pending" or "release".
+// methods: "begin", "find", "find appointment", "finish", "pending" or "release".
 type JournalFault struct {
 	method string
 	after  bool
@@ -104,6 +109,7 @@ func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (th
 	err = j.do(ctx, "begin", func() {
 		if there = j.find(attempt); there == nil {
 			j.entries = append(j.entries, closure.JournalEntry{Attempt: attempt})
+			j.giveKey(attempt)
 		}
 	})
 	return there, err
@@ -116,18 +122,15 @@ func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (the
 }
 
 func (j *Journal) find(attempt closure.BookingAttempt) *closure.JournalEntry {
-	i := -1
-	if attempt.IdempotencyKey != "" {
-		i = slices.IndexFunc(j.entries, func(e closure.JournalEntry) bool {
-			return e.Attempt.IdempotencyKey == attempt.IdempotencyKey
-		})
+	if i := j.withID(j.keys[attempt.IdempotencyKey]); i >= 0 {
+		found := j.entries[i]
+		found.Attempt.IdempotencyKey = attempt.IdempotencyKey
+		return &found
 	}
-	if i < 0 {
-		i = slices.IndexFunc(j.entries, func(e closure.JournalEntry) bool {
-			return e.Attempt.PatientID == attempt.PatientID && e.Attempt.ScheduleID == attempt.ScheduleID &&
-				e.Attempt.StartAt.Equal(attempt.StartAt)
-		})
-	}
+	i := slices.IndexFunc(j.entries, func(e closure.JournalEntry) bool {
+		return e.Attempt.PatientID == attempt.PatientID && e.Attempt.ScheduleID == attempt.ScheduleID &&
+			e.Attempt.StartAt.Equal(attempt.StartAt)
+	})
 	if i < 0 {
 		return nil
 	}
@@ -135,17 +138,54 @@ func (j *Journal) find(attempt closure.BookingAttempt) *closure.JournalEntry {
 	return &found
 }
 
+// giveKey gives the attempt's key to its entry, unless another one has it.
+func (j *Journal) giveKey(attempt closure.BookingAttempt) {
+	if key := attempt.IdempotencyKey; key != "" && j.keys[key] == "" {
+		j.keys[key] = attempt.ID
+	}
+}
+
+// remove removes the entries that gone is true of, with their keys.
+func (j *Journal) remove(gone func(closure.JournalEntry) bool) {
+	j.entries = slices.DeleteFunc(j.entries, gone)
+	maps.DeleteFunc(j.keys, func(_, id string) bool { return j.withID(id) < 0 })
+}
+
+// FindAppointment returns what the journal knows of the appointment.
+func (j *Journal) FindAppointment(
+	ctx context.Context, id closure.AppointmentID,
+) (there *closure.JournalEntry, err error) {
+	err = j.do(ctx, "find appointment", func() {
+		i := slices.IndexFunc(j.entries, func(e closure.JournalEntry) bool { return e.Appointment == id })
+		switch {
+		case j.released[id]:
+			there = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id}
+		case i >= 0:
+			found := j.entries[i]
+			there = &found
+		}
+	})
+	return there, err
+}
+
 // Finish records how the entry's attempt ended.
 func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error {
 	return j.do(ctx, "finish", func() {
-		switch i := j.withID(entry.Attempt.ID); {
-		case i < 0:
-		case entry.State == closure.JournalNotBooked:
-			if j.entries[i].Appointment == entry.Appointment {
-				j.entries = slices.Delete(j.entries, i, i+1)
-			}
-		case entry.State == closure.JournalBooked && j.entries[i].State == closure.JournalPending:
+		i := j.withID(entry.Attempt.ID)
+		if i < 0 {
+			return
+		}
+		if entry.State == closure.JournalNotBooked && j.entries[i].Appointment == entry.Appointment {
+			j.remove(func(e closure.JournalEntry) bool { return e.Attempt.ID == entry.Attempt.ID })
+		}
+		if entry.State != closure.JournalBooked {
+			return
+		}
+		if j.entries[i].State == closure.JournalPending {
 			j.book(i, entry.Appointment)
+		}
+		if i = j.withID(entry.Attempt.ID); j.entries[i].Appointment == entry.Appointment {
+			j.giveKey(entry.Attempt)
 		}
 	})
 }
@@ -155,19 +195,16 @@ func (j *Journal) withID(id string) int {
 }
 
 // book makes the entry at i booked, and lets it take the place of others of the
-// appointment, with their key.
+// appointment, with their keys.
 func (j *Journal) book(i int, id closure.AppointmentID) {
-	booked := &j.entries[i]
-	for _, e := range j.entries {
-		if e.Appointment == id && booked.Attempt.IdempotencyKey == "" {
-			booked.Attempt.IdempotencyKey = e.Attempt.IdempotencyKey
+	attempt := j.entries[i].Attempt.ID
+	for key, holder := range j.keys {
+		if j.entries[j.withID(holder)].Appointment == id {
+			j.keys[key] = attempt
 		}
 	}
-	booked.State, booked.Appointment = closure.JournalBooked, id
-	attempt := booked.Attempt.ID
-	j.entries = slices.DeleteFunc(j.entries, func(e closure.JournalEntry) bool {
-		return e.Appointment == id && e.Attempt.ID != attempt
-	})
+	j.entries[i].State, j.entries[i].Appointment = closure.JournalBooked, id
+	j.remove(func(e closure.JournalEntry) bool { return e.Appointment == id && e.Attempt.ID != attempt })
 }
 
 // Pending yields the pending entries that there were when it was called.
@@ -193,10 +230,11 @@ func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, e
 	}
 }
 
-// Release removes the entries of the appointment.
+// Release removes the entries of the appointment, and remembers that.
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
 	return j.do(ctx, "release", func() {
-		j.entries = slices.DeleteFunc(j.entries, func(e closure.JournalEntry) bool {
+		j.released[id] = true
+		j.remove(func(e closure.JournalEntry) bool {
 			if e.State == closure.JournalPending {
 				return e.Attempt.AppointmentID == id
 			}

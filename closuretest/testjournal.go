@@ -28,7 +28,10 @@ func TestJournal(t TB, open func() closure.Journal) {
 		{"not booked removes the entry", (*journalTest).notBooked},
 		{"another attempt's ending changes nothing", (*journalTest).otherAttempt},
 		{"not booked of a pending entry leaves a booked one", (*journalTest).notBookedTooLate},
-		{"an appointment that moved takes its key along", (*journalTest).moves},
+		{"an appointment that moved takes its keys along", (*journalTest).moves},
+		{"an entry takes more keys when it is finished", (*journalTest).moreKeys},
+		{"a key that is removed is free", (*journalTest).keyIsFree},
+		{"an appointment is found, and one that was released", (*journalTest).findsAppointments},
 		{"release removes the appointment's entries, and no other", (*journalTest).releases},
 		{"pending entries come oldest first", (*journalTest).pendingInOrder},
 		{"of many who begin one thing, one does", (*journalTest).race},
@@ -242,6 +245,91 @@ func (j *journalTest) moves() {
 	j.holds(from, nil)
 	to.IdempotencyKey = key
 	j.holds(to, bookedEntry(to, id))
+	elsewhere := j.attempt(aKey())
+	j.isBegun(elsewhere)
+	j.finish(elsewhere, closure.JournalBooked, id)
+	j.holds(to, bookedEntry(withKey(elsewhere, key), id))
+	j.holds(elsewhere, bookedEntry(elsewhere, id))
+}
+
+func withKey(a closure.BookingAttempt, key string) closure.BookingAttempt {
+	a.IdempotencyKey = key
+	return a
+}
+
+func (j *journalTest) moreKeys() {
+	a, other, id := j.attempt(aKey()), j.attempt(aKey()), anAppointment()
+	j.isBegun(a)
+	j.isBegun(other)
+	second, third := withKey(a, aKey()), withKey(a, aKey())
+	j.finish(second, closure.JournalBooked, id)
+	j.finish(third, closure.JournalBooked, id)
+	notGiven := withKey(a, aKey())
+	j.finish(notGiven, closure.JournalBooked, anAppointment())
+	j.holds(withKey(j.attempt(""), notGiven.IdempotencyKey), nil)
+	j.finish(withKey(a, other.IdempotencyKey), closure.JournalBooked, id)
+	for _, known := range []closure.BookingAttempt{a, second, third} {
+		elsewhere := withKey(j.attempt(""), known.IdempotencyKey)
+		if entry := j.begin(j.two, elsewhere); entry == nil || !sameEntry(*entry, *bookedEntry(known, id)) {
+			j.failf("Begin did not return the entry of a key, with that key")
+		}
+	}
+	j.holds(other, pendingEntry(other))
+	pending := withKey(other, aKey())
+	j.finish(pending, closure.JournalNotBooked, anAppointment())
+	j.holds(withKey(j.attempt(""), pending.IdempotencyKey), nil)
+}
+
+func (j *journalTest) keyIsFree() {
+	a, id := j.attempt(aKey()), anAppointment()
+	second := withKey(a, aKey())
+	j.isBegun(a)
+	j.finish(second, closure.JournalBooked, id)
+	j.finish(a, closure.JournalNotBooked, id)
+	for _, key := range []string{a.IdempotencyKey, second.IdempotencyKey} {
+		j.isBegun(withKey(j.attempt(""), key))
+	}
+}
+
+func (j *journalTest) findsAppointments() {
+	a, id := j.attempt(aKey()), anAppointment()
+	j.isBegun(a)
+	j.knows(id, nil)
+	j.finish(a, closure.JournalBooked, id)
+	j.knows(id, bookedEntry(a, id))
+	j.release(id)
+	j.knows(id, &closure.JournalEntry{State: closure.JournalReleased, Appointment: id})
+	stranger := anAppointment()
+	j.release(stranger)
+	j.knows(stranger, &closure.JournalEntry{State: closure.JournalReleased, Appointment: stranger})
+}
+
+// knows demands that the other connection finds that of an appointment.
+func (j *journalTest) knows(id closure.AppointmentID, want *closure.JournalEntry) {
+	j.Helper()
+	ctx, cancel := j.context()
+	defer cancel()
+	got, err := j.two.FindAppointment(ctx, id)
+	switch {
+	case err != nil:
+		j.failf("FindAppointment: %v", err)
+	case got == nil && want == nil:
+	case got == nil || want == nil:
+		j.failf("FindAppointment found an entry: %t, want %t", got != nil, want != nil)
+	case got.State != want.State || got.Appointment != want.Appointment:
+		j.failf("FindAppointment found another state or appointment")
+	case want.State == closure.JournalBooked && !sameEntry(*got, *want):
+		j.failf("FindAppointment found another entry than was recorded, or not all of it")
+	}
+}
+
+func (j *journalTest) release(id closure.AppointmentID) {
+	j.Helper()
+	ctx, cancel := j.context()
+	defer cancel()
+	if err := j.one.Release(ctx, id); err != nil {
+		j.failf("Release: %v", err)
+	}
 }
 
 func (j *journalTest) releases() {
@@ -255,11 +343,7 @@ func (j *journalTest) releases() {
 	j.finish(a, closure.JournalBooked, id)
 	j.finish(b, closure.JournalBooked, other)
 	for range 2 {
-		ctx, cancel := j.context()
-		if err := j.one.Release(ctx, id); err != nil {
-			j.failf("Release: %v", err)
-		}
-		cancel()
+		j.release(id)
 	}
 	j.holds(a, nil)
 	j.holds(move, nil)
@@ -348,5 +432,8 @@ func (j *journalTest) contextEnded() {
 	}
 	if _, err := j.one.Find(ctx, a); err == nil {
 		j.failf("Find succeeded")
+	}
+	if _, err := j.one.FindAppointment(ctx, anAppointment()); err == nil {
+		j.failf("FindAppointment succeeded")
 	}
 }

@@ -1,0 +1,61 @@
+package databases
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"testing"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuresql"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// everyDatabase runs a test on each kind of database.
+func everyDatabase(t *testing.T, test func(*testing.T, database)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, sqliteDatabase(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(t, postgresDatabase(t))
+	})
+	// As behind PgBouncer: no statement is prepared.
+	t.Run("PostgreSQL unprepared", func(t *testing.T) {
+		t.Parallel()
+		d := postgresDatabase(t)
+		d.dsn = withParameter(d.dsn, "default_query_exec_mode=exec")
+		d.connect = func(t testing.TB) *sql.DB { t.Helper(); return connect(t, "pgx", d.dsn) }
+		test(t, d)
+	})
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]closuresql.Option{
+		"in clear": nil,
+		"sealed":   {closuresql.WithKeyset(keyset(t))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everyDatabase(t, func(t *testing.T, d database) {
+				closuretest.TestJournal(t, func() closure.Journal { return d.open(t, opts...) })
+			})
+		})
+	}
+}
+
+// keyset is one of random keys.
+func keyset(t testing.TB) closuresql.Keyset {
+	t.Helper()
+	k, err := closuresql.NewKeyset(key(), key())
+	noError(t, err)
+	return k
+}
+
+func key() []byte {
+	k := make([]byte, closuresql.KeySize)
+	_, _ = rand.Read(k)
+	return k
+}

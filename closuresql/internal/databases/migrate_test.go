@@ -1,0 +1,115 @@
+package databases
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/closurehealth/closure-go/closuresql"
+)
+
+func TestOpenCreatesNothing(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		for range 2 {
+			_, err := closuresql.Open(context.Background(), d.dialect, d.connect(t), d.options...)
+			if !errors.Is(err, closuresql.ErrNotMigrated) {
+				t.Fatalf("Open without tables: %v", err)
+			}
+		}
+	})
+}
+
+func TestManyMigrateAtOnce(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		var group sync.WaitGroup
+		for range 10 {
+			db := d.connect(t)
+			group.Go(func() {
+				for range 2 {
+					if err := closuresql.Migrate(context.Background(), d.dialect, db, d.options...); err != nil {
+						t.Errorf("Migrate: %v", err)
+					}
+				}
+				if _, err := closuresql.Open(context.Background(), d.dialect, db, d.options...); err != nil {
+					t.Errorf("Open: %v", err)
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
+func TestSchemaIsWhatMigrateMakes(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		text, err := closuresql.Schema(d.dialect, d.options...)
+		noError(t, err)
+		db := d.connect(t)
+		for statement := range strings.SplitSeq(text, ";\n") {
+			if strings.TrimSpace(statement) != "" {
+				execute(t, db, statement)
+			}
+		}
+		_, err = closuresql.Open(context.Background(), d.dialect, db, d.options...)
+		noError(t, err)
+		noError(t, closuresql.Migrate(context.Background(), d.dialect, db, d.options...))
+	})
+}
+
+func TestTablesOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		d.open(t)
+		db := d.connect(t)
+		execute(t, db, "UPDATE "+d.table+"_meta SET value = '1000' WHERE name = 'version'")
+		_, err := closuresql.Open(context.Background(), d.dialect, db, d.options...)
+		if !errors.Is(err, closuresql.ErrNotMigrated) {
+			t.Errorf("Open: %v", err)
+		}
+		err = closuresql.Migrate(context.Background(), d.dialect, db, d.options...)
+		if !errors.Is(err, closuresql.ErrNotMigrated) {
+			t.Errorf("Migrate: %v", err)
+		}
+	})
+}
+
+func TestJournalsWithDifferentNamesShareNothing(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		one, two := d.open(t), d.open(t, closuresql.WithTable("other"))
+		a := attempt("order 1")
+		begins(t, one, a)
+		begins(t, two, a)
+	})
+}
+
+// A setting that loses what was written must not pass unseen.
+func TestUnsafeSettings(t *testing.T) {
+	t.Parallel()
+	refused := func(t *testing.T, d database, driver, dsn, word string) {
+		t.Helper()
+		_, err := closuresql.Open(context.Background(), d.dialect, connect(t, driver, dsn), d.options...)
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("Open: %v, want an error about %s", err, word)
+		}
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		d := sqliteDatabase(t)
+		d.open(t)
+		file, _, _ := strings.Cut(d.dsn, "?")
+		refused(t, d, "sqlite", file, "busy_timeout")
+		refused(t, d, "sqlite", file+"?_pragma=busy_timeout(1000)&_pragma=synchronous(normal)", "synchronous")
+		refused(t, d, "sqlite", ":memory:?_pragma=busy_timeout(1000)", "journal_mode")
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		d := postgresDatabase(t)
+		d.open(t)
+		refused(t, d, "pgx", withParameter(d.dsn, "synchronous_commit=off"), "synchronous_commit")
+	})
+}

@@ -1,0 +1,91 @@
+package databases
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuresql"
+)
+
+// A crowd are many connections that do everything at once to a few slots, keys and
+// appointments.
+type crowd struct {
+	t     testing.TB
+	rng   *rand.Rand
+	j     *closuresql.Journal
+	start time.Time
+}
+
+func (c *crowd) attempt() closure.BookingAttempt {
+	a := closure.NewBookingAttempt(closure.BookSlotParams{
+		ScheduleID: "sch_1", PatientID: "pt_1",
+		StartAt: c.start.Add(time.Duration(c.rng.IntN(6)) * time.Hour),
+	})
+	if n := c.rng.IntN(8); n < 5 {
+		a.IdempotencyKey = fmt.Sprint("key ", n)
+	}
+	if c.rng.IntN(4) == 0 {
+		a.AppointmentID = c.appointment()
+	}
+	return a
+}
+
+func (c *crowd) appointment() closure.AppointmentID {
+	return closure.AppointmentID(fmt.Sprint("appt_", c.rng.IntN(4)))
+}
+
+// step does one thing, and demands that it isn't an error.
+func (c *crowd) step(ctx context.Context) {
+	a := c.attempt()
+	there, err := c.j.Begin(ctx, a)
+	if err != nil {
+		c.t.Errorf("Begin: %v", err)
+		return
+	}
+	entry := closure.JournalEntry{Attempt: a}
+	if there != nil {
+		entry = *there
+	}
+	switch c.rng.IntN(5) {
+	case 0:
+		err = c.j.Release(ctx, c.appointment())
+	case 1:
+		entry.State = closure.JournalNotBooked
+		err = c.j.Finish(ctx, entry)
+	default:
+		entry.State, entry.Appointment = closure.JournalBooked, c.appointment()
+		entry.Attempt.IdempotencyKey = c.attempt().IdempotencyKey
+		err = c.j.Finish(ctx, entry)
+	}
+	if err != nil {
+		c.t.Errorf("Finish or Release: %v", err)
+	}
+	if _, err := c.j.FindAppointment(ctx, c.appointment()); err != nil {
+		c.t.Errorf("FindAppointment: %v", err)
+	}
+}
+
+func TestACrowdLeavesTheTablesWhole(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		start := time.Now().Add(time.Hour).Truncate(time.Hour)
+		var group sync.WaitGroup
+		for n := range uint64(8) {
+			c := &crowd{t, rand.New(rand.NewPCG(n, 1)), d.open(t), start}
+			group.Go(func() {
+				for range 40 {
+					c.step(ctx)
+				}
+			})
+		}
+		group.Wait()
+		wantWhole(t, d)
+	})
+}

@@ -1,0 +1,321 @@
+package closuresql
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// A Journal is a [closure.Journal] in a database. It is safe for concurrent use, by
+// as many processes as can reach the database.
+type Journal struct {
+	*config
+	db         *sql.DB
+	statements statements
+}
+
+var _ closure.Journal = (*Journal)(nil)
+
+// Open returns the journal in db, whose tables [Migrate] or [Schema] made. It
+// creates no table and doesn't close db. It fails with [ErrNotMigrated] where the
+// tables are missing, with [ErrWrongKey] where another keyset or none sealed them,
+// and where the connection's settings would lose what was written: PostgreSQL with
+// synchronous_commit off, SQLite without a busy timeout or below synchronous=FULL.
+func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Journal, error) {
+	c, err := newConfig(dialect, opts)
+	if err != nil {
+		return nil, err
+	}
+	if db == nil {
+		return nil, errors.New("closuresql: Open: db is nil")
+	}
+	j := &Journal{config: c, db: db, statements: newStatements(c)}
+	for _, check := range []func(context.Context) error{j.checkSettings, j.checkVersion, j.checkKeyset} {
+		if err := check(ctx); err != nil {
+			return nil, fmt.Errorf("closuresql: open: %w", err)
+		}
+	}
+	return j, nil
+}
+
+func (j *Journal) checkVersion(ctx context.Context) error {
+	version, err := j.version(ctx, j.db)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("%w (%w)", ErrNotMigrated, err)
+	case version != len(migrations):
+		return fmt.Errorf("%w: version %d, want %d", ErrNotMigrated, version, len(migrations))
+	}
+	return nil
+}
+
+// checkKeyset refuses a hash key that finds nothing of what is there: a booking
+// would be made twice. The first to open the tables decides.
+func (j *Journal) checkKeyset(ctx context.Context) error {
+	own := fmt.Sprintf("%x", j.keyset.hash("keyset"))
+	insert := j.fill(`INSERT INTO {_meta} (name, value) VALUES ('keyset', ` + j.parameter(1) + `) ON CONFLICT DO NOTHING`)
+	if _, err := j.db.ExecContext(ctx, insert, own); err != nil {
+		return err
+	}
+	var first string
+	query := j.fill(`SELECT value FROM {_meta} WHERE name = 'keyset'`)
+	if err := j.db.QueryRowContext(ctx, query).Scan(&first); err != nil {
+		return err
+	}
+	if first != own {
+		return ErrWrongKey
+	}
+	return nil
+}
+
+// checkSettings refuses what would break a promise without an error.
+func (j *Journal) checkSettings(ctx context.Context) error {
+	if j.dialect == PostgreSQL {
+		commit, err := j.setting(ctx, "SHOW synchronous_commit")
+		if err == nil && commit == "off" {
+			err = errors.New("synchronous_commit is off: a crash of the server would lose what was written")
+		}
+		return err
+	}
+	timeout, err := j.setting(ctx, "PRAGMA busy_timeout")
+	if err != nil {
+		return err
+	}
+	if timeout == "0" {
+		return errors.New("busy_timeout is 0: set it in the DSN, so that one connection waits for another")
+	}
+	synchronous, err := j.setting(ctx, "PRAGMA synchronous")
+	if err != nil {
+		return err
+	}
+	if synchronous == "0" || synchronous == "1" {
+		return errors.New("synchronous is below FULL: a crash of the machine would lose what was written")
+	}
+	mode, err := j.setting(ctx, "PRAGMA journal_mode")
+	if err == nil && (mode == "off" || mode == "memory") {
+		err = errors.New("journal_mode is " + mode + ": a crash would lose what was written")
+	}
+	return err
+}
+
+func (j *Journal) setting(ctx context.Context, query string) (value string, err error) {
+	err = j.db.QueryRowContext(ctx, query).Scan(&value)
+	return value, err
+}
+
+// parameter is how statements of the dialect refer to their nth argument.
+func (c *config) parameter(n int) string {
+	if c.dialect == PostgreSQL {
+		return "$" + strconv.Itoa(n)
+	}
+	return "?"
+}
+
+// prepare is a statement with the names filled in and a parameter for each "?".
+func (c *config) prepare(statement string) string {
+	parts := strings.Split(c.fill(statement), "?")
+	var b strings.Builder
+	b.WriteString(parts[0])
+	for i, part := range parts[1:] {
+		b.WriteString(c.parameter(i+1) + part)
+	}
+	return b.String()
+}
+
+// Begin records the attempt, or returns the entry that is in its way.
+func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	row, err := j.newRow(attempt)
+	if err != nil {
+		return nil, fmt.Errorf("closuresql: begin: %w", err)
+	}
+	// What is in the way may be gone before it can be read.
+	for range 10 {
+		err = j.inTx(ctx, j.db, row.insert)
+		if !errors.Is(err, errInTheWay) {
+			break
+		}
+		there, findErr := j.Find(ctx, attempt)
+		if there != nil || findErr != nil {
+			return there, findErr
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("closuresql: begin: %w", err)
+	}
+	return nil, nil
+}
+
+// Find returns the entry of the attempt's key, or else of its slot.
+func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	var found storedRow
+	var bySlot bool
+	err := j.db.QueryRowContext(ctx, j.statements.find, j.keyHash(attempt.IdempotencyKey), j.slotHash(attempt)).
+		Scan(append(found.columns(), &bySlot)...)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("closuresql: find: %w", err)
+	}
+	entry, err := j.read(found)
+	if err != nil {
+		return nil, err
+	}
+	if !bySlot {
+		entry.Attempt.IdempotencyKey = attempt.IdempotencyKey
+	}
+	return entry, nil
+}
+
+// FindAppointment returns the booked entry of the appointment, or says that it was
+// released.
+func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
+	var released bool
+	var found struct {
+		id    sql.NullString
+		state sql.NullInt64
+		storedRow
+	}
+	err := j.db.QueryRowContext(ctx, j.statements.findAppointment, j.appointmentHash(id)).
+		Scan(&released, &found.id, &found.slot, &found.state, &found.attempt, &found.appointment)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("closuresql: find appointment: %w", err)
+	case released:
+		return &closure.JournalEntry{State: closure.JournalReleased, Appointment: id}, nil
+	case !found.id.Valid:
+		return nil, nil
+	}
+	found.storedRow.id, found.storedRow.state = found.id.String, found.state.Int64
+	return j.read(found.storedRow)
+}
+
+// Finish records how the entry's attempt ended.
+func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error {
+	var do func(context.Context, *sql.Tx) error
+	switch ending := (&ending{j, entry}); {
+	case entry.State == closure.JournalBooked:
+		do = ending.book
+	case entry.State == closure.JournalNotBooked && entry.Appointment == "":
+		do = ending.removePending
+	case entry.State == closure.JournalNotBooked:
+		do = ending.removeBooked
+	default:
+		return nil
+	}
+	if err := j.inTx(ctx, j.db, do); err != nil && !errors.Is(err, errNothing) {
+		return fmt.Errorf("closuresql: finish: %w", err)
+	}
+	return nil
+}
+
+// Release removes the entries of the appointment, and remembers that.
+func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
+	release := &release{j, j.appointmentHash(id), time.Now()}
+	if err := j.inTx(ctx, j.db, release.run); err != nil {
+		return fmt.Errorf("closuresql: release: %w", err)
+	}
+	return nil
+}
+
+func (j *Journal) keyHash(key string) []byte { return j.keyset.hash("key", key) }
+
+func (j *Journal) appointmentHash(id closure.AppointmentID) []byte {
+	return j.keyset.hash("appointment", string(id))
+}
+
+func (j *Journal) slotHash(a closure.BookingAttempt) []byte {
+	start := a.StartAt.UTC().Format(time.RFC3339Nano)
+	return j.keyset.hash("slot", string(a.PatientID), string(a.ScheduleID), start)
+}
+
+// A storedRow is an entry as it is in the table.
+type storedRow struct {
+	id          string
+	slot        []byte
+	state       int64
+	attempt     []byte
+	appointment []byte
+}
+
+// The values of state.
+const (
+	statePending = 0
+	stateBooked  = 1
+)
+
+// columns are in the order of rowColumns.
+func (r *storedRow) columns() []any {
+	return []any{&r.id, &r.slot, &r.state, &r.attempt, &r.appointment}
+}
+
+// content is what is sealed of an attempt. The key is apart: it may be no text.
+type content struct {
+	Attempt closure.BookingAttempt `json:"attempt"`
+	Key     []byte                 `json:"key,omitempty"`
+}
+
+// An EntryError is about one entry, whose row can't be read: Err is [ErrDamaged] or
+// [ErrWrongKey]. The text doesn't show the ID, by which the row can be found.
+type EntryError struct {
+	AttemptID string // the column id
+	Err       error
+}
+
+// Error says what is wrong, and not with which entry.
+func (e *EntryError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *EntryError) Unwrap() error { return e.Err }
+
+// Format prints the same as Error under every verb.
+func (e EntryError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(e.Error())) }
+
+// read opens a row.
+func (j *Journal) read(row storedRow) (*closure.JournalEntry, error) {
+	entry, err := j.open(row)
+	if err != nil {
+		return nil, &EntryError{AttemptID: row.id, Err: err}
+	}
+	return entry, nil
+}
+
+func (j *Journal) open(row storedRow) (*closure.JournalEntry, error) {
+	text, err := j.keyset.open(row.attempt, attemptBound(row.id, row.slot))
+	if err != nil {
+		return nil, err
+	}
+	var c content
+	if json.Unmarshal(text, &c) != nil {
+		return nil, ErrDamaged
+	}
+	entry := &closure.JournalEntry{Attempt: c.Attempt}
+	entry.Attempt.IdempotencyKey = string(c.Key)
+	if entry.Attempt.ID != row.id {
+		return nil, ErrDamaged
+	}
+	if row.state == statePending {
+		return entry, nil
+	}
+	id, err := j.keyset.open(row.appointment, appointmentBound(row.id))
+	if err != nil {
+		return nil, err
+	}
+	entry.State, entry.Appointment = closure.JournalBooked, closure.AppointmentID(id)
+	return entry, nil
+}
+
+func attemptBound(id string, slot []byte) []byte { return bound("attempt", id, string(slot)) }
+
+func appointmentBound(id string) []byte { return bound("appointment", id) }

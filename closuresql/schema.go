@@ -1,0 +1,186 @@
+package closuresql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrNotMigrated: the tables aren't there, or are another version's.
+var ErrNotMigrated = errors.New("closuresql: the tables are not there or of another version: call Migrate, or apply Schema")
+
+// migrations make the tables, from each version to the next. In them {} stands for
+// the table's name, {_keys} for the one with that ending, {bytes} for the type of
+// bytes; an index has the table's name in its own.
+var migrations = []string{`
+CREATE TABLE {} (
+	id TEXT NOT NULL PRIMARY KEY, -- of the attempt; random
+	slot {bytes} NOT NULL UNIQUE, -- hash of patient, schedule and start
+	state SMALLINT NOT NULL, -- 0: pending; 1: booked
+	begun BIGINT NOT NULL, -- in microseconds since 1970
+	attempt {bytes} NOT NULL, -- sealed
+	appointment {bytes}, -- sealed; of a booked one
+	moves {bytes} -- hash of the appointment that the attempt moves
+);
+CREATE INDEX "{index}_state" ON {} (state, begun, id);
+CREATE INDEX "{index}_moves" ON {} (moves) WHERE moves IS NOT NULL;
+
+CREATE TABLE {_keys} (
+	hash {bytes} NOT NULL PRIMARY KEY, -- of the idempotency key
+	entry TEXT NOT NULL -- id of the attempt
+);
+CREATE INDEX "{index}_entry" ON {_keys} (entry);
+
+CREATE TABLE {_appointments} (
+	hash {bytes} NOT NULL PRIMARY KEY, -- of the appointment's id
+	entry TEXT, -- id of the attempt that booked or moved it
+	released BIGINT -- when it was cancelled, in microseconds since 1970
+);
+CREATE INDEX "{index}_released" ON {_appointments} (released) WHERE released IS NOT NULL;
+`}
+
+const metaTable = `CREATE TABLE IF NOT EXISTS {_meta} (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)`
+
+// fill puts the names and types of the database into a statement.
+func (c *config) fill(statement string) string {
+	bytesType := "BLOB"
+	if c.dialect == PostgreSQL {
+		bytesType = "BYTEA"
+	}
+	return strings.NewReplacer(
+		"{}", c.name(""),
+		"{_keys}", c.name("_keys"),
+		"{_appointments}", c.name("_appointments"),
+		"{_meta}", c.name("_meta"),
+		"{index}", c.table, // an index is in its table's schema
+		"{bytes}", bytesType,
+	).Replace(statement)
+}
+
+// Schema returns what makes the tables of this version in an empty database, for
+// your own migration tool. The options are those that [Open] gets.
+func Schema(dialect Dialect, opts ...Option) (string, error) {
+	c, err := newConfig(dialect, opts)
+	if err != nil {
+		return "", err
+	}
+	version := strconv.Itoa(len(migrations))
+	return c.fill(metaTable+";\n"+strings.Join(migrations, "")) +
+		c.fill(`
+INSERT INTO {_meta} (name, value) VALUES ('version', '`+version+`');
+`), nil
+}
+
+// Migrate makes the tables, or brings them to this version; where they are, it
+// changes nothing. Many processes can call it at once, each as often as it likes.
+// The options are those that [Open] gets. In PostgreSQL the role must be allowed to
+// create tables; Open needs only to read and write them.
+func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) error {
+	c, err := newConfig(dialect, opts)
+	if err != nil {
+		return err
+	}
+	m := &migration{config: c, db: db}
+	// Of many who create one table at once, all but one may fail: what they then find
+	// is there.
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		if err = m.run(ctx); err == nil {
+			return nil
+		}
+		if wait > time.Second || errors.Is(err, ErrNotMigrated) || !pause(ctx, wait) {
+			return fmt.Errorf("closuresql: migrate: %w", err)
+		}
+	}
+}
+
+// pause waits, and reports false if the context ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+type migration struct {
+	*config
+	db *sql.DB
+}
+
+func (m *migration) run(ctx context.Context) error {
+	for _, statement := range []string{
+		metaTable,
+		`INSERT INTO {_meta} (name, value) VALUES ('version', '0') ON CONFLICT DO NOTHING`,
+	} {
+		if _, err := m.db.ExecContext(ctx, m.fill(statement)); err != nil {
+			return err
+		}
+	}
+	return m.inTx(ctx, m.db, m.apply)
+}
+
+func (m *migration) apply(ctx context.Context, tx *sql.Tx) error {
+	// This takes the row, so that one process at a time goes on.
+	if _, err := tx.ExecContext(ctx, m.fill(`UPDATE {_meta} SET value = value WHERE name = 'version'`)); err != nil {
+		return err
+	}
+	version, err := m.version(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return fmt.Errorf("%w: version %d is newer than this package", ErrNotMigrated, version)
+	}
+	for _, steps := range migrations[version:] {
+		for step := range strings.SplitSeq(steps, ";\n") {
+			if strings.TrimSpace(step) == "" {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, m.fill(step)); err != nil {
+				return err
+			}
+		}
+	}
+	set := m.fill(`UPDATE {_meta} SET value = '` + strconv.Itoa(len(migrations)) + `' WHERE name = 'version'`)
+	_, err = tx.ExecContext(ctx, set)
+	return err
+}
+
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// version is that of the tables.
+func (c *config) version(ctx context.Context, from queryer) (version int, err error) {
+	var value string
+	err = from.QueryRowContext(ctx, c.fill(`SELECT value FROM {_meta} WHERE name = 'version'`)).Scan(&value)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(value)
+}
+
+// inTx does all of it, or nothing. Its first statement must write: SQLite doesn't
+// let a transaction that has read wait for another one's writes.
+func (c *config) inTx(ctx context.Context, db *sql.DB, do func(context.Context, *sql.Tx) error) error {
+	var options *sql.TxOptions // SQLite has one isolation
+	if c.dialect == PostgreSQL {
+		options = &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	}
+	tx, err := db.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	if err := do(ctx, tx); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
+}
