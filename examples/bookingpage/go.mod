@@ -7,6 +7,7 @@ replace github.com/closurehealth/closure-go => ../../
 require (
 	github.com/arran4/golang-ical v0.3.4
 	github.com/closurehealth/closure-go v0.1.0
+	github.com/closurehealth/closure-go/closuresql v0.1.0
 	github.com/gorilla/securecookie v1.1.2
 	modernc.org/sqlite v1.62.0
 )
@@ -28,3 +29,5 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
+
+replace github.com/closurehealth/closure-go/closuresql => ../../closuresql

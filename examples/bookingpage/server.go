@@ -20,7 +20,7 @@ import (
 	"github.com/gorilla/securecookie"
 
 	"github.com/closurehealth/closure-go"
-	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/closuresql"
 )
 
 const (
@@ -48,16 +48,19 @@ type server struct {
 
 // newServer makes the page; opts come after its own options of the client.
 func newServer(ctx context.Context, set settings, db *sql.DB, opts ...closure.Option) (*server, error) {
-	s := &server{store: store{db}, journal: closuretest.NewJournal(), https: set.https, now: time.Now, lostAfter: 2 * time.Minute}
+	journal, err := closuresql.Open(ctx, closuresql.SQLite, db)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{store: store{db}, journal: journal, https: set.https, now: time.Now, lostAfter: 2 * time.Minute}
 	own := []closure.Option{
 		closure.WithMode(closure.ModeTest), closure.WithUserAgent("closure-bookingpage/1.0"),
-		closure.WithJournal(s.journal), closure.WithTimeout(requestTimeout), closure.WithLogger(slog.Default()),
+		closure.WithJournal(journal), closure.WithTimeout(requestTimeout), closure.WithLogger(slog.Default()),
 	}
 	if set.panel {
 		s.panel = newPanel()
 		own = append(own, closure.WithObserver(s.panel.observe))
 	}
-	var err error
 	if s.client, err = closure.NewClientFromEnv(append(own, opts...)...); err != nil {
 		return nil, err
 	}

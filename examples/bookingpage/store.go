@@ -13,6 +13,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuresql"
 )
 
 // A visit is one wish of one person: from the opening they chose until it was
@@ -92,7 +93,11 @@ func openDatabase(ctx context.Context, file string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+	_, err = db.ExecContext(ctx, schema)
+	if err == nil {
+		err = closuresql.Migrate(ctx, closuresql.SQLite, db)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
