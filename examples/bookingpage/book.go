@@ -154,7 +154,7 @@ func (s *server) settle(ctx context.Context) {
 		}
 	}
 	if err == nil {
-		_ = s.store.forget(ctx, time.Now().AddDate(0, 0, -1)) // the next turn tries again
+		_ = s.store.forget(ctx, s.now().AddDate(0, 0, -1)) // the next turn tries again
 	}
 }
 

@@ -117,5 +117,5 @@ func (s *server) calendar(w http.ResponseWriter, r *http.Request, who session) e
 	}
 	w.Header().Set("Content-Type", "text/calendar; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="appointment.ics"`)
-	return calendar.SerializeTo(w)
+	return calendar.SerializeTo(w, ics.WithNewLineWindows)
 }
