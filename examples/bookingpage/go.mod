@@ -6,6 +6,8 @@ replace github.com/closurehealth/closure-go => ../../
 
 require (
 	github.com/arran4/golang-ical v0.3.4
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
 	github.com/closurehealth/closure-go v0.1.0
 	github.com/closurehealth/closure-go/closuresql v0.1.0
 	github.com/gorilla/securecookie v1.1.2

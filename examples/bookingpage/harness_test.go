@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 	_ = os.Setenv("CLOSURE_API_KEY", closure.QuickstartKey)
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&logged, nil)))
 	code := m.Run()
+	closeChromium()
 	if found := personal(logged.String()); found != "" {
 		fmt.Println("FAIL: the log of all tests holds", found)
 		code = 1
