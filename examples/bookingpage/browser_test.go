@@ -221,6 +221,7 @@ func (b *tab) shot(name string) {
 	if directory == "" {
 		return
 	}
+	tell(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 	picture := ask(b, chromedp.CaptureScreenshot())
 	if err := os.WriteFile(filepath.Join(directory, name+".png"), picture, 0o600); err != nil {
 		b.t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,25 +18,35 @@ import (
 
 type whoPage struct {
 	Plans   []closure.Insurance
-	Zones   []string
+	Zones   []zoneChoice
 	Visits  []visitView // of this session
 	Ended   bool        // the session before has ended
 	Problem string
 	Offline bool
 }
 
+type zoneChoice struct{ ID, Name string }
+
 // zones are those of the United States; a clinic has those of its patients.
-var zones = []string{
-	"America/New_York", "America/Chicago", "America/Denver", "America/Phoenix",
-	"America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu",
+func zones() (choices []zoneChoice) {
+	for _, id := range []string{
+		"America/New_York", "America/Chicago", "America/Denver", "America/Phoenix",
+		"America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu",
+	} {
+		choices = append(choices, zoneChoice{id, zoneName(id)})
+	}
+	return choices
 }
+
+// zoneName is a zone for people: "New York time".
+func zoneName(id string) string { return strings.ReplaceAll(path.Base(id), "_", " ") + " time" }
 
 func (s *server) showWho(w http.ResponseWriter, r *http.Request, who session) error {
 	return s.showWhoWith(w, r, who, http.StatusOK, "")
 }
 
 func (s *server) showWhoWith(w http.ResponseWriter, r *http.Request, who session, status int, problem string) error {
-	data := whoPage{Zones: zones, Ended: r.URL.Query().Has("ended"), Problem: problem, Offline: s.panel.offline()}
+	data := whoPage{Zones: zones(), Ended: r.URL.Query().Has("ended"), Problem: problem, Offline: s.panel.offline()}
 	var err error
 	if data.Plans, err = s.client.Insurances.List(r.Context()); err != nil {
 		return err
@@ -107,8 +118,8 @@ func (s *server) newCard(schedule closure.Schedule, insurance closure.InsuranceI
 	if t := schedule.AppointmentType.Object; t != nil {
 		c.What = t.Name
 	}
-	if e := schedule.EstimatedEarliestSlot; !e.IsZero() {
-		c.Earliest = e.In(time.UTC).Format("Monday, January 2")
+	if e := schedule.EstimatedEarliestSlot.In(time.UTC); e.After(s.now()) {
+		c.Earliest = e.Format("Monday, January 2")
 	}
 	status := schedule.CheckInsurance(insurance)
 	c.TakesPlan, c.RefusesPlan = status == closure.InsuranceAccepted, status == closure.InsuranceNotAccepted
@@ -212,7 +223,7 @@ func (s *server) showWeek(w http.ResponseWriter, r *http.Request, who session, i
 	if err != nil {
 		return err
 	}
-	data := openingsPage{Week: week, Before: week - 1, On: week + 1, Moving: moving, Zone: who.zone().String()}
+	data := openingsPage{Week: week, Before: week - 1, On: week + 1, Moving: moving, Zone: zoneName(who.zone().String())}
 	if data.Card, err = s.card(r.Context(), id, insurance); err != nil {
 		return err
 	}

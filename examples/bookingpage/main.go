@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -39,8 +40,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := serve
-	if os.Getenv("CLOSURE_API_KEY") == "" {
+	switch {
+	case os.Getenv("CLOSURE_API_KEY") == "":
 		run = offline
+	case os.Getenv(clinicVariable) != "": // this is the child of one that is offline, and ends with it
+		go func() { _, _ = io.Copy(io.Discard, os.Stdin); stop() }()
 	}
 	if err := run(ctx, set); err != nil {
 		fmt.Fprintln(os.Stderr, "bookingpage:", err)

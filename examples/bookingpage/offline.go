@@ -68,14 +68,18 @@ func offline(ctx context.Context, set settings) error {
 		return err
 	}
 	slog.Info("offline: a made-up clinic answers; set CLOSURE_API_KEY to talk to the API")
-	for ctx.Err() == nil {
+	for {
+		begin := time.Now()
 		err := c.runPage(ctx, "http://"+api.Addr().String(), filepath.Join(directory, "visits.db"), listener)
-		if _, died := errors.AsType[*exec.ExitError](err); !died {
+		_, died := errors.AsType[*exec.ExitError](err)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !died || time.Since(begin) < time.Second: // it can't even start
 			return err
 		}
-		slog.Warn("the page died, and is started anew", "how", err)
+		slog.Warn("the page died, and is started anew")
 	}
-	return nil
 }
 
 // runPage runs the page until it ends. It gets the socket, where there is a way to
@@ -86,8 +90,13 @@ func (c *clinic) runPage(ctx context.Context, api, database string, listener net
 		return err
 	}
 	command := exec.CommandContext(ctx, program, append(os.Args[1:], "-db", database)...)
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.Cancel, command.WaitDelay = func() error { return command.Process.Signal(os.Interrupt) }, abandonedAfter
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	alive, err := command.StdinPipe() // it ends when this process does, however that ends
+	if err != nil {
+		return err
+	}
+	defer func() { _ = alive.Close() }()
 	command.Env = append(os.Environ(), "CLOSURE_API_KEY="+string(closure.QuickstartKey), "CLOSURE_BASE_URL="+api,
 		clinicVariable+"="+api+clinicPath)
 	if socket, ok := listener.(*net.TCPListener); ok && runtime.GOOS != "windows" {
