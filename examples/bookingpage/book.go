@@ -147,7 +147,7 @@ func (s *server) settle(ctx context.Context) {
 		switch {
 		case v.State == booking && age > 2*patience:
 			s.settleBooking(ctx, v, age)
-		case v.State != booking && age > abandonedAfter:
+		case v.State != booking && age > s.abandonedAfter:
 			if mine, err := s.store.save(ctx, v, v.State); err == nil && mine { // its age begins anew
 				s.work(ctx, v)
 			}
@@ -169,7 +169,7 @@ func (s *server) settleBooking(ctx context.Context, v visit, age time.Duration) 
 	case err != nil:
 		return // the next turn tries again
 	case entry == nil:
-		if age > abandonedAfter { // it died before it could send anything, or after a rejection
+		if age > s.abandonedAfter { // it died before it could send anything, or after a rejection
 			s.endBooking(ctx, v, nil, closure.ErrNotBooked)
 		}
 	case entry.State == closure.JournalBooked:
@@ -202,6 +202,9 @@ func (s *server) showVisit(w http.ResponseWriter, r *http.Request, who session) 
 	if err != nil {
 		return err
 	}
+	if v.State == booked {
+		v = s.lookAgain(r.Context(), v)
+	}
 	view, err := s.view(r.Context(), v, who)
 	if err == nil && v.Reason != "" {
 		err = s.offerInstead(r.Context(), &view, who)
@@ -213,6 +216,17 @@ func (s *server) showVisit(w http.ResponseWriter, r *http.Request, who session) 
 		view = visitView{visit: v, When: when(v.Start, who.zone())} // the API is down: say what is known
 	}
 	return s.show(w, r, http.StatusOK, "visit", page{Title: titles[v.State], Checking: v.State.Open(), Data: view})
+}
+
+// lookAgain finds out whether the clinic cancelled an appointment. That it is where
+// it was, no look can say for sure: a read may lag behind a move.
+func (s *server) lookAgain(ctx context.Context, v visit) visit {
+	shown, err := s.client.Appointments.Get(ctx, v.Appointment)
+	if err == nil && shown.Status == closure.AppointmentCancelled {
+		v.State, v.Sequence = cancelled, v.Sequence+1
+		s.end(ctx, v, booked)
+	}
+	return v
 }
 
 func (s *server) view(ctx context.Context, v visit, who session) (visitView, error) {

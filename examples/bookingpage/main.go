@@ -72,7 +72,7 @@ func serve(ctx context.Context, set settings) error {
 	go server.settleForever(ctx)
 	go func() {
 		<-ctx.Done()
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonedAfter)
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*writeTimeout)
 		defer cancel()
 		_ = web.Shutdown(late)
 	}()

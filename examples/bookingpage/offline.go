@@ -29,15 +29,14 @@ import (
 type clinic struct {
 	double *closuretest.Server
 
-	mu     sync.Mutex
-	next   string      // a fault that strikes the next booking, and isn't the double's
-	page   *os.Process // the child
-	faults []string    // chosen, for the panel
+	mu   sync.Mutex
+	next string      // a fault that strikes the next booking, and isn't the double's
+	page *os.Process // the child
 }
 
 // A clinicState is what the panel shows of the clinic.
 type clinicState struct {
-	Faults       []string
+	Faults       []string // in words
 	Appointments []closure.Appointment
 }
 
@@ -90,7 +89,7 @@ func (c *clinic) runPage(ctx context.Context, api, database string, listener net
 		return err
 	}
 	command := exec.CommandContext(ctx, program, append(os.Args[1:], "-db", database)...)
-	command.Cancel, command.WaitDelay = func() error { return command.Process.Signal(os.Interrupt) }, abandonedAfter
+	command.Cancel, command.WaitDelay = func() error { return command.Process.Signal(os.Interrupt) }, 2*writeTimeout
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	alive, err := command.StdinPipe() // it ends when this process does, however that ends
 	if err != nil {
@@ -136,10 +135,17 @@ func (c *clinic) serveState(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	state := clinicState{Appointments: c.double.Appointments()}
+	for _, fault := range c.double.Injected() {
+		state.Faults = append(state.Faults, fault.String())
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.next != "" {
+		state.Faults = append(state.Faults, c.next)
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(clinicState{c.faults, c.double.Appointments()})
+	_ = json.NewEncoder(w).Encode(state) // who went away doesn't read it
 }
 
 // inject chooses a fault; "none" takes all back.
@@ -150,8 +156,7 @@ func (c *clinic) inject(name string) bool {
 	switch name {
 	case "none":
 		c.double.ClearFaults()
-		c.next, c.faults = "", nil
-		return true
+		c.next = ""
 	case "answer lost":
 		c.double.Inject(closuretest.DropAfter(create))
 	case "commit late":
@@ -165,7 +170,6 @@ func (c *clinic) inject(name string) bool {
 	default:
 		return false
 	}
-	c.faults = append(c.faults, name)
 	return true
 }
 
@@ -184,6 +188,7 @@ func (c *clinic) serveBooking(w http.ResponseWriter, r *http.Request) {
 		if page != nil {
 			_ = page.Kill() // … who asked doesn't live to hear of it
 		}
+		panic(http.ErrAbortHandler) // the connection is cut
 	}
 	c.double.Handler().ServeHTTP(w, r)
 }

@@ -27,23 +27,24 @@ const (
 	sessionAge     = 30 * time.Minute // since the last page; it is short, because machines are shared
 	requestTimeout = 10 * time.Second // of one request to the API
 	writeTimeout   = 30 * time.Second // of a whole booking, move or cancellation
-	abandonedAfter = 45 * time.Second // longer than that nobody works on a write: its process died
 	patience       = time.Second      // how long a click waits for the ending, before "we're checking"
 )
 
 // A server is the page. All it must remember is in the database, so that it can
 // be killed at any time.
 type server struct {
-	client    *closure.Client
-	journal   closure.Journal
-	store     store
-	cookies   *securecookie.SecureCookie
-	pages     map[string]*template.Template
-	panel     *panel // nil: none
-	https     bool
-	now       func() time.Time
-	lostAfter time.Duration // a write that nothing shows for so long never arrived
-	underWay  sync.WaitGroup
+	client   *closure.Client
+	journal  closure.Journal
+	store    store
+	cookies  *securecookie.SecureCookie
+	pages    map[string]*template.Template
+	panel    *panel // nil: none
+	https    bool
+	now      func() time.Time
+	underWay sync.WaitGroup
+
+	lostAfter      time.Duration // a booking that nothing shows for so long never arrived
+	abandonedAfter time.Duration // longer than that nobody works on a write: its process died
 }
 
 // newServer makes the page; opts come after its own options of the client.
@@ -52,7 +53,8 @@ func newServer(ctx context.Context, set settings, db *sql.DB, opts ...closure.Op
 	if err != nil {
 		return nil, err
 	}
-	s := &server{store: store{db}, journal: journal, https: set.https, now: time.Now, lostAfter: 2 * time.Minute}
+	s := &server{store: store{db}, journal: journal, https: set.https, now: time.Now,
+		lostAfter: 2 * time.Minute, abandonedAfter: writeTimeout + 15*time.Second}
 	own := []closure.Option{
 		closure.WithMode(closure.ModeTest), closure.WithUserAgent("closure-bookingpage/1.0"),
 		closure.WithJournal(journal), closure.WithTimeout(requestTimeout), closure.WithLogger(slog.Default()),

@@ -32,10 +32,13 @@ type panel struct {
 }
 
 type call struct {
-	At                 string
-	Op, Route, Outcome string
-	Status, Attempt    int
-	Duration           time.Duration
+	At      string
+	Count   int // how often it came in a row
+	Route   string
+	Attempt int
+	Status  int
+	Took    time.Duration
+	Outcome string
 }
 
 const keptCalls = 14
@@ -51,10 +54,15 @@ func (p *panel) observe(_ context.Context, e closure.Event) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.calls = slices.Insert(p.calls, 0, call{
-		time.Now().Format("15:04:05"), e.Op, e.Method + " " + e.Route, e.Outcome.String(), e.StatusCode, e.Attempt,
-		e.Duration.Round(time.Millisecond),
-	})
+	next := call{
+		At: time.Now().Format("15:04:05"), Count: 1, Route: e.Method + " " + e.Route, Attempt: e.Attempt,
+		Status: e.StatusCode, Took: e.Duration.Round(time.Millisecond), Outcome: e.Outcome.String(),
+	}
+	if len(p.calls) > 0 && p.calls[0].Route == next.Route && p.calls[0].Status == next.Status {
+		next.Count += p.calls[0].Count
+		p.calls = p.calls[1:]
+	}
+	p.calls = slices.Insert(p.calls, 0, next)
 	p.calls = p.calls[:min(len(p.calls), keptCalls)]
 }
 
