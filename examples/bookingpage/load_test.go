@@ -17,7 +17,10 @@ import (
 // takes the nearest other one, until there are none.
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	const people, openings = 200, 50
+	people, openings := 200, 50
+	if testing.Short() {
+		people, openings = 40, 10
+	}
 	s := newSite(t)
 	var slots []closure.Slot
 	for i := range openings {
@@ -83,7 +86,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("a visit is booked that the ledger does not have")
 		}
 	}
-	if err != nil || len(taken) != openings || booked.Load() != openings || left.Load() != people-openings || len(visits) != openings {
+	if err != nil || len(taken) != openings || booked.Load() != int64(openings) || left.Load() != int64(people-openings) || len(visits) != openings {
 		t.Errorf("%d appointments, %d booked, %d left, %d visits, %v", len(taken), booked.Load(), left.Load(), len(visits), err)
 	}
 	t.Logf("%d pages in %v; from the choice to the ending at most %v", pages.Load(), time.Since(begin).Round(time.Millisecond),

@@ -76,7 +76,7 @@ func serve(ctx context.Context, set settings) error {
 		defer cancel()
 		_ = web.Shutdown(late)
 	}()
-	slog.Info("the booking page is ready", "url", "http://"+listener.Addr().String(), "pid", os.Getpid())
+	slog.Info("the booking page is ready", slog.String("url", "http://"+listener.Addr().String()), slog.Int("pid", os.Getpid()))
 	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -175,7 +175,7 @@ func (s *server) page(pattern string, h handlerFunc) http.Handler {
 		if err != nil {
 			s.fail(w, r, err)
 		}
-		slog.Info("request", "page", pattern, "duration", time.Since(begin), "failed", err != nil)
+		slog.Info("request", slog.String("page", pattern), slog.Duration("duration", time.Since(begin)), slog.Bool("failed", err != nil))
 	})
 }
 
@@ -202,9 +202,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if _, ours := errors.AsType[*closure.APIError](err); ours {
-		slog.Error("the API refused", "error", err)
+		slog.Error("the API refused", slog.Any("error", err))
 	} else if _, ours := errors.AsType[*closure.TransportError](err); ours {
-		slog.Error("the API can't be reached", "error", err)
+		slog.Error("the API can't be reached", slog.Any("error", err))
 	} else {
 		slog.Error("the page failed")
 	}

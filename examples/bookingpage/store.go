@@ -93,6 +93,7 @@ func openDatabase(ctx context.Context, file string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.SetMaxOpenConns(1) // SQLite writes one at a time; who waits here is served in turn, and in SQLite by luck
 	_, err = db.ExecContext(ctx, schema)
 	if err == nil {
 		err = closuresql.Migrate(ctx, closuresql.SQLite, db)
