@@ -1,9 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -222,10 +229,31 @@ func (b *tab) shot(name string) {
 		return
 	}
 	tell(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
-	picture := ask(b, chromedp.CaptureScreenshot())
-	if err := os.WriteFile(filepath.Join(directory, name+".png"), picture, 0o600); err != nil {
+	picture, err := png.Decode(bytes.NewReader(ask(b, chromedp.CaptureScreenshot())))
+	if err != nil {
 		b.t.Fatal(err)
 	}
+	var file bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := errors.Join(encoder.Encode(&file, fewColors(picture)),
+		os.WriteFile(filepath.Join(directory, "bookingpage-"+name+".png"), file.Bytes(), 0o600)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// fewColors is the picture in its most frequent colors, which makes it small.
+func fewColors(picture image.Image) image.Image {
+	count := map[color.Color]int{}
+	bounds := picture.Bounds()
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			count[picture.At(x, y)]++
+		}
+	}
+	colors := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return count[b] - count[a] })
+	few := image.NewPaletted(bounds, colors[:min(48, len(colors))])
+	draw.Draw(few, bounds, picture, bounds.Min, draw.Src)
+	return few
 }
 
 func (b *tab) withoutScript() {

@@ -19,34 +19,34 @@ func TestBrowserWholeWay(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			b := newTab(t, s.url, width)
-			look := func(name string) { b.accessible(); b.shot(fmt.Sprintf("%s-%d", name, width)) }
 			b.open("/")
 			b.see("Book an appointment")
-			look("who")
+			b.accessible()
 			b.signIn("")
-			look("practitioners")
+			b.accessible()
 			b.click(`a[href="` + chromedp.CSS(schedule) + `"]`)
 			b.see("Openings of Deepika Sanon", "Clocks go back 1 hour at 2:00 AM", "1:30 AM EDT", "1:30 AM EST")
-			look("openings")
+			b.accessible()
+			b.shot(fmt.Sprintf("openings-%d", width))
 			b.choose(sunday2)
-			look("check")
+			b.accessible()
 			b.click(bookButton)
 			b.see(isBooked, "Sunday, November 1, 2026 at 1:30 AM EST", "Add to my calendar")
-			look("booked")
+			b.accessible()
 			b.click(`a[href$="/move"]`)
 			b.see("Move your appointment", "1:30 AM EST")
-			look("move")
+			b.accessible()
 			b.click(buttonOf(monday))
 			b.see("Move your appointment?", "Monday, November 2, 2026 at 10:00 AM EST")
-			look("move-check")
+			b.accessible()
 			b.click(`form[action$="/move"] button`)
 			b.see(isBooked, "Monday, November 2")
 			b.click(`a[href$="/cancel"]`)
 			b.see("Cancel your appointment?")
-			look("cancel")
+			b.accessible()
 			b.click(`form[action$="/cancel"] button`)
 			b.see("Your appointment is cancelled")
-			look("cancelled")
+			b.accessible()
 			if n := len(standing(s.double)); n != 0 || len(s.double.Appointments()) != 1 {
 				t.Errorf("%d appointments stand, of %d", n, len(s.double.Appointments()))
 			}
@@ -100,7 +100,7 @@ func TestBrowserEndings(t *testing.T) {
 	}{
 		{"answer lost", "", inject(closuretest.DropAfter("appointments.create")), []string{isBooked}, nil},
 		{"booked late", "", inject(closuretest.CommitLate("appointments.create", 5*time.Second)), []string{isChecking, "you may close it"},
-			func(b *tab) { b.accessible(); b.shot("checking"); b.see(isBooked) }},
+			func(b *tab) { b.accessible(); b.see(isBooked) }},
 		{"taken", "", func(s *site) { s.takeAway(monday) }, []string{isNotBooked, "Somebody else has this opening", "10:30 AM EST"},
 			func(b *tab) {
 				b.accessible()
@@ -111,7 +111,7 @@ func TestBrowserEndings(t *testing.T) {
 				b.see(isBooked)
 			}},
 		{"insurance", string(otherPlan), func(*site) {}, []string{isNotBooked, "doesn’t take your insurance", "Who takes your insurance"},
-			func(b *tab) { b.accessible(); b.shot("insurance"); b.click(bookButton); b.see(isBooked) }},
+			func(b *tab) { b.accessible(); b.click(bookButton); b.see(isBooked) }},
 		{"API down", "", inject(closuretest.Status("*", 503).Times(0)), []string{isNotBooked, "You have no appointment", "Try again"}, (*tab).accessible},
 	} {
 		t.Run(test.name, func(t *testing.T) {

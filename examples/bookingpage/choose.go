@@ -109,7 +109,7 @@ type card struct {
 func (s *server) newCard(schedule closure.Schedule, insurance closure.InsuranceID) card {
 	c := card{ID: schedule.ID, Who: "A practitioner", Where: "at the clinic", What: "Appointment"}
 	if p := schedule.Practitioner.Object; p != nil {
-		c.Who = strings.TrimSpace(cmp.Or(p.PreferredName, p.FirstName) + " " + p.LastName)
+		c.Who = strings.TrimSpace(p.FirstName + " " + p.LastName)
 		c.Type, c.Languages = p.Type, strings.Join(p.Languages, ", ")
 	}
 	if l := schedule.Location.Object; l != nil {

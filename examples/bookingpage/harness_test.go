@@ -66,7 +66,8 @@ func (b *lockedBuffer) String() string {
 }
 
 // Names, a birth date, ids of a person, and times of care, also escaped.
-var private = regexp.MustCompile(`(?i)trisha|pandit|1994-|pt_\w+|appt_\w+|2026-1[012]-\d\dT1?\d:[03]0:00Z|Nov(ember)?%? ?[0-9]|30 AM`)
+var private = regexp.MustCompile(`(?i)trisha|pandit|1994-|pt_\w+|appt_\w+|` +
+	`T\d\d(:|%3A)(00|15|30|45)(:|%3A)00(\.0+)?Z|Nov(ember)?%?[ +]?[0-9]|30 AM`)
 
 // personal is what a text holds of a person; empty: nothing.
 func personal(text string) string { return private.FindString(text) }

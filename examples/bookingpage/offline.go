@@ -44,7 +44,13 @@ const clinicPath = "/_clinic"
 
 // newClinic makes a clinic whose openings lie in the weeks after now.
 func newClinic() *clinic {
-	return &clinic{double: closuretest.New(closuretest.WithClock(time.Now), closuretest.WithGenerated(18, 24, 240))}
+	double := closuretest.New(closuretest.WithClock(time.Now), closuretest.WithGenerated(18, 24, 240))
+	first := time.Now().UTC().Truncate(24 * time.Hour).Add(38 * time.Hour) // tomorrow at 14:00
+	for i := range 60 {                                                    // ten days, six each
+		start := first.AddDate(0, 0, i/6).Add(time.Duration(i%6) * 45 * time.Minute)
+		double.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: start, Duration: 30})
+	}
+	return &clinic{double: double}
 }
 
 // offline runs the clinic, and the page as often as it dies.
