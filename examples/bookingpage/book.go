@@ -209,11 +209,8 @@ func (s *server) showVisit(w http.ResponseWriter, r *http.Request, who session) 
 	if err == nil && v.Reason != "" {
 		err = s.offerInstead(r.Context(), &view, who)
 	}
-	if err != nil {
-		if !v.State.Open() && v.State != notBooked {
-			return err
-		}
-		view = visitView{visit: v, When: when(v.Start, who.zone())} // the API is down: say what is known
+	if err != nil && v.State == chosen {
+		return err // otherwise say what is known, also while the API is down
 	}
 	return s.show(w, r, http.StatusOK, "visit", page{Title: titles[v.State], Checking: v.State.Open(), Data: view})
 }

@@ -37,6 +37,9 @@ func TestBookMoveCancel(t *testing.T) {
 	to := openingValue(closure.Slot{StartAt: monday, Duration: 30})
 	mustSee(t, p.post(path+"/choose-move", "opening", to), "Move your appointment?", "Monday, November 2, 2026 at 10:00 AM EST")
 	mustSee(t, p.post(path+"/move", "opening", to), isBooked, "Monday, November 2")
+	if got := s.byKey(t, path); got == "" || got != s.double.Appointments()[0].ID {
+		t.Errorf("the journal has %q under the visit's key", got)
+	}
 	check(t, calendarOf(t, p.get(path+"/appointment.ics")), "SEQUENCE", "1", "DTSTART", "20261102T150000Z", "UID", first["UID"])
 
 	mustSee(t, p.get(path+"/cancel"), "Cancel your appointment?")
@@ -50,6 +53,16 @@ func TestBookMoveCancel(t *testing.T) {
 	}
 	mustSee(t, p.post(path+"/book"), "Your appointment is cancelled") // an old tab
 	mustSee(t, p.post(path+"/cancel"), "Your appointment is cancelled")
+}
+
+// byKey is the appointment that the journal has under the visit's key.
+func (s *site) byKey(t *testing.T, path string) closure.AppointmentID {
+	t.Helper()
+	entry, err := s.journal.Find(t.Context(), closure.BookingAttempt{IdempotencyKey: strings.TrimPrefix(path, "/visit/")})
+	if err != nil || entry == nil {
+		t.Fatal(entry, err)
+	}
+	return entry.Appointment
 }
 
 // calendarOf reads a calendar with one event, as RFC 5545 has it.
@@ -125,9 +138,9 @@ func TestEndings(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			// Lost is what nothing shows for longer than any of these takes to show.
+			// Lost is what nothing shows for longer than a booking reads back, 10 s.
 			s := newSite(t, closure.WithTimeout(3*time.Second))
-			s.lostAfter = 6 * time.Second
+			s.lostAfter = 11 * time.Second
 			p := s.newPerson(t)
 			p.signIn("")
 			path := p.choose(monday)
@@ -138,6 +151,10 @@ func TestEndings(t *testing.T) {
 			mustSee(t, p.until(path, 20*time.Second), test.last, test.texts...)
 			if n := len(standing(s.double)); n != test.made {
 				t.Errorf("%d appointments, want %d", n, test.made)
+			}
+			if slices.Contains(test.texts, "Try again") {
+				s.double.ClearFaults()
+				mustSee(t, p.until(p.post(path+"/book").path, 20*time.Second), isBooked)
 			}
 		})
 	}
@@ -199,6 +216,9 @@ func TestMoveAndCancelFail(t *testing.T) {
 	s.takeAway(tuesday)
 	v := p.post(path+"/move", "opening", openingValue(closure.Slot{StartAt: tuesday, Duration: 30}))
 	mustSee(t, v, isBooked, "was not moved", "Monday, November 2, 2026 at 10:00 AM EST")
+	if others := v.openings(); len(others) != 3 {
+		t.Errorf("offered are %v", others)
+	}
 	s.double.Inject(closuretest.Status("appointments.cancel", 403))
 	mustSee(t, p.post(path+"/cancel"), isBooked, "Nothing was changed")
 	s.double.Inject(closuretest.DropAfter("appointments.cancel"))
@@ -214,6 +234,8 @@ func TestPagesWithoutTheAPI(t *testing.T) {
 	s := newSite(t, closure.WithMaxAttempts(1))
 	p := s.newPerson(t)
 	p.signIn("")
+	path := p.choose(monday)
+	p.post(path + "/book")
 	s.double.Inject(closuretest.Status("*", 503).Times(0))
 	for _, path := range []string{"/", "/practitioners", schedule} {
 		v := p.get(path)
@@ -222,6 +244,7 @@ func TestPagesWithoutTheAPI(t *testing.T) {
 			t.Errorf("%s: %d", path, v.status)
 		}
 	}
+	mustSee(t, p.get(path), isBooked, "Monday, November 2, 2026")
 	s.double.ClearFaults()
 	if v := p.get("/openings/sch_nobody"); v.status != http.StatusNotFound {
 		t.Errorf("%d", v.status)

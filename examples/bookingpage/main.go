@@ -70,16 +70,18 @@ func serve(ctx context.Context, set settings) error {
 	}
 	web := &http.Server{Handler: server.handler(), ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	go server.settleForever(ctx)
+	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*writeTimeout)
 		defer cancel()
-		_ = web.Shutdown(late)
+		stopped <- web.Shutdown(late)
 	}()
 	slog.Info("the booking page is ready", slog.String("url", "http://"+listener.Addr().String()), slog.Int("pid", os.Getpid()))
 	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+	err = <-stopped
 	server.underWay.Wait()
-	return nil
+	return err
 }

@@ -43,7 +43,7 @@ type server struct {
 	now      func() time.Time
 	underWay sync.WaitGroup
 
-	lostAfter      time.Duration // a booking that nothing shows for so long never arrived
+	lostAfter      time.Duration // a booking that nothing shows for so long never arrived; longer than writeTimeout
 	abandonedAfter time.Duration // longer than that nobody works on a write: its process died
 }
 
