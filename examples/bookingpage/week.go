@@ -62,8 +62,11 @@ func clocks(begin, end time.Time) string {
 	if change == 0 {
 		return ""
 	}
-	_, offset := begin.Zone()
-	_, at := begin.ZoneBounds()
+	at, next := begin.ZoneBounds()
+	if next.Before(end) {
+		at = next
+	} // otherwise they changed at midnight
+	_, offset := at.Add(-time.Second).In(begin.Location()).Zone()
 	by := " " + strconv.FormatFloat(change.Abs().Hours(), 'g', -1, 64) + " hour at " +
 		at.In(time.FixedZone("", offset)).Format("3:04 PM")
 	if change > 0 {
