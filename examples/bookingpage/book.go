@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -47,66 +48,59 @@ func (s *server) workFor(ctx context.Context, v visit) {
 	}
 }
 
-// work makes the write of the visit's state, and records how it ended. A move or
-// cancellation is safe to make again; a booking has the visit's key.
+// work makes the write of the visit's state, and records how it ended.
 func (s *server) work(ctx context.Context, v visit) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	switch v.State {
 	case booking:
-		params := closure.BookSlotParams{
-			ScheduleID: v.Schedule, PatientID: v.Patient, StartAt: v.Start, Duration: v.Duration, IdempotencyKey: v.Key,
+		made, err := s.client.BookSlot(ctx, v.params())
+		if err == nil {
+			v.Appointment, v.Duration = made.Appointment.ID, cmp.Or(made.Appointment.Duration, v.Duration)
 		}
-		switch v.Plan {
-		case planSelf:
-			params.InsuranceCheck = closure.SkipInsuranceCheck
-		default:
-			params.InsuranceID = closure.InsuranceID(v.Plan)
-		}
-		made, err := s.client.BookSlot(ctx, params)
-		s.endBooking(ctx, v, made, err)
+		s.end(ctx, v, err)
 	case moving:
-		_, err := s.client.RescheduleBooking(ctx, v.Appointment, closure.AppointmentRescheduleParams{StartAt: v.MoveTo, Duration: v.MoveFor})
-		s.endChange(ctx, v, err)
+		_, err := s.client.RescheduleBooking(ctx, v.Appointment,
+			closure.AppointmentRescheduleParams{StartAt: v.MoveTo, Duration: v.MoveFor})
+		s.end(ctx, v, err)
 	case cancelling:
 		_, err := s.client.CancelBooking(ctx, v.Appointment)
-		s.endChange(ctx, v, err)
+		s.end(ctx, v, err)
 	}
 }
 
-// endBooking records how a booking ended. As long as that is unknown nothing is
-// recorded: settle goes on.
-func (s *server) endBooking(ctx context.Context, v visit, made *closure.Booking, err error) {
-	switch {
-	case err == nil:
-		v.State, v.Appointment, v.Duration = booked, made.Appointment.ID, max(v.Duration, made.Appointment.Duration)
-	case closure.OutcomeOf(err) == closure.OutcomeUnknown && !errors.Is(err, closure.ErrNotBooked):
-		return
-	default:
-		v.State, v.Reason = notBooked, reasonOf(err)
+// params is what the person wants to book. The visit's key makes it one wish.
+func (v visit) params() closure.BookSlotParams {
+	params := closure.BookSlotParams{
+		ScheduleID: v.Schedule, PatientID: v.Patient, StartAt: v.Start, Duration: v.Duration, IdempotencyKey: v.Key,
 	}
-	s.end(ctx, v, booking)
+	if v.Plan == planSelf {
+		params.InsuranceCheck = closure.SkipInsuranceCheck
+	} else {
+		params.InsuranceID = closure.InsuranceID(v.Plan)
+	}
+	return params
 }
 
-// endChange records how a move or a cancellation ended.
-func (s *server) endChange(ctx context.Context, v visit, err error) {
+// end records how a write ended. As long as that is unknown nothing is recorded:
+// settle goes on.
+func (s *server) end(ctx context.Context, v visit, err error) {
 	was := v.State
 	switch {
-	case err == nil && was == moving:
-		v.State, v.Start, v.Duration, v.Sequence = booked, v.MoveTo, v.MoveFor, v.Sequence+1
-	case err == nil:
-		v.State, v.Sequence = cancelled, v.Sequence+1
 	case closure.OutcomeOf(err) == closure.OutcomeUnknown:
 		return
-	default:
+	case err != nil && was == booking:
+		v.State, v.Reason = notBooked, reasonOf(err)
+	case err != nil:
 		v.State, v.Reason = booked, reasonOf(err) // it is as it was
+	case was == booking:
+		v.State = booked
+	case was == moving:
+		v.State, v.Start, v.Duration, v.Sequence = booked, v.MoveTo, v.MoveFor, v.Sequence+1
+	default:
+		v.State, v.Sequence = cancelled, v.Sequence+1
 	}
-	s.end(ctx, v, was)
-}
-
-// end may come when the time for the write is up.
-func (s *server) end(ctx context.Context, v visit, was state) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout) // the time for the write may be up
 	defer cancel()
 	_, _ = s.store.save(ctx, v, was) // what is not recorded now, settle finds out again
 }
@@ -143,14 +137,12 @@ func (s *server) settleForever(ctx context.Context) {
 func (s *server) settle(ctx context.Context) {
 	visits, err := s.store.openOnes(ctx)
 	for _, v := range visits {
-		age := time.Since(v.ChangedAt)
-		switch {
-		case v.State == booking && age > 2*patience:
-			s.settleBooking(ctx, v, age)
-		case v.State != booking && age > s.abandonedAfter:
-			if mine, err := s.store.save(ctx, v, v.State); err == nil && mine { // its age begins anew
-				s.work(ctx, v)
-			}
+		switch age := time.Since(v.ChangedAt); {
+		case age < 2*patience: // who works on it knows soon
+		case v.State == cancelling:
+			s.settleCancelling(ctx, v, age)
+		default:
+			s.settleByJournal(ctx, v, age)
 		}
 	}
 	if err == nil {
@@ -158,25 +150,47 @@ func (s *server) settle(ctx context.Context) {
 	}
 }
 
-// settleBooking asks the journal and the API what became of a booking. It never
-// books: by now the person may want something else.
-func (s *server) settleBooking(ctx context.Context, v visit, age time.Duration) {
-	attempt := closure.NewBookingAttempt(closure.BookSlotParams{
-		ScheduleID: v.Schedule, PatientID: v.Patient, StartAt: v.Start, Duration: v.Duration, IdempotencyKey: v.Key,
-	})
+// settleByJournal asks the journal and the API what became of a booking or a move.
+// It writes nothing: by now the person may want something else. And that it fails
+// says nothing of what they wanted.
+func (s *server) settleByJournal(ctx context.Context, v visit, age time.Duration) {
+	attempt := closure.NewBookingAttempt(v.params())
+	if v.State == moving {
+		attempt.StartAt, attempt.IdempotencyKey = v.MoveTo, ""
+	}
 	entry, err := s.journal.Find(ctx, attempt)
 	switch {
 	case err != nil:
 		return // the next turn tries again
-	case entry == nil:
-		if age > s.abandonedAfter { // it died before it could send anything, or after a rejection
-			s.endBooking(ctx, v, nil, closure.ErrNotBooked)
+	case entry == nil || v.State == moving && entry.Appointment != v.Appointment && entry.Attempt.AppointmentID != v.Appointment:
+		if age > s.abandonedAfter { // the process died before it could send anything, or after a rejection
+			s.end(ctx, v, closure.ErrNotBooked)
 		}
 	case entry.State == closure.JournalBooked:
-		s.endBooking(ctx, v, &closure.Booking{Appointment: closure.Appointment{ID: entry.Appointment}}, nil)
+		v.Appointment = entry.Appointment
+		s.end(ctx, v, nil)
 	default:
 		made, err := s.client.ResolveBooking(ctx, entry.Attempt, closure.AssumeLostAfter(s.lostAfter))
-		s.endBooking(ctx, v, made, err)
+		if err == nil {
+			v.Appointment = made.Appointment.ID
+		}
+		if err == nil || errors.Is(err, closure.ErrNotBooked) {
+			s.end(ctx, v, err)
+		}
+	}
+}
+
+// settleCancelling looks whether an appointment is cancelled. The journal holds
+// nothing of cancellations.
+func (s *server) settleCancelling(ctx context.Context, v visit, age time.Duration) {
+	shown, err := s.client.Appointments.Get(ctx, v.Appointment)
+	switch {
+	case err != nil:
+		return // the next turn tries again
+	case shown.Status == closure.AppointmentCancelled:
+		s.end(ctx, v, nil)
+	case age > s.lostAfter:
+		s.end(ctx, v, closure.ErrNotBooked) // the request never arrived
 	}
 }
 
@@ -187,7 +201,7 @@ type visitView struct {
 	When    string
 	MoveTo  string
 	Slow    bool      // it takes longer than usual
-	Plans   string    // how the person pays
+	PaidBy  string    // while nothing is booked
 	Nearest []opening // instead of an opening that is taken
 	Takers  []card    // who takes the plan that was refused
 }
@@ -206,7 +220,11 @@ func (s *server) showVisit(w http.ResponseWriter, r *http.Request, who session) 
 		v = s.lookAgain(r.Context(), v)
 	}
 	view, err := s.view(r.Context(), v, who)
-	if err == nil && v.Reason != "" {
+	switch {
+	case err != nil:
+	case v.State == chosen:
+		view.PaidBy, err = s.paidBy(r.Context(), v.Plan)
+	case v.Reason != "":
 		err = s.offerInstead(r.Context(), &view, who)
 	}
 	if err != nil && v.State == chosen {
@@ -221,7 +239,7 @@ func (s *server) lookAgain(ctx context.Context, v visit) visit {
 	shown, err := s.client.Appointments.Get(ctx, v.Appointment)
 	if err == nil && shown.Status == closure.AppointmentCancelled {
 		v.State, v.Sequence = cancelled, v.Sequence+1
-		s.end(ctx, v, booked)
+		_, _ = s.store.save(ctx, v, booked) // the next look finds out again
 	}
 	return v
 }

@@ -148,6 +148,21 @@ func (s *server) insuranceOf(ctx context.Context, patient closure.PatientID, p p
 	return found.Insurance.ID, nil
 }
 
+// paidBy is the plan in words.
+func (s *server) paidBy(ctx context.Context, p plan) (string, error) {
+	switch p {
+	case planOnFile:
+		return "the insurance the clinic has on file", nil
+	case planSelf:
+		return "yourself", nil
+	}
+	found, err := s.client.Insurances.Get(ctx, closure.InsuranceID(p))
+	if err != nil {
+		return "", err
+	}
+	return found.DisplayName, nil
+}
+
 // cards are the schedules that can be booked; those that take the plan come first.
 func (s *server) cards(ctx context.Context, insurance closure.InsuranceID) (cards []card, err error) {
 	schedules, err := s.client.Schedules.List(ctx, closure.ScheduleListParams{}, expanded)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,14 +13,15 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// A process died after a click, before or while it worked: the next one ends what
-// it left.
+// A process died after a click, before the journal had it: the next one finds that
+// nothing was sent. Of a cancellation it finds what the clinic shows.
 func TestWhatACrashLeaves(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.abandonedAfter = time.Second
+	s.abandonedAfter, s.lostAfter = 3*time.Second, 3*time.Second
 	p := s.newPerson(t)
 	p.signIn("")
+	p.post(p.choose(tuesday) + "/book") // another wish holds where the one below wanted to move
 	for _, test := range []struct {
 		state  state
 		booked bool // before
@@ -27,25 +29,60 @@ func TestWhatACrashLeaves(t *testing.T) {
 		texts  []string
 	}{
 		{booking, false, isNotBooked, []string{"You have no appointment", "Try again"}},
-		{moving, true, isBooked, []string{"Tuesday, November 3"}},
-		{cancelling, true, "Your appointment is cancelled", nil},
+		{moving, true, isBooked, []string{"Nothing was changed", "Monday, November 2"}},
+		{cancelling, true, isBooked, []string{"Nothing was changed", "Monday, November 2"}},
 	} {
 		path := p.choose(monday)
 		if test.booked {
 			mustSee(t, p.post(path+"/book"), isBooked)
 		}
-		v, err := s.store.find(t.Context(), s.sessionOf(p), strings.TrimPrefix(path, "/visit/"))
-		was := v.State
-		v.State, v.MoveTo, v.MoveFor = test.state, tuesday, 30
-		if saved, err2 := s.store.save(t.Context(), v, was); err != nil || err2 != nil || !saved {
-			t.Fatal(err, err2, saved)
-		}
+		s.leaveOpen(t, p, path, test.state)
 		mustSee(t, p.get(path), isChecking)
-		mustSee(t, p.until(path, 10*time.Second), test.last, test.texts...)
+		mustSee(t, p.until(path, 20*time.Second), test.last, test.texts...)
+		p.post(path + "/cancel")
 	}
-	if got := standing(s.double); len(got) != 1 || !got[0].Equal(tuesday) {
-		t.Errorf("%v stand", got)
+}
+
+// A process died when the clinic had done what it was asked, or did it later.
+func TestWhatACrashLeavesDone(t *testing.T) {
+	t.Parallel()
+	for _, late := range []time.Duration{0, 4 * time.Second} {
+		t.Run(late.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.abandonedAfter = 3 * time.Second
+			p := s.newPerson(t)
+			p.signIn("")
+			path := p.choose(monday)
+			p.post(path + "/book")
+			v := s.leaveOpen(t, p, path, moving)
+			attempt := closure.NewBookingAttempt(v.params())
+			attempt.StartAt, attempt.IdempotencyKey, attempt.AppointmentID = tuesday, "", v.Appointment
+			if there, err := s.journal.Begin(t.Context(), attempt); there != nil || err != nil {
+				t.Fatal(there, err)
+			}
+			other := s.double.Client() // the process that died
+			time.AfterFunc(late, func() {
+				_, _ = other.Appointments.Reschedule(context.Background(), v.Appointment, closure.AppointmentRescheduleParams{StartAt: tuesday})
+			})
+			mustSee(t, p.until(path, 20*time.Second), isBooked, "Tuesday, November 3")
+			s.leaveOpen(t, p, path, cancelling)
+			time.AfterFunc(late, func() { _, _ = other.Appointments.Cancel(context.Background(), v.Appointment) })
+			mustSee(t, p.until(path, 20*time.Second), "Your appointment is cancelled")
+		})
 	}
+}
+
+// leaveOpen makes the visit as a process leaves it that dies in that state.
+func (s *site) leaveOpen(t *testing.T, p *person, path string, in state) visit {
+	t.Helper()
+	v, err := s.store.find(t.Context(), s.sessionOf(p), strings.TrimPrefix(path, "/visit/"))
+	was := v.State
+	v.State, v.MoveTo, v.MoveFor = in, tuesday, 30
+	if saved, err2 := s.store.save(t.Context(), v, was); err != nil || err2 != nil || !saved {
+		t.Fatal(err, err2, saved)
+	}
+	return v
 }
 
 // sessionOf is who the person is to the page.
@@ -120,3 +157,61 @@ func TestClinicFaults(t *testing.T) {
 		t.Error("no clinic answers")
 	}
 }
+
+// While the API is down, and when this process ends, what nobody knows stays open:
+// that a look or a second try failed says nothing of the first.
+func TestNothingIsSaidWhileNobodyKnows(t *testing.T) {
+	t.Parallel()
+	for _, outage := range []struct {
+		name  string
+		begin func(*site)
+		ctx   func(context.Context) context.Context
+	}{
+		{"503", inject(closuretest.Status("*", 503).Times(0)), same},
+		{"404 of a gateway", inject(closuretest.Status("*", 404).Times(0)), same},
+		{"403", inject(closuretest.Status("*", 403).Times(0)), same},
+		{"no connection", inject(closuretest.DropBefore("*").Times(0)), same},
+		{"this process ends", func(*site) {}, func(ctx context.Context) context.Context {
+			ended, cancel := context.WithCancel(ctx)
+			cancel()
+			return ended
+		}},
+	} {
+		t.Run(outage.name, func(t *testing.T) {
+			t.Parallel()
+			s := newQuietSite(t, closure.WithMaxAttempts(1), closure.WithTimeout(2*time.Second))
+			s.lostAfter = 4 * time.Second
+			p := s.newPerson(t)
+			p.signIn("")
+			visits := map[state]visit{}
+			for i, from := range []state{booking, moving, cancelling} {
+				path := p.choose([]time.Time{monday, monday2, sunday2}[i])
+				if from != booking {
+					mustSee(t, p.post(path+"/book"), isBooked)
+				}
+				v := s.leaveOpen(t, p, path, from)
+				attempt := closure.NewBookingAttempt(v.params())
+				if from == moving {
+					attempt.StartAt, attempt.IdempotencyKey, attempt.AppointmentID = v.MoveTo, "", v.Appointment
+				}
+				if from != cancelling {
+					if there, err := s.journal.Begin(t.Context(), attempt); there != nil || err != nil {
+						t.Fatal(there, err)
+					}
+				}
+				visits[from] = v
+			}
+			outage.begin(s)
+			time.Sleep(5 * time.Second)
+			s.settle(outage.ctx(t.Context()))
+			for from, v := range visits {
+				now, err := s.store.find(t.Context(), v.Session, v.Key)
+				if err != nil || now.State != from {
+					t.Errorf("%s became %q because of %q, %v", from, now.State, now.Reason, err)
+				}
+			}
+		})
+	}
+}
+
+func same(ctx context.Context) context.Context { return ctx }

@@ -198,6 +198,7 @@ func TestInsuranceRefused(t *testing.T) {
 	p := s.newPerson(t)
 	mustSee(t, p.signIn(string(otherPlan)), "Whom do you want to see?", "Doesn’t take your insurance", "Takes your insurance")
 	path := p.choose(monday)
+	mustSee(t, p.get(path), "Is this right?", "Sample Mutual HMO")
 	mustSee(t, p.post(path+"/book"), isNotBooked, "doesn’t take your insurance", "/openings/"+string(otherID), "I pay myself")
 	if n := len(standing(s.double)); n != 0 {
 		t.Errorf("%d appointments", n)

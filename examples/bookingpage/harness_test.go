@@ -98,6 +98,17 @@ type site struct {
 
 func newSite(t testing.TB, opts ...closure.Option) *site {
 	t.Helper()
+	s := newQuietSite(t, opts...)
+	ctx, stop := context.WithCancel(t.Context())
+	settled := make(chan struct{})
+	go func() { s.settleForever(ctx); close(settled) }()
+	t.Cleanup(func() { stop(); <-settled })
+	return s
+}
+
+// newQuietSite is a site that settles nothing by itself.
+func newQuietSite(t testing.TB, opts ...closure.Option) *site {
+	t.Helper()
 	double := newDouble(t)
 	s := &site{double: double}
 	db, err := openDatabase(t.Context(), filepath.Join(t.TempDir(), "visits.db"))
@@ -111,13 +122,8 @@ func newSite(t testing.TB, opts ...closure.Option) *site {
 	s.now = func() time.Time { return now }
 	web := httptest.NewServer(s.handler())
 	s.url = web.URL
-	ctx, stop := context.WithCancel(t.Context())
-	settled := make(chan struct{})
-	go func() { s.settleForever(ctx); close(settled) }()
 	t.Cleanup(func() {
 		web.Close()
-		stop()
-		<-settled
 		s.underWay.Wait()
 		_ = db.Close()
 	})

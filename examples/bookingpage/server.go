@@ -27,6 +27,7 @@ const (
 	sessionAge     = 30 * time.Minute // since the last page; it is short, because machines are shared
 	requestTimeout = 10 * time.Second // of one request to the API
 	writeTimeout   = 30 * time.Second // of a whole booking, move or cancellation
+	pageTimeout    = 15 * time.Second // of a page that reads
 	patience       = time.Second      // how long a click waits for the ending, before "we're checking"
 )
 
@@ -171,6 +172,9 @@ type handlerFunc func(http.ResponseWriter, *http.Request, session) error
 func (s *server) page(pattern string, h handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
+		ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
 		err := h(w, r, s.session(r))
 		if err != nil {
 			s.fail(w, r, err)
