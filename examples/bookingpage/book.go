@@ -37,8 +37,10 @@ func (s *server) begin(w http.ResponseWriter, r *http.Request, v visit, to state
 // moment.
 func (s *server) workFor(ctx context.Context, v visit) {
 	done := make(chan struct{})
+	s.working.Store(v.Key, true)
 	s.underWay.Go(func() {
 		defer close(done)
+		defer s.working.Delete(v.Key)
 		s.work(context.WithoutCancel(ctx), v)
 	})
 	select {
@@ -137,8 +139,9 @@ func (s *server) settleForever(ctx context.Context) {
 func (s *server) settle(ctx context.Context) {
 	visits, err := s.store.openOnes(ctx)
 	for _, v := range visits {
+		_, busy := s.working.Load(v.Key)
 		switch age := time.Since(v.ChangedAt); {
-		case age < 2*patience: // who works on it knows soon
+		case busy, age < 2*patience: // who works on it knows soon
 		case v.State == cancelling:
 			s.settleCancelling(ctx, v, age)
 		default:

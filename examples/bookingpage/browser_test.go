@@ -100,10 +100,10 @@ func (b *tab) notice(event any) {
 	}
 }
 
-// do does it, for at most half a minute.
+// do does it, for at most a minute.
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.t.Fatal(err)
@@ -113,7 +113,7 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 // ask is what the action finds.
 func ask[T any](b *tab, action chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	found, err := chromedp.Run(ctx, action)
 	if err != nil {
@@ -141,7 +141,7 @@ func (b *tab) click(selector chromedp.CSS) {
 func (b *tab) see(headline string, texts ...string) {
 	b.t.Helper()
 	var last string
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 		found, err := chromedp.Run(ctx, chromedp.Evaluate[string](
 			`document.readyState == "complete" ? document.querySelector("h1")?.textContent + "\n" + document.body.innerText : ""`))

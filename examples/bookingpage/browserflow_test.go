@@ -99,7 +99,7 @@ func TestBrowserEndings(t *testing.T) {
 		then   func(*tab)
 	}{
 		{"answer lost", "", inject(closuretest.DropAfter("appointments.create")), []string{isBooked}, nil},
-		{"booked late", "", inject(closuretest.CommitLate("appointments.create", 5*time.Second)), []string{isChecking, "you may close it"},
+		{"booked late", "", inject(closuretest.CommitLate("appointments.create", 20*time.Second)), []string{isChecking, "you may close it"},
 			func(b *tab) { b.accessible(); b.see(isBooked) }},
 		{"taken", "", func(s *site) { s.takeAway(monday) }, []string{isNotBooked, "Somebody else has this opening", "10:30 AM EST"},
 			func(b *tab) {

@@ -27,7 +27,7 @@ const (
 	sessionAge     = 30 * time.Minute // since the last page; it is short, because machines are shared
 	requestTimeout = 10 * time.Second // of one request to the API
 	writeTimeout   = 30 * time.Second // of a whole booking, move or cancellation
-	pageTimeout    = 15 * time.Second // of a page that reads
+	pageTimeout    = 30 * time.Second // of a page that reads
 	patience       = time.Second      // how long a click waits for the ending, before "we're checking"
 )
 
@@ -43,6 +43,7 @@ type server struct {
 	https    bool
 	now      func() time.Time
 	underWay sync.WaitGroup
+	working  sync.Map // the keys of the visits that this process works on
 
 	lostAfter      time.Duration // a booking that nothing shows for so long never arrived; longer than writeTimeout
 	abandonedAfter time.Duration // longer than that nobody works on a write: its process died
