@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -43,7 +44,7 @@ type AppointmentCreateParams struct {
 	ScheduleID ScheduleID `json:"schedule_id"`
 	PatientID  PatientID  `json:"patient_id"`
 	StartAt    time.Time  `json:"start_at"`          // an open slot's start; whole milliseconds
-	Duration   Minutes    `json:"duration,omitzero"` // the slot's own; zero: not sent (source: reference, "when available")
+	Duration   Minutes    `json:"duration,omitzero"` // the slot's; zero: not sent (source: reference, "when available")
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -71,16 +72,16 @@ func (p AppointmentCreateParams) check(op operation) error {
 	)
 }
 
-// madeInto reports whether the appointment can be the one to be made. A field that the
-// answer leaves out says nothing against it.
+// madeInto reports whether the appointment can be the one that these params asked for.
+// A field that the answer leaves out doesn't count against it.
 func (p AppointmentCreateParams) madeInto(a *Appointment) bool {
 	return (a.PatientID == "" || a.PatientID == p.PatientID) &&
 		(a.ScheduleID == "" || a.ScheduleID == p.ScheduleID) &&
 		(a.StartAt.IsZero() || a.StartAt.Equal(p.StartAt))
 }
 
-// AppointmentListParams says which appointments to list. An empty field does
-// not restrict.
+// AppointmentListParams says which appointments to list. An empty field is not a
+// filter.
 type AppointmentListParams struct {
 	PatientID  PatientID         `url:"patient_id,omitempty"`
 	ScheduleID ScheduleID        `url:"schedule_id,omitempty"`
@@ -126,19 +127,27 @@ func (p AppointmentRescheduleParams) check(op operation) error {
 	return cmp.Or(checkStart(op, p.StartAt), checkDuration(op, "Duration", p.Duration))
 }
 
+const (
+	opAppointmentsCreate     = operation(operations.AppointmentsCreate)
+	opAppointmentsGet        = operation(operations.AppointmentsGet)
+	opAppointmentsList       = operation(operations.AppointmentsList)
+	opAppointmentsReschedule = operation(operations.AppointmentsReschedule)
+	opAppointmentsCancel     = operation(operations.AppointmentsCancel)
+)
+
 // AppointmentsService books and changes appointments, one API call a method.
 // [Client.BookSlot], [Client.RescheduleBooking] and [Client.CancelBooking] do
-// the same with checks before and, after a failure that leaves the outcome
-// open, a look at what really happened: prefer them.
+// the same with checks before. After a failure that leaves the outcome open they also
+// look at what really happened: prefer them.
 type AppointmentsService struct{ service }
 
-// Create books an appointment. It is sent once; only an attempt that provably
-// never left this machine is sent again. After a 429 look before calling it again,
-// as [Client.BookSlot] does: a gateway may say so after the API has booked.
+// Create books an appointment. The request is sent once; only an attempt that provably
+// never left this machine is sent again. After a 429 look before you call it again, as
+// [Client.BookSlot] does: a gateway may answer 429 after the API has booked.
 //
 // After an error, [OutcomeOf] tells what is known of the booking. After
-// [OutcomeUnknown] do not call Create again: the API has no idempotency key, and
-// two requests are two bookings. [Client.BookSlot] settles it.
+// [OutcomeUnknown] do not call Create again: the API has no idempotency key, so that
+// two requests are two bookings. [Client.BookSlot] finds out instead.
 //
 // POST /appointments (source: guide).
 func (s *AppointmentsService) Create(ctx context.Context, params AppointmentCreateParams, opts ...CallOption) (*Appointment, error) {
@@ -156,8 +165,8 @@ func (s *AppointmentsService) Get(ctx context.Context, id AppointmentID, opts ..
 }
 
 // List returns the appointments that fit the params, cancelled ones included
-// unless Status says otherwise. A list for a patient that shows another one's
-// appointments is [ErrMalformedResponse].
+// unless Status says otherwise. If the answer to a list of one patient's appointments
+// holds another patient's, the error is [ErrMalformedResponse].
 //
 // GET /appointments (source: inferred). A read: safe to call again.
 func (s *AppointmentsService) List(ctx context.Context, params AppointmentListParams, opts ...CallOption) ([]Appointment, error) {
@@ -168,9 +177,9 @@ func (s *AppointmentsService) List(ctx context.Context, params AppointmentListPa
 	return listOf(ctx, use((*holder)(s)), request{op: opAppointmentsList, query: params}, ofPatient, opts)
 }
 
-// Reschedule moves an appointment to another start on its schedule. It is sent
-// once, like Create. [Client.RescheduleBooking] also settles what happened when
-// the answer was lost.
+// Reschedule moves an appointment to another start on its schedule. The request is sent
+// once, like Create's. [Client.RescheduleBooking] also finds out what happened if the
+// answer was lost.
 //
 // PATCH /appointments/{id} (source: inferred).
 func (s *AppointmentsService) Reschedule(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
@@ -181,8 +190,8 @@ func (s *AppointmentsService) Reschedule(ctx context.Context, id AppointmentID, 
 	return object[Appointment](ctx, use((*holder)(s)), request{op: op, id: string(id), body: params}, opts)
 }
 
-// Cancel cancels an appointment. It is sent once, like Create.
-// [Client.CancelBooking] also settles what happened when the answer was lost.
+// Cancel cancels an appointment. The request is sent once, like Create's.
+// [Client.CancelBooking] also finds out what happened if the answer was lost.
 //
 // POST /appointments/{id}/cancel (source: inferred).
 func (s *AppointmentsService) Cancel(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {

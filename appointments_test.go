@@ -2,10 +2,14 @@ package closure_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log"
 	"testing"
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 const appointmentJSON = `{"id":"appt_1","schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm","status":"scheduled",` +
@@ -169,4 +173,85 @@ func TestAppointmentsOtherRecord(t *testing.T) {
 			t.Errorf("%s: %v, want an unknown outcome", call.op, err)
 		}
 	}
+}
+
+func ExampleAppointmentsService_Create() {
+	client := closuretest.New().Client()
+	ctx := context.Background()
+	params := closure.AppointmentCreateParams{
+		ScheduleID: "sch_u5oQnnMdSbyb83xgqgkUgX",
+		PatientID:  "pt_sxKCbaoVdBXHBGWywcBETm",
+		StartAt:    time.Date(2022, time.May, 20, 17, 0, 0, 0, time.UTC),
+		Duration:   30,
+	}
+
+	appointment, err := client.Appointments.Create(ctx, params)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(appointment.Status)
+
+	_, err = client.Appointments.Create(ctx, params) // the slot is taken now
+	fmt.Println(errors.Is(err, closure.ErrConflict), closure.OutcomeOf(err))
+	// Output:
+	// scheduled
+	// true rejected
+}
+
+func ExampleAppointmentsService_Get() {
+	client, id := booked()
+
+	appointment, err := client.Appointments.Get(context.Background(), id)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(appointment.StartAt.Format(time.DateTime), appointment.Duration.Duration())
+	// Output: 2022-05-20 17:00:00 30m0s
+}
+
+func booked() (*closure.Client, closure.AppointmentID) {
+	server := closuretest.New()
+	slot := closuretest.GuideSlot()
+	made := server.AddAppointment(closure.Appointment{ScheduleID: slot.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt})
+	return server.Client(), made.ID
+}
+
+func ExampleAppointmentsService_List() {
+	client, _ := booked()
+
+	appointments, err := client.Appointments.List(context.Background(), closure.AppointmentListParams{
+		PatientID: "pt_sxKCbaoVdBXHBGWywcBETm",
+		Status:    closure.AppointmentScheduled,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, a := range appointments {
+		fmt.Println(a.StartAt.Format(time.DateTime), a.Status)
+	}
+	// Output: 2022-05-20 17:00:00 scheduled
+}
+
+func ExampleAppointmentsService_Reschedule() {
+	client, id := booked()
+
+	moved, err := client.Appointments.Reschedule(context.Background(), id, closure.AppointmentRescheduleParams{
+		StartAt: time.Date(2022, time.May, 20, 17, 15, 0, 0, time.UTC),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(moved.StartAt.Format(time.DateTime), moved.Status)
+	// Output: 2022-05-20 17:15:00 rescheduled
+}
+
+func ExampleAppointmentsService_Cancel() {
+	client, id := booked()
+
+	cancelled, err := client.Appointments.Cancel(context.Background(), id)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cancelled.Status)
+	// Output: cancelled
 }

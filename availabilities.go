@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -17,7 +18,7 @@ type Slot struct {
 	Duration   Minutes    `json:"duration,omitzero"` // zero: the API doesn't say how long
 }
 
-// recordID tells by the start that it is a slot: it has no id.
+// recordID takes the start for the id, because a slot has no id.
 func (s Slot) recordID() (id, prefix string) { //nolint:unparam // others have a prefix
 	if s.StartAt.IsZero() {
 		return "", ""
@@ -31,12 +32,12 @@ func (s Slot) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(s))
 }
 
-// EndAt is the instant the slot ends. Of a slot without a duration it is
-// StartAt, because its length isn't known.
+// EndAt is the instant at which the slot ends. For a slot without a duration it is
+// StartAt, because the slot's length isn't known.
 func (s Slot) EndAt() time.Time { return s.StartAt.Add(s.Duration.Duration()) }
 
-// AvailabilityListParams is the range to list, half open: slots that start at
-// From or later and before To. A zero end does not restrict.
+// AvailabilityListParams is the range to list: slots that start at From or later, and
+// before To. If From or To is zero, the range is open at that end.
 type AvailabilityListParams struct {
 	From, To time.Time // sent in UTC, cut to milliseconds
 }
@@ -48,7 +49,7 @@ func (p AvailabilityListParams) check(op operation) error {
 	return cmp.Or(checkYear(op, "From", p.From), checkYear(op, "To", p.To))
 }
 
-// availabilityQuery is the range on the wire.
+// availabilityQuery is the range as the API takes it.
 type availabilityQuery struct {
 	StartAt queryInstant `url:"start_at,omitempty"`
 	EndAt   queryInstant `url:"end_at,omitempty"`
@@ -56,11 +57,13 @@ type availabilityQuery struct {
 
 type queryInstant struct{ time.Time }
 
-// EncodeValues puts the instant into a query in the API's form.
+// EncodeValues writes the instant into a query in the API's form.
 func (t queryInstant) EncodeValues(key string, v *url.Values) error {
 	v.Set(key, string(wire.AppendInstant(nil, t.Time)))
 	return nil
 }
+
+const opAvailabilitiesList = operation(operations.AvailabilitiesList)
 
 // AvailabilitiesService reads the open slots of schedules.
 type AvailabilitiesService struct{ service }

@@ -2,10 +2,13 @@ package closure_test
 
 import (
 	"context"
+	"fmt"
+	"log"
 	"testing"
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 func listSlots(from, to time.Time) callFunc {
@@ -72,4 +75,23 @@ func TestSlotEndAt(t *testing.T) {
 	if want := utc(2022, time.May, 20, 17, 45); !slot.EndAt().Equal(want) {
 		t.Errorf("ends at %v, want %v", slot.EndAt(), want)
 	}
+}
+
+func ExampleAvailabilitiesService_List() {
+	client := closuretest.New().Client()
+
+	slots, err := client.Availabilities.List(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX", closure.AvailabilityListParams{
+		From: time.Date(2022, time.May, 20, 0, 0, 0, 0, time.UTC),
+		To:   time.Date(2022, time.May, 21, 0, 0, 0, 0, time.UTC),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, slot := range slots {
+		fmt.Println(slot.StartAt.Format("15:04"), "to", slot.EndAt().Format("15:04"))
+	}
+	// Output:
+	// 16:45 to 17:15
+	// 17:00 to 17:30
+	// 17:15 to 17:45
 }

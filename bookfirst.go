@@ -39,26 +39,28 @@ func (p BookFirstParams) check() error {
 	)
 }
 
-// BookFirstAvailable books the first slot of the search that is confirmed.
-// Schedules that can't be booked, or don't pass the insurance check,
-// are left out. A slot that turns out to be taken ([ErrSlotUnavailable]) is
-// passed over; any other error ends the walk, an unknown outcome
-// ([*OutcomeUnknownError]) above all: the next slot could be a second
-// appointment. Each schedule and the patient are read once. Of the slots at
-// one start the shortest comes first, so set Search.MinDuration where that is too
-// short; a slot that states no duration is booked without one. A slot whose start
-// is no whole millisecond is passed over: it can't be named to the API exactly.
+// BookFirstAvailable tries the slots of the search one after the other, until a
+// booking is confirmed. It leaves out schedules that can't be booked or don't pass the
+// insurance check. If a slot turns out to be taken ([ErrSlotUnavailable]), it goes on to
+// the next one. Any other error ends it, above all an unknown outcome
+// ([*OutcomeUnknownError]): the next slot could become a second appointment. Each
+// schedule and the patient are read once. Of several slots with one start the shortest
+// is tried first: set Search.MinDuration if that is too short. A slot that states no
+// duration is booked without one. A slot whose start is not a whole millisecond is left
+// out, because it can't be named to the API exactly.
 //
-// No slot is [ErrNoSlot], joined with why where every schedule was left out, or
-// the errors of the schedules that couldn't be searched. Calling it again books
-// again: it looks for the patient's appointments only at the starts it tries. With
-// an IdempotencyKey it does not: what the journal holds for the key is settled, at
-// its own slot, before any other is tried, and a start that the patient holds under
-// another key is passed over.
+// If there is no slot, the error is [ErrNoSlot], joined with the reason if every
+// schedule was left out; or it is the errors of the schedules that couldn't be searched.
+// If you call it again, it books again: it looks for the patient's appointments only at
+// the starts that it tries. With an IdempotencyKey it doesn't: it first settles what the
+// journal holds for the key, at that slot, before it tries any other, and it leaves out
+// a start at which the patient has an appointment under another key.
 //
 // The calls and sources are those of [AvailabilitiesService.Search] and
 // [Client.BookSlot].
-func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (*Booking, error) {
+func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (booking *Booking, err error) {
+	ctx, watched := c.use().watchBooking(ctx, "BookFirstAvailable")
+	defer func() { watched.endBooking(booking, err) }()
 	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
 	if err = cmp.Or(err, params.check(), c.use().checkKey(params.IdempotencyKey)); err != nil {
 		return nil, err
@@ -94,8 +96,8 @@ type firstBooking struct {
 	schedules map[ScheduleID]*Schedule
 }
 
-// held settles what the journal holds for the key, whatever slot that is of. It
-// is free where that is nothing.
+// held settles what the journal holds for the key, whatever its slot. It reports that the
+// key is free if the journal holds nothing.
 func (f *firstBooking) held(ctx context.Context) (booking *Booking, free bool, err error) {
 	b := f.slotBooking(BookSlotParams{PatientID: f.params.PatientID})
 	entry, err := f.client.core.find(ctx, b.attempt)
@@ -145,8 +147,8 @@ func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 	return nil, noSlot(failures)
 }
 
-// askable reports whether a request can name the slot: to the millisecond, and
-// with a duration that there can be.
+// askable reports whether a request can name the slot: its start is a whole millisecond,
+// and its duration is possible.
 func askable(slot Slot) bool {
 	return checkStart(opAppointmentsCreate, slot.StartAt) == nil && slot.Duration.valid()
 }

@@ -8,12 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // InsuranceCheck says what a booking does about the patient's insurance.
@@ -91,74 +87,6 @@ func (b Booking) Format(f fmt.State, _ rune) { printAs(f, b.redacted()) }
 // LogValue shows the appointment's id and nothing else.
 func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 
-// A BookingAttempt is what is left of a booking whose outcome is unknown: enough
-// to settle it later, in another process or on another machine. It is plain
-// JSON: store it where patients' data may be stored, for it says who wanted to
-// see which doctor when. It prints the schedule's id and nothing else.
-type BookingAttempt struct {
-	ScheduleID  ScheduleID `json:"schedule_id"`
-	PatientID   PatientID  `json:"patient_id"`
-	StartAt     time.Time  `json:"start_at"`
-	Duration    Minutes    `json:"duration"`       // zero: it was left to the API
-	AttemptedAt time.Time  `json:"attempted_at"`   // when the request had left, at the latest; by this machine's clock
-	Mode        Mode       `json:"mode,omitempty"` // of the client that made it; empty: not known
-
-	// With a [Journal]; else they are empty.
-	ID             string        `json:"id,omitempty"`              // names the attempt; random
-	IdempotencyKey string        `json:"idempotency_key,omitempty"` // the caller's
-	AppointmentID  AppointmentID `json:"appointment_id,omitempty"`  // of a move: the appointment that is to be at StartAt
-}
-
-// Format prints the schedule's id and nothing else, under every verb.
-func (a BookingAttempt) Format(f fmt.State, _ rune) {
-	printAs(f, showing(a, "ScheduleID", a.ScheduleID))
-}
-
-// LogValue shows the schedule's id and nothing else.
-func (a BookingAttempt) LogValue() slog.Value {
-	return slog.StringValue(showing(a, "ScheduleID", a.ScheduleID))
-}
-
-// UnmarshalJSON reads a stored attempt. Its error doesn't repeat what it stumbled
-// over.
-func (a *BookingAttempt) UnmarshalJSON(data []byte) error {
-	type plain BookingAttempt
-	var read plain
-	if wire.Unmarshal(data, &read) != nil {
-		return &InputError{Op: "BookingAttempt", Field: "JSON", Reason: "is not that of an attempt"}
-	}
-	*a = BookingAttempt(read)
-	return nil
-}
-
-// matches reports whether the appointment is for what was attempted, whatever
-// its status.
-func (a BookingAttempt) matches(appointment Appointment) bool {
-	return appointment.ID != "" && (a.AppointmentID == "" || a.AppointmentID == appointment.ID) &&
-		appointment.PatientID == a.PatientID &&
-		appointment.ScheduleID == a.ScheduleID &&
-		appointment.StartAt.Equal(a.StartAt)
-}
-
-// made reports whether the appointment is the one that was attempted, and stands.
-func (a BookingAttempt) made(appointment Appointment) bool {
-	return a.matches(appointment) && appointment.Status.stands()
-}
-
-// stands reports whether the status says that there is an appointment.
-func (s AppointmentStatus) stands() bool {
-	return s == AppointmentScheduled || s == AppointmentRescheduled
-}
-
-// gone reports whether the status says that there is none any more, in either
-// spelling. Any other status says neither: this version doesn't know it.
-func (s AppointmentStatus) gone() bool {
-	return s == AppointmentCancelled || s == "canceled"
-}
-
-// errDoubtful is an appointment that neither stands nor is gone.
-var errDoubtful = errors.New("closure: the API shows the appointment with a status that this version does not know")
-
 // BookSlot books an open slot and ends in one of three ways: a [Booking]; an
 // error that says why there is none; or an [*OutcomeUnknownError], whose Attempt
 // [Client.ResolveBooking] settles later.
@@ -202,69 +130,14 @@ var errDoubtful = errors.New("closure: the API shows the appointment with a stat
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:
 // guide). An API without the list of appointments (404 or 405 on it) is booked
 // without looking, and a rejection counts only in the API's own error object.
-func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (*Booking, error) {
+func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (booking *Booking, err error) {
+	ctx, watched := c.use().watchBooking(ctx, "BookSlot")
+	defer func() { watched.endBooking(booking, err) }()
 	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
 	if err = cmp.Or(err, params.check(), c.use().checkKey(params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
 	return c.newSlotBooking(params, cfg, opts).inTurn(ctx)
-}
-
-// ResolveBooking settles an attempt whose outcome was unknown, also in another
-// process. It looks once and never books: an appointment that is there is a
-// Booking, Recovered, without Schedule and Patient; else the outcome is still
-// unknown, an [*OutcomeUnknownError], or, with [AssumeLostAfter], [ErrNotBooked].
-// It is safe to call again, and should be, later: a booking can appear late. What
-// it finds out is recorded in the client's journal, if there is one. An
-// attempt of the other mode, live or test, is refused: this key can't see it.
-//
-// GET /appointments and GET /schedules/{id}/slots (source: inferred).
-func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (*Booking, error) {
-	cfg, err := c.use().prepare(ctx, opAppointmentsList.name(), opts)
-	if err = cmp.Or(err, attempt.check(c.Mode(), cfg)); err != nil {
-		return nil, err
-	}
-	lostAfter := cfg.assumeLostAfter
-	if c.core.journal != nil {
-		lostAfter = cfg.lostAfter()
-	}
-	lost := attempt.lost(lostAfter) // by when the look begins
-	b := &slotBooking{client: c, attempt: attempt, readOpts: withoutCapture(opts)}
-	seen := b.look(ctx)
-	switch {
-	case seen.appointment != nil:
-		booking := b.confirmed(seen.appointment, true)
-		c.core.finishAs(ctx, attempt, booking, nil)
-		return booking, nil
-	case seen.err == nil && lost:
-		c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
-		return nil, ErrNotBooked
-	default:
-		return nil, &OutcomeUnknownError{Attempt: attempt, SlotOpen: seen.slotOpen, Err: cmp.Or(seen.err, errNotShown)}
-	}
-}
-
-var errNotShown = errors.New("closure: the API does not show the appointment")
-
-func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
-	op := opAppointmentsList
-	if a == (BookingAttempt{}) {
-		return &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
-	}
-	if err := cmp.Or(
-		checkID(op, "ScheduleID", a.ScheduleID),
-		checkID(op, "PatientID", a.PatientID),
-		checkStart(op, a.StartAt),
-	); err != nil {
-		return err
-	}
-	if a.Mode != "" && a.Mode != mode {
-		return &InputError{Op: op.name(), Field: "Mode", Reason: "is not that of the client's key"}
-	}
-	if cfg.assumeLostAfter > 0 && a.AttemptedAt.IsZero() {
-		return &InputError{Op: op.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
-	}
-	return nil
 }
 
 // A slotBooking is one booking of one slot, from the first read to its ending.
@@ -548,169 +421,4 @@ func (c *core) waitToResend(ctx context.Context, rejection *APIError, verdict er
 	}
 	wait, ok := c.transport.ResendWait(ctx, rejection.RetryAfter, sent)
 	return ok && sleep(ctx, wait)
-}
-
-// readBack looks for an appointment that may have been made until it shows, the
-// time is up, or the API turns out to have no list to look at. That it doesn't
-// show is no evidence that it isn't there.
-func (b *slotBooking) readBack(ctx context.Context, cause error) (*Booking, error) {
-	return b.readBackUntil(ctx, cause, func(context.Context, sighting) bool { return false })
-}
-
-// readBackUntil also ends when done, which each look is shown to that found
-// nothing, says so.
-func (b *slotBooking) readBackUntil(ctx context.Context, cause error, done func(context.Context, sighting) bool) (*Booking, error) {
-	unknown := b.unknown(cause)
-	var found *Booking
-	keepLooking(ctx, func(ctx context.Context) bool {
-		seen := b.look(ctx)
-		if seen.appointment != nil {
-			found = b.confirmed(seen.appointment, true)
-		}
-		if seen.slotOpen != nil {
-			unknown.SlotOpen = seen.slotOpen
-		}
-		unknown.Err = withDoubt(cause, seen.err)
-		return found != nil || done(ctx, seen) || errors.Is(seen.err, errNoList)
-	})
-	if found != nil {
-		return found, nil
-	}
-	return nil, unknown
-}
-
-// A sighting is what one look at the API showed of an attempt.
-type sighting struct {
-	appointment *Appointment // nil: not shown
-	slotOpen    *bool        // nil: not known
-	err         error        // of the list of appointments
-}
-
-// gone reports whether the slot is closed, and not by the attempt as far as the
-// API says whose appointments there are.
-func (s sighting) gone() bool {
-	return s.appointment == nil && (s.err == nil || errors.Is(s.err, errNoList)) && s.slotOpen != nil && !*s.slotOpen
-}
-
-// look reads the patient's appointments and the open slots concurrently.
-func (b *slotBooking) look(ctx context.Context) sighting {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var seen sighting
-	var group sync.WaitGroup
-	group.Go(func() {
-		slots, err := b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
-		if err == nil {
-			_, open := durationsAt(slots, b.attempt.StartAt)
-			seen.slotOpen = &open
-		}
-	})
-	seen.appointment, seen.err = b.findAppointment(ctx)
-	if seen.appointment != nil {
-		cancel() // the slots don't matter any more
-	}
-	group.Wait()
-	return seen
-}
-
-// errNoList is an API without the list of appointments, which is inferred.
-var errNoList = errors.New("closure: the API does not list appointments")
-
-// findAppointment looks for the appointment among the patient's on the schedule.
-// One whose status says neither yes nor no is errDoubtful.
-func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error) {
-	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
-		PatientID:  b.attempt.PatientID,
-		ScheduleID: b.attempt.ScheduleID,
-	}, b.readOpts...)
-	if noSuchCall(err) {
-		return nil, because(errNoList, err)
-	}
-	for _, shown := range appointments {
-		if !b.attempt.matches(shown) || shown.Status.gone() {
-			continue
-		}
-		there, doubt := b.isThere(ctx, shown)
-		switch {
-		case there && shown.Status.stands():
-			return &shown, nil
-		case there:
-			doubt = errDoubtful
-		}
-		err = cmp.Or(err, doubt)
-	}
-	return nil, err
-}
-
-// noSuchCall reports whether the API may lack a call, which is inferred.
-func noSuchCall(err error) bool {
-	e, ok := errors.AsType[*APIError](err)
-	return ok && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed)
-}
-
-// around lists more than the one instant: how the API treats the ends of a range
-// is inferred.
-func (s *AvailabilitiesService) around(ctx context.Context, id ScheduleID, start time.Time, opts []CallOption) ([]Slot, error) {
-	return s.List(ctx, id, AvailabilityListParams{From: start.Add(-time.Hour), To: start.Add(time.Hour)}, opts...)
-}
-
-// durationsAt tells whether there is an open slot at start, and which durations
-// the slots there state: each once, the shortest first.
-func durationsAt(slots []Slot, start time.Time) (stated []Minutes, open bool) {
-	for _, slot := range slots {
-		if !slot.StartAt.Equal(start) {
-			continue
-		}
-		open = true
-		if slot.Duration > 0 {
-			stated = append(stated, slot.Duration)
-		}
-	}
-	slices.Sort(stated)
-	return slices.Compact(stated), open
-}
-
-func severalDurations(choice []Minutes) error {
-	texts := make([]string, len(choice))
-	for i, m := range choice {
-		texts[i] = "for " + strconv.Itoa(int(m))
-	}
-	return &InputError{
-		Op:     opAppointmentsCreate.name(),
-		Field:  "Duration",
-		Reason: "is not given, and the start is open " + strings.Join(texts, " and ") + " minutes",
-	}
-}
-
-const (
-	lookFor     = 10 * time.Second
-	oneLookFor  = 3 * time.Second // so that one read that hangs doesn't use up the time
-	minLookWait = 250 * time.Millisecond
-	maxLookWait = 2 * time.Second
-)
-
-// keepLooking calls look, with growing pauses, until it is done or the time is up.
-func keepLooking(ctx context.Context, look func(context.Context) (done bool)) {
-	ctx, cancel := context.WithTimeout(ctx, lookFor)
-	defer cancel()
-	for wait := minLookWait; ctx.Err() == nil; wait = min(2*wait, maxLookWait) {
-		lookCtx, cancelLook := context.WithTimeout(ctx, oneLookFor)
-		done := look(lookCtx)
-		cancelLook()
-		if done || !sleep(ctx, wait) {
-			return
-		}
-	}
-}
-
-// sleep waits, but no longer than the context lasts; false if that ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

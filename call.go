@@ -21,7 +21,7 @@ import (
 type CallRequest struct {
 	Method string            // GET, POST, PUT, PATCH or DELETE
 	Route  string            // a template, "/schedules/{schedule_id}": lower-case words and parameters
-	Params map[string]string // what stands for the parameters; each is escaped
+	Params map[string]string // the parameters' values; each is escaped
 	Query  url.Values        // nil: none
 	Body   any               // written as JSON; nil: none
 }
@@ -42,24 +42,23 @@ func (r CallRequest) LogValue() slog.Value { return slog.StringValue(r.redacted(
 
 var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-// Call sends what no method of this package sends: a call that is not published, or
-// that came after this version. It goes the way of every other call: the same
-// options, retries, errors, outcomes, events and privacy; texts show the route's
-// template and nothing of Params, Query and Body.
+// Call makes a call of the API for which this package has no method: one that is not
+// published, or that is newer than this version. It is made like every other call, with
+// the same options, retries, errors, outcomes, events and privacy: texts show the route's
+// template, and nothing of Params, Query and Body.
 //
-// A success is read into the value that into points to, as JSON; nil leaves it
-// unread. Nothing is known of the record, so Call can't check that it is what was
-// asked for: look at its id. A success that can't be read is
-// [ErrMalformedResponse], and of a write its outcome is unknown.
+// The body of a success is read as JSON into the value that into points to. If into is
+// nil, the body is not read. Call knows nothing of the record, so that it can't check
+// that the answer holds what was asked for: compare its id. If a success can't be read,
+// the error is [ErrMalformedResponse], and the outcome of a write is unknown.
 //
-// A GET is tried again like any read. Everything else is a write: it is sent
-// again only where provably nothing of it was carried out; after an error ask
-// [OutcomeOf] before calling it again. [WithIndexVersion] and [Expand] are sent if
-// given.
+// A GET is tried again like any read. Every other method is a write: it is sent again
+// only if provably nothing of it was carried out. After an error ask [OutcomeOf] before
+// you call it again. [WithIndexVersion] and [Expand] are sent if given.
 //
-// A request that can't be right is an [InputError], and nothing is sent: an unknown
-// method; a route that isn't a path of lower-case words and {parameters}, such as one
-// that holds an id or a query; a parameter without a value or a value without a
+// A request that can't be right ends in an [InputError] before anything is sent: an
+// unknown method; a route that isn't a path of lower-case words and {parameters}, such as
+// one that holds an id or a query; a parameter without a value, or a value without a
 // parameter; a GET with a body.
 func (c *Client) Call(ctx context.Context, request CallRequest, into any, opts ...CallOption) error {
 	e, values, err := request.check()
@@ -105,7 +104,7 @@ func (r CallRequest) check() (*endpoint, []string, error) {
 	return &endpoint{name: opCall, method: r.Method, route: template, directory: true, expand: true}, values, nil
 }
 
-// segmentProblem says why a value can't stand for a parameter of a route, or nothing.
+// segmentProblem says why a value can't be a segment of a path, or returns "".
 func segmentProblem(value string) string {
 	switch {
 	case value == "":
@@ -119,7 +118,7 @@ func segmentProblem(value string) string {
 	}
 }
 
-// checkInto refuses what can't be read into, before anything is sent.
+// checkInto refuses a value that an answer can't be read into, before anything is sent.
 func checkInto(into any) error {
 	if v := reflect.ValueOf(into); into == nil || v.Kind() == reflect.Pointer && !v.IsNil() {
 		return nil
@@ -127,7 +126,7 @@ func checkInto(into any) error {
 	return &InputError{Op: opCall, Field: "into", Reason: "is not a pointer to a value"}
 }
 
-// anything reads an answer into a value of the caller's.
+// anything returns a reader that reads an answer into a value of the caller's.
 type anything struct{ into any }
 
 func (a anything) read(_ context.Context, _ request, body []byte) error {

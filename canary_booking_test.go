@@ -94,6 +94,7 @@ func (f failure) testHelper(t *testing.T, stage string, call helperCall) {
 		closure.WithMaxAttempts(2),
 		closure.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
 		closure.WithObserver(func(_ context.Context, e closure.Event) { fmt.Fprintf(&events, "%+v\n", e) }),
+		closure.WithBookingObserver(func(_ context.Context, e closure.BookingEvent) { fmt.Fprintf(&events, "%+v\n", e) }),
 	)
 	got, err := call(ctx, client, f.opts...)
 	if err != nil {

@@ -27,26 +27,21 @@ import (
 // appointment is [ErrSlotUnavailable], with nothing sent.
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
-func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (*Appointment, error) {
+func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (moved *Appointment, err error) {
+	ctx, watched := c.use().watchBooking(ctx, "RescheduleBooking")
+	change := &change{client: c, id: id, start: params.StartAt, duration: params.Duration}
+	defer func() { watched.end(moved != nil, change.recovered, err) }()
 	cfg, err := c.use().prepare(ctx, opAppointmentsReschedule.name(), opts)
 	if err != nil {
 		return nil, err
 	}
-	change := &change{
-		client:      c,
-		id:          id,
-		maxAttempts: cfg.maxAttempts,
-		opts:        opts,
-		readOpts:    withoutCapture(opts),
-		write: func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
-			return c.Appointments.Reschedule(ctx, id, params, opts...)
-		},
-		wished: func(a Appointment) bool {
-			return a.StartAt.Equal(params.StartAt) && a.Status.stands() &&
-				(params.Duration == 0 || a.Duration == params.Duration)
-		},
-		start:    params.StartAt,
-		duration: params.Duration,
+	change.configure(cfg, opts)
+	change.write = func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
+		return c.Appointments.Reschedule(ctx, id, params, opts...)
+	}
+	change.wished = func(a Appointment) bool {
+		return a.StartAt.Equal(params.StartAt) && a.Status.stands() &&
+			(params.Duration == 0 || a.Duration == params.Duration)
 	}
 	if c.core.journal != nil {
 		if err := cmp.Or(checkID(opAppointmentsReschedule, "ID", id), params.check(opAppointmentsReschedule)); err != nil {
@@ -65,23 +60,20 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // [Client.RescheduleBooking].
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
-func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {
+func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (cancelled *Appointment, err error) {
+	ctx, watched := c.use().watchBooking(ctx, "CancelBooking")
+	change := &change{client: c, id: id}
+	defer func() { watched.end(cancelled != nil, change.recovered, err) }()
 	cfg, err := c.use().prepare(ctx, opAppointmentsCancel.name(), opts)
 	if err != nil {
 		return nil, err
 	}
-	change := &change{
-		client:      c,
-		id:          id,
-		maxAttempts: cfg.maxAttempts,
-		opts:        opts,
-		readOpts:    withoutCapture(opts),
-		write: func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
-			return c.Appointments.Cancel(ctx, id, opts...)
-		},
-		wished: func(a Appointment) bool { return a.Status.gone() },
+	change.configure(cfg, opts)
+	change.write = func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
+		return c.Appointments.Cancel(ctx, id, opts...)
 	}
-	cancelled, err := change.send(ctx)
+	change.wished = func(a Appointment) bool { return a.Status.gone() }
+	cancelled, err = change.send(ctx)
 	if err == nil {
 		// That it fails costs a look later: the appointment shows as cancelled then.
 		_ = c.core.release(ctx, id)
@@ -103,6 +95,12 @@ type change struct {
 	start    time.Time // to move it to; zero: it is cancelled
 	duration Minutes   // zero: it keeps its own
 	window   sendWindow
+
+	recovered bool // a read showed that it was made
+}
+
+func (c *change) configure(cfg callConfig, opts []CallOption) {
+	c.maxAttempts, c.opts, c.readOpts = cfg.maxAttempts, opts, withoutCapture(opts)
 }
 
 // send makes the request, and says what came of it. After a 429 it may send
@@ -153,6 +151,7 @@ func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error
 		return done != nil || noSuchCall(err)
 	})
 	if done != nil {
+		c.recovered = true
 		return done, nil
 	}
 	return nil, c.unknown(why)
@@ -181,6 +180,7 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 	case err != nil:
 		return nil, c.unknown(rejection)
 	case c.wished(*current):
+		c.recovered = true
 		return current, nil
 	case c.doubtful(*current):
 		return nil, c.unknown(because(errDoubtful, rejection))

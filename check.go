@@ -2,7 +2,7 @@ package closure
 
 import "time"
 
-// What a call refuses before anything is sent. Reasons never echo the value.
+// These checks refuse arguments before anything is sent. A reason never repeats the value.
 
 func checkDate(op operation, field string, d Date) error {
 	if d.IsZero() || d.valid() {
@@ -11,7 +11,7 @@ func checkDate(op operation, field string, d Date) error {
 	return &InputError{Op: op.name(), Field: field, Reason: "is not a date of the calendar"}
 }
 
-// checkYear keeps out instants that RFC 3339 can't express.
+// checkYear refuses instants that RFC 3339 can't express.
 func checkYear(op operation, field string, t time.Time) error {
 	if y := t.UTC().Year(); y < 0 || y > 9999 {
 		return &InputError{Op: op.name(), Field: field, Reason: "is outside of the years 0 to 9999"}
@@ -23,7 +23,7 @@ func checkStart(op operation, start time.Time) error {
 	if start.IsZero() {
 		return &InputError{Op: op.name(), Field: "StartAt", Reason: "is zero"}
 	}
-	// Cutting it silently would ask for a start that no read back could match.
+	// If it were cut silently, no appointment that is read back could match it.
 	if start.Nanosecond()%int(time.Millisecond) != 0 {
 		return &InputError{Op: op.name(), Field: "StartAt", Reason: "is not a whole number of milliseconds"}
 	}

@@ -39,9 +39,8 @@ const (
 )
 
 // A Client calls the API. It is immutable and safe for concurrent use: make one
-// with [NewClient] and share it; the calls of a nil or zero Client end in an
-// [InputError]. It prints its mode
-// and nothing else.
+// with [NewClient] and share it. Calls of a nil or zero Client end in an [InputError].
+// A Client prints its mode and nothing else.
 type Client struct {
 	Patients         *PatientsService
 	Practitioners    *PractitionersService
@@ -58,8 +57,8 @@ type Client struct {
 }
 
 // NewClient returns a client for the given secret key, which starts with
-// ch_sk_test or ch_sk_live. A key or an option that can't be right is an
-// [InputError], which never echoes the value. Nothing is sent.
+// ch_sk_test or ch_sk_live. For a key or an option that can't be right, the error is an
+// [InputError], which never repeats the value. Nothing is sent.
 func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	const op = "NewClient"
 	mode, problem := keyMode(apiKey)
@@ -81,9 +80,9 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 
 // NewClientFromEnv is [NewClient] with the key from CLOSURE_API_KEY, which must
 // be set, and the base URL, API version and index version from
-// CLOSURE_BASE_URL, CLOSURE_API_VERSION and CLOSURE_INDEX_VERSION where they are
-// set and not empty. CLOSURE_ROUTES holds routes as for [WithRoute], separated by
-// commas: "availabilities.list=/appointments/{id}/slots". Options win over the
+// CLOSURE_BASE_URL, CLOSURE_API_VERSION and CLOSURE_INDEX_VERSION, if they are set and
+// not empty. CLOSURE_ROUTES holds routes as for [WithRoute], separated by
+// commas: "availabilities.list=/appointments/{id}/slots". An option wins over the
 // environment.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	key := os.Getenv("CLOSURE_API_KEY")
@@ -160,7 +159,7 @@ func newClient(c *core) *Client {
 	}
 }
 
-// Mode returns the mode that the client's key is for; "" of a nil or zero Client.
+// Mode returns the mode that the client's key is for, or "" for a nil or zero Client.
 func (c *Client) Mode() Mode {
 	if core := c.use(); core != nil {
 		return core.mode
@@ -168,7 +167,7 @@ func (c *Client) Mode() Mode {
 	return ""
 }
 
-// use is what calls go through; nil of a client that NewClient didn't make.
+// use returns what calls go through, or nil if NewClient didn't make the client.
 func (c *Client) use() *core {
 	if c == nil {
 		return nil
@@ -179,7 +178,8 @@ func (c *Client) use() *core {
 // A holder is any of the services.
 type holder = struct{ service }
 
-// use is what the calls of a service go through; nil of one that no client made.
+// use returns what the calls of a service go through, or nil if no client made the
+// service.
 func use(s *holder) *core {
 	if s == nil {
 		return nil
@@ -187,7 +187,7 @@ func use(s *holder) *core {
 	return s.core
 }
 
-// name is the operation's, also where no client knows its endpoint.
+// name is the operation's name, which is known even if there is no client.
 func (r request) name() string {
 	if r.endpoint != nil {
 		return r.endpoint.name
@@ -230,18 +230,18 @@ func (s service) LogValue() slog.Value { return slog.StringValue(s.redacted()) }
 
 // core is what the services of a client share.
 //
-// fmt calls no method of what is in an unexported field, and with a verb that
-// means nothing there it follows one pointer: a caller's struct that holds a
-// client prints these fields. So none of them is or holds by value what must not
-// be seen. What does is behind a pointer more or, the key, behind a function.
+// If a caller's struct holds a client in an unexported field, fmt calls none of the
+// client's methods, and with a verb that doesn't fit it follows one pointer: then it
+// prints these fields. So none of them may be, or hold by value, what must not be seen.
+// Such values are behind one more pointer, and the key is behind a function.
 type core struct {
 	mode      Mode
 	baseURL   *url.URL
-	header    func(hasBody bool) http.Header // the key is in it; never changed
+	header    func(hasBody bool) http.Header // holds the key; nobody changes it
 	defaults  callConfig
 	transport *transport.Transport
 	endpoints []endpoint // by operation
-	watcher   *watcher   // nil: nobody looks
+	watcher   *watcher   // nil: there is no logger and no observer
 	turns     *turns
 	journal   Journal // nil: there is none
 }
@@ -252,7 +252,7 @@ func newCore(apiKey string, mode Mode, cfg clientConfig) *core {
 		baseURL:   cfg.baseURL,
 		header:    newHeader(apiKey, cfg),
 		defaults:  cfg.call,
-		watcher:   newWatcher(cfg.logger, cfg.observers),
+		watcher:   newWatcher(cfg),
 		endpoints: newEndpoints(cfg.endpoints),
 		journal:   cfg.journal,
 	}
@@ -298,13 +298,13 @@ func newHeader(apiKey string, cfg clientConfig) func(hasBody bool) http.Header {
 type request struct {
 	op       operation
 	endpoint *endpoint // nil: the client's for op
-	id       string    // stands for the route's parameter; empty: it has none
-	values   []string  // stand for several
+	id       string    // the value of the route's one parameter; empty: the route has none
+	values   []string  // the values, if the route has several
 	query    any       // a struct with url tags, url.Values or nil
 	body     any       // what is written as JSON, or nil
 }
 
-// get is the shape of all calls that read one record.
+// get makes a call that reads one record.
 func get[T record, ID identifier](ctx context.Context, c *core, op operation, id ID, opts []CallOption) (*T, error) {
 	if err := checkID(op, "ID", id); err != nil {
 		return nil, err
@@ -312,12 +312,12 @@ func get[T record, ID identifier](ctx context.Context, c *core, op operation, id
 	return object[T](ctx, c, request{op: op, id: string(id)}, opts)
 }
 
-// object is the shape of all calls that are answered with one record.
+// object makes a call that is answered with one record.
 func object[T record](ctx context.Context, c *core, r request, opts []CallOption) (*T, error) {
 	return objectOf[T](ctx, c, r, nil, opts)
 }
 
-// objectOf is object where the record must also be what was asked for; nil: any is.
+// objectOf is object with a check that the record is the one asked for; nil: no check.
 func objectOf[T record](ctx context.Context, c *core, r request, asked func(*T) bool, opts []CallOption) (*T, error) {
 	answer := one[T]{asked: asked}
 	if err := c.do(ctx, r, &answer, opts); err != nil {
@@ -326,13 +326,13 @@ func objectOf[T record](ctx context.Context, c *core, r request, asked func(*T) 
 	return &answer.record, nil
 }
 
-// list is the shape of all calls that are answered with many records.
+// list makes a call that is answered with many records.
 func list[T record](ctx context.Context, c *core, r request, opts []CallOption) ([]T, error) {
 	return listOf[T](ctx, c, r, nil, opts)
 }
 
-// listOf is list where each record must also be one of what was asked for; nil: any
-// is.
+// listOf is list with a check that each record is one of those asked for; nil: no
+// check.
 func listOf[T record](ctx context.Context, c *core, r request, asked func(*T) bool, opts []CallOption) ([]T, error) {
 	answer := many[T]{asked: asked}
 	if err := c.do(ctx, r, &answer, opts); err != nil {
@@ -341,8 +341,8 @@ func listOf[T record](ctx context.Context, c *core, r request, asked func(*T) bo
 	return answer.records, nil
 }
 
-// A reader reads what a call is answered with. Its error means that it is not
-// what was asked for.
+// A reader reads the body of an answer. Its error means that the body doesn't hold what
+// was asked for.
 type reader interface {
 	read(ctx context.Context, r request, body []byte) error
 }
@@ -416,7 +416,7 @@ func (c *core) prepare(ctx context.Context, op string, opts []CallOption) (callC
 		return callConfig{}, &InputError{Op: op, Field: "ctx", Reason: "is nil"}
 	}
 	if len(opts) == 0 {
-		return c.defaults, nil // an option would move the copy to the heap
+		return c.defaults, nil // applying an option would move the copy to the heap
 	}
 	cfg := c.defaults
 	for _, opt := range opts {
@@ -446,13 +446,13 @@ func (c *core) newCall(r request, cfg callConfig) (*transport.Call, error) {
 		return call, nil
 	}
 	if call.Body, err = wire.Marshal(r.body); err != nil {
-		// The encoder's error could quote the text that it stumbled over.
+		// The encoder's error could quote a part of the body.
 		return nil, &InputError{Op: r.endpoint.name, Field: "params", Reason: "can't be written as JSON: is all text valid UTF-8?"}
 	}
 	return call, nil
 }
 
-// url joins base, route and query without parsing.
+// url joins base URL, route and query without parsing them.
 func (c *core) url(r request, cfg callConfig) (*url.URL, error) {
 	u := *c.baseURL
 	switch {
@@ -491,8 +491,8 @@ func queryValues(r request, cfg callConfig) (url.Values, error) {
 	return values, nil
 }
 
-// callHeader is a map that calls share, for the transport gives a copy of it to
-// whoever may write to it; a call with a header of its own has a map of its own.
+// callHeader returns a header that calls share; the transport clones it before anything
+// writes to it. A call that needs another header gets a map of its own.
 func (c *core) callHeader(r request, cfg callConfig) http.Header {
 	h := c.header(r.body != nil)
 	if cfg.indexVersion == "" || !r.endpoint.directory {
@@ -520,7 +520,7 @@ func interpret(ctx context.Context, r request, answer transport.Answer, err erro
 		return newTransportError(r.endpoint, answer, transport.NewCause(ctx, err))
 	case errors.Is(err, wire.ErrTooLarge):
 		return newTransportError(r.endpoint, answer, ErrResponseTooLarge)
-	default: // what the decoder says would quote the body
+	default: // the decoder's error would quote the body
 		return newTransportError(r.endpoint, answer, malformed(answer))
 	}
 }

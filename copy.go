@@ -2,8 +2,8 @@ package closure
 
 import "slices"
 
-// Copies that share nothing with what they are copies of: concurrent callers
-// share one booking, and each may change what it receives.
+// These copies share no memory with the original: concurrent callers receive the result
+// of one booking, and each may change what it received.
 
 func (b *Booking) deepCopy() *Booking {
 	if b == nil {
@@ -47,7 +47,7 @@ func (e *OutcomeUnknownError) deepCopy() *OutcomeUnknownError {
 	return &c
 }
 
-// copyError copies those errors whose fields a caller can reach and change.
+// copyError copies the errors whose fields a caller can change.
 func copyError(err error) error {
 	switch e := err.(type) { //nolint:errorlint // each link of the chain is copied by itself
 	case *APIError:

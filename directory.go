@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -81,6 +82,11 @@ func (t AppointmentType) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(t))
 }
 
+const (
+	opSpecialtiesList = operation(operations.SpecialtiesList)
+	opSpecialtiesGet  = operation(operations.SpecialtiesGet)
+)
+
 // SpecialtiesService reads the directory of specialties.
 type SpecialtiesService struct{ service }
 
@@ -97,6 +103,11 @@ func (s *SpecialtiesService) List(ctx context.Context, opts ...CallOption) ([]Sp
 func (s *SpecialtiesService) Get(ctx context.Context, id SpecialtyID, opts ...CallOption) (*Specialty, error) {
 	return get[Specialty](ctx, use((*holder)(s)), opSpecialtiesGet, id, opts)
 }
+
+const (
+	opInsurancesList = operation(operations.InsurancesList)
+	opInsurancesGet  = operation(operations.InsurancesGet)
+)
 
 // InsurancesService reads the directory of insurances.
 type InsurancesService struct{ service }
@@ -115,6 +126,11 @@ func (s *InsurancesService) Get(ctx context.Context, id InsuranceID, opts ...Cal
 	return get[Insurance](ctx, use((*holder)(s)), opInsurancesGet, id, opts)
 }
 
+const (
+	opLocationsList = operation(operations.LocationsList)
+	opLocationsGet  = operation(operations.LocationsGet)
+)
+
 // LocationsService reads the directory of locations.
 type LocationsService struct{ service }
 
@@ -131,6 +147,11 @@ func (s *LocationsService) List(ctx context.Context, opts ...CallOption) ([]Loca
 func (s *LocationsService) Get(ctx context.Context, id LocationID, opts ...CallOption) (*Location, error) {
 	return get[Location](ctx, use((*holder)(s)), opLocationsGet, id, opts)
 }
+
+const (
+	opAppointmentTypesList = operation(operations.AppointmentTypesList)
+	opAppointmentTypesGet  = operation(operations.AppointmentTypesGet)
+)
 
 // AppointmentTypesService reads the directory of appointment types.
 type AppointmentTypesService struct{ service }

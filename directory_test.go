@@ -2,10 +2,13 @@ package closure_test
 
 import (
 	"context"
+	"fmt"
+	"log"
 	"testing"
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 const (
@@ -84,4 +87,106 @@ var directoryCalls = []apiCall{
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	testCalls(t, directoryCalls)
+}
+
+func ExampleSpecialtiesService_List() {
+	client := closuretest.New().Client()
+
+	specialties, err := client.Specialties.List(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range specialties {
+		fmt.Println(s.TaxonomyCode, s.Classification)
+	}
+	// Unordered output:
+	// 207R00000X Internal Medicine
+	// 207RC0000X Internal Medicine
+}
+
+func ExampleSpecialtiesService_Get() {
+	client := closuretest.New().Client()
+
+	specialty, err := client.Specialties.Get(context.Background(), "sp_c32Biop9tvoo1pR8JUZR55")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(specialty.Classification)
+	// Output: Internal Medicine
+}
+
+func ExampleInsurancesService_List() {
+	client := closuretest.New().Client()
+
+	insurances, err := client.Insurances.List(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, i := range insurances {
+		fmt.Println(i.DisplayName)
+	}
+	// Unordered output:
+	// Example Health Choice PPO
+	// Sample Mutual HMO
+}
+
+func ExampleInsurancesService_Get() {
+	client := closuretest.New().Client()
+
+	insurance, err := client.Insurances.Get(context.Background(), "ins_8rdzjCQtD1VLg9aLRwARNF")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(insurance.DisplayName)
+	// Output: Example Health Choice PPO
+}
+
+func ExampleLocationsService_List() {
+	client := closuretest.New().Client()
+
+	locations, err := client.Locations.List(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, l := range locations {
+		fmt.Println(l.Name)
+	}
+	// Output: Example Medical Group, Midtown, New York, NY
+}
+
+func ExampleLocationsService_Get() {
+	server := closuretest.New()
+	annex := server.AddLocation(closure.Location{Name: "Annex"})
+
+	location, err := server.Client().Locations.Get(context.Background(), annex.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(location.Name)
+	// Output: Annex
+}
+
+func ExampleAppointmentTypesService_List() {
+	client := closuretest.New().Client()
+
+	types, err := client.AppointmentTypes.List(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, t := range types {
+		fmt.Println(t.Name)
+	}
+	// Output: New patient visit
+}
+
+func ExampleAppointmentTypesService_Get() {
+	server := closuretest.New()
+	followUp := server.AddAppointmentType(closure.AppointmentType{Name: "Follow-up"})
+
+	appointmentType, err := server.Client().AppointmentTypes.Get(context.Background(), followUp.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(appointmentType.Name)
+	// Output: Follow-up
 }

@@ -5,7 +5,9 @@ import (
 	"go/doc"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -17,7 +19,7 @@ import (
 )
 
 // published are the directories of the packages that programs import.
-var published = []string{".", "closuretest", "otelclosure"}
+var published = []string{".", "closuretest", "otelclosure", "closuresql"}
 
 // parseDir reads the Go files of a directory; tests says which.
 func parseDir(t testing.TB, dir string, tests bool) (*token.FileSet, []*ast.File) {
@@ -235,4 +237,101 @@ func headingAnchors(t testing.TB, path string) (all []string) {
 		all = append(all, strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-"))
 	}
 	return all
+}
+
+// The recipe for a new call names at most seven files, and they are there.
+func TestRecipeForACall(t *testing.T) {
+	t.Parallel()
+	_, recipe, _ := strings.Cut(prose(t, "CONTRIBUTING.md"), "## A new call of the API")
+	recipe, _, _ = strings.Cut(recipe, "\n## ")
+	rows := 0
+	for line := range strings.Lines(recipe) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		rows++
+		path := regexp.MustCompile("`([^`]+)`").FindStringSubmatch(cells[1])[1]
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("the recipe names %s, which isn't there", path)
+		}
+		for _, test := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(cells[3], -1) {
+			if !slices.Contains(testNames(t), test[1]) {
+				t.Errorf("the recipe names %s, which isn't there", test[1])
+			}
+		}
+	}
+	if rows != 7 {
+		t.Errorf("the recipe has %d files, want 7", rows)
+	}
+}
+
+func testNames(t testing.TB) (all []string) {
+	t.Helper()
+	_, files := parseDir(t, ".", true)
+	for _, file := range files {
+		for _, declared := range file.Decls {
+			if f, ok := declared.(*ast.FuncDecl); ok {
+				all = append(all, f.Name.Name)
+			}
+		}
+	}
+	return all
+}
+
+// The update bot looks after every module.
+func TestEveryModuleIsUpdated(t *testing.T) {
+	t.Parallel()
+	config, err := os.ReadFile(".github/dependabot.yml")
+	noError(t, err)
+	modules := 0
+	err = filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Name() != "go.mod" {
+			return err
+		}
+		modules++
+		directory := "/" + strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), ".")
+		if !strings.Contains(string(config), "      - "+directory+"\n") {
+			t.Errorf(".github/dependabot.yml does not list %s", directory)
+		}
+		return nil
+	})
+	noError(t, err)
+	if modules < 3 {
+		t.Errorf("%d modules found", modules)
+	}
+}
+
+// An action that is pinned by a tag runs whatever the tag is moved to.
+func TestActionsArePinned(t *testing.T) {
+	t.Parallel()
+	workflows, err := filepath.Glob(".github/workflows/*.yml")
+	noError(t, err)
+	pinned, used := regexp.MustCompile(`uses: [\w/-]+@[0-9a-f]{40} # v\d`), regexp.MustCompile(`uses:.*`)
+	for _, workflow := range workflows {
+		text, err := os.ReadFile(workflow)
+		noError(t, err)
+		for _, line := range used.FindAllString(string(text), -1) {
+			if !pinned.MatchString(line) {
+				t.Errorf("%s: %s is not pinned by a hash, with its version as a comment", workflow, line)
+			}
+		}
+	}
+	if len(workflows) == 0 {
+		t.Error("no workflow found")
+	}
+}
+
+// What programs are linked with is what SECURITY.md says, and nothing else.
+func TestModulesOfTheLibrary(t *testing.T) {
+	t.Parallel()
+	const module = "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}"
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", module, ".").Output()
+	noError(t, err)
+	linked := slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(output)))))
+	said := regexp.MustCompile(`(github\.com|golang\.org)/[\w/-]+`).FindAllString(prose(t, "SECURITY.md"), -1)
+	slices.Sort(said)
+	if !slices.Equal(linked, said) {
+		t.Errorf("linked with %v, SECURITY.md says %v", linked, said)
+	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
-// What [errors.Is] can ask of this package's errors.
+// The sentinels of this package's errors, for [errors.Is].
 var (
 	ErrInvalidInput         = errors.New("closure: invalid input")              // an [InputError]: refused here, nothing was sent
 	ErrInvalidRequest       = errors.New("closure: invalid request")            // 400
@@ -28,7 +28,7 @@ var (
 	ErrNotBookable          = errors.New("closure: schedule is not bookable")   // its scheduling method is not direct_api
 	ErrInsuranceNotAccepted = errors.New("closure: insurance is not accepted")  // an [InsuranceError]
 	ErrInsuranceUnknown     = errors.New("closure: insurance can't be checked") // an [InsuranceError]
-	ErrSlotUnavailable      = errors.New("closure: slot is not open")           // somebody else has it, or nobody offers it
+	ErrSlotUnavailable      = errors.New("closure: slot is not open")           // somebody else has it, or it isn't offered
 	ErrNoSlot               = errors.New("closure: no open slot")               // the search found none
 	ErrNotBooked            = errors.New("closure: not booked")                 // see [AssumeLostAfter]
 	ErrOutcomeUnknown       = errors.New("closure: outcome unknown")            // any write whose [OutcomeOf] is [OutcomeUnknown]
@@ -37,14 +37,14 @@ var (
 	ErrMalformedResponse    = errors.New("closure: response is not what the API promises")
 )
 
-// An Outcome is what is known of a write after it returned. The zero Outcome is
-// [OutcomeUnknown]: one that nobody set must not read "applied".
+// An Outcome says what is known of a write after it returned. The zero Outcome is
+// [OutcomeUnknown], so that a forgotten one doesn't read "applied".
 type Outcome int
 
 const (
 	OutcomeUnknown  Outcome = iota // it may have been carried out: look before doing it again
 	OutcomeApplied                 // carried out
-	OutcomeNotSent                 // it never left this machine, or was a mere read: nothing changed
+	OutcomeNotSent                 // it never left this machine, or was only a read: nothing changed
 	OutcomeRejected                // the API said no: nothing changed
 )
 
@@ -62,12 +62,12 @@ func (o Outcome) String() string {
 	}
 }
 
-// OutcomeOf tells what is known of the write that returned err: whether it was
-// carried out. It is for all methods that change something; nil is
-// [OutcomeApplied]. An error that isn't this package's is [OutcomeUnknown].
+// OutcomeOf tells whether the write that returned err was carried out. Use it with every
+// method that changes something. A nil error is [OutcomeApplied]; an error of another
+// package is [OutcomeUnknown].
 //
-// Of an error from a read, also one that a booking made before its write, it
-// says [OutcomeNotSent]: nothing was changed.
+// If err is from a read, also from one that a booking made before its write, the outcome
+// is [OutcomeNotSent]: nothing was changed.
 func OutcomeOf(err error) Outcome {
 	if err == nil {
 		return OutcomeApplied
@@ -95,22 +95,22 @@ func OutcomeOf(err error) Outcome {
 	return OutcomeUnknown
 }
 
-// joined is several errors as one: the verdict and why, or what failed of many.
-// Unlike fmt's and errors' own it shows nothing but their texts under every
-// verb; those show the fields of what they wrap under a verb that means nothing
-// for an error, such as %t.
+// joined is several errors as one: a verdict and its reason, or the failures among many
+// calls. Under every verb it shows nothing but their texts. The joined errors of fmt and
+// errors show the fields of what they wrap under a verb that doesn't fit an error, such
+// as %t.
 type joined struct {
 	errs      []error
 	separator string
 }
 
-// unprefixed is the text of a cause inside a text that says already whose it is.
+// unprefixed drops the "closure: " prefix, for embedding in another message.
 func unprefixed(cause error) string { return strings.TrimPrefix(fmt.Sprint(cause), "closure: ") }
 
-// because is a verdict with its cause.
+// because joins a verdict with its cause.
 func because(verdict, cause error) error { return &joined{[]error{verdict, cause}, ": "} }
 
-// allOf is one error of several, at least one.
+// allOf joins errors, of which there is at least one.
 func allOf(errs []error) error {
 	if len(errs) == 1 {
 		return errs[0]
@@ -136,8 +136,8 @@ func (j joined) MarshalText() ([]byte, error) { return []byte(j.text()), nil }
 
 // An APIError is an answer of the API that is not a success.
 //
-// Its text and its log value show what is safe to show: not Message and Detail,
-// which can hold a patient's data, but that they are there.
+// Its text and its log value show only what is safe. Message and Detail can hold a
+// patient's data: the text says only that they are there.
 type APIError struct {
 	Op         string        // the operation, "appointments.create"
 	Method     string        // "POST"
@@ -146,14 +146,14 @@ type APIError struct {
 	Type       ErrorType     // who is responsible; safe for programs
 	Code       ErrorCode     // finer, optional; safe for programs
 	Message    string        // for developers, not for customers; may hold a patient's data
-	Detail     []string      // what is wrong with a 400: texts, or else JSON; the first 1,000; may hold a patient's data
+	Detail     []string      // what is wrong with the request, of a 400: texts, or JSON; the first 1,000; may hold a patient's data
 	RequestID  string        // the API's name for the request, for its support
 	RetryAfter time.Duration // how long the API asks to wait, if it does
 	Attempts   int           // how often the request was sent
 }
 
-// ErrorType says who is responsible for an error. Others than the constants
-// exist; unknown values are kept (source: reference).
+// ErrorType says who is responsible for an error. The API has more than these constants;
+// unknown values are kept (source: reference).
 type ErrorType string
 
 const (
@@ -161,8 +161,8 @@ const (
 	ErrorTypeInvalidRequest ErrorType = "invalid_request" // the developer's fault
 )
 
-// ErrorCode is a finer reason. The published list is not at hand, so there are
-// no constants; values are kept as they come (source: reference).
+// ErrorCode is a finer reason. We don't have the published list, so that there are no
+// constants; values are kept as they come (source: reference).
 type ErrorCode string
 
 // Is matches the sentinel of the status code: [ErrNotFound] for 404 and so on.
@@ -197,7 +197,7 @@ func (e *APIError) outcome() Outcome {
 		return OutcomeNotSent
 	case e.StatusCode >= 400 && e.StatusCode < 500 && e.StatusCode != http.StatusRequestTimeout:
 		return OutcomeRejected
-	default: // a gateway's 5xx or redirect may come after the API has done it
+	default: // a gateway may answer with a 5xx or a redirect after the API has carried it out
 		return OutcomeUnknown
 	}
 }
@@ -249,16 +249,15 @@ func (e APIError) LogValue() slog.Value {
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e APIError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
-// A TransportError is a call that got no usable answer: the connection failed,
-// the time was up, the body was cut short, too large or not what the API
-// promises.
+// A TransportError says that a call got no usable answer: the connection failed, the time
+// ran out, or the body was cut short, too large or not what the API promises.
 type TransportError struct {
 	Op       string  // the operation, "appointments.create"
 	Method   string  // "POST"
 	Route    string  // the route's template
 	Outcome  Outcome // OutcomeNotSent or OutcomeUnknown; of a read always OutcomeNotSent
 	Attempts int     // how often the request was tried
-	Err      error   // the cause, without its URL: errors.Is and errors.As reach what is behind it
+	Err      error   // the cause, without its URL; errors.Is and errors.As find what it wraps
 }
 
 // Error shows operation, route template, the kind of failure and attempts.
@@ -308,8 +307,8 @@ func (e TransportError) LogValue() slog.Value {
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e TransportError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
-// An InputError is an argument that was refused before anything was sent. It
-// never echoes the value. errors.Is finds [ErrInvalidInput].
+// An InputError says that an argument was refused before anything was sent. It never
+// repeats the value. errors.Is finds [ErrInvalidInput].
 type InputError struct {
 	Op     string // the operation or function
 	Field  string // the param, option or argument
@@ -324,9 +323,9 @@ func (e *InputError) Error() string {
 // Is matches [ErrInvalidInput].
 func (e *InputError) Is(target error) bool { return target == ErrInvalidInput }
 
-// An InsuranceError says why a booking was not tried: the schedule does not
-// accept the insurance ([ErrInsuranceNotAccepted]), or whether it does can't be
-// told ([ErrInsuranceUnknown]).
+// An InsuranceError says why a booking was not tried: the schedule does not accept the
+// insurance ([ErrInsuranceNotAccepted]), or it is not known whether it does
+// ([ErrInsuranceUnknown]).
 type InsuranceError struct {
 	InsuranceID InsuranceID     // the insurance checked; empty: the patient has none on file
 	Accepted    []InsuranceID   // what the schedule accepts
@@ -344,7 +343,7 @@ func (e InsuranceError) text() string {
 	}
 }
 
-// Error says which of the cases it is, without ids.
+// Error says which of the two it is, without ids.
 func (e *InsuranceError) Error() string { return e.text() }
 
 // Is matches [ErrInsuranceNotAccepted] or [ErrInsuranceUnknown].
@@ -364,21 +363,20 @@ func (e InsuranceError) LogValue() slog.Value { return slog.StringValue(e.text()
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e InsuranceError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
-// An OutcomeUnknownError is a booking, or a change to one, that may or may not
-// have been made: the request left, the answer didn't come, and reading back
-// didn't show it in time.
+// An OutcomeUnknownError says that a booking, or a change to one, may or may not have
+// been made: the request left, no answer came, and reading back didn't show it in time.
 //
-// Of [Client.BookSlot], [Client.BookFirstAvailable] and [Client.ResolveBooking]:
-// store Attempt and settle it later with ResolveBooking; don't book again before.
-// Where Err says that the API shows the appointment with a status that this version
-// does not know, read that status with [AppointmentsService.List] and take it for
+// If it is from [Client.BookSlot], [Client.BookFirstAvailable] or
+// [Client.ResolveBooking], store Attempt and settle it later with ResolveBooking; don't
+// book again before. Err can say that the API shows the appointment with a status that
+// this version does not know: read that status with [AppointmentsService.List] and decide
 // what it means, or cancel the appointment to book again.
-// Of [Client.RescheduleBooking] and [Client.CancelBooking], AppointmentID is set
-// and Attempt is not: make the same call again.
+// If it is from [Client.RescheduleBooking] or [Client.CancelBooking], AppointmentID is
+// set and Attempt is not: make the same call again.
 type OutcomeUnknownError struct {
 	Attempt       BookingAttempt
-	AppointmentID AppointmentID // of a change; empty: of a booking
-	SlotOpen      *bool         // whether the slot to book still showed as open when last looked at; nil: not known
+	AppointmentID AppointmentID // of the appointment to change; empty if it is a booking
+	SlotOpen      *bool         // whether the slot was still open at the last look; nil: not known
 	Err           error         // why the outcome is unknown
 }
 
@@ -431,8 +429,8 @@ func newTransportError(e *endpoint, answer transport.Answer, cause error) error 
 	}
 }
 
-// errorBody is the API's error object (source: reference). A body that is none,
-// a proxy's HTML or nothing at all, leaves it empty: the status says enough.
+// errorBody is the API's error object (source: reference). If the body isn't one, as
+// with a proxy's HTML or no body at all, it stays empty: the status says enough.
 type errorBody struct {
 	Type    optional[ErrorType] `json:"error_type"`
 	Code    optional[ErrorCode] `json:"error_code"`
@@ -440,8 +438,8 @@ type errorBody struct {
 	Detail  details             `json:"detail"`
 }
 
-// An optional field of another type than promised is left out and costs the
-// fields around it nothing.
+// If an optional field has another type than promised, it is left out, and the fields
+// around it are read.
 type optional[T any] struct{ value T }
 
 func (o *optional[T]) UnmarshalJSON(data []byte) error {
@@ -451,8 +449,8 @@ func (o *optional[T]) UnmarshalJSON(data []byte) error {
 
 const maxDetails = 1000
 
-// details may also be a single value, and hold others than strings: those are
-// kept as they are written.
+// details may also be a single value, and may hold other values than strings: those are
+// kept as JSON.
 type details []string
 
 func (d *details) UnmarshalJSON(data []byte) error {
@@ -473,7 +471,7 @@ func orZero[T any](data []byte) T {
 
 func newAPIError(ctx context.Context, e *endpoint, answer transport.Answer) error {
 	var body errorBody
-	_ = wire.Read(ctx, answer.Body, &body, lenient) // what could be read stays
+	_ = wire.Read(ctx, answer.Body, &body, lenient) // keep what can be read
 	retryAfter, _ := transport.RetryAfter(answer.Header, time.Now())
 	return &APIError{
 		Op:         e.name,

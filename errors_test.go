@@ -265,7 +265,7 @@ func TestTransportErrors(t *testing.T) {
 			client := s.client(t)
 			if tt.outcome == closure.OutcomeNotSent { // a RoundTripper of any other make proves nothing
 				client = newClient(t, &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
-					s.seen = append(s.seen, exchange{})
+					s.seen = append(s.seen, sentRequest{})
 					return nil, failure
 				}})
 			}

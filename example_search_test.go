@@ -18,7 +18,7 @@ func ExampleAvailabilitiesService_Search() {
 	client := server.Client()
 	colleague := server.AddSchedule(closure.Schedule{
 		ID:               "sch_colleague",
-		Insurances:       []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: closuretest.GuideInsuranceID}},
+		Insurances:       []closure.InsuranceRef{{ID: closuretest.GuideInsuranceID}},
 		SchedulingMethod: closure.SchedulingDirectAPI,
 	})
 	server.AddSlots(colleague.ID, closure.Slot{StartAt: time.Date(2022, time.May, 19, 21, 30, 0, 0, time.UTC), Duration: 45})

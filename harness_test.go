@@ -21,8 +21,8 @@ import (
 // baseURL has a path, so that a route that forgets about it is caught.
 const baseURL = "https://railway.test/booking/v1"
 
-// An exchange is what a mocked server saw of one request.
-type exchange struct {
+// A sentRequest is what a mocked server saw of one request.
+type sentRequest struct {
 	method, url string // the URL without baseURL, escaped as it was sent
 	header      http.Header
 	body        string
@@ -31,7 +31,7 @@ type exchange struct {
 // A server answers in place of the API and keeps what it was asked.
 type server struct {
 	*httpmock.MockTransport
-	seen []exchange
+	seen []sentRequest
 }
 
 // serve answers every request with respond.
@@ -62,9 +62,9 @@ func newResponse(status int, body string, header ...string) *http.Response {
 	return resp
 }
 
-func record(t testing.TB, req *http.Request) exchange {
+func record(t testing.TB, req *http.Request) sentRequest {
 	t.Helper()
-	x := exchange{method: req.Method, header: req.Header.Clone()}
+	x := sentRequest{method: req.Method, header: req.Header.Clone()}
 	var ok bool
 	if x.url, ok = strings.CutPrefix(req.URL.String(), baseURL); !ok {
 		t.Errorf("sent to %s, want it below %s", req.URL, baseURL)
@@ -221,7 +221,7 @@ func (a apiCall) testExchange(t *testing.T) {
 	equal(t, "result", got, a.want)
 
 	spec := a.spec(t)
-	want := exchange{method: spec.Method, url: a.url, body: a.body, header: http.Header{
+	want := sentRequest{method: spec.Method, url: a.url, body: a.body, header: http.Header{
 		"Accept":              {"application/json"},
 		"Authorization":       {"Basic Y2hfc2tfdGVzdF9xdWlja3N0YXJ0Og=="},
 		"Closure-Api-Version": {"2022-04-01"},

@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// The identifiers of the API's records. They are opaque: the prefix tells the
-// kind, the rest means nothing. Each kind has a type of its own, so that a
-// patient's id can't be passed where a schedule's is wanted; an id that is
-// empty, lacks its prefix, is longer than 255 bytes or holds a control character is
-// refused with an [InputError] before anything is sent.
+// The identifiers of the API's records. They are opaque: the prefix names the kind, and
+// the rest means nothing. Each kind has a type of its own, so that a patient's id can't
+// be passed where a schedule's is wanted. An id that is empty, lacks its prefix, is
+// longer than 255 bytes or holds a control character is refused with an [InputError]
+// before anything is sent.
 type (
 	PatientID         string // pt_… (source: guide)
 	PractitionerID    string // prac_… (source: guide)
@@ -44,15 +44,16 @@ func (SpecialtyID) prefix() string       { return "sp_" }
 func (AppointmentTypeID) prefix() string { return "aptp_" }
 func (IndexVersionID) prefix() string    { return "idx_" }
 
-// A record is what an answer of the API holds: one, or many in a list. What isn't
-// a record can neither be read nor written.
+// A record is what an answer of the API holds: one, or many in a list. The methods that
+// make calls take no other type.
 type record interface {
-	// recordID tells which record it is, and what the ids of its kind start with.
-	// A slot has no id: any text stands for a start. Without an id it isn't a record.
+	// recordID returns the record's id, and what the ids of its kind start with. A slot
+	// has no id: for it, any text says that it has a start. A value without an id isn't
+	// a record.
 	recordID() (id, prefix string)
 }
 
-// idOf is the record's id, or nothing if there is none or it is of another kind.
+// idOf returns the record's id, or "" if it has none or the id is of another kind.
 func idOf[T record](r *T) string {
 	id, prefix := (*r).recordID()
 	if !strings.HasPrefix(id, prefix) {
@@ -61,8 +62,8 @@ func idOf[T record](r *T) string {
 	return id
 }
 
-// idProblem says what is wrong with id, or nothing. It never echoes the id: a
-// caller who mixes up fields may have put a name there.
+// idProblem says what is wrong with id, or returns "". It never repeats the id: a caller
+// who mixes up fields may have put a name there.
 func idProblem[ID identifier](id ID) string {
 	switch rest, found := strings.CutPrefix(string(id), id.prefix()); {
 	case id == "":
@@ -71,7 +72,7 @@ func idProblem[ID identifier](id ID) string {
 		return "is not an id that starts with " + id.prefix()
 	case len(id) > maxIDLength:
 		return "is longer than 255 bytes"
-	case strings.ContainsFunc(rest, unicode.IsControl): // a line's end, most often
+	case strings.ContainsFunc(rest, unicode.IsControl): // most often the end of a line
 		return "holds a control character"
 	case !utf8.ValidString(rest):
 		return "is not valid UTF-8"
@@ -87,7 +88,7 @@ func checkID[ID identifier](op operation, field string, id ID) error {
 	return nil
 }
 
-// checkOptionalID lets an empty id pass: the caller did not filter by it.
+// checkOptionalID accepts an empty id: the caller does not filter by it.
 func checkOptionalID[ID identifier](op operation, field string, id ID) error {
 	if id == "" {
 		return nil

@@ -4,12 +4,13 @@ import (
 	"context"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // An IndexVersion is a private copy of the base directory data
 // ([IndexStandard]): ids stay the same across copies, and a change in one does
-// not touch another. Name a copy with [WithIndexVersion] to read it.
+// not touch another. To read a copy, name it with [WithIndexVersion].
 // (source: reference; the timestamps are inferred)
 type IndexVersion struct {
 	ID        IndexVersionID `json:"id,omitzero"`
@@ -31,12 +32,14 @@ type IndexVersionCreateParams struct {
 	Name string `json:"name"`
 }
 
+const opIndexVersionsCreate = operation(operations.IndexVersionsCreate)
+
 // IndexVersionsService makes copies of the directory data.
 type IndexVersionsService struct{ service }
 
-// Create makes a copy of the base directory data. After an error whose
-// [OutcomeOf] is [OutcomeUnknown] there may be a copy that nobody knows the id
-// of; a second one does no harm.
+// Create makes a copy of the base directory data. After an error whose [OutcomeOf] is
+// [OutcomeUnknown] there may be a copy whose id nobody knows; calling it again does no
+// harm.
 //
 // POST /index_version (source: reference; body and answer are inferred).
 func (s *IndexVersionsService) Create(ctx context.Context, params IndexVersionCreateParams, opts ...CallOption) (*IndexVersion, error) {

@@ -106,7 +106,11 @@ func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
 	defer cancel()
-	return c.journal.Finish(ctx, entry)
+	err := c.journal.Finish(ctx, entry)
+	if err != nil {
+		journalFails(ctx, "finish")
+	}
+	return err
 }
 
 // finishAs records what came of an attempt, if that is known.
@@ -159,10 +163,55 @@ func (b *slotBooking) bookByJournal(ctx context.Context) (*Booking, error) {
 		}
 	}
 	booking, err := b.book(ctx)
-	if booking != nil && b.attempt.ID == "" && b.attempt.IdempotencyKey != "" {
+	switch {
+	case b.attempt.ID != "": // the journal was asked last, right before the request
+	case booking != nil && b.attempt.IdempotencyKey != "":
 		return b.adopt(ctx, booking)
+	case errors.Is(err, ErrSlotUnavailable):
+		return b.notTaken(ctx, err)
 	}
 	return booking, err
+}
+
+// notTaken ends a booking of a slot that isn't open, unless another process took
+// it for the same patient meanwhile: the journal shows that before the API does.
+func (b *slotBooking) notTaken(ctx context.Context, taken error) (*Booking, error) {
+	entry, err := b.client.core.find(ctx, b.attempt)
+	switch {
+	case err != nil:
+		return nil, err
+	case entry == nil:
+		return nil, taken
+	}
+	if booking, free, err := b.held(ctx, *entry); !free {
+		return booking, err
+	}
+	return nil, taken
+}
+
+// instead ends the resolution of an attempt that was not booked: another one for
+// the same may have been made since.
+func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
+	if b.client.core.journal == nil || b.attempt.AppointmentID != "" {
+		return nil, ErrNotBooked
+	}
+	entry, err := b.client.core.find(ctx, b.attempt)
+	switch {
+	case err != nil:
+		return nil, b.unknown(err)
+	case entry == nil || entry.Attempt.ID == b.attempt.ID:
+		return nil, ErrNotBooked
+	case entry.State == JournalPending:
+		return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errUnderWay}
+	}
+	booking, free, err := b.heldBooked(ctx, *entry)
+	switch {
+	case free:
+		return nil, ErrNotBooked
+	case err != nil:
+		return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: err}
+	}
+	return booking, nil
 }
 
 // adopt gives the key to an appointment that was there and that nobody's entry
@@ -386,6 +435,7 @@ func (c *core) release(ctx context.Context, id AppointmentID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookkeeping)
 	defer cancel()
 	if err := c.journal.Release(ctx, id); err != nil {
+		journalFails(ctx, "release")
 		return &JournalError{Op: "release", Err: err}
 	}
 	return nil

@@ -1,7 +1,9 @@
 package closure_test
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,4 +138,30 @@ func TestBookingWhereAMoveCameFromWithinTheLag(t *testing.T) {
 		c.booked(second, err, false)
 		c.standing(2)
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
+}
+
+// A counting journal counts what it is asked to write.
+type countingJournal struct {
+	closure.Journal
+	begun, finished atomic.Int32
+}
+
+func (c *countingJournal) Begin(ctx context.Context, a closure.BookingAttempt) (*closure.JournalEntry, error) {
+	c.begun.Add(1)
+	return c.Journal.Begin(ctx, a)
+}
+
+func (c *countingJournal) Finish(ctx context.Context, e closure.JournalEntry) error {
+	c.finished.Add(1)
+	return c.Journal.Finish(ctx, e)
+}
+
+func TestBookingWritesOnceBeforeAndOnceAfter(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		journal := &countingJournal{Journal: c.journal}
+		booking, err := c.Client(closure.WithJournal(journal)).BookSlot(t.Context(), slotWish("order 1"))
+		c.booked(booking, err, false)
+		equal(t, "begun", journal.begun.Load(), int32(1))
+		equal(t, "finished", journal.finished.Load(), int32(1))
+	})
 }

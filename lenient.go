@@ -7,19 +7,19 @@ import (
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
-// lenient reads, on the second try, what the API did not promise but what can
-// mean one thing only. docs/reading.md holds the table.
+// lenient reads, on a second try, what the API didn't promise but what can mean only one
+// thing. docs/reading.md has the table.
 var lenient = wire.NewLenient(
 	wire.Scalar(`"`, readDate),
 	wire.Scalar(`"0`, readMinutes),
-	wire.Nested((*Ref[PractitionerID, Practitioner]).read),
-	wire.Nested((*Ref[LocationID, Location]).read),
-	wire.Nested((*Ref[AppointmentTypeID, AppointmentType]).read),
-	wire.Nested((*Ref[InsuranceID, Insurance]).read),
+	wire.Nested((*PractitionerRef).read),
+	wire.Nested((*LocationRef).read),
+	wire.Nested((*AppointmentTypeRef).read),
+	wire.Nested((*InsuranceRef).read),
 )
 
-// readDate also reads a date with a time, where the time says nothing: midnight,
-// on a day that is the same in UTC.
+// readDate also reads a date with a time, if the time says nothing: it is midnight, and
+// the day is the same in UTC.
 func readDate(text string) (date Date, err error) {
 	if date.UnmarshalText([]byte(text)) == nil {
 		return date, nil

@@ -7,39 +7,13 @@ import (
 )
 
 // An operation is one call of the API: an index into the table of package
-// internal/operation.
+// internal/operation. Each resource's file names its own, above its service.
 type operation operations.ID
-
-const (
-	opPatientsList           = operation(operations.PatientsList)
-	opPatientsCreate         = operation(operations.PatientsCreate)
-	opPatientsGet            = operation(operations.PatientsGet)
-	opPractitionersList      = operation(operations.PractitionersList)
-	opPractitionersGet       = operation(operations.PractitionersGet)
-	opSchedulesList          = operation(operations.SchedulesList)
-	opSchedulesGet           = operation(operations.SchedulesGet)
-	opAvailabilitiesList     = operation(operations.AvailabilitiesList)
-	opAppointmentsCreate     = operation(operations.AppointmentsCreate)
-	opAppointmentsGet        = operation(operations.AppointmentsGet)
-	opAppointmentsList       = operation(operations.AppointmentsList)
-	opAppointmentsReschedule = operation(operations.AppointmentsReschedule)
-	opAppointmentsCancel     = operation(operations.AppointmentsCancel)
-	opSpecialtiesList        = operation(operations.SpecialtiesList)
-	opSpecialtiesGet         = operation(operations.SpecialtiesGet)
-	opInsurancesList         = operation(operations.InsurancesList)
-	opInsurancesGet          = operation(operations.InsurancesGet)
-	opLocationsList          = operation(operations.LocationsList)
-	opLocationsGet           = operation(operations.LocationsGet)
-	opAppointmentTypesList   = operation(operations.AppointmentTypesList)
-	opAppointmentTypesGet    = operation(operations.AppointmentTypesGet)
-	opIndexVersionsCreate    = operation(operations.IndexVersionsCreate)
-)
 
 func (op operation) spec() operations.Spec { return operations.ID(op).Spec() }
 func (op operation) name() string          { return op.spec().Name }
 
-// An endpoint is a call as a client makes it: the table's, or by a route of the
-// caller's.
+// An endpoint is a call as a client makes it: by the table's route, or by the caller's.
 type endpoint struct {
 	name      string
 	method    string
@@ -48,11 +22,11 @@ type endpoint struct {
 	expand    bool
 }
 
-// writes reports whether the call changes something, so that it must not be sent
-// again once it may have been carried out.
+// writes reports whether the call changes something. Then it must not be sent again once
+// it may have been carried out.
 func (e *endpoint) writes() bool { return e.method != http.MethodGet }
 
-// newEndpoints are the table's, and what WithRoute made of them.
+// newEndpoints returns the table's endpoints, some of them replaced by WithRoute.
 func newEndpoints(replaced map[operation]endpoint) []endpoint {
 	table := operations.Table()
 	endpoints := make([]endpoint, len(table))
@@ -67,7 +41,7 @@ func newEndpoints(replaced map[operation]endpoint) []endpoint {
 }
 
 func newEndpoint(spec operations.Spec) endpoint {
-	template, _ := parseRoute(spec.Route) // a test reads each of the table
+	template, _ := parseRoute(spec.Route) // a test parses all of the table
 	return endpoint{spec.Name, spec.Method, template, spec.Directory, spec.Expand}
 }
 

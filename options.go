@@ -31,21 +31,22 @@ type CallOption interface {
 }
 
 type clientConfig struct {
-	baseURL      *url.URL
-	apiVersion   string
-	product      string
-	roundTripper http.RoundTripper
-	http2        bool
-	jar          http.CookieJar
-	logger       *slog.Logger
-	observers    []func(context.Context, Event)
-	limiter      *rate.Limiter
-	policy       RetryPolicy
-	mode         Mode
-	plainHTTP    bool
-	journal      Journal
-	endpoints    map[operation]endpoint // by routes of the caller's
-	call         callConfig             // what every call starts from
+	baseURL          *url.URL
+	apiVersion       string
+	product          string
+	roundTripper     http.RoundTripper
+	http2            bool
+	jar              http.CookieJar
+	logger           *slog.Logger
+	observers        []func(context.Context, Event)
+	bookingObservers []func(context.Context, BookingEvent)
+	limiter          *rate.Limiter
+	policy           RetryPolicy
+	mode             Mode
+	plainHTTP        bool
+	journal          Journal
+	endpoints        map[operation]endpoint // those whose route the caller replaced
+	call             callConfig             // the options of every call
 }
 
 type callConfig struct {
@@ -88,7 +89,7 @@ func parseBaseURL(text string) (parsed *url.URL, problem string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return nil, "is not a URL" // the error would echo it
+		return nil, "is not a URL" // the error would repeat it
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, "is not an https URL"
 	case u.Hostname() == "" || u.Opaque != "":
@@ -123,9 +124,9 @@ func loopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// WithPlainHTTP lets the base URL be http on a host that is not a loopback host: a
-// sandbox in a container, say. The key and all data go over the network in clear, so it
-// is for keys of test mode: [NewClient] refuses it with a live one.
+// WithPlainHTTP allows a base URL with http on a host that is not a loopback host, such as
+// a sandbox in a container. The key and all data go over the network unencrypted, so it
+// is for keys of test mode: [NewClient] refuses it with a live key.
 func WithPlainHTTP() Option {
 	return clientOption(func(c *clientConfig) error {
 		c.plainHTTP = true
@@ -133,7 +134,7 @@ func WithPlainHTTP() Option {
 	})
 }
 
-// checkScheme is for when all options are known.
+// checkScheme is called when all options are known.
 func (c *clientConfig) checkScheme(mode Mode) error {
 	switch {
 	case c.plainHTTP && mode != ModeTest:
@@ -145,15 +146,16 @@ func (c *clientConfig) checkScheme(mode Mode) error {
 	}
 }
 
-// WithRoute replaces the route of one operation, by its name such as
-// "availabilities.list": for the day that one of this version's guesses does not fit. The
-// README's table says which routes are inferred, and cmd/closure-doctor finds out. The
-// route is a template like the one it replaces, such as "/appointments/{id}/slots",
-// with as many parameters, or method and template ("DELETE /appointments/{id}"); a read
-// stays a read and a write a write. Texts and events show the new one.
+// WithRoute replaces the route of one operation, which is named like
+// "availabilities.list". Use it if one of this version's guesses turns out wrong. The
+// README's table says which routes are inferred, and cmd/closure-doctor finds out which
+// are right. The new route is a template like the one it replaces, such as
+// "/appointments/{id}/slots", with as many parameters; or it is a method and a template
+// ("DELETE /appointments/{id}"). A read stays a read, and a write stays a write. Texts
+// and events show the new route.
 //
-// An unknown operation, and a route that is not a path of lower-case words and
-// {parameters}, is an [InputError].
+// For an unknown operation, and for a route that is not a path of lower-case words and
+// {parameters}, the error is an [InputError].
 func WithRoute(name, route string) Option {
 	return clientOption(func(c *clientConfig) error {
 		op, found := operationNamed(name)
@@ -206,21 +208,21 @@ func WithAPIVersion(version string) Option {
 	})
 }
 
-// headerSafe reports whether s is a non-empty word of printable ASCII, blanks
-// inside allowed.
+// headerSafe reports whether s is printable ASCII that is not empty and neither begins
+// nor ends with a blank.
 func headerSafe(s string) bool {
 	return s != "" && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// WithHTTPClient uses the Transport and the Jar of c, and nothing else of it:
-// timeouts, redirects and retries stay the SDK's own. The value is not changed.
-// A nil Transport means the SDK's own pool.
+// WithHTTPClient uses the Transport and the Jar of c, and nothing else of it: timeouts,
+// redirects and retries stay the SDK's own. The value is not changed. A nil Transport
+// means the SDK's own pool.
 //
-// A Transport that sends requests again by itself and reports to
-// [net/http/httptrace], as *http.Transport does and what wraps one and passes on the
-// context, is kept to one request an attempt. Of one that reports nothing, an error proves nothing: a write
-// that fails in it is [OutcomeUnknown]. Unlike our own pool, *http.Transport prints
-// what follows an answer to the standard logger.
+// An *http.Transport can send a request again by itself. The SDK keeps it to one request
+// an attempt, because it reports to [net/http/httptrace]; so does a RoundTripper that
+// wraps one and passes on the context. If a Transport reports nothing, its error proves
+// nothing: a write that fails in it is [OutcomeUnknown]. Unlike the SDK's own pool,
+// *http.Transport prints bytes that follow an answer to the standard logger.
 func WithHTTPClient(httpClient *http.Client) Option {
 	return clientOption(func(c *clientConfig) error {
 		if httpClient == nil {
@@ -231,10 +233,10 @@ func WithHTTPClient(httpClient *http.Client) Option {
 	})
 }
 
-// WithHTTP2 lets the SDK's own pool speak HTTP/2 where the server offers it. Without
-// it the pool speaks HTTP/1.1: over HTTP/2 one lost connection strikes every call
-// in flight, and writes among them end as unknown. docs/retries.md has the figures.
-// It is refused beside a Transport of [WithHTTPClient], which decides for itself.
+// WithHTTP2 lets the SDK's own pool speak HTTP/2 if the server offers it. Without it the
+// pool speaks HTTP/1.1, because over HTTP/2 one lost connection hits every call in flight,
+// and the writes among them end as unknown. docs/retries.md has the figures. It is refused
+// together with a Transport of [WithHTTPClient], which decides for itself.
 func WithHTTP2() Option {
 	return clientOption(func(c *clientConfig) error {
 		c.http2 = true
@@ -242,10 +244,10 @@ func WithHTTP2() Option {
 	})
 }
 
-// WithLogger logs one record an attempt: operation, route, status, duration,
-// attempt and request id, and nothing else. Attempts answered with a status
-// below 400 are logged at [slog.LevelInfo], the others at [slog.LevelWarn]; a
-// status of 0 means that there was no answer. nil turns logging off.
+// WithLogger logs one record for each attempt: operation, route, status, duration,
+// attempt and request id, and nothing else. Attempts answered with a status below 400
+// are logged at [slog.LevelInfo], the others at [slog.LevelWarn]. A status of 0 means that
+// no answer came. A nil logger turns logging off.
 func WithLogger(logger *slog.Logger) Option {
 	return clientOption(func(c *clientConfig) error {
 		c.logger = logger
@@ -258,8 +260,8 @@ func WithLogger(logger *slog.Logger) Option {
 // concurrent use: calls run side by side, also the reads of one
 // [Client.BookSlot]. Given several times, all are called.
 //
-// The context is the caller's, and equal (==) for the events of one call only,
-// which tells calls apart that run side by side. Module otelclosure builds
+// The context is the call's and has the caller's values. What belongs together is
+// told by the CallID and the BookingID of the [Event]. Module otelclosure builds
 // OpenTelemetry's spans and metrics on it.
 func WithObserver(fn func(context.Context, Event)) Option {
 	return clientOption(func(c *clientConfig) error {
@@ -271,9 +273,42 @@ func WithObserver(fn func(context.Context, Event)) Option {
 	})
 }
 
-// WithRateLimit makes attempts wait, within their context, so that no more than
-// perSecond are sent each second over time and burst at once. A wait that would
-// pass the context's deadline ends the call at once.
+// WithBookingObserver calls fn once at the end of each [Client.BookSlot],
+// [Client.BookFirstAvailable], [Client.RescheduleBooking], [Client.CancelBooking] and
+// [Client.ResolveBooking], each that [Client.ResolvePending] makes among them, after
+// the events of its calls: for alerts and metrics. An ending that is unknown is one
+// that somebody has to settle; a booking that healed itself ends confirmed or
+// recovered. fn must not panic, and must be safe for concurrent use. The context is
+// the caller's. Given several times, all are called.
+func WithBookingObserver(fn func(context.Context, BookingEvent)) Option {
+	return clientOption(func(c *clientConfig) error {
+		if fn == nil {
+			return refuse("WithBookingObserver", "is nil")
+		}
+		c.bookingObservers = append(slices.Clip(c.bookingObservers), fn)
+		return nil
+	})
+}
+
+// Options is several options as one, applied in order; nil ones are passed over. It
+// is for packages that offer one option made of several, as otelclosure does.
+func Options(opts ...Option) Option {
+	return clientOption(func(c *clientConfig) error {
+		for _, opt := range opts {
+			if opt == nil {
+				continue
+			}
+			if err := opt.applyToClient(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// WithRateLimit makes attempts wait, so that on average no more than perSecond are sent
+// each second, and no more than burst at once. If the wait would last longer than the
+// context's deadline, the call ends at once.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return clientOption(func(c *clientConfig) error {
 		if !(perSecond > 0) || math.IsInf(perSecond, 1) || burst < 1 {
@@ -284,25 +319,26 @@ func WithRateLimit(perSecond float64, burst int) Option {
 	})
 }
 
-// RetryPolicy says when a call is tried again. Reads are, after any failure of
-// the connection, a body cut short, and statuses 408, 429, 500, 502, 503 and
-// 504; writes only if nothing left this machine. [Client.BookSlot] and its
-// siblings also send again after a 429 that a look bears out, within the same
-// policy. Zero fields take the default.
+// RetryPolicy says when a call is tried again. A read is tried again after any failure of
+// the connection, after a body that was cut short, and after statuses 408, 429, 500, 502,
+// 503 and 504. A write is tried again only if nothing left this machine.
+// [Client.BookSlot] and the other booking calls also send again after a 429, by the same
+// policy, if a look shows that nothing was carried out. Zero fields take the default.
 type RetryPolicy struct {
 	MaxAttempts   int           // default 3; 1 turns retries off
-	MinWait       time.Duration // default 100 ms; doubles each time, and the wait is anything from 0 to it (full jitter)
+	MinWait       time.Duration // default 100 ms; doubles each time, and the wait is a random part of it (full jitter)
 	MaxWait       time.Duration // default 10 s
-	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once with the answer in hand
-	// Budget is in tokens for the whole client, default 100; a retry costs 10, a success
-	// refunds 1, and there are no retries once they are used up. Where a connection was
-	// lost, retries are free for as many calls as are in flight at once, and a quarter
-	// more; 10 successes a retry, on top of full tokens, renew that.
+	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once, with that answer
+	// Budget is the number of tokens of the whole client, default 100. A retry costs 10, a
+	// success gives 1 back, and without tokens there are no retries. Retries after a
+	// lost connection are free for as many calls as are in flight at once, and a quarter
+	// more. What was free is renewed by 10 successes for each retry, once the tokens
+	// are full.
 	Budget int
 }
 
-// WithRetryPolicy replaces the policy. Negative fields, and a MaxWait below
-// MinWait, are refused. A zero MaxAttempts leaves a [WithMaxAttempts] standing.
+// WithRetryPolicy replaces the policy. Negative fields, and a MaxWait below MinWait, are
+// refused. A zero MaxAttempts keeps what [WithMaxAttempts] said.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return clientOption(func(c *clientConfig) error {
 		if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 || p.MaxRetryAfter < 0 || p.Budget < 0 {
@@ -329,7 +365,7 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 	return p
 }
 
-// WithUserAgent puts a product such as "myapp/1.2" before the SDK's own.
+// WithUserAgent puts a product such as "myapp/1.2" before the SDK's own User-Agent.
 func WithUserAgent(product string) Option {
 	return clientOption(func(c *clientConfig) error {
 		if !headerSafe(product) {
@@ -340,8 +376,8 @@ func WithUserAgent(product string) Option {
 	})
 }
 
-// WithMode makes [NewClient] fail unless the key is of that mode: a program
-// that must never touch real patients says WithMode(ModeTest).
+// WithMode makes [NewClient] fail if the key is of another mode. Use WithMode(ModeTest) in
+// a program that must never touch real patients.
 func WithMode(m Mode) Option {
 	return clientOption(func(c *clientConfig) error {
 		if m != ModeTest && m != ModeLive {
@@ -352,10 +388,10 @@ func WithMode(m Mode) Option {
 	})
 }
 
-// WithIndexVersion reads another copy of the directory data than the API's
-// default. It is sent with the calls that concern the directory:
-// practitioners, schedules, availabilities, specialties, insurances, locations
-// and appointment types (source: reference; which calls, inferred).
+// WithIndexVersion reads another copy of the directory data than the API's default. It is
+// sent with the calls that read the directory: practitioners, schedules, availabilities,
+// specialties, insurances, locations and appointment types (source: reference; which
+// calls take it is inferred).
 func WithIndexVersion(id IndexVersionID) CallOption {
 	return callOption(func(c *callConfig) error {
 		problem := idProblem(id)
@@ -405,9 +441,9 @@ const (
 	ExpandAppointmentType ExpandField = "appointment_type"
 )
 
-// Expand asks for whole objects where a schedule names ids. It matters to the
-// calls of [SchedulesService] and to no other (source: the fields are in the
-// reference, the query parameter is inferred).
+// Expand asks for whole objects where a schedule names ids. Only the calls of
+// [SchedulesService] send it (source: the fields are in the reference, the query
+// parameter is inferred).
 func Expand(fields ...ExpandField) CallOption {
 	var names []string
 	for _, field := range fields {
@@ -425,8 +461,8 @@ func Expand(fields ...ExpandField) CallOption {
 	})
 }
 
-// A Response is an answer as it came. The body and the headers can hold a
-// person's data; printing the value shows neither.
+// A Response is an answer as it came. The body and the headers can hold a person's data;
+// a printed Response shows neither.
 type Response struct {
 	StatusCode int // 0: no answer
 	Header     http.Header
@@ -447,15 +483,15 @@ func (r Response) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
 // LogValue shows status, attempts and request id.
 func (r Response) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
-// CaptureResponse copies the call's last answer into r, also when the call
-// fails: for fields that the SDK doesn't know, see [UnknownMembers]. It belongs to one call, so
-// [NewClient] refuses it. Helpers that make several calls capture the answer to
-// the write, and a search captures nothing.
+// CaptureResponse copies the call's last answer into r, also if the call fails. With it
+// you can read fields that the SDK doesn't know: see [UnknownMembers]. It is for one call,
+// so [NewClient] refuses it. A helper that makes several calls captures the answer to the
+// write; a search captures nothing.
 func CaptureResponse(r *Response) CallOption {
 	return captureOption(func() *Response { return r })
 }
 
-// A captureOption keeps the Response behind a function: printed, it shows none.
+// A captureOption keeps the Response behind a function, so that it isn't printed.
 type captureOption func() *Response
 
 func (o captureOption) applyToClient(*clientConfig) error {
@@ -469,14 +505,14 @@ func (o captureOption) applyToCall(c *callConfig) error {
 	return nil
 }
 
-// AssumeLostAfter lets [Client.ResolveBooking] end an attempt that is older
-// than age and that no read shows in [ErrNotBooked]. It is off by default, for
-// no client can know how late a booking may still appear: choose age by what
-// you know of the API, minutes rather than seconds. Of a client with a journal
-// ([WithJournal]) it also lets [Client.BookSlot], [Client.BookFirstAvailable],
-// [Client.RescheduleBooking] and [Client.ResolvePending] take a pending entry for
-// lost, but none younger than twice the client's timeout: a process that lives may
-// send until then. Other calls ignore it.
+// AssumeLostAfter makes [Client.ResolveBooking] return [ErrNotBooked] for an attempt that
+// is older than age and that no read shows. It is off by default, because no client can
+// know how late a booking may still appear: choose age by what you know of the API,
+// minutes rather than seconds. With a journal ([WithJournal]) it also makes
+// [Client.BookSlot], [Client.BookFirstAvailable], [Client.RescheduleBooking] and
+// [Client.ResolvePending] give up a pending entry of that age, but none that is younger
+// than twice the client's timeout: until then another process may still send it. Other
+// calls ignore it.
 func AssumeLostAfter(age time.Duration) CallOption {
 	return callOption(func(c *callConfig) error {
 		if age <= 0 {
@@ -487,8 +523,8 @@ func AssumeLostAfter(age time.Duration) CallOption {
 	})
 }
 
-// withoutCapture keeps the reads of a helper, which run side by side, from
-// writing to one Response.
+// withoutCapture keeps the reads of a helper, which run concurrently, from writing to one
+// Response.
 func withoutCapture(opts []CallOption) []CallOption {
 	return append(slices.Clip(opts), callOption(func(c *callConfig) error {
 		c.capture = nil

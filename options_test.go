@@ -32,6 +32,8 @@ func TestOptionsRefused(t *testing.T) {
 		}},
 		{"WithHTTPClient", []closure.Option{closure.WithHTTPClient(nil)}},
 		{"WithObserver", []closure.Option{closure.WithObserver(nil)}},
+		{"WithBookingObserver", []closure.Option{closure.WithBookingObserver(nil)}},
+		{"WithTimeout", []closure.Option{closure.Options(nil, closure.WithTimeout(0))}},
 		{"WithMode", []closure.Option{closure.WithMode(""), closure.WithMode("SECRET")}},
 		{"WithRateLimit", []closure.Option{
 			closure.WithRateLimit(0, 1), closure.WithRateLimit(-1, 1), closure.WithRateLimit(1, 0), closure.WithRateLimit(1, -1),

@@ -8,13 +8,14 @@ import (
 	"time"
 	"unicode/utf8"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // A Patient is a person who is treated. Fields that the API leaves out or sends
 // as null are zero (source: reference).
 //
-// A Patient prints as a redacted form, in logs too; its fields don't.
+// A Patient prints redacted, in logs too; its fields don't.
 type Patient struct {
 	ID                   PatientID            `json:"id,omitzero"`
 	FirstName            string               `json:"first_name,omitzero"`
@@ -70,8 +71,8 @@ func (i PatientInsurance) Format(f fmt.State, _ rune) { printAs(f, redacted(i)) 
 // LogValue shows no more than the type.
 func (i PatientInsurance) LogValue() slog.Value { return slog.StringValue(redacted(i)) }
 
-// Location returns the patient's time zone. A patient without one is in UTC;
-// a name that the system's zone database does not hold is an [InputError].
+// Location returns the patient's time zone, or UTC if the patient has none. If the system's
+// zone database does not know the name, the error is an [InputError].
 func (p Patient) Location() (*time.Location, error) {
 	zone, err := time.LoadLocation(p.Timezone)
 	if err != nil || p.Timezone == "Local" {
@@ -88,8 +89,8 @@ func (p Patient) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(p))
 }
 
-// PatientListParams says which patients to look for. An empty field does not
-// restrict. It prints redacted.
+// PatientListParams says which patients to look for. An empty field is not a filter. It
+// prints redacted.
 type PatientListParams struct {
 	Name string `url:"name,omitempty"` // first and last name
 	DOB  Date   `url:"dob,omitempty"`  // birth date
@@ -108,8 +109,8 @@ func (p PatientListParams) check(op operation) error {
 	return checkDate(op, "DOB", p.DOB)
 }
 
-// PatientCreateParams holds a new patient's data: the fields of [Patient] less
-// id and timestamps. What is required is the API's to say. It prints redacted.
+// PatientCreateParams holds a new patient's data: the fields of [Patient] without id and
+// timestamps. The API decides which are required. It prints redacted.
 type PatientCreateParams struct {
 	FirstName            string               `json:"first_name,omitzero"`
 	LastName             string               `json:"last_name,omitzero"`
@@ -139,11 +140,17 @@ func (p PatientCreateParams) check(op operation) error {
 	return checkOptionalID(op, "Insurance.ID", p.Insurance.ID)
 }
 
+const (
+	opPatientsList   = operation(operations.PatientsList)
+	opPatientsCreate = operation(operations.PatientsCreate)
+	opPatientsGet    = operation(operations.PatientsGet)
+)
+
 // PatientsService finds and creates patients.
 type PatientsService struct{ service }
 
-// List returns the patients with the given name and birth date, in the API's
-// order; none is an empty slice and no error. The API does the matching. For
+// List returns the patients with the given name and birth date, in the API's order. If
+// there is none, the slice is empty, without an error. The API does the matching. For
 // exactly one patient use [PatientsService.Find].
 //
 // GET /patients (source: guide). A read: safe to call again.
@@ -154,8 +161,9 @@ func (s *PatientsService) List(ctx context.Context, params PatientListParams, op
 	return list[Patient](ctx, use((*holder)(s)), request{op: opPatientsList, query: params}, opts)
 }
 
-// Find returns the one patient with the given name and birth date, at least one
-// of which is needed. None is [ErrNotFound], several are [ErrAmbiguous].
+// Find returns the one patient with the given name and birth date, of which at least one
+// is needed. If no patient matches, the error is [ErrNotFound]; if several do,
+// [ErrAmbiguous].
 //
 // GET /patients (source: guide). A read: safe to call again.
 func (s *PatientsService) Find(ctx context.Context, params PatientListParams, opts ...CallOption) (*Patient, error) {
@@ -182,10 +190,9 @@ func (s *PatientsService) Get(ctx context.Context, id PatientID, opts ...CallOpt
 	return get[Patient](ctx, use((*holder)(s)), opPatientsGet, id, opts)
 }
 
-// Create registers a new patient. Look for the patient with
-// [PatientsService.Find] first: the API publishes no guard against a second
-// record of the same person, so after an error whose [OutcomeOf] is
-// [OutcomeUnknown] look again rather than call Create again.
+// Create registers a new patient. Look for the patient with [PatientsService.Find] first:
+// the API publishes nothing that prevents a second record of the same person. After an
+// error whose [OutcomeOf] is [OutcomeUnknown], look again before you call Create again.
 //
 // POST /patients (source: guide names it; the body is inferred).
 func (s *PatientsService) Create(ctx context.Context, params PatientCreateParams, opts ...CallOption) (*Patient, error) {

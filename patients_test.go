@@ -3,11 +3,14 @@ package closure_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 const (
@@ -168,4 +171,74 @@ func TestPatientLocation(t *testing.T) {
 		_, err := closure.Patient{Timezone: name}.Location()
 		refused(t, name, err, "Patient.Location", "Timezone")
 	}
+}
+
+func ExamplePatientsService_List() {
+	client := closuretest.New().Client()
+
+	patients, err := client.Patients.List(context.Background(), closure.PatientListParams{DOB: closure.NewDate(1994, time.December, 22)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(patients)              // prints redacted, in logs too
+	fmt.Println(patients[0].FirstName) // a field is what it is
+	// Output:
+	// [closure.Patient{redacted}]
+	// Trisha
+}
+
+func ExamplePatientsService_Find() {
+	client := closuretest.New().Client()
+	ctx := context.Background()
+	params := closure.PatientListParams{Name: "Trisha Pandit", DOB: closure.NewDate(1994, time.December, 22)}
+
+	patient, err := client.Patients.Find(ctx, params)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(patient.ID)
+
+	params.Name = "Nobody Here"
+	_, err = client.Patients.Find(ctx, params)
+	fmt.Println(errors.Is(err, closure.ErrNotFound))
+	// Output:
+	// pt_sxKCbaoVdBXHBGWywcBETm
+	// true
+}
+
+func ExamplePatientsService_Get() {
+	client := closuretest.New().Client()
+
+	patient, err := client.Patients.Get(context.Background(), "pt_sxKCbaoVdBXHBGWywcBETm")
+	if err != nil {
+		log.Fatal(err)
+	}
+	zone, err := patient.Location()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(zone, patient.Insurance.ID)
+	// Output: America/New_York ins_8rdzjCQtD1VLg9aLRwARNF
+}
+
+func ExamplePatientsService_Create() {
+	client := closuretest.New().Client()
+	ctx := context.Background()
+	dob := closure.NewDate(1990, time.May, 4)
+
+	patient, err := client.Patients.Find(ctx, closure.PatientListParams{Name: "Ana Example", DOB: dob})
+	if errors.Is(err, closure.ErrNotFound) {
+		patient, err = client.Patients.Create(ctx, closure.PatientCreateParams{
+			FirstName: "Ana",
+			LastName:  "Example",
+			DOB:       dob,
+			Timezone:  "America/Chicago",
+			Insurance: closure.PatientInsurance{ID: "ins_8rdzjCQtD1VLg9aLRwARNF", MemberID: "EXM000000001"},
+		})
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(patient.ID != "", patient.DOB)
+	// Output: true 1990-05-04
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -33,11 +34,11 @@ func (p Practitioner) MarshalJSON() ([]byte, error) {
 	return wire.Marshal(plain(p))
 }
 
-// PractitionerListParams says which practitioners to look for. An empty field
-// does not restrict.
+// PractitionerListParams says which practitioners to look for. An empty field is not a
+// filter.
 type PractitionerListParams struct {
-	// NPIs are National Provider Identifiers of ten digits. Several are sent
-	// separated by commas (source of that: inferred).
+	// NPIs are National Provider Identifiers of ten digits. They are sent separated by
+	// commas (inferred: the reference shows one).
 	NPIs []string `url:"npis,comma,omitempty"`
 }
 
@@ -49,6 +50,11 @@ func (p PractitionerListParams) check(op operation) error {
 	}
 	return nil
 }
+
+const (
+	opPractitionersList = operation(operations.PractitionersList)
+	opPractitionersGet  = operation(operations.PractitionersGet)
+)
 
 // PractitionersService finds practitioners.
 type PractitionersService struct{ service }

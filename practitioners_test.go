@@ -2,10 +2,13 @@ package closure_test
 
 import (
 	"context"
+	"fmt"
+	"log"
 	"testing"
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 const deepikaJSON = `{"id":"prac_j3uc7oA7FYMtXhGZi2rbt9","npi":"4321098765","first_name":"Deepika","last_name":"Sanon","middle_name":"K",` +
@@ -77,4 +80,28 @@ func TestPractitioners(t *testing.T) {
 		bad = append(bad, badInput{"npi " + npi, listPractitioners(npi), "practitioners.list", "NPIs"})
 	}
 	testBadInputs(t, bad)
+}
+
+func ExamplePractitionersService_List() {
+	client := closuretest.New().Client()
+
+	practitioners, err := client.Practitioners.List(context.Background(), closure.PractitionerListParams{NPIs: []string{"4321098765"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range practitioners {
+		fmt.Println(p.PreferredName, p.LastName, p.Type, p.Languages)
+	}
+	// Output: Deepika Sanon Physician [English Hindi Telugu]
+}
+
+func ExamplePractitionersService_Get() {
+	client := closuretest.New().Client()
+
+	p, err := client.Practitioners.Get(context.Background(), "prac_j3uc7oA7FYMtXhGZi2rbt9")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.FirstName, p.MiddleName, p.LastName, p.NPI)
+	// Output: Deepika K Sanon 4321098765
 }

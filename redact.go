@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// What the package's values may show when a program prints them. Every exported
-// struct either has Format and LogValue beside its declaration, or stands with a
-// reason on the list of the test that demands this. The methods have value
-// receivers, so that pointers, slices, maps and exported fields of other structs
-// are covered too. docs/privacy.md names what Go gives no hook for.
+// What the package's values may show when a program prints them. Every exported struct
+// has Format and LogValue beside its declaration, or is on the list in law_test.go of
+// structs that hold nothing personal. The methods have value receivers, so that they
+// also apply to pointers, slices, maps and exported fields of other structs.
+// docs/privacy.md names the ways to print for which Go gives no hook.
 
-// unprintable stands for what may be a person's data.
+// unprintable is printed in the place of what may be a person's data.
 const unprintable = "(unprintable)"
 
 func printAs(f fmt.State, text string) { _, _ = io.WriteString(f, text) }
@@ -28,8 +28,8 @@ func showing[T any, ID identifier](_ T, field string, id ID) string {
 	return reflect.TypeFor[T]().String() + "{" + field + ": " + strconv.Quote(printableID(id)) + "}"
 }
 
-// printableID shows an id that is its prefix and up to 64 letters and digits: a
-// caller who mixes up fields may have put a name there.
+// printableID returns an id that consists of its prefix and up to 64 letters and digits,
+// and else unprintable: a caller who mixes up fields may have put a name there.
 func printableID[ID identifier](id ID) string {
 	rest, found := strings.CutPrefix(string(id), id.prefix())
 	if id != "" && (!found || rest == "" || len(rest) > 64 || strings.ContainsFunc(rest, notAlphanumeric)) {
@@ -40,8 +40,8 @@ func printableID[ID identifier](id ID) string {
 
 func notAlphanumeric(r rune) bool { return kindOf(r) == 0 }
 
-// printableCode shows an error type or code whose words, joined by underscores,
-// are all in codeWords. A shape alone would not do: trisha_pandit has it too.
+// printableCode returns an error type or code if its words, joined by underscores, are all
+// in codeWords. To check the shape alone is not enough: trisha_pandit has it too.
 func printableCode[Code ~string](code Code) string {
 	if code == "" {
 		return ""
@@ -57,8 +57,8 @@ func printableCode[Code ~string](code Code) string {
 	return string(code)
 }
 
-// codeWords are what names of errors are made of. No word of it says anything of
-// a person's health.
+// codeWords are the words of which names of errors are made. None of them says anything
+// about a person's health.
 const codeWords = " accept accepted access account action active address ahead already an and any api appointment" +
 	" appointments argument at auth authentication authorization availability available bad base be before birth blank" +
 	" blocked body book bookable booked booking bookings busy by call calls can canceled cancellation cancelled cannot" +
@@ -97,12 +97,12 @@ var requestIDShapes = func() *regexp.Regexp {
 		`)$`)
 }()
 
-// requestIDPrefixed is a request id that says that it is one.
+// requestIDPrefixed matches a request id that begins with "req_" or "req-".
 var requestIDPrefixed = regexp.MustCompile(`^req[_-](?:([0-9]{1,4})|([0-9A-Za-z]{14,40}))$`)
 
-// printableRequestID shows a request id of an allowed shape. The shape must hold
-// letters and digits, so that no phone number and no word passes; after a mere
-// "req_", where any word would fit, they must be mixed as chance mixes them.
+// printableRequestID returns a request id of an allowed shape, and else unprintable. The
+// shape must hold letters and digits, so that no phone number and no word passes. After
+// "req_", where any word would fit, they must be mixed as if drawn at random.
 func printableRequestID(id string) string {
 	if id == "" {
 		return ""
@@ -116,7 +116,7 @@ func printableRequestID(id string) string {
 	return unprintable
 }
 
-// airport is what Cloudflare and Fly.io put behind an id.
+// airport matches the code of a data center that Cloudflare and Fly.io append to an id.
 var airport = regexp.MustCompile(`-(?:[A-Z]{3}|[a-z]{3})$`)
 
 // mixed reports whether the id itself, without prefix and airport, has letters and
@@ -148,9 +148,9 @@ func kindOf(r rune) int {
 	}
 }
 
-// random reports whether letters and digits look drawn by chance: there are
-// digits in two places at least, and a third of the neighbours are of different
-// kinds. Names with a date or a number behind them have longer runs.
+// random reports whether letters and digits look drawn at random: there are digits in at
+// least two places, and a third of the neighbours are of different kinds. A name with a
+// date or a number behind it has longer runs of one kind.
 func random(s string) bool {
 	changes, digits, previous := 0, 0, 0
 	for _, r := range s {

@@ -41,8 +41,8 @@ func parseRoute(text string) (route, error) {
 	return r, nil
 }
 
-// isRouteWord lets through names such as "index_version" and versions such as "v2", and
-// nothing that may be a record's id or a key: it would show in every text.
+// isRouteWord accepts names such as "index_version" and versions such as "v2". It refuses
+// what may be a record's id or a key, because every text would show it.
 func isRouteWord(s string) bool {
 	if version, ok := strings.CutPrefix(s, "v"); ok && version != "" && strings.Trim(version, "0123456789") == "" {
 		return len(version) <= 2
@@ -54,7 +54,7 @@ func beginsAsID(s string) bool {
 	return slices.ContainsFunc(secretPrefixes, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
 }
 
-// secretPrefixes are those of ids and of keys.
+// secretPrefixes are the prefixes of ids and keys.
 var secretPrefixes = []string{
 	PatientID.prefix(""), PractitionerID.prefix(""), ScheduleID.prefix(""), AppointmentID.prefix(""),
 	InsuranceID.prefix(""), LocationID.prefix(""), SpecialtyID.prefix(""), AppointmentTypeID.prefix(""),
@@ -65,8 +65,7 @@ func isName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
-// appendTo puts the route behind the base URL's path, with the values for its
-// parameters, in their order.
+// appendTo appends the route to a path, with the parameters' values in their order.
 func (r route) appendTo(u *url.URL, values ...string) {
 	if u.RawPath != "" || slices.ContainsFunc(values, func(s string) bool { return url.PathEscape(s) != s }) {
 		u.RawPath = r.join(u.EscapedPath(), values, url.PathEscape)

@@ -6,20 +6,21 @@ import (
 	"slices"
 	"time"
 
+	operations "github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // A Schedule is one practitioner, at one location, for one type of appointment
 // (source: guide, reference).
 type Schedule struct {
-	ID              ScheduleID                              `json:"id,omitzero"`
-	Practitioner    Ref[PractitionerID, Practitioner]       `json:"practitioner,omitzero"`
-	Location        Ref[LocationID, Location]               `json:"location,omitzero"`
-	AppointmentType Ref[AppointmentTypeID, AppointmentType] `json:"appointment_type,omitzero"`
+	ID              ScheduleID         `json:"id,omitzero"`
+	Practitioner    PractitionerRef    `json:"practitioner,omitzero"`
+	Location        LocationRef        `json:"location,omitzero"`
+	AppointmentType AppointmentTypeRef `json:"appointment_type,omitzero"`
 
-	// Insurances are those accepted. On the standard index they are best
+	// Insurances are those that the schedule accepts. On the standard index they are best
 	// effort and can be out of date (source: reference).
-	Insurances []Ref[InsuranceID, Insurance] `json:"insurances,omitzero"`
+	Insurances []InsuranceRef `json:"insurances,omitzero"`
 
 	EstimatedEarliestSlot Date             `json:"estimated_earliest_slot,omitzero"` // an estimate, not a promise
 	SchedulingMethod      SchedulingMethod `json:"scheduling_method,omitzero"`
@@ -27,8 +28,8 @@ type Schedule struct {
 	UpdatedAt             time.Time        `json:"updated_at,omitzero"`
 }
 
-// recordID is empty, too, for a schedule whose insurances have a hole: by them
-// alone [Schedule.CheckInsurance] would say that others aren't accepted.
+// recordID is also empty if one of the insurances has no id: [Schedule.CheckInsurance]
+// would take an insurance for not accepted that is just not named.
 func (s Schedule) recordID() (id, prefix string) {
 	for _, insurance := range s.Insurances {
 		if insurance.ID == "" {
@@ -52,7 +53,7 @@ func (s Schedule) Bookable() bool { return s.SchedulingMethod == SchedulingDirec
 type InsuranceStatus int
 
 const (
-	InsuranceUnknown     InsuranceStatus = iota // it can't be told: the schedule lists none at all, or there is no id
+	InsuranceUnknown     InsuranceStatus = iota // not known: the schedule lists no insurance, or there is no id to look for
 	InsuranceAccepted                           // the schedule lists it
 	InsuranceNotAccepted                        // the schedule lists others
 )
@@ -69,21 +70,20 @@ func (s InsuranceStatus) String() string {
 	}
 }
 
-// CheckInsurance tells if the schedule accepts the insurance. A schedule
-// that lists none, and an empty id, is [InsuranceUnknown].
+// CheckInsurance tells whether the schedule accepts the insurance. If the schedule lists no
+// insurance, or the id is empty, it is [InsuranceUnknown].
 func (s Schedule) CheckInsurance(id InsuranceID) InsuranceStatus {
 	switch {
 	case len(s.Insurances) == 0 || id == "":
 		return InsuranceUnknown
-	case slices.ContainsFunc(s.Insurances, func(r Ref[InsuranceID, Insurance]) bool { return r.ID == id }):
+	case slices.ContainsFunc(s.Insurances, func(r InsuranceRef) bool { return r.ID == id }):
 		return InsuranceAccepted
 	default:
 		return InsuranceNotAccepted
 	}
 }
 
-// ScheduleListParams says which schedules to look for. An empty field does not
-// restrict.
+// ScheduleListParams says which schedules to look for. An empty field is not a filter.
 type ScheduleListParams struct {
 	PractitionerID PractitionerID `url:"practitioner_id,omitempty"`
 	LocationID     LocationID     `url:"location_id,omitempty"`
@@ -97,6 +97,11 @@ func (p ScheduleListParams) check(op operation) error {
 		checkOptionalID(op, "InsuranceID", p.InsuranceID),
 	)
 }
+
+const (
+	opSchedulesList = operation(operations.SchedulesList)
+	opSchedulesGet  = operation(operations.SchedulesGet)
+)
 
 // SchedulesService reads schedules. Both calls take [Expand].
 type SchedulesService struct{ service }

@@ -2,10 +2,13 @@ package closure_test
 
 import (
 	"context"
+	"fmt"
+	"log"
 	"testing"
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 const (
@@ -20,10 +23,10 @@ const (
 var (
 	schedule = closure.Schedule{
 		ID:                    guide.schedule,
-		Practitioner:          closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: guide.practitioner},
-		Location:              closure.Ref[closure.LocationID, closure.Location]{ID: "loc_1"},
-		AppointmentType:       closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: "aptp_1"},
-		Insurances:            []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: guide.insurance}},
+		Practitioner:          closure.PractitionerRef{ID: guide.practitioner},
+		Location:              closure.LocationRef{ID: "loc_1"},
+		AppointmentType:       closure.AppointmentTypeRef{ID: "aptp_1"},
+		Insurances:            []closure.InsuranceRef{{ID: guide.insurance}},
 		EstimatedEarliestSlot: closure.NewDate(2022, time.May, 20),
 		SchedulingMethod:      closure.SchedulingDirectAPI,
 		CreatedAt:             utc(2022, time.April, 1, 0, 0),
@@ -32,10 +35,10 @@ var (
 
 	expanded = closure.Schedule{
 		ID:              guide.schedule,
-		Practitioner:    closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: guide.practitioner, Object: &deepika},
-		Location:        closure.Ref[closure.LocationID, closure.Location]{ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "Albany"}},
-		AppointmentType: closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1", Name: "New patient"}},
-		Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{
+		Practitioner:    closure.PractitionerRef{ID: guide.practitioner, Object: &deepika},
+		Location:        closure.LocationRef{ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "Albany"}},
+		AppointmentType: closure.AppointmentTypeRef{ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1", Name: "New patient"}},
+		Insurances: []closure.InsuranceRef{
 			{ID: guide.insurance, Object: &closure.Insurance{ID: guide.insurance, DisplayName: "Plan"}},
 			{ID: "ins_2"},
 		},
@@ -139,4 +142,34 @@ func TestScheduleBookable(t *testing.T) {
 			t.Errorf("%s: bookable %t, want %t", body, !want, want)
 		}
 	}
+}
+
+func ExampleSchedulesService_Get() {
+	client := closuretest.New().Client()
+
+	schedule, err := client.Schedules.Get(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX", closure.Expand(closure.ExpandPractitioner))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(schedule.Practitioner.Object.LastName, schedule.Bookable(), schedule.CheckInsurance("ins_8rdzjCQtD1VLg9aLRwARNF"))
+	fmt.Println(schedule.Location.Object == nil, schedule.Location.ID != "") // not asked for: the id alone
+	// Output:
+	// Sanon true accepted
+	// true true
+}
+
+func ExampleSchedulesService_List() {
+	client := closuretest.New().Client()
+
+	schedules, err := client.Schedules.List(context.Background(), closure.ScheduleListParams{
+		PractitionerID: "prac_j3uc7oA7FYMtXhGZi2rbt9",
+		InsuranceID:    "ins_8rdzjCQtD1VLg9aLRwARNF",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range schedules {
+		fmt.Println(s.ID, s.SchedulingMethod)
+	}
+	// Output: sch_u5oQnnMdSbyb83xgqgkUgX direct_api
 }

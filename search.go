@@ -17,38 +17,40 @@ import (
 // A SlotSearch says which open slots to look for, on which schedules.
 type SlotSearch struct {
 	Schedules   []ScheduleID   // at least one; a repeated one counts once
-	From, To    time.Time      // half open: slots that start at From or later and before To
+	From, To    time.Time      // slots that start at From or later, and before To
 	Zone        *time.Location // the zone of the three filters below; default UTC
-	Weekdays    []time.Weekday // local day a slot starts on; none: any
-	NotBefore   *ClockTime     // local time of day a slot starts at the earliest
-	NotAfter    *ClockTime     // … and at the latest, itself included; before NotBefore: across midnight
+	Weekdays    []time.Weekday // local day on which a slot starts; none: any day
+	NotBefore   *ClockTime     // earliest local time of day at which a slot starts
+	NotAfter    *ClockTime     // the latest, itself included; if it is before NotBefore, the range goes over midnight
 	MinDuration Minutes
 
-	// InsuranceID leaves out schedules that don't accept it, those that list no
-	// insurance at all among them: [Client.BookSlot] would refuse them too.
-	// Each schedule is read once for it. If all of them are left out, the search
-	// says why: ErrNoSlot, joined with an InsuranceError.
+	// InsuranceID leaves out schedules that don't accept it, and those that list no
+	// insurance at all: [Client.BookSlot] would refuse them too. Each schedule is read
+	// once for this. If all of them are left out, the error is ErrNoSlot, joined with an
+	// InsuranceError.
 	InsuranceID InsuranceID
 
-	// Known are schedules that you have read already, so that they aren't read again.
+	// Known are schedules that you have read already: they aren't read again.
 	Known []Schedule
 
-	Window      time.Duration // how much of the range is asked for at a time, default 7 days, at least a minute
-	Concurrency int           // schedules asked at once, default 8
+	Window      time.Duration // how much of the range one request asks for, default 7 days, at least a minute
+	Concurrency int           // how many schedules are asked at once, default 8
 
-	// MaxRequests bounds what a search may ask for: Schedules times windows between
-	// From and To. A longer one is an InputError. Default 5,000.
+	// MaxRequests bounds the number of requests: schedules, times windows between From
+	// and To. For a search that would need more, the error is an InputError. Default
+	// 5,000.
 	MaxRequests int
 }
 
 const (
 	defaultWindow      = 7 * 24 * time.Hour
-	minWindow          = time.Minute // Window: 7 means days to whoever writes it, and would be a flood
+	minWindow          = time.Minute // Window: 7 is 7 ns: who writes that means days, and would send a flood
 	defaultConcurrency = 8
 	defaultMaxRequests = 5_000
 )
 
-// normalized is a copy with defaults that shares nothing with the caller's.
+// normalized is a copy with the defaults filled in, which shares no memory with the
+// caller's.
 func (s SlotSearch) normalized() SlotSearch {
 	s.Zone = cmp.Or(s.Zone, time.UTC)
 	s.Window = cmp.Or(s.Window, defaultWindow)
@@ -121,7 +123,7 @@ func (s SlotSearch) check() error {
 	return nil
 }
 
-// requests is how many the whole search takes, at most, beside reads of schedules.
+// requests is how many requests the search makes at the most, besides reads of schedules.
 func (s SlotSearch) requests() float64 {
 	window := cmp.Or(s.Window, defaultWindow).Seconds()
 	// A time.Duration holds 292 years.
@@ -138,8 +140,8 @@ func (s *SlotSearch) wants(slot Slot) bool {
 }
 
 func (s *SlotSearch) wantsTimeOfDay(local time.Time) bool {
-	// By the clock on the wall, not by time since midnight: on the day of a
-	// change to or from summer time they differ.
+	// By the local clock, and not by the time since midnight: they differ on a day on
+	// which summer time begins or ends.
 	hour, minute, second := local.Clock()
 	now := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute +
 		time.Duration(second)*time.Second + time.Duration(local.Nanosecond())
@@ -159,18 +161,17 @@ func (c ClockTime) sinceMidnight() time.Duration {
 	return time.Duration(c.Hour)*time.Hour + time.Duration(c.Minute)*time.Minute
 }
 
-// Search yields the open slots of several schedules in order of start (ties: in
-// the order of Schedules), filtered. It works window by window: the first
-// window of all schedules is asked for, merged and yielded, the next when the
-// loop gets there, so that stopping early stops the requests, and memory holds
-// one window. No request runs while the loop's body does. Ranging again starts
-// afresh.
+// Search yields the open slots of several schedules that pass the filters, in order of
+// start; slots with one start are in the order of Schedules. It works window by window:
+// it asks all schedules for the first window, merges the answers and yields the slots,
+// and asks for the next window when the loop gets there. If the loop stops early, so do
+// the requests, and memory holds one window. No request runs while the loop's body
+// does. Ranging again searches again.
 //
-// A schedule that fails is yielded once as (Slot{ScheduleID: id}, err), ahead of
-// the window's slots, and the others go on without it. A failure that concerns
-// them all (an [InputError], 401, 403, the end of the context) is yielded once
-// and ends the search. So is [ErrNoSlot] with the reasons, if every schedule was left
-// out.
+// If a schedule fails, (Slot{ScheduleID: id}, err) is yielded once, before the window's
+// slots, and the search goes on without it. A failure that concerns all schedules (an
+// [InputError], 401, 403, the end of the context) is yielded once and ends the search. So
+// is [ErrNoSlot] with the reasons, if every schedule was left out.
 //
 // The estimated earliest slot of a schedule is not used: it is an estimate.
 //
@@ -188,10 +189,10 @@ func (s *AvailabilitiesService) Search(ctx context.Context, search SlotSearch, o
 	return use((*holder)(s)).search(ctx, search, admit, opts)
 }
 
-// First returns the earliest slot that the search finds. It asks for no more
-// windows than that takes. A schedule that fails is passed over as long as
-// another one has a slot. No slot at all is [ErrNoSlot] only if every schedule
-// was looked at; otherwise the failures are returned.
+// First returns the earliest slot that the search finds, and asks for no more windows than
+// it needs. If a schedule fails, it goes on as long as another one has a slot. If there is
+// no slot, the error is [ErrNoSlot] if every schedule could be read, and otherwise the
+// schedules' errors.
 //
 // The calls and sources are those of Search.
 func (s *AvailabilitiesService) First(ctx context.Context, search SlotSearch, opts ...CallOption) (Slot, error) {
@@ -212,8 +213,8 @@ func noSlot(failures []error) error {
 	return allOf(failures)
 }
 
-// search is Search with any rule for which schedules to look at, which says why not;
-// without one (nil) no schedule is read.
+// search is Search with a rule that says why a schedule is left out. Without a rule (nil)
+// no schedule is read.
 func (c *core) search(ctx context.Context, search SlotSearch, admit func(*Schedule) error, opts []CallOption) iter.Seq2[Slot, error] {
 	invalid := search.check()
 	search = search.normalized()
@@ -245,11 +246,11 @@ type slotWalk struct {
 	search SlotSearch
 	admit  func(*Schedule) error
 	opts   []CallOption
-	lanes  []*lane // of the schedules still looked at, in the caller's order
-	looked bool    // at a schedule's slots, or a schedule failed
+	lanes  []*lane // of the schedules that are still searched, in the caller's order
+	looked bool    // a schedule's slots were read, or a schedule failed
 }
 
-// A lane is one schedule's part of a walk, touched by one goroutine at a time.
+// A lane is one schedule's part of a walk. One goroutine at a time uses it.
 type lane struct {
 	id       ScheduleID
 	admitted bool
@@ -288,7 +289,7 @@ func (w *slotWalk) window(ctx context.Context, from, to time.Time, yield func(Sl
 	}
 	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool { return l.leftOut != nil || l.err != nil })
 	for _, slot := range w.merge() {
-		if err := w.core.ended(ctx); err != nil { // by the loop's body, or while it ran
+		if err := w.core.ended(ctx); err != nil { // the loop's body ended it, or it ended while the body ran
 			yield(Slot{}, err)
 			return false
 		}
@@ -299,7 +300,7 @@ func (w *slotWalk) window(ctx context.Context, from, to time.Time, yield func(Sl
 	return len(w.lanes) > 0
 }
 
-// distinct drops errors that say what one before them says.
+// distinct drops an error whose text is that of an earlier one.
 func distinct(errs []error) []error {
 	said := make(map[string]bool)
 	return slices.DeleteFunc(errs, func(err error) bool {
@@ -309,21 +310,24 @@ func distinct(errs []error) []error {
 	})
 }
 
-// fetch fills every lane, some of them at once. Its error is one that concerns
-// them all.
+// fetch fills every lane, several of them concurrently. Its error is one that concerns all
+// of them.
 func (w *slotWalk) fetch(ctx context.Context, from, to time.Time) error {
 	if ctx == nil {
 		return &InputError{Op: opAvailabilitiesList.name(), Field: "ctx", Reason: "is nil"}
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
+	groupCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group errgroup.Group
 	group.SetLimit(w.search.Concurrency)
 	for _, l := range w.lanes {
 		group.Go(func() error {
 			l.slots, l.err = w.slots(groupCtx, l, from, to)
-			if concernsAll(ctx, l.err) {
-				return l.err
+			if !concernsAll(ctx, l.err) {
+				return nil
 			}
-			return nil
+			cancel(errAbandoned) // of the others
+			return l.err
 		})
 	}
 	return cmp.Or(group.Wait(), w.core.ended(ctx))
@@ -334,10 +338,10 @@ func concernsAll(ctx context.Context, err error) bool {
 		ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
 
-// ended is the end of the context, where no call reports it.
+// ended returns the error of a context that ended, for when no call reports it.
 func (c *core) ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		// A context of the caller's own may say anything: its cause is a fixed text.
+		// The caller's own context may say anything, so the cause is a fixed text.
 		return newTransportError(c.endpoint(opAvailabilitiesList), transport.Answer{}, transport.NewCause(ctx, err))
 	}
 	return nil
@@ -348,14 +352,14 @@ func (w *slotWalk) slots(ctx context.Context, l *lane, from, to time.Time) ([]Sl
 		return nil, err
 	}
 	service := AvailabilitiesService{service{w.core}}
-	// The wire has milliseconds: rounding the end down would lose a slot.
+	// The API takes milliseconds: a slot would be lost if the end were rounded down.
 	asked := AvailabilityListParams{From: from, To: to.Add(time.Millisecond - 1)}
 	slots, err := service.List(ctx, l.id, asked, w.opts...)
 	if err != nil {
 		return nil, err
 	}
-	// The range is inferred: a server may ignore it. And two windows must not
-	// both yield what lies on their border.
+	// The parameters for the range are inferred: a server may ignore them. And two windows
+	// must not both yield a slot on their border.
 	slots = slices.DeleteFunc(slots, func(s Slot) bool {
 		return s.StartAt.Before(from) || !s.StartAt.Before(to) || !w.search.wants(s)
 	})
@@ -365,12 +369,12 @@ func (w *slotWalk) slots(ctx context.Context, l *lane, from, to time.Time) ([]Sl
 	slots = slices.CompactFunc(slots, func(a, b Slot) bool {
 		return a.StartAt.Equal(b.StartAt) && a.Duration == b.Duration
 	})
-	// A copy, for a server that ignores the range sent it whole: to keep a part
-	// of the answer is to keep all of it.
+	// A copy: a server that ignores the range sends all slots, and a slice of them
+	// would keep all of them in memory.
 	return append([]Slot(nil), slots...), nil
 }
 
-// admitted looks at the lane's schedule, once.
+// admitted reads the lane's schedule, once, and applies the rule.
 func (w *slotWalk) admitted(ctx context.Context, l *lane) (bool, error) {
 	if l.admitted {
 		return true, nil
@@ -399,7 +403,7 @@ func (w *slotWalk) merge() []Slot {
 	for i, l := range w.lanes {
 		all[i], l.slots = l.slots, nil
 	}
-	merged := slices.Concat(all...) // grown once: there can be 100,000s
+	merged := slices.Concat(all...) // allocated once: there can be 100,000s
 	slices.SortStableFunc(merged, func(a, b Slot) int { return a.StartAt.Compare(b.StartAt) })
 	return merged
 }

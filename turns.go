@@ -8,36 +8,35 @@ import (
 	"github.com/closurehealth/closure-go/internal/transport"
 )
 
-// A bookingKey is what two clicks on the same button have in common.
+// A bookingKey says which bookings are the same, such as two clicks on one button.
 type bookingKey struct {
 	patient  PatientID
 	schedule ScheduleID
 	start    int64  // Unix milliseconds
-	wish     string // the idempotency key: two keys are two wishes
+	wish     string // the idempotency key: two keys are two bookings
 }
 
 func newBookingKey(p BookSlotParams) bookingKey {
 	return bookingKey{p.PatientID, p.ScheduleID, p.StartAt.UnixMilli(), p.IdempotencyKey}
 }
 
-// turns lets concurrent bookings of the same thing take turns: they queue, and
-// those who waited receive the first result, because reading back could lag
-// behind. What is kept for them is a copy, and each receives a copy of that: no
-// caller sees what another one does to its result.
+// turns makes concurrent identical bookings queue. Those who waited receive the first
+// result, because reading back could lag behind. A copy is kept for them, and each
+// receives a copy of that: no caller sees what another one does to its result.
 type turns struct {
-	create *endpoint // for the texts
+	create *endpoint // for error texts
 	mu     sync.Mutex
 	byKey  map[bookingKey]*turn
 }
 
 type turn struct {
-	token   chan struct{} // held by whose turn it is
-	callers int           // that have not left
-	results int           // how many there were
-	booking *Booking      // the last result, if it was one
+	token   chan struct{} // its holder has the turn
+	callers int           // how many are in the queue or have the turn
+	results int           // how many bookings have ended
+	booking *Booking      // the last result, if it was a booking
 
-	// unknown is a request that may have left and that nobody has settled:
-	// while there are callers, nobody sends another.
+	// unknown is the error of a request that may have left and that nobody has settled.
+	// As long as there are callers, nobody sends another request.
 	unknown *OutcomeUnknownError
 }
 
@@ -46,11 +45,11 @@ type place struct {
 	turns *turns
 	key   bookingKey
 	turn  *turn
-	seen  int  // results that there were when it was taken
-	holds bool // the token
+	seen  int  // how many bookings had ended when it was taken
+	holds bool // it has the token
 }
 
-// take waits for its turn, or for the end of the context.
+// take waits for the turn, or for the end of the context.
 func (t *turns) take(ctx context.Context, key bookingKey) (*place, error) {
 	p := t.enqueue(key)
 	select {
@@ -77,8 +76,8 @@ func (t *turns) enqueue(key bookingKey) *place {
 	return &place{turns: t, key: key, turn: current, seen: current.results}
 }
 
-// giveUp leaves without a turn. This call has sent nothing, but what it asked
-// for may have been sent by the one it waited for.
+// giveUp leaves the queue without a turn. This call has sent nothing, but the call for which
+// it waited may have sent the same booking.
 func (p *place) giveUp(ctx context.Context) error {
 	p.turns.mu.Lock()
 	unknown := p.turn.unknown
@@ -91,8 +90,8 @@ func (p *place) giveUp(ctx context.Context) error {
 	return err
 }
 
-// before is what this place must go by: a request that may have left, or else a
-// booking that was made or found while it waited.
+// before returns what happened while this place waited: the error of a request that may
+// have left, or else a booking that was made or found.
 func (p *place) before() (*Booking, *OutcomeUnknownError) {
 	p.turns.mu.Lock()
 	defer p.turns.mu.Unlock()
@@ -111,13 +110,13 @@ func (p *place) sending(attempt BookingAttempt) {
 	p.turn.unknown = &OutcomeUnknownError{Attempt: attempt, Err: errUnderWay}
 }
 
-// pass ends the turn before the call ends.
+// pass hands the turn to the next one before the call ends.
 func (p *place) pass() {
 	p.holds = false
 	<-p.turn.token
 }
 
-// done ends the turn, if it was not passed on, and the call.
+// done ends the call, and its turn if that was not passed on.
 func (p *place) done(booking *Booking, err error) {
 	p.turns.mu.Lock()
 	defer p.turns.mu.Unlock()
@@ -128,7 +127,7 @@ func (p *place) done(booking *Booking, err error) {
 		p.turn.booking, p.turn.unknown = booking.deepCopy(), nil
 	case unknown != nil && p.holds:
 		p.turn.unknown = unknown.deepCopy()
-	default: // what stands is as good, or, after a panic, all there is
+	default: // the earlier result is as good; after a panic there is no other
 	}
 	if p.holds {
 		p.pass()
@@ -136,7 +135,7 @@ func (p *place) done(booking *Booking, err error) {
 	p.leave()
 }
 
-// leave forgets the key with its last caller. The lock is held.
+// leave forgets the key when its last caller leaves. The caller holds the lock.
 func (p *place) leave() {
 	p.turn.callers--
 	if p.turn.callers == 0 {

@@ -12,8 +12,8 @@ import (
 )
 
 // A Date is a day in the calendar without time or zone, such as a birth date.
-// On the wire it is "2022-05-20" (source: guide). The zero Date means that
-// there is none.
+// The API writes it "2022-05-20" (source: guide). The zero Date means that there is
+// none.
 type Date struct {
 	Year  int
 	Month time.Month
@@ -30,8 +30,8 @@ func notDate() error {
 	return &InputError{Op: "Date", Field: "text", Reason: "is not a date of the calendar of the form YYYY-MM-DD"}
 }
 
-// ParseDate reads a date of the form "2022-05-20". Its error, an [InputError], does not repeat
-// the text, which may be a birth date.
+// ParseDate reads a date of the form "2022-05-20". Its error, an [InputError], does not
+// repeat the text, which may be a birth date.
 func ParseDate(s string) (Date, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
@@ -51,14 +51,14 @@ func (d Date) String() string {
 // IsZero reports whether there is no date.
 func (d Date) IsZero() bool { return d == Date{} }
 
-// In returns the first instant of the date in the given zone: midnight, and the
-// first of two where the clocks go back over it. Where they skip midnight, or the
-// whole date, it is the first instant after it.
+// In returns the first instant of the date in the given zone. That is midnight. If the
+// clocks go back over midnight, there are two, and it is the first. If they skip midnight,
+// or the whole date, it is the first instant after the gap.
 func (d Date) In(zone *time.Location) time.Time {
 	zone = cmp.Or(zone, time.UTC)
 	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
-	// From one change of the zone's offset to the next, beginning a day early: no
-	// zone is that far from UTC.
+	// Go from one change of the zone's offset to the next. Begin a day early: no zone is
+	// that far from UTC.
 	for t := midnight.Add(-24 * time.Hour).In(zone); ; {
 		start, end := t.ZoneBounds()
 		_, offset := t.Zone()
@@ -105,14 +105,13 @@ func (d Date) EncodeValues(key string, v *url.Values) error {
 	return nil
 }
 
-// Minutes is a duration in whole minutes, how the API measures visits. It
-// reads the number 30 and the string "30", because the guide shows one and the
-// reference names the other, and writes the number. null is zero: the length
-// isn't known. A negative, fractional or absurd value (more than [MaxMinutes])
-// is an error.
+// Minutes is a duration in whole minutes, as the API measures visits. The number 30 and
+// the string "30" can be read, because the guide shows one and the reference names the
+// other; the number is written. null is read as zero: the length isn't known. It is an
+// error if the value is negative, a fraction, or more than [MaxMinutes].
 type Minutes int
 
-// MaxMinutes is the longest duration that is taken for one: a week.
+// MaxMinutes is the longest duration that is accepted: a week.
 const MaxMinutes Minutes = 7 * 24 * 60
 
 // Duration converts to the standard library's type.
@@ -157,8 +156,8 @@ func parseMinutes(text string) (Minutes, error) {
 	return Minutes(n), nil
 }
 
-// A ClockTime is a time of day, 00:00 to 23:59, in whatever zone the place it
-// is used in names.
+// A ClockTime is a time of day, 00:00 to 23:59. Where it is used says in which zone, as
+// [SlotSearch] does.
 type ClockTime struct {
 	Hour, Minute int
 }
@@ -192,17 +191,25 @@ func (c *ClockTime) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A Ref is a record that another record refers to: always its id, and the
-// whole object where the call asked for it with [Expand].
+// A Ref is a record that another record refers to. It always has the id, and the whole
+// object if the call asked for it with [Expand].
 type Ref[ID ~string, T any] struct {
 	ID     ID
 	Object *T // nil unless expanded
 }
 
-// IsZero reports whether there is no reference.
+// What a [Schedule] refers to.
+type (
+	PractitionerRef    = Ref[PractitionerID, Practitioner]
+	LocationRef        = Ref[LocationID, Location]
+	AppointmentTypeRef = Ref[AppointmentTypeID, AppointmentType]
+	InsuranceRef       = Ref[InsuranceID, Insurance]
+)
+
+// IsZero reports whether the reference is missing.
 func (r Ref[ID, T]) IsZero() bool { return r.ID == "" && r.Object == nil }
 
-// MarshalJSON writes the object where there is one, else the id, else null.
+// MarshalJSON writes the object if there is one, else the id, else null.
 func (r Ref[ID, T]) MarshalJSON() ([]byte, error) {
 	switch {
 	case r.Object != nil:
@@ -233,7 +240,7 @@ func (r *Ref[ID, T]) read(data []byte, unmarshal func([]byte, any) error) error 
 	if record, ok := any(object).(record); ok {
 		own, _ := record.recordID()
 		id = ID(own)
-	} else { // T is a type of the caller's
+	} else { // T is the caller's own type
 		var head struct {
 			ID ID `json:"id"`
 		}
@@ -249,9 +256,9 @@ func (r *Ref[ID, T]) read(data []byte, unmarshal func([]byte, any) error) error 
 	return nil
 }
 
-// SchedulingMethod says what a schedule's appointments can be booked by. The
-// empty value is the API's null: neither slots nor booking. Values that this
-// version doesn't know are kept (source: reference).
+// SchedulingMethod says how a schedule's appointments can be booked. The empty value is the
+// API's null: it shows no slots and can't be booked. Values that this version doesn't
+// know are kept (source: reference).
 type SchedulingMethod string
 
 const (
@@ -259,8 +266,8 @@ const (
 	SchedulingOpenSlotsOnly SchedulingMethod = "open_slots_only" // slots are shown, booking is refused
 )
 
-// AppointmentStatus is where an appointment stands. Values that this version
-// doesn't know are kept (source: reference).
+// AppointmentStatus is the state of an appointment. Values that this version doesn't know
+// are kept (source: reference).
 type AppointmentStatus string
 
 // The published statuses.

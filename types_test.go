@@ -186,7 +186,7 @@ func TestInstants(t *testing.T) {
 	}
 }
 
-type locationRef = closure.Ref[closure.LocationID, closure.Location]
+type locationRef = closure.LocationRef
 
 func TestRef(t *testing.T) {
 	t.Parallel()
@@ -252,7 +252,7 @@ func TestLenientReading(t *testing.T) {
 	}
 	for text, want := range map[string]closure.Schedule{
 		`{"scheduling_method":null,"insurances":null,"practitioner":null,"estimated_earliest_slot":null}`: {},
-		`{"scheduling_method":"fax","insurances":[]}`:                                                     {SchedulingMethod: "fax", Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{}},
+		`{"scheduling_method":"fax","insurances":[]}`:                                                     {SchedulingMethod: "fax", Insurances: []closure.InsuranceRef{}},
 	} {
 		got, err := decode[closure.Schedule](text)
 		noError(t, err)

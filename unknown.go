@@ -12,14 +12,14 @@ import (
 // UnknownMembers returns what the API sent beside the fields of T: one map for
 // each record of a list, in its order, or one for a single record. body is what
 // [CaptureResponse] captured, and T the type of the records, such as [Location].
-// A record that has nothing else gets an empty map. Only the members of the record
-// itself count; those of an object in it, such as an address, are in its own JSON.
+// For a record without such members the map is empty. Only the members of the record
+// itself count, not those of an object in it, such as an address.
 //
-// Reading keeps none of this, so that it costs those who don't ask nothing. The
+// A call itself keeps none of this, so that it costs nothing if you don't ask. The
 // members can hold a person's data, and print as they are.
 //
-// A body that holds neither a record nor a list is an [InputError]. It sends
-// nothing, and is safe for concurrent use.
+// For a body that holds neither a record nor a list, the error is an [InputError].
+// UnknownMembers sends nothing, and is safe for concurrent use.
 func UnknownMembers[T record](body []byte) ([]map[string]json.RawMessage, error) {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	var records []map[string]json.RawMessage

@@ -63,7 +63,10 @@ func TestWithObserver(t *testing.T) {
 					if e.Duration <= 0 {
 						t.Errorf("duration %v", e.Duration)
 					}
-					e.Duration = 0
+					if e.CallID == 0 || e.BookingID != "" {
+						t.Errorf("call %d, booking %q", e.CallID, e.BookingID)
+					}
+					e.Duration, e.CallID = 0, 0
 					*events = append(*events, e)
 				})
 			}
@@ -78,27 +81,31 @@ func TestWithObserver(t *testing.T) {
 	}
 }
 
-// The context tells the events of calls apart that share the caller's.
-func TestWithObserverContext(t *testing.T) {
+// The CallID tells calls apart, also those of several clients that share a context
+// and an observer.
+func TestCallID(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "the caller's")
-	events := map[context.Context]int{}
-	c := answer(t, 503, "").client(t, closure.WithObserver(func(ctx context.Context, _ closure.Event) {
+	events := map[uint64]int{}
+	observer := closure.WithObserver(func(ctx context.Context, e closure.Event) {
 		if ctx.Value(key{}) != "the caller's" {
 			t.Error("the caller's value is gone")
 		}
-		events[ctx]++
-	}))
+		events[e.CallID]++
+	})
 	for range 2 {
-		_, _ = appointmentCalls[1].call(ctx, c, guide)
+		client := answer(t, 503, "").client(t, observer)
+		for range 2 {
+			_, _ = appointmentCalls[1].call(ctx, client, guide)
+		}
 	}
 	for _, n := range events {
 		if n != 4 { // three attempts and the call
-			t.Errorf("%d events share a context, want 4", n)
+			t.Errorf("%d events share an id, want 4", n)
 		}
 	}
-	if len(events) != 2 {
-		t.Errorf("%d contexts for 2 calls", len(events))
+	if len(events) != 4 {
+		t.Errorf("%d ids for 4 calls", len(events))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,12 @@ type Journal struct {
 }
 
 var _ closure.Journal = (*Journal)(nil)
+
+// Format prints no more than the type, under every verb.
+func (j Journal) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("closuresql.Journal")) }
+
+// LogValue shows no more than the type.
+func (j Journal) LogValue() slog.Value { return slog.StringValue("closuresql.Journal") }
 
 // Open returns the journal in db, whose tables [Migrate] or [Schema] made. It
 // creates no table and doesn't close db. It fails with [ErrNotMigrated] where the
@@ -280,7 +287,10 @@ func (e *EntryError) Error() string { return e.Err.Error() }
 func (e *EntryError) Unwrap() error { return e.Err }
 
 // Format prints the same as Error under every verb.
-func (e EntryError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(e.Error())) }
+func (e EntryError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(e.Err.Error())) }
+
+// LogValue shows the same as Error.
+func (e EntryError) LogValue() slog.Value { return slog.StringValue(e.Err.Error()) }
 
 // read opens a row.
 func (j *Journal) read(row storedRow) (*closure.JournalEntry, error) {

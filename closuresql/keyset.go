@@ -16,10 +16,10 @@ import (
 // What is wrong with an entry, or with a table. Neither text says anything of the
 // entry.
 var (
-	// ErrWrongKey: another keyset, or none, sealed it.
+	// ErrWrongKey says that another keyset, or none, sealed it.
 	ErrWrongKey = errors.New("closuresql: the keyset is not the one that sealed this")
-	// ErrDamaged: an entry isn't what was written: it was cut short, changed, or moved
-	// to another row.
+	// ErrDamaged says that an entry isn't what was written: it was cut short, changed,
+	// or moved to another row.
 	ErrDamaged = errors.New("closuresql: an entry is not what was written")
 )
 
@@ -30,8 +30,12 @@ const KeySize = 32
 // HMAC-SHA-256, both of the standard library. It prints nothing of its keys. The
 // zero Keyset has none.
 type Keyset struct {
-	hashKey []byte
-	seals   []seal
+	keys func() *keys // a function, so that no verb prints them where the Keyset is a field
+}
+
+type keys struct {
+	hash  []byte
+	seals []seal
 }
 
 // A seal is one key that seals, with its name in what it sealed.
@@ -44,7 +48,7 @@ const sealIDSize = 8
 
 // NewKeyset makes a keyset of keys of [KeySize] random bytes each.
 //
-// The first of seals seals what is written; all of them open what they sealed. To
+// The first sealing key seals what is written; all of them open what they sealed. To
 // rotate, put a new one in front and keep the old ones for as long as their entries
 // are there: give all processes the new key as a second one first, and then as the
 // first one. hash must never change, and all processes must share it: by another
@@ -56,7 +60,7 @@ func NewKeyset(hash []byte, seals ...[]byte) (Keyset, error) {
 	if len(hash) != KeySize {
 		return Keyset{}, fmt.Errorf("closuresql: NewKeyset: the hash key is not of %d bytes", KeySize)
 	}
-	k := Keyset{hashKey: bytes.Clone(hash)}
+	k := &keys{hash: bytes.Clone(hash)}
 	for i, key := range seals {
 		if len(key) != KeySize {
 			return Keyset{}, fmt.Errorf("closuresql: NewKeyset: sealing key %d is not of %d bytes", i+1, KeySize)
@@ -70,7 +74,7 @@ func NewKeyset(hash []byte, seals ...[]byte) (Keyset, error) {
 		}
 		k.seals = append(k.seals, s)
 	}
-	return k, nil
+	return Keyset{func() *keys { return k }}, nil
 }
 
 func newSeal(key []byte) (s seal, err error) {
@@ -95,14 +99,16 @@ func (k Keyset) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("closuresql.
 // LogValue shows that it is a keyset.
 func (k Keyset) LogValue() slog.Value { return slog.StringValue("closuresql.Keyset") }
 
-func (k Keyset) sealed() bool { return len(k.seals) > 0 }
+func (k Keyset) sealed() bool { return k.keys != nil }
 
-// hash is what a unique column holds of the parts. Without a keyset its key is
-// empty.
+// hash is what a unique column holds of the parts. Without a keyset it has no key.
 func (k Keyset) hash(of string, parts ...string) []byte {
-	mac := hmac.New(sha256.New, k.hashKey)
-	writeParts(mac.Write, of, parts)
-	return mac.Sum(nil)
+	h := sha256.New()
+	if k.sealed() {
+		h = hmac.New(sha256.New, k.keys().hash)
+	}
+	writeParts(h.Write, of, parts)
+	return h.Sum(nil)
 }
 
 // bound is what sealed bytes are bound to.
@@ -131,7 +137,7 @@ func (k Keyset) seal(text, boundTo []byte) []byte {
 	if !k.sealed() {
 		return append([]byte{inClear}, text...)
 	}
-	with := k.seals[0]
+	with := k.keys().seals[0]
 	written := append([]byte{isSeal}, with.id...)
 	return with.aead.Seal(written, nil, text, boundTo)
 }
@@ -149,7 +155,7 @@ func (k Keyset) open(written, boundTo []byte) ([]byte, error) {
 		return nil, ErrDamaged
 	}
 	id, sealed := written[1:1+sealIDSize], written[1+sealIDSize:]
-	for _, s := range k.seals {
+	for _, s := range k.keys().seals {
 		if !bytes.Equal(s.id, id) {
 			continue
 		}

@@ -14,13 +14,16 @@ func key(b byte) []byte { return bytes.Repeat([]byte{b}, closuresql.KeySize) }
 
 func TestKeysetRefusesKeys(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func() (closuresql.Keyset, error){
-		"no key to seal with":       func() (closuresql.Keyset, error) { return closuresql.NewKeyset(key(1)) },
-		"a short hash key":          func() (closuresql.Keyset, error) { return closuresql.NewKeyset(key(1)[1:], key(2)) },
-		"a short sealing key":       func() (closuresql.Keyset, error) { return closuresql.NewKeyset(key(1), key(2), key(3)[1:]) },
-		"one key for both purposes": func() (closuresql.Keyset, error) { return closuresql.NewKeyset(key(1), key(1)) },
+	for name, keys := range map[string]struct {
+		hash  []byte
+		seals [][]byte
+	}{
+		"no key to seal with":       {key(1), nil},
+		"a short hash key":          {key(1)[1:], [][]byte{key(2)}},
+		"a short sealing key":       {key(1), [][]byte{key(2), key(3)[1:]}},
+		"one key for both purposes": {key(1), [][]byte{key(1)}},
 	} {
-		if _, err := make(); err == nil {
+		if _, err := closuresql.NewKeyset(keys.hash, keys.seals...); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -37,6 +40,7 @@ func TestKeysetPrintsNothing(t *testing.T) {
 		fmt.Fprintf(&text, format+"\n", k)
 		fmt.Fprintf(&text, format+"\n", &k)
 		fmt.Fprintf(&text, format+"\n", struct{ K closuresql.Keyset }{k})
+		fmt.Fprintf(&text, format+"\n", struct{ k closuresql.Keyset }{k})
 	}
 	slog.New(slog.NewTextHandler(&text, nil)).Info("", "keyset", k)
 	for _, secret := range []string{"hhhh", "ssss", "6868", "7373", "104 104", "115 115"} {

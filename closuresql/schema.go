@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// ErrNotMigrated: the tables aren't there, or are another version's.
-var ErrNotMigrated = errors.New("closuresql: the tables are not there or of another version: call Migrate, or apply Schema")
+// ErrNotMigrated says that the tables aren't there, or are another version's.
+var ErrNotMigrated = errors.New(
+	"closuresql: the tables are not there or of another version: call Migrate, or apply Schema")
 
 // migrations make the tables, from each version to the next. In them {} stands for
 // the table's name, {_keys} for the one with that ending, {bytes} for the type of

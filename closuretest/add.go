@@ -9,8 +9,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// What a test adds is visible at once, also where reads lag. A record with an
-// id that is there already takes the other's place.
+// What a test adds is visible at once, also if reads lag. A record replaces an earlier one
+// with the same id.
 
 // AddPatient adds a patient, and returns it as it was added: a missing id and
 // missing timestamps are made.
@@ -25,10 +25,10 @@ func (s *Server) AddPatient(p closure.Patient) closure.Patient {
 	return p
 }
 
-// AddAppointment adds an appointment, such as somebody else's that takes a
-// slot, and returns it as it was added: a missing id, status, duration (30
-// minutes) and timestamps are made. It is in the ledger like a booked one; that
-// the schedule offers a slot at its time is not needed.
+// AddAppointment adds an appointment, such as somebody else's that takes a slot, and
+// returns it as it was added: a missing id, status, duration (30 minutes) and timestamps
+// are made. It is in the ledger like a booked one. The schedule need not offer a slot at
+// its time.
 func (s *Server) AddAppointment(a closure.Appointment) closure.Appointment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,10 +45,10 @@ func (s *Server) AddAppointment(a closure.Appointment) closure.Appointment {
 
 const defaultMinutes closure.Minutes = 30
 
-// AddSlots lets a schedule offer more slots. The slots' own ScheduleID is not
-// looked at, a slot with a duration of zero shows without one and counts as the
-// instant of its start, and a slot that is offered already is not offered twice. They show once the schedule is there, with a
-// scheduling method: see [Index.AddSchedule].
+// AddSlots adds slots to those that a schedule offers. The slots' own ScheduleID is
+// ignored. A slot with a duration of zero is sent without one, and takes no time beyond
+// its start. A slot that is offered already is not offered twice. Reads show the slots
+// once the schedule has been added, with a scheduling method: see [Index.AddSchedule].
 func (s *Server) AddSlots(id closure.ScheduleID, slots ...closure.Slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,9 +65,9 @@ func (s *Server) AddPractitioner(p closure.Practitioner) closure.Practitioner {
 	return s.Index(closure.IndexStandard).AddPractitioner(p)
 }
 
-// AddSchedule adds a schedule to the standard index. For its slots to show and to
-// be bookable it needs the SchedulingMethod [closure.SchedulingDirectAPI], and for
-// [closure.RequireAccepted] the patient's insurance among its Insurances. See
+// AddSchedule adds a schedule to the standard index. Its slots can be seen and booked only
+// if its SchedulingMethod is [closure.SchedulingDirectAPI]. A booking with
+// [closure.RequireAccepted] also needs the patient's insurance among its Insurances. See
 // [Index.AddSchedule].
 func (s *Server) AddSchedule(sch closure.Schedule) closure.Schedule {
 	return s.Index(closure.IndexStandard).AddSchedule(sch)
@@ -103,8 +103,8 @@ type Index struct {
 	id     closure.IndexVersionID
 }
 
-// Index returns the copy with the given id. One that nobody made yet is made,
-// as a copy of the standard one as it is now.
+// Index returns the copy with the given id. If there is none yet, it is made, as a copy of
+// the standard index as it is now.
 func (s *Server) Index(id closure.IndexVersionID) *Index {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,10 +139,10 @@ func (x *Index) AddPractitioner(p closure.Practitioner) closure.Practitioner {
 	return p
 }
 
-// AddSchedule adds a schedule, and returns it as it was added: a missing id and
-// missing timestamps are made. Its scheduling method is not: a schedule without
-// one shows no slots and takes no bookings, like the API's null. Objects that
-// its references hold are not added; only their ids are kept.
+// AddSchedule adds a schedule, and returns it as it was added: a missing id and missing
+// timestamps are made. A missing scheduling method is not made: without one, a schedule
+// shows no slots and takes no bookings, like the API's null. Of its references only the
+// ids are kept; the objects in them are not added.
 func (x *Index) AddSchedule(sch closure.Schedule) closure.Schedule {
 	sch = withoutObjects(sch)
 	x.change(func(d *directory) {
@@ -239,7 +239,7 @@ func (s *Server) stamp(created, updated *time.Time) {
 	}
 }
 
-// appointmentID is the id of a new appointment, made from what is booked.
+// appointmentID makes the id of a new appointment from what is booked.
 func (s *Server) appointmentID(a closure.Appointment) closure.AppointmentID {
 	start := strconv.FormatInt(a.StartAt.UnixMilli(), 10)
 	return makeID(s.seed, "appt_", s.store.appointments.has, string(a.ScheduleID), string(a.PatientID), start)

@@ -41,11 +41,11 @@ func TestAdd(t *testing.T) {
 	add("loc_", string(location.ID), location, s.AddLocation(closure.Location{Name: "A"}), *must(c.Locations.Get(ctx, location.ID)), location.CreatedAt)
 	kind := s.AddAppointmentType(closure.AppointmentType{Name: "A"})
 	add("aptp_", string(kind.ID), kind, s.AddAppointmentType(closure.AppointmentType{Name: "A"}), *must(c.AppointmentTypes.Get(ctx, kind.ID)), kind.CreatedAt)
-	insurances := []closure.Ref[closure.InsuranceID, closure.Insurance]{{Object: &insurance}}
+	insurances := []closure.InsuranceRef{{Object: &insurance}}
 	schedule := s.AddSchedule(closure.Schedule{
-		Practitioner:    closure.Ref[closure.PractitionerID, closure.Practitioner]{Object: &practitioner},
-		Location:        closure.Ref[closure.LocationID, closure.Location]{Object: &location},
-		AppointmentType: closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{Object: &kind},
+		Practitioner:    closure.PractitionerRef{Object: &practitioner},
+		Location:        closure.LocationRef{Object: &location},
+		AppointmentType: closure.AppointmentTypeRef{Object: &kind},
 		Insurances:      insurances,
 	})
 	insurances[0].ID = "ins_changed"

@@ -6,16 +6,16 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// An answer is what a request gets: a status and what is written as JSON.
+// An answer is the reply to a request: a status, and a value that is written as JSON.
 type answer struct {
 	status int
 	header http.Header // in addition to what every answer has; may be nil
 	body   any
 }
 
-// errorBody is the API's error object. There is no error_code in it: the
-// published list is not at hand, and a made-up one would mislead. The exception
-// is a test that misuses the server, which is no answer of the API.
+// errorBody is the API's error object. It has no error_code: we don't have the published
+// list, and a made-up code would mislead. The one exception tells a test that it misuses
+// the server.
 type errorBody struct {
 	Type    closure.ErrorType `json:"error_type"`
 	Message string            `json:"error_message"`
@@ -53,7 +53,7 @@ func misuse(problem string) answer {
 	}}
 }
 
-// objects are the records that fit, never nil.
+// objects answers with the records that fit, never with null.
 func objects[T any](records []T, fits func(T) bool) answer {
 	found := []T{}
 	for _, record := range records {
@@ -64,7 +64,7 @@ func objects[T any](records []T, fits func(T) bool) answer {
 	return ok(found)
 }
 
-// allObjects are the records as they are now: the slice may change later.
+// allObjects answers with a copy of the records: the slice may change later.
 func allObjects[T any](records []T) answer { return ok(append([]T{}, records...)) }
 
 func object[ID comparable, T any](t *table[ID, T], id ID, what string) answer {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// authorize says why a request is not let in: 401 without a valid test key.
+// authorize refuses a request without a valid test key: 401.
 func authorize(r *http.Request) (refusal answer, no bool) {
 	if user, password, found := r.BasicAuth(); found && testKey(user) && password == "" {
 		return answer{}, false
@@ -15,8 +15,7 @@ func authorize(r *http.Request) (refusal answer, no bool) {
 	return refusal, true
 }
 
-// liveRefused is the answer to whoever shows a live key, which has no business
-// here.
+// liveRefused is the answer to a request with a live key.
 func liveRefused() answer {
 	return refuse(http.StatusForbidden, "This is a test double: it takes no live keys, and has not kept yours.")
 }

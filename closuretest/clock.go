@@ -19,7 +19,7 @@ type Clock struct {
 // NewClock returns a clock that stands at the given instant.
 func NewClock(at time.Time) *Clock { return &Clock{now: at} }
 
-// Now returns what the clock shows; it is what [WithClock] wants.
+// Now returns the time that the clock shows. Give it to [WithClock].
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,29 +43,29 @@ func (c *Clock) Set(at time.Time) {
 // defaultNow is three weeks before the guide's slots.
 func defaultNow() time.Time { return time.Date(2022, time.May, 1, 0, 0, 0, 0, time.UTC) }
 
-// A timeline is the server's time: what its clock shows, and how far it has
-// moved since the server was made. Lags are measured by the latter, so that a
-// clock that stands still does not keep a late write from ever arriving.
+// A timeline is the server's time: what its clock shows, and how much time has passed since
+// the server was made. Lags are measured by the latter, so that a late write arrives even
+// if the clock stands still.
 type timeline struct {
 	begin   time.Time
 	elapsed func() time.Duration
-	fixed   bool // the clock shows begin for ever
+	fixed   bool // the clock always shows begin
 }
 
-// newTimeline follows a clock of the caller's.
+// newTimeline follows the caller's clock.
 func newTimeline(now func() time.Time) timeline {
 	begin := now()
 	return timeline{begin: begin, elapsed: func() time.Duration { return now().Sub(begin) }}
 }
 
-// newFixedTimeline shows one instant for ever, and measures lags by the time
-// package: inside a synctest bubble that is the bubble's time.
+// newFixedTimeline always shows one instant, and measures lags by the time package: inside a
+// synctest bubble that is the bubble's time.
 func newFixedTimeline(at time.Time) timeline {
 	start := time.Now()
 	return timeline{begin: at, elapsed: func() time.Duration { return time.Since(start) }, fixed: true}
 }
 
-// at is what the clock shows after the given time, in the API's precision.
+// at returns what the clock shows after the given time, in whole milliseconds.
 func (t timeline) at(elapsed time.Duration) time.Time {
 	if t.fixed {
 		elapsed = 0
@@ -79,7 +79,7 @@ func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) 
 
 // A moment is when a request is carried out.
 type moment struct {
-	now  time.Time     // by the clock: for timestamps, and for what lies in the past
-	at   time.Duration // by the timeline: when a change becomes part of the history
-	seen time.Duration // by the timeline: what a read shows; latest unless reads lag
+	now  time.Time     // by the clock: for timestamps, and to tell what is past
+	at   time.Duration // by the timeline: the time of a change in the history
+	seen time.Duration // by the timeline: the time whose state a read shows; latest unless reads lag
 }

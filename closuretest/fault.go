@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// A Fault is one way in which a server fails, and at which operation, how often
-// and how likely. It is a value: [Fault.Times] and [Fault.Probability] return
-// another. It prints what it does.
+// A Fault is one way in which a server fails: at which operation, how often and how likely.
+// It is a value: [Fault.Times] and [Fault.Probability] return a changed copy. It prints
+// what it does.
 type Fault struct {
 	op     string
 	kind   faultKind
@@ -21,10 +21,10 @@ type Fault struct {
 	wait   time.Duration
 	size   int64
 
-	times    int  // 0: for ever
+	times    int  // 0: always
 	timesSet bool // by Times
 
-	probability float64 // of striking a request
+	probability float64 // that it strikes a request
 }
 
 type faultKind int
@@ -59,10 +59,10 @@ func DropBefore(op string) Fault { return newFault(op, kindDropBefore) }
 // gets no answer, and what it asked for is done.
 func DropAfter(op string) Fault { return newFault(op, kindDropAfter) }
 
-// CommitLate loses the connection at once, and carries a write out when after
-// has passed by the server's clock (see [WithClock]): until then, reads don't
-// show it. Whether the API accepts it is decided then; a slot may be taken by
-// that time. Of a read, only the connection is lost.
+// CommitLate loses the connection at once, and carries a write out when the time after has
+// passed by the server's clock (see [WithClock]). Until then, reads don't show it. Only
+// then is it decided whether the write succeeds: the slot may be taken by that time. If it
+// strikes a read, only the connection is lost.
 func CommitLate(op string, after time.Duration) Fault {
 	f := newFault(op, kindCommitLate)
 	f.wait = max(after, 0)
@@ -79,18 +79,17 @@ func Status(op string, code int, header ...string) Fault {
 	return f
 }
 
-// StatusAfter carries the request out and then answers with the given status,
-// from 200 to 599: a gateway's 502, say, though the API did what it was asked.
+// StatusAfter carries the request out and then answers with the given status, from 200 to
+// 599: for example a gateway's 502 although the API carried the request out.
 func StatusAfter(op string, code int) Fault {
 	f := newFault(op, kindStatusAfter)
 	f.code = code
 	return f
 }
 
-// Delay holds an answer back for d, by the time package: inside a
-// testing/synctest bubble that costs no time. What was asked for is done at
-// once; a client that gives up waiting has done it all the same. Delay is the
-// one fault that adds to others that strike the same request.
+// Delay holds an answer back for d, by the time package: inside a testing/synctest bubble
+// that costs no time. The request is carried out at once, also if the client then gives up
+// waiting. Delay is the only fault that can strike a request together with others.
 func Delay(op string, d time.Duration) Fault {
 	f := newFault(op, kindDelay)
 	f.wait = max(d, 0)
@@ -99,8 +98,8 @@ func Delay(op string, d time.Duration) Fault {
 
 // Stale answers a read with the state as it was lag ago, by the same clock as
 // [StaleReads], which it overrides. With [Fault.Probability] reads jump back and
-// forth, as between replicas. Of [AnyOperation], writes are done and answered as
-// ever; of one that writes it is refused.
+// forth, as between replicas. With [AnyOperation] it doesn't change how writes are carried
+// out and answered; for an operation that writes it is refused.
 //
 //	closuretest.Stale("appointments.list", 20*time.Second).Probability(0.5)
 func Stale(op string, lag time.Duration) Fault {
@@ -127,21 +126,20 @@ func Huge(op string, bytes int64) Fault {
 	return f
 }
 
-// Times says how many requests the fault strikes; the default is one, and 0 or
-// less is no bound.
+// Times says how many requests the fault strikes. The default is one; 0 or less means
+// no bound.
 func (f Fault) Times(n int) Fault {
 	f.times, f.timesSet = max(n, 0), true
 	return f
 }
 
-// Probability makes the fault strike each request of its operation with the
-// given probability, from 0 to 1. There is no bound then, unless Times sets
-// one.
+// Probability makes the fault strike each request of its operation with the given
+// probability, from 0 to 1, however many there are, unless Times sets a bound.
 //
-// The draw is made from the server's seed and from the request itself, not from
-// when it comes: the same seed strikes the same requests again, also if many
-// goroutines send them in another order. For that the server remembers how often
-// it got each of them, a few bytes for every different request.
+// The draw is made from the server's seed and from the request itself, and not from its
+// time: the same seed strikes the same requests again, also if many goroutines send them
+// in another order. For this the server remembers how often each request came, in a few
+// bytes for every different one.
 func (f Fault) Probability(p float64) Fault {
 	f.probability = p
 	if !f.timesSet {
@@ -206,7 +204,7 @@ func (f Fault) frequency() string {
 	return text
 }
 
-// problem says why the fault can't do what it is for, or nothing.
+// problem says why the fault can never strike, or returns "".
 func (f Fault) problem(routes []route) string {
 	switch {
 	case f.op == "":

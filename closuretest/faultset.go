@@ -55,7 +55,7 @@ func (s *faultSet) all() []Injection {
 	return injections
 }
 
-// A plan is what happens to one request beside what it asks for.
+// A plan is what the faults do to one request.
 type plan struct {
 	fault *Fault // nil: nothing
 	delay time.Duration
@@ -91,8 +91,8 @@ func (a *armed) waitsFor(op string) bool {
 	return (a.fault.op == op || a.fault.op == AnyOperation) && (a.fault.times == 0 || a.struck < a.fault.times)
 }
 
-// draw reports whether the fault strikes a request. The same request draws anew
-// each time it comes; that other requests come in between doesn't matter.
+// draw reports whether the fault strikes a request. A request that comes again draws again;
+// other requests in between make no difference.
 func (a *armed) draw(seed uint64, number int, request func() uint64) bool {
 	if a.fault.probability >= 1 {
 		return true

@@ -6,14 +6,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // the clinic's zones, on machines that hold none
+	_ "time/tzdata" // the clinic's zones, for machines without a zone database
 
 	"github.com/closurehealth/closure-go"
 )
 
-// A clinic is a generated one while it is being made. What belongs to record
-// number n is drawn from that record's own stream: a clinic with more schedules
-// starts with the same ones.
+// A clinic is one that is being generated. The data of record number n is drawn from that
+// record's own stream, so that a clinic with more schedules begins with the same ones.
 type clinic struct {
 	server *Server
 	seed   uint64
@@ -27,7 +26,7 @@ type clinic struct {
 	practitioner []closure.PractitionerID
 }
 
-// A site is a location, with what the API does not say of it.
+// A site is a location, with data that the API does not have.
 type site struct {
 	id      closure.LocationID
 	city    city
@@ -58,7 +57,7 @@ func (c *clinic) id(prefix string, n int) string {
 	return makeID(c.seed, prefix, func(string) bool { return false }, "clinic", strconv.Itoa(n))
 }
 
-// age is a time before the clinic's start at which a record was made.
+// age returns when a record was made: a time before the clinic's start.
 func (c *clinic) age(rng *rand.Rand) time.Time {
 	return c.begin.AddDate(0, 0, -1-rng.IntN(700)).Add(time.Duration(rng.IntN(86_400_000)) * time.Millisecond)
 }
@@ -67,7 +66,7 @@ func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] 
 
 func chance(rng *rand.Rand, p float64) bool { return rng.Float64() < p }
 
-// some returns n of the list, in the list's order.
+// some returns n elements of the list, in the list's order.
 func some[T any](rng *rand.Rand, n int, from []T) []T {
 	chosen := make([]T, 0, n)
 	for i, element := range from {
@@ -140,7 +139,7 @@ func clockChanges(begin time.Time, zone *time.Location) (changes []time.Time) {
 	return changes
 }
 
-// addPractitioners makes two for each three schedules, at least one.
+// addPractitioners makes two practitioners for every three schedules, at least one.
 func (c *clinic) addPractitioners() {
 	for n := range max(1, c.size.schedules*2/3) {
 		rng := c.record("practitioner", n)
@@ -178,7 +177,7 @@ func person(rng *rand.Rand) (first string, gender closure.AdministrativeGender) 
 	return pick(rng, maleNames()), closure.AdministrativeMale
 }
 
-// addPatients makes one for each five schedules, at least ten.
+// addPatients makes one patient for every five schedules, at least ten.
 func (c *clinic) addPatients() {
 	for n := range max(10, c.size.schedules/5) {
 		c.server.AddPatient(c.newPatient(n))
@@ -240,15 +239,15 @@ func (c *clinic) addSchedule(n int) {
 	at := c.sites[(practitioner+n/len(c.practitioner))%len(c.sites)]
 	schedule := closure.Schedule{
 		ID:               closure.ScheduleID(c.id("sch_", n)),
-		Practitioner:     closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: c.practitioner[practitioner]},
-		Location:         closure.Ref[closure.LocationID, closure.Location]{ID: at.id},
-		AppointmentType:  closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: c.visits[(practitioner+n/len(c.practitioner))%len(c.visits)]},
+		Practitioner:     closure.PractitionerRef{ID: c.practitioner[practitioner]},
+		Location:         closure.LocationRef{ID: at.id},
+		AppointmentType:  closure.AppointmentTypeRef{ID: c.visits[(practitioner+n/len(c.practitioner))%len(c.visits)]},
 		SchedulingMethod: methodOf(n),
 		CreatedAt:        c.age(rng),
 	}
 	if chance(rng, 0.9) { // the others list none
 		for _, id := range some(rng, 1+rng.IntN(6), c.insurances) {
-			schedule.Insurances = append(schedule.Insurances, closure.Ref[closure.InsuranceID, closure.Insurance]{ID: id})
+			schedule.Insurances = append(schedule.Insurances, closure.InsuranceRef{ID: id})
 		}
 	}
 	if schedule.SchedulingMethod != "" && c.size.slotsEach > 0 {
@@ -259,8 +258,8 @@ func (c *clinic) addSchedule(n int) {
 	c.server.AddSchedule(schedule)
 }
 
-// methodOf spreads the three scheduling methods: already three schedules have
-// them all.
+// methodOf spreads the three scheduling methods, so that three schedules already have all of
+// them.
 func methodOf(n int) closure.SchedulingMethod {
 	switch n % 8 {
 	case 1:

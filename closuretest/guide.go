@@ -6,8 +6,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// The ids of the vendor's booking guide. A server is loaded with these records;
-// what the guide does not say of them is made up.
+// The ids of the vendor's booking guide. A server is loaded with these records. The guide
+// does not show all of their fields: the others are made up.
 const (
 	GuidePatientID      closure.PatientID      = "pt_sxKCbaoVdBXHBGWywcBETm"   // Trisha Pandit, born 1994-12-22
 	GuidePractitionerID closure.PractitionerID = "prac_j3uc7oA7FYMtXhGZi2rbt9" // Deepika K Sanon, NPI 4321098765
@@ -131,10 +131,10 @@ func guideSpecialties() []closure.Specialty {
 func guideSchedule() closure.Schedule {
 	return closure.Schedule{
 		ID:                    GuideScheduleID,
-		Practitioner:          closure.Ref[closure.PractitionerID, closure.Practitioner]{ID: GuidePractitionerID},
-		Location:              closure.Ref[closure.LocationID, closure.Location]{ID: guideLocationID},
-		AppointmentType:       closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: guideAppointmentTypeID},
-		Insurances:            []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: GuideInsuranceID}},
+		Practitioner:          closure.PractitionerRef{ID: GuidePractitionerID},
+		Location:              closure.LocationRef{ID: guideLocationID},
+		AppointmentType:       closure.AppointmentTypeRef{ID: guideAppointmentTypeID},
+		Insurances:            []closure.InsuranceRef{{ID: GuideInsuranceID}},
 		EstimatedEarliestSlot: closure.NewDate(2022, time.May, 20),
 		SchedulingMethod:      closure.SchedulingDirectAPI,
 		CreatedAt:             guideTime(),

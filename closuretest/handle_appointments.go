@@ -6,7 +6,18 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/operation"
 )
+
+func appointmentHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.AppointmentsCreate:     (*Server).appointmentsCreate,
+		operation.AppointmentsGet:        (*Server).appointmentsGet,
+		operation.AppointmentsList:       (*Server).appointmentsList,
+		operation.AppointmentsReschedule: (*Server).appointmentsReschedule,
+		operation.AppointmentsCancel:     (*Server).appointmentsCancel,
+	}
+}
 
 func (s *Server) appointmentsList(c *call, m moment) answer {
 	var p problems
@@ -68,7 +79,7 @@ func (s *Server) appointmentsCreate(c *call, m moment) answer {
 	return ok(a)
 }
 
-// durationField reads the duration, as a number or as a number in a string; zero:
+// durationField reads the duration, as a number or as a number in a string. It is zero if
 // there is none.
 func durationField(c *call, p *problems) closure.Minutes {
 	before := len(*p)
@@ -85,8 +96,8 @@ func checkStart(p *problems, start time.Time) {
 	}
 }
 
-// offeredDuration is how long the slot at the appointment's start is, the shortest
-// if there are several; zero: it doesn't say, or there is none.
+// offeredDuration is the duration of the slot at the appointment's start, of the shortest if
+// there are several. It is zero if the slot has no duration, or there is no slot.
 func (s *Server) offeredDuration(a closure.Appointment) closure.Minutes {
 	start := a.StartAt.UnixMilli()
 	offered := s.store.offersOf(a.ScheduleID).between(start, start+1)
@@ -96,8 +107,8 @@ func (s *Server) offeredDuration(a closure.Appointment) closure.Minutes {
 	return closure.Minutes(offered[0].minutes)
 }
 
-// refuses reports whether and why an appointment can't take the time it wants.
-// Except is the appointment's own entry, if it is one that moves.
+// refuses reports whether and why an appointment can't have the time that it asks for. If an
+// appointment moves, except is its own entry.
 func (s *Server) refuses(a closure.Appointment, except *entry, m moment) (refusal answer, no bool) {
 	schedule, found := s.store.schedule(a.ScheduleID)
 	if !found {
@@ -152,8 +163,7 @@ func (s *Server) appointmentsReschedule(c *call, m moment) answer {
 	return ok(a)
 }
 
-// appointmentsCancel leaves an appointment that is cancelled already as it is:
-// it is what was asked for.
+// appointmentsCancel answers with the appointment as it is if it is cancelled already.
 func (s *Server) appointmentsCancel(c *call, m moment) answer {
 	e := s.store.appointments.byID[closure.AppointmentID(c.id)]
 	if e == nil {

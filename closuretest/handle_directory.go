@@ -5,10 +5,26 @@ import (
 	"strings"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/operation"
 )
 
-// inDirectory runs a handler on the copy of the directory data that the call is
-// about.
+func directoryHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.PractitionersList:    (*Server).practitionersList,
+		operation.PractitionersGet:     (*Server).practitionersGet,
+		operation.SpecialtiesList:      (*Server).specialtiesList,
+		operation.SpecialtiesGet:       (*Server).specialtiesGet,
+		operation.InsurancesList:       (*Server).insurancesList,
+		operation.InsurancesGet:        (*Server).insurancesGet,
+		operation.LocationsList:        (*Server).locationsList,
+		operation.LocationsGet:         (*Server).locationsGet,
+		operation.AppointmentTypesList: (*Server).appointmentTypesList,
+		operation.AppointmentTypesGet:  (*Server).appointmentTypesGet,
+		operation.IndexVersionsCreate:  (*Server).indexVersionsCreate,
+	}
+}
+
+// inDirectory runs a handler on the copy of the directory data that the call names.
 func (s *Server) inDirectory(c *call, m moment, handle func(*directory) answer) answer {
 	if c.version == "" {
 		return handle(s.store.standard().data)

@@ -9,8 +9,17 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/operation"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
+
+func patientHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.PatientsList:   (*Server).patientsList,
+		operation.PatientsCreate: (*Server).patientsCreate,
+		operation.PatientsGet:    (*Server).patientsGet,
+	}
+}
 
 func (s *Server) patientsList(c *call, m moment) answer {
 	var p problems
@@ -28,7 +37,7 @@ func (s *Server) patientsList(c *call, m moment) answer {
 	return ok(found)
 }
 
-// called reports whether a patient goes by the given first and last name.
+// called reports whether a patient has the given first and last name.
 func called(p closure.Patient, name string) bool {
 	for _, first := range []string{p.FirstName, p.PreferredName, p.FirstName + " " + p.MiddleName} {
 		if first != "" && strings.EqualFold(first+" "+p.LastName, name) {
@@ -63,8 +72,8 @@ func (s *Server) patientsCreate(c *call, m moment) answer {
 	return ok(patient)
 }
 
-// decodePatient reads a new patient field by field, so that all that is wrong
-// is told at once. What the API requires is inferred.
+// decodePatient reads a new patient field by field, so that one answer names everything that
+// is wrong. Which fields the API requires is inferred.
 func decodePatient(fields map[string]json.RawMessage) (patient closure.Patient, p problems) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		one, err := wire.Marshal(map[string]json.RawMessage{name: fields[name]})
@@ -75,7 +84,7 @@ func decodePatient(fields map[string]json.RawMessage) (patient closure.Patient, 
 			p.add(name, "is not what the field holds")
 		}
 	}
-	patient.ID, patient.CreatedAt, patient.UpdatedAt = "", time.Time{}, time.Time{} // not the caller's to choose
+	patient.ID, patient.CreatedAt, patient.UpdatedAt = "", time.Time{}, time.Time{} // the caller can't choose them
 	for _, required := range []struct {
 		name    string
 		missing bool

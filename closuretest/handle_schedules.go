@@ -7,7 +7,16 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/operation"
 )
+
+func scheduleHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.SchedulesList:      (*Server).schedulesList,
+		operation.SchedulesGet:       (*Server).schedulesGet,
+		operation.AvailabilitiesList: (*Server).availabilitiesList,
+	}
+}
 
 func (s *Server) schedulesList(c *call, m moment) answer {
 	var p problems
@@ -71,8 +80,8 @@ func expandParam(query url.Values, p *problems) (x expansion) {
 	return x
 }
 
-// apply shows the objects of one schedule. One that the directory does not hold
-// stays an id.
+// apply puts objects in the place of a schedule's ids. An id that the directory does not
+// hold stays an id.
 func (x expansion) apply(d *directory, schedule closure.Schedule) closure.Schedule {
 	if x.practitioner {
 		expandRef(&schedule.Practitioner, &d.practitioners)
@@ -85,7 +94,7 @@ func (x expansion) apply(d *directory, schedule closure.Schedule) closure.Schedu
 	}
 	if x.insurances {
 		ids := schedule.Insurances
-		schedule.Insurances = make([]closure.Ref[closure.InsuranceID, closure.Insurance], len(ids))
+		schedule.Insurances = make([]closure.InsuranceRef, len(ids))
 		for i, ref := range ids {
 			expandRef(&ref, &d.insurances)
 			schedule.Insurances[i] = ref
@@ -100,7 +109,7 @@ func expandRef[ID ~string, T any](ref *closure.Ref[ID, T], records *table[ID, T]
 	}
 }
 
-// slotBody is a slot on the wire, which does not name its schedule.
+// slotBody is a slot as the API sends it: it does not name its schedule.
 type slotBody struct {
 	StartAt  time.Time       `json:"start_at"`
 	Duration closure.Minutes `json:"duration,omitzero"`
@@ -116,7 +125,7 @@ func (s *Server) availabilitiesList(c *call, m moment) answer {
 	if len(p) > 0 {
 		return invalid(p...)
 	}
-	first, last := m.now.UnixMilli(), int64(math.MaxInt64) // the past is not open
+	first, last := m.now.UnixMilli(), int64(math.MaxInt64) // a slot in the past is not open
 	if hasFrom {
 		first = max(first, ceilMilli(from))
 	}

@@ -12,14 +12,13 @@ const (
 	idLength   = 22
 )
 
-// stream returns the random numbers that belong to a seed and a name. Every
-// record has a stream of its own, so that what one draws does not depend on
-// what others drew before.
+// stream returns the random numbers of a seed and a name. Every record has its own stream, so
+// that its draws do not depend on those of other records.
 func stream(seed uint64, name ...string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, digest(name...)))
 }
 
-// digest is a number for a list of texts: the same on every machine.
+// digest makes a number from a list of texts, the same one on every machine.
 func digest(texts ...string) uint64 {
 	h := fnv.New64a()
 	for _, text := range texts {
@@ -29,9 +28,9 @@ func digest(texts ...string) uint64 {
 	return h.Sum64()
 }
 
-// makeID makes the id of a record from the seed and from what the record is,
-// not from how many were made before: concurrent calls get the same ids
-// whatever their order. It tries on while the id is taken.
+// makeID makes the id of a record from the seed and the record's data, and not from how many
+// were made before: concurrent calls get the same ids in any order. If the id is taken, it
+// tries the next one.
 func makeID[ID ~string](seed uint64, prefix string, taken func(ID) bool, name ...string) ID {
 	for n := 0; ; n++ {
 		rng := stream(seed, append([]string{prefix, strconv.Itoa(n)}, name...)...)

@@ -10,8 +10,7 @@ import (
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
-// problems are what a 400 lists as its detail. They name fields and never
-// repeat values.
+// problems are the detail of a 400. They name fields and never repeat values.
 type problems []string
 
 func (p *problems) add(field, reason string) { *p = append(*p, field+": "+reason) }
@@ -74,7 +73,7 @@ func checkID(p *problems, name, prefix, id string) {
 	}
 }
 
-// instantParam reads a parameter that holds an instant; not set: absent.
+// instantParam reads a parameter that holds an instant, and reports whether there is one.
 func instantParam(query url.Values, p *problems, name string) (at time.Time, set bool) {
 	text := query.Get(name)
 	if text == "" {
@@ -88,7 +87,7 @@ func instantParam(query url.Values, p *problems, name string) (at time.Time, set
 	return at, true
 }
 
-// dateParam reads a parameter that holds a date; the zero date: absent.
+// dateParam reads a parameter that holds a date. It is zero if there is none.
 func dateParam(query url.Values, p *problems, name string) closure.Date {
 	text := query.Get(name)
 	if text == "" {

@@ -1,6 +1,7 @@
 package closuretest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -17,20 +18,46 @@ var ErrJournal = errors.New("closuretest: the journal failed")
 
 // A Journal is a [closure.Journal] in memory, for tests: several clients that
 // share one are several processes that share a database, and it survives a client
-// that a test gives up. It is safe for concurrent use.
+// that a test gives up. Make one with [NewJournal]. It is safe for concurrent use.
 type Journal struct {
-	mu       sync.Mutex // never held while waiting
-	entries  []closure.JournalEntry
-	keys     map[string]string // the ID of the attempt that has the idempotency key
+	mu       sync.Mutex                // never held while waiting
+	records  map[string]*journalRecord // by their attempt's ID
+	slots    map[journalSlot]*journalRecord
+	keys     map[string]*journalRecord
+	booked   map[closure.AppointmentID]*journalRecord
 	released map[closure.AppointmentID]bool
+	begun    int
 	faults   []JournalFault
+}
+
+// A journalRecord is an entry, and what names it.
+type journalRecord struct {
+	closure.JournalEntry
+	number int // in the order of Begin
+	keys   []string
+}
+
+type journalSlot struct {
+	patient  closure.PatientID
+	schedule closure.ScheduleID
+	start    int64
+}
+
+func slotOf(a closure.BookingAttempt) journalSlot {
+	return journalSlot{a.PatientID, a.ScheduleID, a.StartAt.UnixNano()}
 }
 
 var _ closure.Journal = (*Journal)(nil)
 
 // NewJournal returns an empty journal.
 func NewJournal() *Journal {
-	return &Journal{keys: make(map[string]string), released: make(map[closure.AppointmentID]bool)}
+	return &Journal{
+		records:  make(map[string]*journalRecord),
+		slots:    make(map[journalSlot]*journalRecord),
+		keys:     make(map[string]*journalRecord),
+		booked:   make(map[closure.AppointmentID]*journalRecord),
+		released: make(map[closure.AppointmentID]bool),
+	}
 }
 
 // A JournalFault is one way in which a [Journal] fails, once, at one of its
@@ -64,7 +91,17 @@ func (j *Journal) Inject(faults ...JournalFault) {
 func (j *Journal) Entries() []closure.JournalEntry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.entries)
+	return j.sorted(func(closure.JournalEntry) bool { return true })
+}
+
+func (j *Journal) sorted(wanted func(closure.JournalEntry) bool) (entries []closure.JournalEntry) {
+	byAge := func(a, b *journalRecord) int { return cmp.Compare(a.number, b.number) }
+	for _, r := range slices.SortedFunc(maps.Values(j.records), byAge) {
+		if wanted(r.JournalEntry) {
+			entries = append(entries, r.JournalEntry)
+		}
+	}
+	return entries
 }
 
 // do does what a method is for, with the fault that strikes it.
@@ -107,10 +144,13 @@ func (j *Journal) fault(method string) (fault JournalFault, struck bool) {
 // Begin records the attempt, or returns the entry that is in its way.
 func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
 	err = j.do(ctx, "begin", func() {
-		if there = j.find(attempt); there == nil {
-			j.entries = append(j.entries, closure.JournalEntry{Attempt: attempt})
-			j.giveKey(attempt)
+		if there = j.find(attempt); there != nil {
+			return
 		}
+		j.begun++
+		r := &journalRecord{JournalEntry: closure.JournalEntry{Attempt: attempt}, number: j.begun}
+		j.records[attempt.ID], j.slots[slotOf(attempt)] = r, r
+		j.giveKey(r, attempt.IdempotencyKey)
 	})
 	return there, err
 }
@@ -122,33 +162,35 @@ func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (the
 }
 
 func (j *Journal) find(attempt closure.BookingAttempt) *closure.JournalEntry {
-	if i := j.withID(j.keys[attempt.IdempotencyKey]); i >= 0 {
-		found := j.entries[i]
+	if r := j.keys[attempt.IdempotencyKey]; r != nil {
+		found := r.JournalEntry
 		found.Attempt.IdempotencyKey = attempt.IdempotencyKey
 		return &found
 	}
-	i := slices.IndexFunc(j.entries, func(e closure.JournalEntry) bool {
-		return e.Attempt.PatientID == attempt.PatientID && e.Attempt.ScheduleID == attempt.ScheduleID &&
-			e.Attempt.StartAt.Equal(attempt.StartAt)
-	})
-	if i < 0 {
-		return nil
+	if r := j.slots[slotOf(attempt)]; r != nil {
+		found := r.JournalEntry
+		return &found
 	}
-	found := j.entries[i]
-	return &found
+	return nil
 }
 
-// giveKey gives the attempt's key to its entry, unless another one has it.
-func (j *Journal) giveKey(attempt closure.BookingAttempt) {
-	if key := attempt.IdempotencyKey; key != "" && j.keys[key] == "" {
-		j.keys[key] = attempt.ID
+// giveKey gives the record a key, unless another one has it.
+func (j *Journal) giveKey(r *journalRecord, key string) {
+	if key != "" && j.keys[key] == nil {
+		j.keys[key] = r
+		r.keys = append(r.keys, key)
 	}
 }
 
-// remove removes the entries that gone is true of, with their keys.
-func (j *Journal) remove(gone func(closure.JournalEntry) bool) {
-	j.entries = slices.DeleteFunc(j.entries, gone)
-	maps.DeleteFunc(j.keys, func(_, id string) bool { return j.withID(id) < 0 })
+func (j *Journal) remove(r *journalRecord) {
+	delete(j.records, r.Attempt.ID)
+	delete(j.slots, slotOf(r.Attempt))
+	for _, key := range r.keys {
+		delete(j.keys, key)
+	}
+	if j.booked[r.Appointment] == r {
+		delete(j.booked, r.Appointment)
+	}
 }
 
 // FindAppointment returns what the journal knows of the appointment.
@@ -156,12 +198,12 @@ func (j *Journal) FindAppointment(
 	ctx context.Context, id closure.AppointmentID,
 ) (there *closure.JournalEntry, err error) {
 	err = j.do(ctx, "find appointment", func() {
-		i := slices.IndexFunc(j.entries, func(e closure.JournalEntry) bool { return e.Appointment == id })
+		r := j.booked[id]
 		switch {
 		case j.released[id]:
 			there = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id}
-		case i >= 0:
-			found := j.entries[i]
+		case r != nil:
+			found := r.JournalEntry
 			there = &found
 		}
 	})
@@ -171,40 +213,35 @@ func (j *Journal) FindAppointment(
 // Finish records how the entry's attempt ended.
 func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error {
 	return j.do(ctx, "finish", func() {
-		i := j.withID(entry.Attempt.ID)
-		if i < 0 {
-			return
-		}
-		if entry.State == closure.JournalNotBooked && j.entries[i].Appointment == entry.Appointment {
-			j.remove(func(e closure.JournalEntry) bool { return e.Attempt.ID == entry.Attempt.ID })
-		}
-		if entry.State != closure.JournalBooked {
-			return
-		}
-		if j.entries[i].State == closure.JournalPending {
-			j.book(i, entry.Appointment)
-		}
-		if i = j.withID(entry.Attempt.ID); j.entries[i].Appointment == entry.Appointment {
-			j.giveKey(entry.Attempt)
+		r := j.records[entry.Attempt.ID]
+		switch {
+		case r == nil:
+		case entry.State == closure.JournalNotBooked && r.Appointment == entry.Appointment:
+			j.remove(r)
+		case entry.State == closure.JournalBooked:
+			j.book(r, entry)
 		}
 	})
 }
 
-func (j *Journal) withID(id string) int {
-	return slices.IndexFunc(j.entries, func(e closure.JournalEntry) bool { return e.Attempt.ID == id })
-}
-
-// book makes the entry at i booked, and lets it take the place of others of the
-// appointment, with their keys.
-func (j *Journal) book(i int, id closure.AppointmentID) {
-	attempt := j.entries[i].Attempt.ID
-	for key, holder := range j.keys {
-		if j.entries[j.withID(holder)].Appointment == id {
-			j.keys[key] = attempt
+// book makes a pending record booked, in the place of another one of the
+// appointment and with its keys, and gives it the entry's key.
+func (j *Journal) book(r *journalRecord, entry closure.JournalEntry) {
+	if r.State == closure.JournalPending {
+		var keys []string
+		if before := j.booked[entry.Appointment]; before != nil {
+			keys = before.keys
+			j.remove(before)
+		}
+		r.State, r.Appointment = closure.JournalBooked, entry.Appointment
+		j.booked[entry.Appointment] = r
+		for _, key := range keys {
+			j.giveKey(r, key)
 		}
 	}
-	j.entries[i].State, j.entries[i].Appointment = closure.JournalBooked, id
-	j.remove(func(e closure.JournalEntry) bool { return e.Appointment == id && e.Attempt.ID != attempt })
+	if r.Appointment == entry.Appointment {
+		j.giveKey(r, entry.Attempt.IdempotencyKey)
+	}
 }
 
 // Pending yields the pending entries that there were when it was called.
@@ -212,11 +249,7 @@ func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, e
 	return func(yield func(closure.JournalEntry, error) bool) {
 		var pending []closure.JournalEntry
 		err := j.do(ctx, "pending", func() {
-			for _, e := range j.entries {
-				if e.State == closure.JournalPending {
-					pending = append(pending, e)
-				}
-			}
+			pending = j.sorted(func(e closure.JournalEntry) bool { return e.State == closure.JournalPending })
 		})
 		if err != nil {
 			yield(closure.JournalEntry{}, err)
@@ -234,11 +267,11 @@ func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, e
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
 	return j.do(ctx, "release", func() {
 		j.released[id] = true
-		j.remove(func(e closure.JournalEntry) bool {
-			if e.State == closure.JournalPending {
-				return e.Attempt.AppointmentID == id
+		for _, r := range j.records {
+			if r.State == closure.JournalBooked && r.Appointment == id ||
+				r.State == closure.JournalPending && r.Attempt.AppointmentID == id {
+				j.remove(r)
 			}
-			return e.Appointment == id
-		})
+		}
 	})
 }

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// A lateWrite is a request whose client is gone, and which is carried out once
-// its time has come. Nothing waits for that: whoever looks at the state next
-// carries it out first, at its own moment.
+// A lateWrite is a request whose client is gone, and which is carried out when it is due.
+// No goroutine waits for that: the next one that reads the state carries it out first, as
+// of the time at which it was due.
 type lateWrite struct {
 	due  time.Duration
 	call *call
 }
 
-// lateWrites are in order of their time.
+// lateWrites are sorted by when they are due.
 type lateWrites []lateWrite
 
 func (l *lateWrites) add(w lateWrite) {
@@ -26,12 +26,12 @@ func (l *lateWrites) add(w lateWrite) {
 	*l = slices.Insert(*l, i, w)
 }
 
-// settle carries out what is due. The server's lock is held.
+// settle carries out the writes that are due. The caller holds the server's lock.
 func (s *Server) settle(elapsed time.Duration) {
 	for len(s.late) > 0 && s.late[0].due <= elapsed {
 		w := s.late[0]
 		s.late = s.late[1:]
-		w.call.route.handle(s, w.call, s.moment(w.due, s.lag)) // nobody is there for the answer
+		w.call.route.handle(s, w.call, s.moment(w.due, s.lag)) // nobody waits for the answer
 	}
 }
 
@@ -43,7 +43,7 @@ func (s *Server) moment(elapsed, lag time.Duration) moment {
 	return m
 }
 
-// carryOut does what a request asks for, now; a read shows the state of lag ago.
+// carryOut carries a request out now. A read shows the state of lag ago.
 func (s *Server) carryOut(c *call, lag time.Duration) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,7 @@ func (s *Server) carryOut(c *call, lag time.Duration) answer {
 	return c.route.handle(s, c, s.moment(elapsed, lag))
 }
 
-// carryOutLate does what a write asks for when after has passed.
+// carryOutLate carries a write out when the time after has passed.
 func (s *Server) carryOutLate(c *call, after time.Duration) {
 	if !c.route.writes() {
 		return

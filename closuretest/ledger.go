@@ -7,8 +7,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A ledger holds all appointments, each with its history, so that a read that
-// lags can show the past.
+// A ledger holds all appointments, each with its history, so that a lagging read can show an
+// earlier state.
 type ledger struct {
 	byID       map[closure.AppointmentID]*entry
 	entries    []*entry // in order of commit
@@ -30,7 +30,7 @@ func newLedger() ledger {
 	}
 }
 
-// put enters an appointment, in the place of one with the same id.
+// put enters an appointment. It replaces one with the same id.
 func (l *ledger) put(a closure.Appointment, at time.Duration) {
 	e := l.byID[a.ID]
 	if e == nil {

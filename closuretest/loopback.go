@@ -20,8 +20,8 @@ type loopback struct {
 
 // Start serves on a free port of the loopback interface and returns the URL,
 // "http://127.0.0.1:…", for [closure.WithBaseURL] or any other program. Close
-// stops it. A second call returns the same URL. Where there is no port to be
-// had, and after Close, it returns "", which WithBaseURL refuses.
+// stops it. A second call returns the same URL. If no port is free, and after Close, it
+// returns "", which WithBaseURL refuses.
 func (s *Server) Start() (url string) {
 	l := &s.loopback
 	l.mu.Lock()
@@ -54,8 +54,8 @@ func listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// count lets Close wait for the connections. New ones are counted by the
-// listener's goroutine, so that none comes after it has ended.
+// count counts the connections, so that Close can wait for them. The listener's goroutine
+// counts new ones, so that none comes after it has ended.
 func (l *loopback) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -65,9 +65,9 @@ func (l *loopback) count(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// counted lets Close wait for the requests: one whose connection a fault takes
-// away outlives it. Its connection is counted when it starts, so the count is
-// not zero then.
+// counted counts the requests, so that Close can wait for them: a request outlives its
+// connection if a fault closes that. The connection is counted before its requests, so
+// that the count is not zero when a request begins.
 func (l *loopback) counted(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.conns.Add(1)
@@ -76,9 +76,9 @@ func (l *loopback) counted(handler http.Handler) http.Handler {
 	})
 }
 
-// Close stops the listener, if there is one, and cuts its connections. From
-// then on the server refuses connections, also those of [Server.Client];
-// Appointments and Requests go on showing what was. Closing twice does no harm.
+// Close stops the listener, if there is one, and closes its connections. From then on the
+// server refuses connections, also those of [Server.Client]. Appointments and Requests
+// still return what there was. Closing twice does no harm.
 func (s *Server) Close() {
 	s.closed.Store(true)
 	l := &s.loopback

@@ -2,11 +2,11 @@ package closuretest
 
 import "github.com/closurehealth/closure-go"
 
-// What generated clinics are made of. All people, practices and insurances are
-// made up; phone numbers are of the range kept for fiction, and no NPI starts
-// with the digit that these do.
+// The names of which generated clinics are made. All people, practices and insurances are
+// made up. The phone numbers are of the range reserved for fiction, and the NPIs start
+// with a digit that no real NPI starts with.
 
-// A city is where a location is.
+// A city is the place of a location.
 type city struct {
 	name, state, zone, areaCode, postalCode string
 }
@@ -39,7 +39,7 @@ func practices() []string {
 	return []string{"Family Health", "Medical Group", "Clinic", "Health Center", "Specialty Care", "Medical Associates"}
 }
 
-// A profession is what a practitioner can practice.
+// A profession is a specialty of practitioners.
 type profession struct {
 	specialty closure.Specialty // without id
 	title     string

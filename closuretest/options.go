@@ -17,7 +17,7 @@ type config struct {
 	generated  *clinicSize
 	duplicates bool
 	lag        time.Duration
-	keep       int // how many requests to keep; negative: all
+	keep       int // how many requests to keep; negative: all of them
 	logger     *slog.Logger
 	tb         TB
 }
@@ -36,10 +36,10 @@ func newConfig(opts []Option) config {
 	return cfg
 }
 
-// WithClock sets the server's clock: what new records are stamped with, which
-// slots lie in the past, and what [CommitLate] and [StaleReads] are measured
-// by. Give it time.Now inside a testing/synctest bubble, or a [Clock] that the
-// test moves. now must be safe for concurrent use and must not call the server.
+// WithClock sets the server's clock. The timestamps of new records come from it, it decides
+// which slots are past, and it measures the lags of [CommitLate] and [StaleReads]. Give it
+// time.Now inside a testing/synctest bubble, or a [Clock] that the test moves. now must be
+// safe for concurrent use and must not call the server.
 //
 // The default is [WithFixedClock] at 2022-05-01T00:00:00Z, so that the guide's
 // slots lie ahead.
@@ -51,26 +51,25 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
-// WithFixedClock sets a clock that stands still. For with such a clock nothing
-// that comes late would ever come, [CommitLate] and [StaleReads] are measured
-// by the time package instead, from when the server was made: inside a
-// testing/synctest bubble by the bubble's time.
+// WithFixedClock sets a clock that stands still. By such a clock a late write would never
+// come. So the lags of [CommitLate] and [StaleReads] are measured by the time package,
+// from when the server was made: inside a testing/synctest bubble that is the bubble's
+// time.
 func WithFixedClock(at time.Time) Option {
 	return func(c *config) { c.timeline = newFixedTimeline(at) }
 }
 
-// WithSeed sets the number that ids and the draws of [Fault.Probability] are
-// made from; the default is 1. The same seed and the same calls give the same
-// bytes.
+// WithSeed sets the number from which ids and the draws of [Fault.Probability] are made. The
+// default is 1. The same seed and the same calls give the same bytes.
 func WithSeed(seed uint64) Option {
 	return func(c *config) { c.seed = seed }
 }
 
-// WithGenerated adds a clinic to the guide's data: the given number of
-// schedules, with slotsEach open slots on each that shows slots, and the
-// practitioners, specialties, locations, insurances and patients that belong to
-// them. It is WithSeed(seed) too: the same seed gives the same clinic, also if
-// another clock moves its slots to other days.
+// WithGenerated adds a clinic to the guide's data: the given number of schedules, with
+// slotsEach open slots on each that shows slots, and the practitioners, specialties,
+// locations, insurances and patients that belong to them. It also sets the seed, like
+// [WithSeed]. The same seed gives the same clinic, even if another clock moves its slots
+// to other days.
 //
 // Slots lie in the days and weeks after the clock's start, in the local hours
 // of each location, some of them in the night in which summer time begins or
@@ -83,29 +82,29 @@ func WithGenerated(seed uint64, schedules, slotsEach int) Option {
 	}
 }
 
-// AllowDuplicates makes a server that accepts a slot that is taken: bookings
-// and reschedulings are not refused because of other appointments. Taken slots
-// still don't show as open.
+// AllowDuplicates makes a server that accepts a slot that is taken: it doesn't refuse a
+// booking or a rescheduling because of other appointments. Taken slots still don't show as
+// open.
 func AllowDuplicates() Option {
 	return func(c *config) { c.duplicates = true }
 }
 
-// StaleReads makes all GETs show the state as it was lag ago, as a replica
-// would. Writes are judged by the state as it is. What the test itself adds is
-// visible at once.
+// StaleReads makes all GETs show the state as it was lag ago, as a replica would. The
+// current state decides whether a write succeeds. What the test itself adds is visible at
+// once.
 func StaleReads(lag time.Duration) Option {
 	return func(c *config) { c.lag = max(lag, 0) }
 }
 
-// KeepRequests bounds how many requests [Server.Requests] returns, the newest
-// ones: for load tests and servers that run for long. By default all are kept.
+// KeepRequests makes [Server.Requests] return only the newest n requests. Use it in load
+// tests and for servers that run for long. By default all are kept.
 func KeepRequests(n int) Option {
 	return func(c *config) { c.keep = max(n, 0) }
 }
 
-// WithLogger logs one record a request: operation, method, status (0: the
-// connection was lost), the fault that struck and the request id; no query, no
-// body, no header.
+// WithLogger logs one record for each request: operation, method, status (0 if the
+// connection was lost), the fault that struck and the request id. It logs no query, no
+// body and no header.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) { c.logger = logger }
 }
@@ -120,20 +119,19 @@ type TB interface {
 	Cleanup(func())
 }
 
-// ReportTo closes the server when the test ends and, if the test failed, logs
-// what repeats the run: the seed, and the faults with how often each struck. A
-// fault that can never strike, and whatever else is no use of the server that
-// makes sense, fails the test.
+// ReportTo closes the server when the test ends. If the test failed, it logs what is needed
+// to repeat the run: the seed, and how often each fault struck. A fault that can never
+// strike, and any other misuse of the server, fails the test.
 func ReportTo(t TB) Option {
 	return func(c *config) { c.tb = t }
 }
 
-// SeedVariable is the environment variable that [RandomSeed] looks at.
+// SeedVariable is the environment variable that [RandomSeed] reads.
 const SeedVariable = "CLOSURETEST_SEED"
 
-// RandomSeed returns another seed in each run, for [WithSeed] and
-// [WithGenerated], unless the environment variable CLOSURETEST_SEED holds the
-// one to repeat. With [ReportTo], a failing test logs its seed.
+// RandomSeed returns another seed in each run, for [WithSeed] and [WithGenerated]. If the
+// environment variable CLOSURETEST_SEED is set, it returns that seed, so that a run can be
+// repeated. With [ReportTo], a failing test logs its seed.
 func RandomSeed() uint64 {
 	text := os.Getenv(SeedVariable)
 	if text == "" {
@@ -142,5 +140,5 @@ func RandomSeed() uint64 {
 	if seed, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return seed
 	}
-	return digest(text) // any text is a seed
+	return digest(text) // any text can be a seed
 }

@@ -15,7 +15,7 @@ import (
 
 const malformedPage = "<!DOCTYPE html>\n<html><head><title>Service</title></head><body>Please try again.</body></html>\n"
 
-// write sends an answer, in the way that the fault wants it.
+// write sends an answer, as the fault changes it.
 func (x *exchange) write(a answer) {
 	body, err := wire.Marshal(a.body)
 	if err != nil {
@@ -45,8 +45,8 @@ func (x *exchange) send(status int, body []byte) {
 	}
 }
 
-// sendBody promises length bytes; with a shorter body, net/http closes the
-// connection.
+// sendBody sends a body with the given Content-Length. If the body is shorter, net/http closes
+// the connection.
 func (x *exchange) sendBody(status, length int, body []byte) {
 	if status == http.StatusNoContent || status == http.StatusNotModified {
 		x.w.WriteHeader(status) // has no body
@@ -54,10 +54,10 @@ func (x *exchange) sendBody(status, length int, body []byte) {
 	}
 	x.w.Header()["Content-Length"] = []string{strconv.Itoa(length)}
 	x.w.WriteHeader(status)
-	_, _ = x.w.Write(body) // a client that went away is its own affair
+	_, _ = x.w.Write(body) // the client may be gone
 }
 
-// date is the Date header by the server's clock: the same seed, the same bytes.
+// date is the Date header by the server's clock, so that the same seed gives the same bytes.
 func (s *Server) date() string {
 	return s.timeline.at(s.timeline.elapsed()).Format(http.TimeFormat)
 }
@@ -71,23 +71,23 @@ func (x *exchange) lose() {
 	}
 	conn, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // HTTP/2: how net/http wants to be told
+		panic(http.ErrAbortHandler) // HTTP/2: net/http resets the stream
 	}
 	reset(conn)
 }
 
-// reset closes a connection the hard way: a reset, not an orderly end.
+// reset closes a connection with a TCP reset.
 func reset(conn net.Conn) {
 	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secured.NetConn()
 	}
 	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
-		_ = tcp.SetLinger(0) // failing that, it is an orderly end
+		_ = tcp.SetLinger(0) // if that fails, the connection ends without a reset
 	}
-	_ = conn.Close() // nothing to lose any more
+	_ = conn.Close() // it is being discarded
 }
 
-// sendHuge sends the body and as many blanks as make size bytes of it.
+// sendHuge sends the body, followed by blanks up to the given size.
 func (x *exchange) sendHuge(status int, body []byte, size int64) {
 	blanks := max(size-int64(len(body)), 0)
 	header := x.w.Header()
@@ -104,7 +104,7 @@ func (x *exchange) sendHuge(status int, body []byte, size int64) {
 		return
 	}
 	x.w.WriteHeader(status)
-	_, _ = io.Copy(x.w, content) // the client is expected to give up
+	_, _ = io.Copy(x.w, content) // the client will probably give up
 }
 
 func acceptsGzip(r *http.Request) bool {
@@ -114,9 +114,9 @@ func acceptsGzip(r *http.Request) bool {
 // bombBlock is how many blanks one piece of a bomb unpacks to.
 const bombBlock = 64 << 10
 
-// bomb is a gzip stream of the body and the given number of blanks. A gzip
-// stream can be many after each other: each block is the same bytes again, so
-// that a bomb of any size is made at once.
+// bomb is a gzip stream of the body and the given number of blanks. Gzip streams can follow
+// each other: every block repeats the same bytes, so that a bomb of any size is made at
+// once.
 func bomb(body []byte, blanks int64) io.Reader {
 	block := pack(bytes.Repeat([]byte{' '}, bombBlock))
 	rest := pack(bytes.Repeat([]byte{' '}, int(blanks%bombBlock)))
@@ -130,7 +130,7 @@ func bomb(body []byte, blanks int64) io.Reader {
 func pack(data []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	_, _ = w.Write(data) // a buffer takes all
+	_, _ = w.Write(data) // a buffer never fails
 	_ = w.Close()
 	return b.Bytes()
 }
@@ -153,7 +153,7 @@ func (r *repeatReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A blankReader reads blanks for ever.
+// A blankReader reads blanks without end.
 type blankReader struct{}
 
 func (blankReader) Read(p []byte) (int, error) {

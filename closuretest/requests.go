@@ -17,7 +17,7 @@ type Request struct {
 	Path      string      // "/appointments", escapes resolved
 	Query     url.Values  // never nil
 	Header    http.Header // without Authorization
-	Body      []byte      // as it came; nil: none
+	Body      []byte      // as it arrived; nil: none
 	RequestID string      // the X-Request-Id of the answer
 }
 
@@ -33,10 +33,10 @@ func (r Request) String() string {
 	return line
 }
 
-// A requestLog keeps what arrived.
+// A requestLog keeps the requests that arrived.
 type requestLog struct {
-	base uint64 // what request ids count from
-	keep int    // how many; negative: all
+	base uint64 // the number from which request ids count
+	keep int    // how many requests; negative: all of them
 
 	mu       sync.Mutex
 	count    uint64
@@ -45,11 +45,11 @@ type requestLog struct {
 
 type arrival struct {
 	request Request // without Query
-	query   string  // parsed when somebody asks
+	query   string  // parsed when it is read
 }
 
-// number gives the next request its id: a UUID, which the client's texts and logs
-// show.
+// number makes the id of the next request: a UUID, because the client's texts and logs show
+// one.
 func (l *requestLog) number() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +64,7 @@ func (l *requestLog) add(a arrival) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.arrivals = append(l.arrivals, a)
-	// Cutting at twice the size moves each request once.
+	// Cut at twice the size, so that each request is moved once.
 	if l.keep > 0 && len(l.arrivals) >= 2*l.keep {
 		l.arrivals = slices.Clone(l.arrivals[len(l.arrivals)-l.keep:])
 	}
@@ -82,7 +82,7 @@ func (l *requestLog) all() []Request {
 	requests := make([]Request, len(arrivals))
 	for i, a := range arrivals {
 		r := a.request
-		r.Query, _ = url.ParseQuery(a.query) // what can be read of a broken one
+		r.Query, _ = url.ParseQuery(a.query) // keep what can be read of a malformed one
 		r.Header = r.Header.Clone()
 		r.Body = bytes.Clone(r.Body)
 		requests[i] = r
@@ -93,8 +93,7 @@ func (l *requestLog) all() []Request {
 // livePrefix starts the keys of live mode.
 const livePrefix = "ch_sk_live"
 
-// anywhereLive reports whether a request shows a live key in a place where no key
-// belongs.
+// anywhereLive reports whether a request has a live key in a place where no key belongs.
 func anywhereLive(r *http.Request, body []byte) bool {
 	if strings.Contains(r.URL.Path, livePrefix) || strings.Contains(r.URL.RawQuery, livePrefix) || bytes.Contains(body, []byte(livePrefix)) {
 		return true

@@ -9,9 +9,9 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A rota is how a generated schedule's slots are made: by the hours of a
-// practice, most days partly booked and some in full. It draws from a stream of
-// its own each time it is asked, so it can be asked at any time.
+// A rota makes the slots of a generated schedule, by the hours of a practice: most days are
+// partly booked and some completely. It draws from its own stream each time it is asked, so
+// that the answer is always the same.
 type rota struct {
 	seed    uint64
 	number  int
@@ -20,7 +20,7 @@ type rota struct {
 	count   int
 	changes []time.Time // nights on duty
 
-	minutes, step int // of a slot, and from start to start: slots can overlap
+	minutes, step int // of a slot, and from one start to the next: slots can overlap
 	opens, closes int // local hours, with a break at noon
 	firstWeekday  time.Weekday
 }
@@ -50,7 +50,7 @@ func newRota(rng *rand.Rand, c *clinic, number int, at site) rota {
 	return r
 }
 
-// offers returns the rota's slots, as many as it is to have.
+// offers returns the rota's slots, as many as the schedule is to have.
 func (r rota) offers() []offer {
 	made := r.nights()
 	for day := range r.days() {
@@ -64,7 +64,7 @@ func (r rota) offers() []offer {
 	return made
 }
 
-// nights returns slots around each change of the clocks: up to a quarter of all.
+// nights returns slots around each change of the clocks, up to a quarter of all slots.
 func (r rota) nights() []offer {
 	made := make([]offer, 0, r.count)
 	for _, change := range r.changes {
@@ -75,8 +75,8 @@ func (r rota) nights() []offer {
 	return made
 }
 
-// days yields the open slots of each working day that has some, from the day
-// after the rota's start.
+// days yields the open slots of each working day that has any, from the day after the rota's
+// start.
 func (r rota) days() iter.Seq[[]offer] {
 	return func(yield func([]offer) bool) {
 		rng := stream(r.seed, "rota", strconv.Itoa(r.number))
@@ -100,8 +100,8 @@ func (r rota) days() iter.Seq[[]offer] {
 	}
 }
 
-// day appends the open slots of one day, of which a share is booked. In opening
-// hours no clocks change.
+// day appends the slots of one day, without those that are booked. The clocks don't change
+// during opening hours.
 func (r rota) day(open []offer, rng *rand.Rand, opens time.Time, booked float64) []offer {
 	first := opens.UnixMilli()
 	for minute := 0; minute+r.minutes <= (r.closes-r.opens)*60; minute += r.step {
@@ -114,8 +114,8 @@ func (r rota) day(open []offer, rng *rand.Rand, opens time.Time, booked float64)
 	return open
 }
 
-// estimate is the day of the first slot by daylight; now and then an earlier
-// one, for it is an estimate.
+// estimate is the day of the first slot in daytime, and sometimes an earlier day, because it
+// is an estimate.
 func (r rota) estimate(rng *rand.Rand) closure.Date {
 	for day := range r.days() {
 		at := time.UnixMilli(day[0].start).In(r.zone)

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// maxBody is how long a request's body can be.
+// maxBody is the longest body of a request that is read.
 const maxBody = 1 << 20
 
-// Handler returns the server as a handler, for a listener or a wrapper of your
-// own. Faults that lose the connection need a ResponseWriter that can be
-// hijacked, or else abort the handler the way net/http wants it.
+// Handler returns the server as a handler, for your own listener or wrapper. A fault that
+// loses the connection hijacks it; if the ResponseWriter doesn't allow that, the handler
+// panics with [net/http.ErrAbortHandler].
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
-// An exchange is one request and what becomes of it.
+// An exchange is one request and its answer.
 type exchange struct {
 	server *Server
 	w      http.ResponseWriter
@@ -29,7 +29,7 @@ type exchange struct {
 	plan   plan
 }
 
-// serve is the one way that all requests go, over a socket or without one.
+// serve serves every request, over a socket or without one.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{server: s, w: w, r: r, id: s.requests.number(), start: time.Now()}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -56,8 +56,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x.run(c)
 }
 
-// keep notes what arrived. A request in live mode may hold the data of real
-// patients: nothing of it is kept but its operation.
+// keep records what arrived. A request in live mode may hold the data of real patients: only
+// its operation is kept.
 func (x *exchange) keep(found *route, body []byte, live bool) {
 	if live {
 		kept := Request{Op: x.op, Method: x.r.Method, RequestID: x.id}
@@ -75,7 +75,7 @@ func (x *exchange) keep(found *route, body []byte, live bool) {
 	x.server.requests.add(arrival{request: kept, query: x.r.URL.RawQuery})
 }
 
-// admit says why a request is turned away before it is looked into.
+// admit says why a request is refused before its contents are read.
 func (x *exchange) admit(found *route, allowed []string, body []byte, live bool) (refusal answer, no bool) {
 	if problem := x.server.misuse.Load(); problem != nil {
 		return misuse(*problem), true
@@ -104,7 +104,7 @@ func noRoute(allowed []string) answer {
 	return refusal
 }
 
-// newCall reads what every operation reads of a request.
+// newCall reads the parts of a request that every operation needs.
 func newCall(found *route, id string, r *http.Request, body []byte) (c *call, refusal answer, no bool) {
 	c = &call{route: found, id: id}
 	var p problems
@@ -133,7 +133,7 @@ func newCall(found *route, id string, r *http.Request, body []byte) (c *call, re
 	return c, answer{}, false
 }
 
-// takesBody reports whether the operation reads a body: cancelling does not.
+// takesBody reports whether the operation has a body: cancelling has none.
 func (r *route) takesBody() bool { return r.writes() && !strings.HasSuffix(r.template, "/cancel") }
 
 func isVersion(v string) bool {
@@ -141,7 +141,7 @@ func isVersion(v string) bool {
 	return err == nil
 }
 
-// run carries a request out, with the fault that strikes it.
+// run carries a request out, with the fault that strikes it, if any.
 func (x *exchange) run(c *call) {
 	f := x.plan.fault
 	switch x.plan.kind() {
@@ -166,7 +166,7 @@ func (x *exchange) run(c *call) {
 	}
 }
 
-// carryOut does what the request asks for, as stale as the fault makes it.
+// carryOut carries the request out. A read shows the state that the fault demands.
 func (x *exchange) carryOut(c *call) answer {
 	lag := x.server.lag
 	if x.plan.kind() == kindStale {
@@ -175,7 +175,7 @@ func (x *exchange) carryOut(c *call) answer {
 	return x.server.carryOut(c, lag)
 }
 
-// reply answers when the delay is over, unless the client is gone by then.
+// reply answers after the delay, unless the client is gone by then.
 func (x *exchange) reply(a answer) {
 	if x.pause() {
 		x.write(a)
@@ -200,7 +200,7 @@ func (x *exchange) pause() bool {
 	}
 }
 
-// answer is what a fault answers in place of the API.
+// answer is the answer that a fault gives in the place of the API.
 func (f *Fault) answer() answer {
 	a := refuse(f.code, "This is the answer of an injected fault.")
 	a.header = http.Header{}

@@ -11,8 +11,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A Server is a stateful double of the API. It is safe for concurrent use, and
-// makes no goroutine unless it is started.
+// A Server is a stateful test double of the API. It is safe for concurrent use, and starts
+// no goroutine before [Server.Start].
 type Server struct {
 	config
 
@@ -49,10 +49,10 @@ func New(opts ...Option) *Server {
 	return s
 }
 
-// Client returns a client whose calls go to the server within the process: no
-// socket, no goroutine, so that it works inside a testing/synctest bubble. Its
-// key is [closure.QuickstartKey]; opts come after that. An option that
-// [closure.NewClient] refuses is reported as the answer to every call.
+// Client returns a client whose calls go to the server within the process: without a socket
+// or a goroutine, so that it works inside a testing/synctest bubble. Its key is
+// [closure.QuickstartKey]; opts are its other options. If [closure.NewClient] refuses one
+// of them, the answer to every call says so.
 func (s *Server) Client(opts ...closure.Option) *closure.Client {
 	inProcess := closure.WithHTTPClient(&http.Client{Transport: s.Transport()})
 	client, err := closure.NewClient(closure.QuickstartKey, append([]closure.Option{inProcess}, opts...)...)
@@ -64,8 +64,8 @@ func (s *Server) Client(opts ...closure.Option) *closure.Client {
 	return client
 }
 
-// Appointments returns the ledger: what was really committed, in that order,
-// each appointment as it is now. A late write is in it once its time has come.
+// Appointments returns the ledger: the appointments that were really committed, in the order
+// of their commits, each as it is now. A late write is in it once it is due.
 func (s *Server) Appointments() []closure.Appointment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,15 +77,15 @@ func (s *Server) Appointments() []closure.Appointment {
 	return appointments
 }
 
-// Requests returns what arrived, in that order: also what was refused or fell
-// victim to a fault. The Authorization header is not kept, and of a request in
-// live mode only its operation is.
+// Requests returns the requests in the order in which they arrived, also those that were
+// refused or struck by a fault. The Authorization header is not kept; of a request in live
+// mode only the operation is.
 func (s *Server) Requests() []Request { return s.requests.all() }
 
 // Inject adds faults. They strike the requests of their operation in the order
-// in which they were added, one a request; only a [Delay] adds to what others
-// do. A fault that can never strike, for its operation has no such name, is
-// reported as the answer to every call.
+// in which they were added, one fault for each request; only a [Delay] can strike together
+// with another. If a fault can never strike, because no operation has its name, the answer
+// to every call says so.
 func (s *Server) Inject(f ...Fault) {
 	for _, fault := range f {
 		if problem := fault.problem(s.routes); problem != "" {
@@ -96,19 +96,19 @@ func (s *Server) Inject(f ...Fault) {
 	}
 }
 
-// ClearFaults takes all faults back. What they did stays done, and the late writes
-// of [CommitLate] still come.
+// ClearFaults removes all faults. What they did is not undone, and the late writes of
+// [CommitLate] still come.
 func (s *Server) ClearFaults() { s.faults.clear() }
 
 // Injected returns the faults, in the order in which they were added, and how
 // often each struck so far.
 func (s *Server) Injected() []Injection { return s.faults.all() }
 
-// Seed returns the seed that the server's ids, data and draws are made from.
+// Seed returns the seed from which the server's ids, data and draws are made.
 func (s *Server) Seed() uint64 { return s.seed }
 
-// String names the seed, and the faults with how often each struck: what a
-// failing test should log. [ReportTo] does.
+// String names the seed, and how often each fault struck. A failing test should log it;
+// [ReportTo] does.
 func (s *Server) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "closuretest.Server{seed: %d", s.seed)
@@ -127,7 +127,7 @@ func (s *Server) String() string {
 	return b.String() + "}"
 }
 
-// Operations returns the names of all operations, which faults are for.
+// Operations returns the names of all operations. A fault takes one of them.
 func Operations() []string {
 	routes := newRoutes()
 	names := make([]string, len(routes))
@@ -137,8 +137,8 @@ func Operations() []string {
 	return names
 }
 
-// misused notes that a test uses the server wrongly where no error can be
-// returned, and fails the test. The first note stays.
+// misused records that a test misuses the server, for when no error can be returned, and
+// fails the test. The first record is kept.
 func (s *Server) misused(problem string) {
 	problem = "closuretest: " + problem
 	if s.misuse.CompareAndSwap(nil, &problem) && s.tb != nil {

@@ -20,8 +20,8 @@ func newOffer(start time.Time, duration closure.Minutes) offer {
 
 func (o offer) end() int64 { return o.start + int64(o.minutes)*time.Minute.Milliseconds() }
 
-// overlaps reports whether both can't be taken. An offer without a duration
-// counts as the instant of its start.
+// overlaps reports whether the two can't both be booked. An offer without a duration takes no
+// time beyond its start.
 func (o offer) overlaps(other offer) bool {
 	return o.start == other.start || o.start < other.end() && other.start < o.end()
 }
@@ -34,11 +34,11 @@ func compareOffers(a, b offer) int {
 	return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.minutes, b.minutes))
 }
 
-// offers are the slots that a schedule would have if nobody had booked, each
-// once, in order of start.
+// offers are the slots that a schedule would have without any booking, each once, in order of
+// start.
 type offers struct {
 	list []offer
-	lazy func() []offer // a generated schedule's, made when first asked for
+	lazy func() []offer // the slots of a generated schedule, made when they are first read
 }
 
 func (o *offers) all() []offer {
@@ -67,8 +67,8 @@ func (o *offers) between(from, to int64) []offer {
 	return list[first:last]
 }
 
-// open returns the offers between from and to that no appointment takes time
-// from, as seen at the given time.
+// open returns the offers between from and to that no appointment overlaps, as seen at the
+// given time.
 func (st *store) open(id closure.ScheduleID, from, to int64, seen time.Duration) []offer {
 	taken := st.appointments.taken(id, seen, nil)
 	open := []offer{}

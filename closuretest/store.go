@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// always is the time of what was there before the first request: what a
-	// test adds is part of every past that a read can show.
+	// always is the time of records that were there before the first request: a read
+	// shows what a test added, however old the state is that it shows.
 	always = time.Duration(math.MinInt64)
 
-	// latest is the view of whoever sees the state as it is.
+	// latest is the time of a read that shows the current state.
 	latest = time.Duration(math.MaxInt64)
 )
 
-// A table holds records by id, in the order in which they were added. Records
-// are not changed once they are in: a change puts in another.
+// A table holds records by id, in the order in which they were added. A record in it is
+// never changed: a change puts a new one in its place.
 type table[ID comparable, T any] struct {
 	records []T
 	index   map[ID]int
@@ -54,7 +54,7 @@ func (t *table[ID, T]) clone() table[ID, T] {
 	return table[ID, T]{records: slices.Clone(t.records), index: maps.Clone(t.index)}
 }
 
-// A directory is what an index version holds a copy of.
+// A directory is the data of which an index version is a copy.
 type directory struct {
 	practitioners    table[closure.PractitionerID, closure.Practitioner]
 	schedules        table[closure.ScheduleID, closure.Schedule]
@@ -89,7 +89,7 @@ func (v *version) copy(info closure.IndexVersion, at time.Duration) *version {
 	return &version{info: info, since: at, data: v.data, shared: true}
 }
 
-// forWriting returns the version's directory, its own by now.
+// forWriting returns the version's own directory. It copies it first if it is shared.
 func (v *version) forWriting() *directory {
 	if v.shared {
 		v.data, v.shared = v.data.clone(), false
@@ -97,7 +97,7 @@ func (v *version) forWriting() *directory {
 	return v.data
 }
 
-// A patientRecord is a patient, and since when there is one.
+// A patientRecord is a patient, and the time since which reads show it.
 type patientRecord struct {
 	patient closure.Patient
 	since   time.Duration
@@ -134,7 +134,7 @@ func (st *store) schedule(id closure.ScheduleID) (closure.Schedule, bool) {
 	return closure.Schedule{}, false
 }
 
-// offersOf returns what a schedule offers; changes to it are kept.
+// offersOf returns what a schedule offers. The caller may change it.
 func (st *store) offersOf(id closure.ScheduleID) *offers {
 	o := st.offers[id]
 	if o == nil {

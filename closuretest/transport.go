@@ -15,16 +15,15 @@ import (
 	"syscall"
 )
 
-// Transport returns the server as an http.RoundTripper, which ignores the host
-// it is asked for. It behaves like net/http's own, but there is no socket and
-// no goroutine: the request is served in the caller's. A connection that a fault
-// loses is an error like the one of a real reset; after [Server.Close],
-// connections are refused.
+// Transport returns the server as an http.RoundTripper, which ignores the host of a
+// request. It behaves like net/http's own, but there is no socket and no goroutine: the
+// request is served in the caller's goroutine. If a fault loses the connection, the error
+// is like that of a real reset. After [Server.Close], connections are refused.
 func (s *Server) Transport() http.RoundTripper { return inProcess{s, closedConn()} }
 
 type inProcess struct {
 	server *Server
-	conn   net.Conn // for whoever asks for its addresses
+	conn   net.Conn // for its addresses
 }
 
 var errNoURL = errors.New("closuretest: the request has no URL")
@@ -32,7 +31,7 @@ var errNoURL = errors.New("closuretest: the request has no URL")
 // RoundTrip serves the request.
 func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
-		defer func() { _ = req.Body.Close() }() // a RoundTripper must, and nothing depends on how it went
+		defer func() { _ = req.Body.Close() }() // a RoundTripper must close it; nothing depends on the error
 	}
 	if req.URL == nil {
 		return nil, errNoURL
@@ -65,8 +64,8 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	return w.response(req, unpack), nil
 }
 
-// connect stands for making a connection: clients watch when they are given
-// one, to know whether a request can have left.
+// connect calls the hooks of httptrace as if a connection were made: a client watches them
+// to know whether its request can have left.
 func (t inProcess) connect(req *http.Request, trace *httptrace.ClientTrace) error {
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(req.URL.Host)
@@ -80,7 +79,7 @@ func (t inProcess) connect(req *http.Request, trace *httptrace.ClientTrace) erro
 	return nil
 }
 
-// closedConn has addresses, and nothing else.
+// closedConn is a connection that has addresses, and does nothing else.
 func closedConn() net.Conn {
 	conn, other := net.Pipe()
 	_ = conn.Close() // a pipe's never fails
@@ -88,7 +87,7 @@ func closedConn() net.Conn {
 	return conn
 }
 
-// tell reports the request as written.
+// tell tells httptrace that the request was written.
 func tell(trace *httptrace.ClientTrace) {
 	if trace == nil {
 		return
@@ -109,8 +108,8 @@ func connectionError(op string, errno syscall.Errno) error {
 	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
 }
 
-// incoming is the request as a server sees it, with what net/http's transport
-// adds on the way. unpack: gzip was its idea, so it undoes it.
+// incoming is the request as a server sees it, with what net/http's transport adds to it.
+// unpack reports that the transport asked for gzip by itself, so that it unpacks the answer.
 func incoming(req *http.Request) (in *http.Request, unpack bool) {
 	header := req.Header.Clone()
 	if header == nil {
@@ -153,8 +152,8 @@ func incoming(req *http.Request) (in *http.Request, unpack bool) {
 	return in, unpack
 }
 
-// A requestBody notes why it could not be read: net/http's transport returns
-// that error.
+// A requestBody remembers the error with which reading it failed, because net/http's transport
+// returns that error.
 type requestBody struct {
 	source  io.ReadCloser
 	failure error
@@ -197,10 +196,10 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return w.content.Write(p)
 }
 
-// lose stands for a connection that breaks.
+// lose breaks the connection.
 func (w *recorder) lose() { w.lost = true }
 
-// stream answers with what is read from a source as the client asks for it.
+// stream answers with what is read from a source, as the client reads the answer.
 func (w *recorder) stream(status int, source io.Reader) {
 	w.WriteHeader(status)
 	w.source = source
@@ -236,8 +235,8 @@ func (w *recorder) response(req *http.Request, unpack bool) *http.Response {
 	return resp
 }
 
-// An inProcessBody is a response's body. It ends like net/http's if it is
-// shorter than promised, or if the request's context is over.
+// An inProcessBody is a response's body. Reading it fails like net/http's if it is shorter
+// than promised, or if the request's context has ended.
 type inProcessBody struct {
 	ctx      context.Context
 	source   io.Reader
@@ -274,7 +273,7 @@ type gzipBody struct {
 	reader *gzip.Reader
 }
 
-// Read reads what was packed.
+// Read reads the unpacked body.
 func (b *gzipBody) Read(p []byte) (n int, err error) {
 	if b.reader == nil {
 		if b.reader, err = gzip.NewReader(b.packed); err != nil {

@@ -5,16 +5,23 @@
 //
 // # Spans
 //
-// A call is an internal span with the operation's name, "patients.list", below
-// the span of the call's context. Each attempt is a client span below it, "GET
-// /patients", and carries http.request.resend_count from the second on. Spans
-// are made when the call ends, and nothing is added to what is sent.
+// A booking, a change or a resolution is an internal span with its method's name,
+// "BookSlot", below the span of the caller's context. A call is an internal span with
+// the operation's name, "patients.list", below its booking or the span of its context.
+// Each attempt is a client span below the call, "GET /patients", and carries
+// http.request.resend_count from the second on. Spans are made when the booking or
+// the call ends, and nothing is added to what is sent.
 //
 // # Metrics
 //
-// http.client.request.duration is of attempts, their wait for the rate limit
-// included. closure.call.duration is of whole calls, with closure.operation and
-// closure.outcome: "unknown" of a write is what to alert on.
+// closure.bookings counts bookings, changes and resolutions by closure.booking.ending:
+// "unknown" is what to alert on, and is reported as 0 from the start, so that the first
+// one shows as an increase. closure.booking.duration is how long they took, with
+// closure.booking.reason too. http.client.request.duration is of
+// attempts, their wait for the rate limit included. closure.call.duration is of whole
+// calls, with closure.operation and closure.outcome: "unknown" of a write that is part
+// of a booking says nothing, because the booking may have healed itself.
+// closure.journal.failures counts endings that the journal could not record.
 //
 // # Privacy
 //
@@ -47,8 +54,13 @@ const scope = "github.com/closurehealth/closure-go/otelclosure"
 
 // What the semantic conventions have no name for.
 const (
-	OperationKey = attribute.Key("closure.operation") // "appointments.create"
-	OutcomeKey   = attribute.Key("closure.outcome")   // [closure.Outcome]: "applied", "not sent", "rejected", "unknown"
+	OperationKey = attribute.Key("closure.operation")         // "appointments.create"
+	OutcomeKey   = attribute.Key("closure.outcome")           // [closure.Outcome]: "applied", "not sent", "rejected", "unknown"; or "abandoned": the SDK cut it short, which is no failure
+	BookingKey   = attribute.Key("closure.booking.operation") // the method that books, changes or resolves: "BookSlot"
+	BookingIDKey = attribute.Key("closure.booking.id")        // random; of spans only
+	EndingKey    = attribute.Key("closure.booking.ending")    // [closure.Ending]: "confirmed", "recovered", "rejected", "not sent", "unknown"
+	ReasonKey    = attribute.Key("closure.booking.reason")    // [closure.Reason]: "slot_unavailable"
+	JournalKey   = attribute.Key("closure.journal.method")    // the journal's that failed: "finish", "release"
 )
 
 // An Option configures [New].
@@ -92,7 +104,15 @@ func New(opts ...Option) closure.Option {
 	if cfg.meters == nil {
 		cfg.meters = otel.GetMeterProvider()
 	}
-	return closure.WithObserver(newReporter(cfg).observe)
+	r := newReporter(cfg)
+	return closure.Options(closure.WithObserver(r.observe), closure.WithBookingObserver(r.observeBooking))
+}
+
+// operations are those that book, change or resolve.
+var operations = []string{"BookSlot", "BookFirstAvailable", "RescheduleBooking", "CancelBooking", "ResolveBooking"}
+
+func endingOf(op string, ending closure.Ending) []attribute.KeyValue {
+	return []attribute.KeyValue{BookingKey.String(op), EndingKey.String(ending.String())}
 }
 
 // A reporter turns events into spans and measurements.
@@ -100,14 +120,26 @@ type reporter struct {
 	tracer   trace.Tracer
 	requests httpconv.ClientRequestDuration
 	calls    metric.Float64Histogram
+	bookings metric.Int64Counter
+	took     metric.Float64Histogram // bookings
+	failures metric.Int64Counter
 	config   config
-	underway sync.Map // the call's context → its attempts so far
+
+	mu       sync.Mutex
+	attempts map[uint64][]attempt // of calls that have not ended, by their ids
+	ended    map[string][]call    // calls of bookings that have not ended, by the bookings' ids
 }
 
 // An attempt is an event and when it came.
 type attempt struct {
 	event closure.Event
 	end   time.Time
+}
+
+// A call that ended, and its attempts.
+type call struct {
+	attempt
+	attempts []attempt
 }
 
 func newReporter(cfg config) *reporter {
@@ -119,11 +151,28 @@ func newReporter(cfg config) *reporter {
 	calls, err := meter.Float64Histogram("closure.call.duration", buckets, metric.WithUnit("s"),
 		metric.WithDescription("Duration of calls, with all attempts and the waits between them."))
 	handle(err)
+	bookings, err := meter.Int64Counter("closure.bookings", metric.WithUnit("{booking}"),
+		metric.WithDescription("Bookings, changes and resolutions by how they ended."))
+	handle(err)
+	for _, op := range operations {
+		bookings.Add(context.Background(), 0, metric.WithAttributes(endingOf(op, closure.EndingUnknown)...))
+	}
+	took, err := meter.Float64Histogram("closure.booking.duration", buckets, metric.WithUnit("s"),
+		metric.WithDescription("Duration of bookings, changes and resolutions, by how they ended."))
+	handle(err)
+	failures, err := meter.Int64Counter("closure.journal.failures", metric.WithUnit("{booking}"),
+		metric.WithDescription("Bookings whose ending the journal could not record."))
+	handle(err)
 	return &reporter{
 		tracer:   cfg.tracers.Tracer(scope, trace.WithInstrumentationVersion(closure.Version), trace.WithSchemaURL(semconv.SchemaURL)),
 		requests: requests,
 		calls:    calls,
+		bookings: bookings,
+		took:     took,
+		failures: failures,
 		config:   cfg,
+		attempts: make(map[uint64][]attempt),
+		ended:    make(map[string][]call),
 	}
 }
 
@@ -134,31 +183,72 @@ func handle(err error) {
 	}
 }
 
-// observe keeps the attempts of a call until its end, for a span's children are
-// made after it. The context is the call's own.
 func (r *reporter) observe(ctx context.Context, e closure.Event) {
-	now := time.Now()
-	if e.Attempt > 0 {
-		earlier, _ := r.underway.Load(ctx)
-		attempts, _ := earlier.([]attempt)
-		r.underway.Store(ctx, append(attempts, attempt{e, now}))
-		return
+	if c, now := r.keep(attempt{e, time.Now()}); now {
+		r.reportCall(ctx, c)
 	}
-	kept, _ := r.underway.LoadAndDelete(ctx)
-	attempts, _ := kept.([]attempt)
-	r.report(ctx, e, now, attempts)
 }
 
-func (r *reporter) report(ctx context.Context, call closure.Event, end time.Time, attempts []attempt) {
-	ctx, span := r.start(ctx, call.Op, trace.SpanKindInternal, call, end)
+// keep keeps the attempts of a call until its end, and the calls of a booking until
+// the booking's, for a span's children are made after it. What is to be reported now
+// is a call that is of no booking.
+func (r *reporter) keep(a attempt) (c call, now bool) {
+	e := a.event
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Attempt > 0 {
+		r.attempts[e.CallID] = append(r.attempts[e.CallID], a)
+		return call{}, false
+	}
+	c = call{a, r.attempts[e.CallID]}
+	delete(r.attempts, e.CallID)
+	if e.BookingID != "" {
+		r.ended[e.BookingID] = append(r.ended[e.BookingID], c)
+	}
+	return c, e.BookingID == ""
+}
+
+func (r *reporter) observeBooking(ctx context.Context, e closure.BookingEvent) {
+	end := time.Now()
+	r.mu.Lock()
+	calls := r.ended[e.ID]
+	delete(r.ended, e.ID)
+	r.mu.Unlock()
+
+	attributes := endingOf(e.Op, e.Ending)
+	r.bookings.Add(ctx, 1, metric.WithAttributes(attributes...))
+	if e.Reason != "" {
+		attributes = append(attributes, ReasonKey.String(string(e.Reason)))
+	}
+	ctx, span := r.tracer.Start(ctx, e.Op,
+		trace.WithTimestamp(end.Add(-e.Duration)),
+		trace.WithAttributes(attributes...),
+		trace.WithAttributes(BookingIDKey.String(e.ID)),
+	)
 	defer span.End(trace.WithTimestamp(end))
-	for _, a := range attempts {
+	if e.Ending == closure.EndingUnknown || e.Ending == closure.EndingNotSent {
+		span.SetStatus(codes.Error, "") // closure.booking.reason says which
+	}
+	for _, c := range calls {
+		r.reportCall(ctx, c, BookingKey.String(e.Op))
+	}
+	r.took.Record(ctx, e.Duration.Seconds(), metric.WithAttributes(attributes...))
+	if e.JournalFailed != "" {
+		span.SetAttributes(JournalKey.String(e.JournalFailed))
+		r.failures.Add(ctx, 1, metric.WithAttributes(BookingKey.String(e.Op), JournalKey.String(e.JournalFailed)))
+	}
+}
+
+// reportCall reports a call with its attempts; more is the booking that it is of.
+func (r *reporter) reportCall(ctx context.Context, c call, more ...attribute.KeyValue) {
+	e := c.event
+	ctx, span := r.start(ctx, e.Op, trace.SpanKindInternal, c.attempt, more...)
+	defer span.End(trace.WithTimestamp(c.end))
+	for _, a := range c.attempts {
 		r.reportAttempt(ctx, a)
 	}
-	r.calls.Record(ctx, call.Duration.Seconds(), metric.WithAttributes(append(failure(call),
-		OperationKey.String(call.Op),
-		OutcomeKey.String(call.Outcome.String()),
-	)...))
+	attributes := append(failure(e), OperationKey.String(e.Op), OutcomeKey.String(outcome(e)))
+	r.calls.Record(ctx, e.Duration.Seconds(), metric.WithAttributes(append(attributes, more...)...))
 }
 
 func (r *reporter) reportAttempt(ctx context.Context, a attempt) {
@@ -167,17 +257,18 @@ func (r *reporter) reportAttempt(ctx context.Context, a attempt) {
 	if e.Attempt > 1 {
 		more = append(more, semconv.HTTPRequestResendCount(e.Attempt-1))
 	}
-	ctx, span := r.start(ctx, e.Method+" "+e.Route, trace.SpanKindClient, e, a.end, more...)
+	ctx, span := r.start(ctx, e.Method+" "+e.Route, trace.SpanKindClient, a, more...)
 	defer span.End(trace.WithTimestamp(a.end))
 	r.requests.Record(ctx, e.Duration.Seconds(), httpconv.RequestMethodAttr(e.Method), r.config.serverAddress, r.config.serverPort,
 		append(failure(e), semconv.URLTemplate(e.Route))...)
 }
 
 // start starts a span in the past.
-func (r *reporter) start(ctx context.Context, name string, kind trace.SpanKind, e closure.Event, end time.Time, more ...attribute.KeyValue) (context.Context, trace.Span) {
+func (r *reporter) start(ctx context.Context, name string, kind trace.SpanKind, a attempt, more ...attribute.KeyValue) (context.Context, trace.Span) {
+	e := a.event
 	attributes := append(failure(e),
 		OperationKey.String(e.Op),
-		OutcomeKey.String(e.Outcome.String()),
+		OutcomeKey.String(outcome(e)),
 		semconv.HTTPRequestMethodKey.String(e.Method),
 		semconv.URLTemplate(e.Route),
 	)
@@ -186,13 +277,20 @@ func (r *reporter) start(ctx context.Context, name string, kind trace.SpanKind, 
 	}
 	ctx, span := r.tracer.Start(ctx, name,
 		trace.WithSpanKind(kind),
-		trace.WithTimestamp(end.Add(-e.Duration)),
+		trace.WithTimestamp(a.end.Add(-e.Duration)),
 		trace.WithAttributes(append(attributes, more...)...),
 	)
-	if e.Outcome != closure.OutcomeApplied {
+	if e.Outcome != closure.OutcomeApplied && !e.Abandoned {
 		span.SetStatus(codes.Error, "") // error.type says which
 	}
 	return ctx, span
+}
+
+func outcome(e closure.Event) string {
+	if e.Abandoned {
+		return "abandoned"
+	}
+	return e.Outcome.String()
 }
 
 // failure is the status, and what kind of error it is if it is one.
@@ -201,7 +299,7 @@ func failure(e closure.Event) (attributes []attribute.KeyValue) {
 		attributes = append(attributes, semconv.HTTPResponseStatusCode(e.StatusCode))
 	}
 	switch {
-	case e.Outcome == closure.OutcomeApplied:
+	case e.Outcome == closure.OutcomeApplied, e.Abandoned:
 		return attributes
 	case e.StatusCode == 0:
 		return append(attributes, semconv.ErrorTypeKey.String("no_response"))

@@ -49,20 +49,30 @@ func (b *backend) option(opts ...otelclosure.Option) closure.Option {
 	}, opts...)...)
 }
 
-func (b *backend) histograms(t *testing.T) map[string][]metricdata.HistogramDataPoint[float64] {
+func (b *backend) collect(t *testing.T) (metrics []metricdata.Metrics) {
 	t.Helper()
 	var collected metricdata.ResourceMetrics
 	if err := b.metrics.Collect(t.Context(), &collected); err != nil {
 		t.Fatal(err)
 	}
-	points := map[string][]metricdata.HistogramDataPoint[float64]{}
 	for _, scope := range collected.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			if m.Unit != "s" {
-				t.Errorf("%s is in %q, want seconds", m.Name, m.Unit)
-			}
-			points[m.Name] = m.Data.(metricdata.Histogram[float64]).DataPoints
+		metrics = append(metrics, scope.Metrics...)
+	}
+	return metrics
+}
+
+func (b *backend) histograms(t *testing.T) map[string][]metricdata.HistogramDataPoint[float64] {
+	t.Helper()
+	points := map[string][]metricdata.HistogramDataPoint[float64]{}
+	for _, m := range b.collect(t) {
+		data, ok := m.Data.(metricdata.Histogram[float64])
+		if !ok {
+			continue
 		}
+		if m.Unit != "s" {
+			t.Errorf("%s is in %q, want seconds", m.Name, m.Unit)
+		}
+		points[m.Name] = data.DataPoints
 	}
 	return points
 }
@@ -74,9 +84,18 @@ func (b *backend) text(t *testing.T) string {
 	for _, s := range b.spans.GetSpans() {
 		fmt.Fprintln(&text, s.Name, s.Attributes, s.Events, s.Links, s.Status, s.Resource)
 	}
-	for name, points := range b.histograms(t) {
-		for _, p := range points {
-			fmt.Fprintln(&text, name, p.Attributes.ToSlice(), p.Exemplars)
+	for _, m := range b.collect(t) {
+		switch data := m.Data.(type) {
+		case metricdata.Histogram[float64]:
+			for _, p := range data.DataPoints {
+				fmt.Fprintln(&text, m.Name, p.Attributes.ToSlice(), p.Exemplars)
+			}
+		case metricdata.Sum[int64]:
+			for _, p := range data.DataPoints {
+				fmt.Fprintln(&text, m.Name, p.Attributes.ToSlice(), p.Exemplars)
+			}
+		default:
+			t.Errorf("%s is a %T", m.Name, data)
 		}
 	}
 	return text.String()

@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 func main() {
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string, envKey string, stdout, stderr io.Wr
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "closure-doctor: %v (-h lists the flags)\n", err)
+		fmt.Fprintf(stderr, "closure-doctor: %v %s\n", err, commandline.SeeHelp)
 		return exitUsage
 	}
 	d, err := newDoctor(s)
@@ -159,12 +160,13 @@ func loopback(host string) bool {
 }
 
 func usage() string {
-	var text strings.Builder
-	text.WriteString("closure-doctor asks the API, in test mode, whether it answers as this SDK expects.\n" +
-		"CLOSURE_API_KEY holds a test key; without one it uses the vendor's public key.\n\n")
-	flags := newFlagSet(new(settings))
-	flags.SetOutput(&text)
-	flags.PrintDefaults()
-	text.WriteString("\nExit code: 0 nothing differs, 1 something differs, 2 a flag or the key is wrong.\n")
-	return text.String()
+	return commandline.Page{
+		About: "closure-doctor asks the API, in test mode, whether it answers as this SDK\nexpects.",
+		Usage: "go run github.com/closurehealth/closure-go/cmd/closure-doctor [flags]",
+		Flags: newFlagSet(new(settings)),
+		Sections: []commandline.Section{
+			{Title: "Environment", Text: "CLOSURE_API_KEY  a test key; without one the doctor uses the vendor's public key"},
+			{Title: "Exit codes", Text: "0  nothing differs\n1  something differs\n2  a flag or the key is wrong"},
+		},
+	}.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 
 	sdk "github.com/closurehealth/closure-go/internal/operation"
@@ -34,6 +35,8 @@ func findOperation(name string) operation {
 
 func (op operation) resource() string { return op.name[:strings.Index(op.name, ".")] }
 
+func (op operation) changes() bool { return op.method != http.MethodGet }
+
 func (op operation) lists() bool { return strings.HasSuffix(op.name, ".list") }
 
 // A route is a method and a template.
@@ -57,7 +60,8 @@ func (op operation) elsewhere() []route {
 		return []route{{"POST", "/appointments/{id}/reschedule"}, {"PUT", "/appointments/{id}"}}
 	case "appointments.cancel":
 		return []route{{"PUT", "/appointments/{id}/cancel"}, {"DELETE", "/appointments/{id}"}}
-	case "appointments.create", "patients.create", "index_versions.create":
+	}
+	if op.changes() {
 		return nil // another route might do something else
 	}
 	var routes []route

@@ -57,6 +57,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 func main() {
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "closure-sandbox: %v (-help lists the flags)\n", err)
+		_, _ = fmt.Fprintf(stderr, "closure-sandbox: %v %s\n", err, commandline.SeeHelp)
 		return exitUsage
 	}
 	if err := serve(ctx, s, stdout, stderr); err != nil {

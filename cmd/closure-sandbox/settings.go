@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // settings are what the flags say.
@@ -102,23 +103,24 @@ func seed(flags *flag.FlagSet, p *uint64) {
 }
 
 func usage() string {
-	var text strings.Builder
-	text.WriteString("closure-sandbox serves a test double of the Railway (Closure Health) booking API.\n\n")
-	flags := newFlagSet(new(settings))
-	flags.SetOutput(&text)
-	flags.PrintDefaults()
-	text.WriteString(`
-For programs that look for openings from today on: -clock now -schedules 40
-
-A fault is operation:kind, then p= for a probability and n= for a count (0: for
-ever); without them it strikes once. The kinds:
-`)
+	var faults strings.Builder
+	faults.WriteString("A fault is operation:kind, then p= for a probability and n= for a count (0: for\n" +
+		"ever). Without them it strikes once. The kinds:\n")
 	for _, k := range kinds {
-		fmt.Fprintf(&text, "  %-28s%s\n", k.example, k.effect)
+		fmt.Fprintf(&faults, "  %-28s%s\n", k.example, k.effect)
 	}
-	text.WriteString("While it runs, " + adminPrefix + "faults and " + adminPrefix + "reset change it: see docs/testing.md.\n")
-	text.WriteString("The operations, * being any:\n  " + strings.Join(closuretest.Operations(), "\n  ") + "\n")
-	return text.String()
+	faults.WriteString("While it runs, " + adminPrefix + "faults and " + adminPrefix + "reset change it: see docs/testing.md.")
+	return commandline.Page{
+		About: "closure-sandbox serves a test double of the Railway (Closure Health) booking\nAPI.",
+		Usage: "go run github.com/closurehealth/closure-go/cmd/closure-sandbox [flags]",
+		Flags: newFlagSet(new(settings)),
+		Sections: []commandline.Section{
+			{Title: "For programs that look for openings from today on", Text: "-clock now -schedules 40"},
+			{Title: "Faults", Text: faults.String()},
+			{Title: "Operations, * being any", Text: strings.Join(closuretest.Operations(), "\n")},
+			{Title: "Exit codes", Text: "0  it was stopped\n1  it could not listen, or not stop cleanly\n2  a flag is wrong"},
+		},
+	}.String()
 }
 
 func (s settings) options() []closuretest.Option {

@@ -37,6 +37,9 @@ type settings struct {
 
 const maxWeeks = 52
 
+// labelWidth is the column at which what is said about a label begins.
+const labelWidth = 14
+
 func main() {
 	s, err := parseFlags(os.Args[1:])
 	if err != nil {
@@ -44,7 +47,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, s); err != nil {
+	if err := run(ctx, cli.Stdout(labelWidth), s); err != nil {
 		fmt.Fprintln(os.Stderr, "bookfirst:", err)
 		os.Exit(1)
 	}
@@ -56,7 +59,7 @@ func parseFlags(args []string) (s settings, err error) {
 	flags.TextVar(&s.from, "from", closure.Date{}, "first `day` to look at, such as 2022-05-02 (default: today; offline: that one)")
 	cli.IntVar(flags, &s.weeks, "weeks", 2, 1, maxWeeks, "how many `weeks` ahead to look")
 	err = cli.Parse(flags, args, cli.Help{
-		About:   "bookfirst books the first opening after work, with anyone in New York who takes the patient's insurance.",
+		About:   "bookfirst books the first opening after work, with anyone in New York who takes\nthe patient's insurance.",
 		Sandbox: "-clock now -schedules 40",
 	})
 	return s, err
@@ -229,5 +232,5 @@ func where(schedule closure.Schedule) string {
 }
 
 func show(out io.Writer, name, format string, args ...any) {
-	fmt.Fprintf(out, "%-14s%s\n", name, fmt.Sprintf(format, args...))
+	fmt.Fprintf(out, "%-*s%s\n", labelWidth, name, fmt.Sprintf(format, args...))
 }

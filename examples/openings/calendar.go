@@ -67,7 +67,7 @@ func describe(s settings) string {
 // window is how much is asked for at a time: a week and the hours around it.
 const window = 8 * 24 * time.Hour
 
-// search asks for a little more than the days, for not every day begins at
+// search asks for a little more than the days, because not every day begins at
 // midnight or has 24 hours; add puts each opening on its day.
 func (c *calendar) search(s settings) closure.SlotSearch {
 	ids := make([]closure.ScheduleID, len(c.rows))
@@ -133,12 +133,22 @@ func (c *calendar) total() (n int) {
 const (
 	nameWidth = 27
 	dayWidth  = 13 // two times, and air
+	air       = 2
 	cellLines = 3
 	perLine   = 2
 	week      = 7
 )
 
-func (c *calendar) print(out io.Writer) {
+// daysIn is how many days fit beside each other, a week at the most.
+func daysIn(width int) int {
+	if width <= 0 {
+		return week
+	}
+	return min(max((width-nameWidth+air)/dayWidth, 1), week)
+}
+
+// print fits the calendar into a width in columns, 0 for any.
+func (c *calendar) print(out io.Writer, width int) {
 	w := &lines{out: out}
 	first, last := c.days[0], c.days[len(c.days)-1]
 	w.printf("\nOpenings from %s to %s%s\n", first.Format("Monday 2 January"), last.Format("Monday 2 January 2006"), c.filters)
@@ -147,8 +157,8 @@ func (c *calendar) print(out io.Writer) {
 		w.printf("No opening in %s.\n", count(len(c.rows), "calendar"))
 		return
 	}
-	for days := range chunks(c.days, week) {
-		c.printWeek(w, days)
+	for days := range chunks(c.days, daysIn(width)) {
+		c.printDays(w, days)
 	}
 	w.printf("%s in %s. · none that day, +3 three more\n%s", count(c.total(), "opening"), count(len(c.rows), "calendar"), c.legend())
 }
@@ -174,12 +184,12 @@ func clockChange(days []time.Time) string {
 	return ""
 }
 
-func (c *calendar) printWeek(w *lines, days []time.Time) {
+func (c *calendar) printDays(w *lines, days []time.Time) {
 	head := pad("", nameWidth)
 	for _, day := range days {
 		head += pad(day.Format("Mon 2 Jan"), dayWidth)
 	}
-	w.printf("%s\n%s\n", head, strings.Repeat("─", nameWidth+len(days)*dayWidth-2))
+	w.printf("%s\n%s\n", head, strings.Repeat("─", nameWidth+len(days)*dayWidth-air))
 	for _, r := range c.rows {
 		for i, text := range c.rowLines(r, days) {
 			if i < 1 || strings.TrimSpace(text) != "" {

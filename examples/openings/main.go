@@ -23,6 +23,7 @@ import (
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
 	"github.com/closurehealth/closure-go/examples/internal/cli"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // settings are what the flags say.
@@ -34,6 +35,7 @@ type settings struct {
 	after, before *closure.ClockTime
 	insurance     closure.InsuranceID
 	practitioners int
+	width         int // of the terminal in columns, 0 for any
 }
 
 // The guide's patient, and the week of the slot that the guide books.
@@ -83,15 +85,17 @@ func clockFlag(into **closure.ClockTime) func(string) error {
 func start(ctx context.Context, s settings) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	s.width = commandline.Width(os.Stdout)
+	out := cli.Stdout(0)
 	p := newProgress(os.Stderr)
-	client, today, err := newClient(os.Stdout, s.live, closure.WithObserver(p.observe))
+	client, today, err := newClient(out, s.live, closure.WithObserver(p.observe))
 	if err != nil {
 		return err
 	}
 	if s.from.IsZero() {
 		s.from = today
 	}
-	return run(ctx, client, s, p, os.Stdout)
+	return run(ctx, client, s, p, out)
 }
 
 // newClient also tells what day it is: with the test double it is always the
@@ -127,7 +131,7 @@ func run(ctx context.Context, client *closure.Client, s settings, p *progress, o
 	if err != nil {
 		return err
 	}
-	c.print(out)
+	c.print(out, s.width)
 	if len(c.failed) > 0 {
 		return fmt.Errorf("%d of %d calendars could not be read; the first: %w", len(c.failed), len(c.rows), c.failed[0])
 	}

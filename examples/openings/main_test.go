@@ -8,9 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 var update = flag.Bool("update", false, "write testdata")
@@ -24,10 +26,10 @@ func server() *closuretest.Server {
 		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: busy.Add(time.Duration(i) * 20 * time.Minute), Duration: 20})
 	}
 	other := s.AddSchedule(closure.Schedule{
-		Practitioner: closure.Ref[closure.PractitionerID, closure.Practitioner]{
+		Practitioner: closure.PractitionerRef{
 			ID: s.AddPractitioner(closure.Practitioner{FirstName: "Björn", LastName: "Ångström-Featherstonehaugh"}).ID,
 		},
-		Location:         closure.Ref[closure.LocationID, closure.Location]{ID: "loc_without_a_name"},
+		Location:         closure.LocationRef{ID: "loc_without_a_name"},
 		SchedulingMethod: closure.SchedulingOpenSlotsOnly,
 	})
 	for i := range 5 {
@@ -109,4 +111,27 @@ func zone(t *testing.T, name string) *time.Location {
 		t.Fatal(err)
 	}
 	return in
+}
+
+// No line is wider than the terminal, which has room for a day at least.
+func TestWidth(t *testing.T) {
+	t.Parallel()
+	for _, width := range []int{38, 50, 60, 80, 100, 117} {
+		var out bytes.Buffer
+		s := settings{from: closure.NewDate(2022, time.May, 16), days: 7, practitioners: 8, width: width}
+		err := run(t.Context(), server().Client(), s, &progress{}, commandline.Fit(&out, width, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+				t.Errorf("a line of %d columns on a terminal of %d: %s", n, width, line)
+			}
+		}
+		for _, day := range []string{"Mon 16 May", "Fri 20 May", "Sun 22 May"} {
+			if !strings.Contains(out.String(), day) {
+				t.Errorf("%d columns: %s is missing\n%s", width, day, out.String())
+			}
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -29,6 +30,9 @@ const (
 	scheduleID      = closure.ScheduleID("sch_u5oQnnMdSbyb83xgqgkUgX")
 )
 
+// labelWidth is the column at which what a step says begins.
+const labelWidth = 14
+
 var (
 	trisha  = closure.PatientListParams{Name: "Trisha Pandit", DOB: closure.NewDate(1994, time.December, 22)}
 	startAt = time.Date(2022, time.May, 20, 17, 0, 0, 0, time.UTC)
@@ -41,7 +45,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, live, zone); err != nil {
+	if err := run(ctx, cli.Stdout(labelWidth), live, zone); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
@@ -51,15 +55,15 @@ func parseFlags(args []string) (live bool, zone *time.Location, err error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.BoolVar(&live, "live", false, "accept a live key: this books for a real patient")
 	cli.ZoneVar(flags, &zone, "time zone to show times in")
-	err = cli.Parse(flags, args, cli.Help{About: "quickstart books an appointment, step by step, with the data of the vendor's guide."})
+	err = cli.Parse(flags, args, cli.Help{About: "quickstart books an appointment, step by step, with the data of the vendor's\nguide."})
 	return live, zone, err
 }
 
-func run(ctx context.Context, live bool, zone *time.Location) error {
+func run(ctx context.Context, out io.Writer, live bool, zone *time.Location) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 
-	client, err := newClient(live)
+	client, err := newClient(out, live)
 	if err != nil {
 		return err
 	}
@@ -72,29 +76,29 @@ func run(ctx context.Context, live bool, zone *time.Location) error {
 			return err
 		}
 	}
-	step("Patient", "%s %s, born %s  %s", patient.FirstName, patient.LastName, patient.DOB, patient.ID)
+	step(out, "Patient", "%s %s, born %s  %s", patient.FirstName, patient.LastName, patient.DOB, patient.ID)
 
-	if err := showPractitioner(ctx, client); err != nil {
+	if err := showPractitioner(ctx, out, client); err != nil {
 		return err
 	}
-	if err := showSchedule(ctx, client, patient); err != nil {
+	if err := showSchedule(ctx, out, client, patient); err != nil {
 		return err
 	}
-	if err := showSlots(ctx, client, zone); err != nil {
+	if err := showSlots(ctx, out, client, zone); err != nil {
 		return err
 	}
-	return book(ctx, client, patient, zone)
+	return book(ctx, out, client, patient, zone)
 }
 
-func newClient(live bool) (*closure.Client, error) {
-	if cli.Offline(os.Stdout) {
+func newClient(out io.Writer, live bool) (*closure.Client, error) {
+	if cli.Offline(out) {
 		return closuretest.New().Client(), nil
 	}
 	program := cli.Program{Agent: "closure-quickstart/1.0", Live: live, Risk: "booking would be for a real patient"}
-	return program.NewClient(os.Stdout)
+	return program.NewClient(out)
 }
 
-func showPractitioner(ctx context.Context, client *closure.Client) error {
+func showPractitioner(ctx context.Context, out io.Writer, client *closure.Client) error {
 	found, err := client.Practitioners.List(ctx, closure.PractitionerListParams{NPIs: []string{practitionerNPI}})
 	if err != nil {
 		return err
@@ -103,11 +107,11 @@ func showPractitioner(ctx context.Context, client *closure.Client) error {
 		return fmt.Errorf("%d practitioners have NPI %s", len(found), practitionerNPI)
 	}
 	p := found[0]
-	step("Practitioner", "%s %s %s, %s, NPI %s, speaks %s", p.FirstName, p.MiddleName, p.LastName, p.Type, p.NPI, strings.Join(p.Languages, ", "))
+	step(out, "Practitioner", "%s %s %s, %s, NPI %s, speaks %s", p.FirstName, p.MiddleName, p.LastName, p.Type, p.NPI, strings.Join(p.Languages, ", "))
 	return nil
 }
 
-func showSchedule(ctx context.Context, client *closure.Client, patient *closure.Patient) error {
+func showSchedule(ctx context.Context, out io.Writer, client *closure.Client, patient *closure.Patient) error {
 	schedule, err := client.Schedules.Get(ctx, scheduleID)
 	if err != nil {
 		return err
@@ -116,12 +120,12 @@ func showSchedule(ctx context.Context, client *closure.Client, patient *closure.
 	if schedule.Bookable() {
 		booking = "can be booked through the API"
 	}
-	step("Schedule", "%s %s", schedule.ID, booking)
-	step("Insurance", "%s is %s", patient.Insurance.ID, schedule.CheckInsurance(patient.Insurance.ID))
+	step(out, "Schedule", "%s %s", schedule.ID, booking)
+	step(out, "Insurance", "%s is %s", patient.Insurance.ID, schedule.CheckInsurance(patient.Insurance.ID))
 	return nil
 }
 
-func showSlots(ctx context.Context, client *closure.Client, in *time.Location) error {
+func showSlots(ctx context.Context, out io.Writer, client *closure.Client, in *time.Location) error {
 	slots, err := client.Availabilities.List(ctx, scheduleID, closure.AvailabilityListParams{
 		From: startAt.Add(-12 * time.Hour),
 		To:   startAt.Add(12 * time.Hour),
@@ -129,14 +133,14 @@ func showSlots(ctx context.Context, client *closure.Client, in *time.Location) e
 	if err != nil {
 		return err
 	}
-	step("Open slots", "%d on %s", len(slots), startAt.In(in).Format("Monday, 2 January 2006"))
+	step(out, "Open slots", "%d on %s", len(slots), startAt.In(in).Format("Monday, 2 January 2006"))
 	for _, slot := range slots {
-		step("", "%s, %d min", when(slot.StartAt, in), slot.Duration)
+		step(out, "", "%s, %d min", when(slot.StartAt, in), slot.Duration)
 	}
 	return nil
 }
 
-func book(ctx context.Context, client *closure.Client, patient *closure.Patient, in *time.Location) error {
+func book(ctx context.Context, out io.Writer, client *closure.Client, patient *closure.Patient, in *time.Location) error {
 	booking, err := client.BookSlot(ctx, closure.BookSlotParams{
 		ScheduleID: scheduleID,
 		PatientID:  patient.ID,
@@ -150,10 +154,10 @@ func book(ctx context.Context, client *closure.Client, patient *closure.Patient,
 		return err
 	}
 	a := booking.Appointment
-	step("Booked", "%s %s", a.ID, a.Status)
-	step("", "%s, %d min", when(a.StartAt, in), a.Duration)
+	step(out, "Booked", "%s %s", a.ID, a.Status)
+	step(out, "", "%s, %d min", when(a.StartAt, in), a.Duration)
 	if booking.Recovered {
-		step("", "(an earlier run had booked it; nothing was sent twice)")
+		step(out, "", "(an earlier run had booked it; nothing was sent twice)")
 	}
 	return nil
 }
@@ -167,6 +171,6 @@ func when(t time.Time, in *time.Location) string {
 	return local + t.UTC().Format(" (15:04 UTC)")
 }
 
-func step(name, format string, args ...any) {
-	fmt.Printf("%-14s%s\n", name, fmt.Sprintf(format, args...))
+func step(out io.Writer, name, format string, args ...any) {
+	fmt.Fprintf(out, "%-*s%s\n", labelWidth, name, fmt.Sprintf(format, args...))
 }

@@ -18,10 +18,13 @@ import (
 
 // The demo runs this program again and again, against a test double on a
 // loopback port which fails in a chosen way: the first run of each scene dies in
-// the middle of the booking, the next ones settle what it left.
+// the middle of the booking, the next ones settle what it left, or ask again.
 
-// lostAfter is short, for a demo. Minutes are sensible.
-const lostAfter = 700 * time.Millisecond
+// These are short, for a demo. No attempt counts as lost before twice the timeout.
+const (
+	timeout   = time.Second
+	lostAfter = 2*timeout + 200*time.Millisecond
+)
 
 // exitDied is how a run ends that dies in the middle.
 const exitDied = 3
@@ -38,18 +41,19 @@ func dieInTheMiddle(_ context.Context, e closure.Event) {
 func demo(ctx context.Context, out io.Writer) error {
 	return errors.Join(
 		scene(ctx, out, "1. The booking was made, but the answer got lost", closuretest.DropAfter("appointments.create"), func(s *stage) {
-			s.run("resolve")
+			s.run("settle")
+			s.run("book")
 		}),
 		scene(ctx, out, "2. The request got lost before anything was done", closuretest.DropBefore("appointments.create"), func(s *stage) {
-			s.run("resolve")
+			s.run("settle")
 			s.say("pause", "no client can know how late a booking may still appear; here we say: after %s it won't", lostAfter)
 			time.Sleep(lostAfter)
-			s.run("resolve", "-assume-lost-after", lostAfter.String())
+			s.run("settle", "-assume-lost-after", lostAfter.String())
 			s.run("book")
 		}),
 		scene(ctx, out, "3. The API can't say what became of it", closuretest.DropAfter("appointments.create"), func(s *stage) {
 			s.server.Inject(closuretest.Status("appointments.list", 503).Times(0))
-			s.run("resolve", "-assume-lost-after", time.Nanosecond.String())
+			s.run("settle", "-assume-lost-after", time.Nanosecond.String())
 			s.run("book")
 		}),
 	)
@@ -61,7 +65,7 @@ type stage struct {
 	out    io.Writer
 	server *closuretest.Server
 	url    string
-	file   string
+	file   string // of the journal
 	runs   int
 	err    error
 }
@@ -72,17 +76,15 @@ func scene(ctx context.Context, out io.Writer, title string, fault closuretest.F
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // the demo's only: nobody needs the attempt any more
+	defer func() { _ = os.RemoveAll(dir) }() // the demo's only: nobody needs the journal any more
 	server := closuretest.New()
 	defer server.Close()
-	s := &stage{ctx: ctx, out: out, server: server, url: server.Start(), file: filepath.Join(dir, "attempt.json")}
+	s := &stage{ctx: ctx, out: out, server: server, url: server.Start(), file: filepath.Join(dir, "journal.db")}
 	server.Inject(fault)
 
 	fmt.Fprintln(out, title)
 	s.run("book", "-die")
-	s.showFile()
 	after(s)
-	s.showFile()
 	s.say("the truth", "%s arrived, %s in the ledger", count(requestsToBook(server), "request to book", "requests to book"), count(len(server.Appointments()), "appointment", "appointments"))
 	fmt.Fprintln(out)
 	return s.err
@@ -96,7 +98,7 @@ func (s *stage) run(name string, args ...string) {
 		return
 	}
 	s.runs++
-	args = append([]string{name, "-file", s.file}, args...)
+	args = append([]string{name, "-journal", s.file, "-timeout", timeout.String()}, args...)
 	cmd := exec.CommandContext(s.ctx, self, args...)
 	cmd.Env = append(os.Environ(),
 		"CLOSURE_BASE_URL="+s.url,
@@ -113,15 +115,6 @@ func (s *stage) run(name string, args ...string) {
 	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !(ok && exit.Exited()) {
 		s.err = errors.Join(s.err, err) // it did not even run
 	}
-}
-
-func (s *stage) showFile() {
-	info, err := os.Stat(s.file)
-	if err != nil {
-		s.say("on disk", "nothing: all is settled")
-		return
-	}
-	s.say("on disk", "%s, %s: it says who wants to see which doctor when, so only we can read it", info.Name(), info.Mode())
 }
 
 func (s *stage) say(who, format string, args ...any) {

@@ -1,32 +1,34 @@
 // Command recover shows how a program that crashes in the middle of a booking
-// neither loses it nor books twice: what it is about to book is on disk before
-// anything is sent, and stays there until it is known how it ended. The next run
-// settles it.
+// neither loses it nor books twice: with a journal, what it is about to book is on
+// disk before anything is sent. The next run settles it, or simply asks again.
 //
 // Without arguments it shows this for real: see demo.go. This file is the part
 // to copy:
 //
-//	recover book    -file attempt.json
-//	recover resolve -file attempt.json -assume-lost-after 10m
+//	recover book   -journal journal.db -key "order 17"
+//	recover settle -journal journal.db -assume-lost-after 15m
 //
 // Both take the API from CLOSURE_API_KEY and CLOSURE_BASE_URL, and refuse live
 // keys.
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"time"
 	_ "time/tzdata" // so that the zones are there on every machine
 
+	_ "modernc.org/sqlite"
+
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuresql"
 	"github.com/closurehealth/closure-go/examples/internal/cli"
 )
 
@@ -41,7 +43,9 @@ var wanted = closure.BookSlotParams{
 // settings are what the arguments say.
 type settings struct {
 	command string // none: the demo
-	file    string
+	journal string
+	key     string
+	timeout time.Duration
 	lost    time.Duration
 	die     bool
 }
@@ -53,8 +57,6 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	if err := run(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "recover:", err)
 		os.Exit(1)
@@ -65,23 +67,28 @@ const about = `recover shows how a program that dies in the middle of a booking 
 nor books twice. Without arguments it plays this against a test double. To do it
 by hand, against the API that the environment names (live keys are refused):
 
-  recover book [flags]     keep the attempt in a file, book, remove the file
-  recover resolve [flags]  settle the attempt that an earlier run left there`
+  recover book [flags]    book, by the journal; again with the same key is the same booking
+  recover settle [flags]  settle what earlier runs left in the journal`
 
 func parseArgs(args []string) (s settings, err error) {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		s.command, args = args[0], args[1:]
 	}
-	if s.command != "" && s.command != "book" && s.command != "resolve" {
-		return s, fmt.Errorf("no command %q: it is book or resolve", s.command)
+	if s.command != "" && s.command != "book" && s.command != "settle" {
+		return s, fmt.Errorf("no command %q: it is book or settle", s.command)
 	}
 	flags := flag.NewFlagSet("recover", flag.ContinueOnError)
-	flags.StringVar(&s.file, "file", "attempt.json", "the `file` in which the attempt is kept")
-	flags.DurationVar(&s.lost, "assume-lost-after", 0, "resolve: how old an attempt must be to count as lost, if nothing shows it, such as 10m")
+	flags.StringVar(&s.journal, "journal", "journal.db", "the SQLite `file` with the journal")
+	flags.StringVar(&s.key, "key", "order 17", "book: the idempotency `key`, your own name for what is wanted")
+	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long one request may take; the whole booking takes 15 s more at most")
+	flags.DurationVar(&s.lost, "assume-lost-after", 0, "settle: how old an attempt must be to count as lost, if nothing shows it, such as 15m")
 	flags.BoolVar(&s.die, "die", false, "book: die when the request has left")
 	err = cli.Parse(flags, args, cli.Help{About: about, Command: "book"})
-	if err == nil && s.command == "" && flags.NFlag() > 0 {
-		err = errors.New("flags come after a command: book or resolve")
+	switch {
+	case err == nil && s.command == "" && flags.NFlag() > 0:
+		err = errors.New("flags come after a command: book or settle")
+	case err == nil && s.timeout <= 0:
+		err = errors.New("-timeout is not positive")
 	}
 	return s, err
 }
@@ -90,7 +97,18 @@ func run(ctx context.Context, s settings) error {
 	if s.command == "" {
 		return demo(ctx, os.Stdout)
 	}
-	opts := []closure.Option{closure.WithMode(closure.ModeTest), closure.WithUserAgent("closure-recover/1.0")}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout+15*time.Second)
+	defer cancel()
+	journal, err := openJournal(ctx, s.journal)
+	if err != nil {
+		return err
+	}
+	opts := []closure.Option{
+		closure.WithJournal(journal),
+		closure.WithMode(closure.ModeTest),
+		closure.WithTimeout(s.timeout),
+		closure.WithUserAgent("closure-recover/1.0"),
+	}
 	if s.die {
 		opts = append(opts, closure.WithObserver(dieInTheMiddle))
 	}
@@ -98,95 +116,53 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	if s.command == "book" {
-		return report(book(ctx, client, s.file, wanted))
+	if s.command == "settle" {
+		return settle(ctx, client, s.lost)
 	}
-	var lost []closure.CallOption
-	if s.lost > 0 {
-		lost = append(lost, closure.AssumeLostAfter(s.lost))
-	}
-	return report(resolve(ctx, client, s.file, lost...))
+	wanted.IdempotencyKey = s.key
+	return report(client.BookSlot(ctx, wanted))
 }
 
-// book books a slot, and keeps the attempt in the file from before anything is
-// sent until it is known how the booking ended.
-func book(ctx context.Context, client *closure.Client, file string, params closure.BookSlotParams) (*closure.Booking, error) {
-	if _, err := os.Stat(file); err == nil {
-		return nil, errors.New("an earlier attempt is not settled: resolve it first")
-	}
-	err := save(file, closure.BookingAttempt{
-		ScheduleID:  params.ScheduleID,
-		PatientID:   params.PatientID,
-		StartAt:     params.StartAt,
-		Duration:    params.Duration,
-		AttemptedAt: time.Now(),
-	})
-	if err != nil {
-		return nil, err // not kept, so not sent
-	}
-	booking, err := client.BookSlot(ctx, params)
-	if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
-		return nil, errors.Join(err, save(file, unknown.Attempt)) // it knows better when the request left
-	}
-	return booking, errors.Join(err, os.Remove(file)) // definite, one way or the other
-}
-
-// resolve settles the attempt in the file, if there is one, and removes it if it
-// is settled. It never books.
-func resolve(ctx context.Context, client *closure.Client, file string, opts ...closure.CallOption) (*closure.Booking, error) {
-	attempt, err := load(file)
+// openJournal opens the journal in a file of SQLite. It says who wanted to see which
+// doctor when: it belongs where patients' data may be stored.
+func openJournal(ctx context.Context, file string) (*closuresql.Journal, error) {
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, err
 	}
-	booking, err := client.ResolveBooking(ctx, attempt, opts...)
-	if err == nil || errors.Is(err, closure.ErrNotBooked) {
-		err = errors.Join(err, os.Remove(file))
+	if err := closuresql.Migrate(ctx, closuresql.SQLite, db); err != nil {
+		return nil, err
 	}
-	return booking, err
+	return closuresql.Open(ctx, closuresql.SQLite, db)
 }
 
-// save writes the attempt so that there is all of it in the file or nothing. It
-// says who wanted to see which doctor when: only this user may read it, and it
-// belongs where patients' data may be stored.
-func save(file string, attempt closure.BookingAttempt) error {
-	data, err := json.Marshal(attempt)
-	if err != nil {
-		return err
+// settle settles what crashes left. It never books.
+func settle(ctx context.Context, client *closure.Client, lost time.Duration) error {
+	var opts []closure.CallOption
+	if lost > 0 {
+		opts = append(opts, closure.AssumeLostAfter(lost))
 	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".attempt-*") // with mode 0600
-	if err != nil {
-		return err
+	for resolution, err := range client.ResolvePending(ctx, opts...) {
+		if err = cmp.Or(err, report(resolution.Booking, resolution.Err)); err != nil {
+			return err
+		}
 	}
-	defer func() { _ = os.Remove(temp.Name()) }() // gone already if all went well
-	_, err = temp.Write(data)
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), file)
-}
-
-func load(file string) (attempt closure.BookingAttempt, err error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return attempt, err
-	}
-	err = json.Unmarshal(data, &attempt)
-	return attempt, err
+	return nil
 }
 
 // report says how it ended. Only what went wrong is an error.
 func report(booking *closure.Booking, err error) error {
 	switch {
-	case err == nil && booking.Recovered:
-		fmt.Printf("BOOKED %s: an earlier run had made it, nothing was sent again\n", describe(booking))
-	case err == nil:
-		fmt.Printf("BOOKED %s\n", describe(booking))
 	case errors.Is(err, closure.ErrOutcomeUnknown):
-		fmt.Println("STILL UNKNOWN: the attempt is kept, resolve it later;", openOrNot(err))
+		fmt.Println("STILL UNKNOWN: the journal keeps it, settle it later;", openOrNot(err))
 	case errors.Is(err, closure.ErrNotBooked):
 		fmt.Println("NOT BOOKED: the attempt is old enough to count as lost, it is safe to book")
-	default:
+	case err != nil:
 		return err
+	case booking.Recovered:
+		fmt.Printf("BOOKED %s: an earlier run had made it, nothing was sent again\n", describe(booking))
+	default:
+		fmt.Printf("BOOKED %s\n", describe(booking))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 // The demo runs its own executable, which is the test's here.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "book" || os.Args[1] == "resolve") {
+	if len(os.Args) > 1 && (os.Args[1] == "book" || os.Args[1] == "settle") {
 		main()
 		return
 	}
@@ -24,9 +24,12 @@ func TestDemo(t *testing.T) {
 	}
 	said := out.String()
 	for _, want := range []string{ // in this order
-		"1. ", "the process dies", "-rw-------", "BOOKED appt_", "nothing was sent again", "nothing: all is settled", "1 request to book arrived, 1 appointment in the ledger",
-		"2. ", "the process dies", "STILL UNKNOWN", "the slot shows as open", "NOT BOOKED", "BOOKED appt_", "2 requests to book arrived, 1 appointment in the ledger",
-		"3. ", "the process dies", "STILL UNKNOWN", "an earlier attempt is not settled", "-rw-------", "1 request to book arrived, 1 appointment in the ledger",
+		"1. ", "the process dies", "settle  BOOKED appt_", "nothing was sent again", "book    BOOKED appt_", "nothing was sent again",
+		"1 request to book arrived, 1 appointment in the ledger",
+		"2. ", "the process dies", "STILL UNKNOWN", "the slot shows as open", "NOT BOOKED", "book    BOOKED appt_",
+		"2 requests to book arrived, 1 appointment in the ledger",
+		"3. ", "the process dies", "settle  STILL UNKNOWN", "book    STILL UNKNOWN",
+		"1 request to book arrived, 1 appointment in the ledger",
 	} {
 		_, after, found := strings.Cut(said, want)
 		if !found {
@@ -39,11 +42,12 @@ func TestDemo(t *testing.T) {
 func TestBadArguments(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"remove":                       `no command "remove": it is book or resolve`,
-		"book now":                     `unexpected argument "now"`,
-		"-die":                         "flags come after a command: book or resolve",
-		"-die book":                    `unexpected argument "book"`,
-		"resolve -assume-lost-after x": `invalid value "x" for flag -assume-lost-after: parse error`,
+		"remove":                      `no command "remove": it is book or settle`,
+		"book now":                    `unexpected argument "now"`,
+		"-die":                        "flags come after a command: book or settle",
+		"-die book":                   `unexpected argument "book"`,
+		"book -timeout -1s":           "-timeout is not positive",
+		"settle -assume-lost-after x": `invalid value "x" for flag -assume-lost-after: parse error`,
 	} {
 		if _, err := parseArgs(strings.Fields(args)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", args, err, want)

@@ -15,15 +15,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/tables"
 )
 
 // variable says how much is tried, as in internal/simulation: nothing is the
-// short form, full the long one. resultsVariable names a directory that the long
-// form writes its table to.
-const (
-	variable        = "CLOSURE_SIMULATION"
-	resultsVariable = "CLOSURE_SIMULATION_RESULTS"
-)
+// short form, full the long one.
+const variable = "CLOSURE_SIMULATION"
 
 const runSeed = 20220401
 
@@ -241,15 +239,14 @@ func (r *report) excuses() string {
 	return strings.Join(lines, "\n")
 }
 
-// publish logs a table and, if asked to, writes it.
+// publish logs a table and, if asked to, writes it into the documents.
 func publish(t *testing.T, name, text string) {
 	t.Helper()
-	t.Logf("%s:\n%s", name, text)
-	if dir := os.Getenv(resultsVariable); dir != "" && full() {
-		if err := os.WriteFile(filepath.Join(dir, name+".md"), []byte(text), 0o600); err != nil {
-			t.Error(err)
-		}
+	if full() {
+		tables.Publish(t, name, text)
+		return
 	}
+	t.Logf("%s:\n%s", name, text)
 }
 
 // captureLog takes what is written to the standard logger.

@@ -87,3 +87,21 @@ func BenchmarkCall(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkBooking is for profiles.
+func BenchmarkBooking(b *testing.B) {
+	sdk, err := newBooking(child)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []*client{sdk, newBookingByHand(child)} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.book(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

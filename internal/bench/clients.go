@@ -33,6 +33,7 @@ type client struct {
 	create    func(context.Context) error
 	schedule  func(context.Context) error
 	schedules func(context.Context) error
+	book      func(context.Context) error
 }
 
 // op is one of the calls, by its name.
@@ -44,6 +45,8 @@ func (c *client) op(name string) func(context.Context) error {
 		return func(ctx context.Context) error { return c.list(ctx, strconv.Itoa(listLength)) }
 	case "create":
 		return c.create
+	case "book":
+		return c.book
 	case "get a schedule, expanded":
 		return c.schedule
 	case "list of 100 schedules, expanded":

@@ -1,10 +1,7 @@
 // Command bench measures what a call through the SDK costs beside the same call
 // written by hand. docs/performance.md says what it found.
 //
-//	go run ./internal/bench          prints the table, as Markdown
-//	go run ./internal/bench gate     fails if the SDK costs too much; for CI
-//	go run ./internal/bench memory   peak of a list of 10,000 patients
-//	go run ./internal/bench cancel   how soon a call returns that is cancelled
+//	go run ./internal/bench -h
 //
 // The server is a child process, so that CPU and allocations are the client's
 // alone. All costs are ratios of one run: two clients take turns in small
@@ -13,9 +10,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
+
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 func main() {
@@ -23,20 +25,54 @@ func main() {
 		serve()
 		return
 	}
-	mode := "table"
-	if len(os.Args) > 1 {
-		mode = os.Args[1]
+	run, err := choose(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(page)
+		return
 	}
-	modes := map[string]func(context.Context, *server) error{"table": table, "gate": gate, "memory": memory, "cancel": cancelled}
-	run := modes[mode]
-	if run == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench [table | gate | memory | cancel]")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err, commandline.SeeHelp)
 		os.Exit(2)
 	}
 	if err := withServer(run); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+var page = commandline.Page{
+	About: "bench measures what a call through the SDK costs beside the same call written\n" +
+		"by hand. docs/performance.md says what it found.",
+	Usage: "go run ./internal/bench          print the table, as Markdown\n" +
+		"go run ./internal/bench gate     fail if the SDK costs too much; for CI\n" +
+		"go run ./internal/bench memory   the peak of a list of 10,000 patients\n" +
+		"go run ./internal/bench book     a whole booking, by hand and with a journal\n" +
+		"go run ./internal/bench cancel   how soon a cancelled call returns",
+	Flags:    noFlags(),
+	Sections: []commandline.Section{commandline.ExitCodes("a call failed, or costs more than its limit")},
+}
+
+func noFlags() *flag.FlagSet {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	return flags
+}
+
+// choose is what the arguments ask for.
+func choose(args []string) (func(context.Context, *server) error, error) {
+	flags := noFlags()
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	modes := map[string]func(context.Context, *server) error{
+		"": table, "table": table, "gate": gate, "memory": memory, "cancel": cancelled, "book": bookings,
+	}
+	run := modes[flags.Arg(0)]
+	if run == nil || flags.NArg() > 1 {
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(flags.NArg()-1))
+	}
+	return run, nil
 }
 
 func withServer(run func(context.Context, *server) error) error {

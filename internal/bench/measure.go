@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // A workload is one line of the table: calls by so many goroutines.
@@ -16,6 +19,8 @@ type workload struct {
 	goroutines int
 	chunk      int // calls of one client before another takes its turn
 	chunks     int // of each client, in one round
+
+	progress *commandline.Progress // a step a round
 }
 
 func (w workload) String() string {
@@ -67,6 +72,7 @@ func (w workload) compare(ctx context.Context, rounds int, clients ...*client) (
 		if err != nil {
 			return nil, err
 		}
+		w.progress.Step()
 		for i, other := range costs[1:] {
 			ratios[i] = append(ratios[i], result{
 				cpu:  costs[0].cpu.Seconds() / other.cpu.Seconds(),
@@ -147,7 +153,10 @@ func table(ctx context.Context, s *server) error {
 	fmt.Printf("%s, median of %d rounds\n\n", about(), rounds)
 	fmt.Println("| Call | Goroutines | CPU, of v1 | CPU, of v2 | Time, of v1 | Time, of v2 | CPU, v2 of v1 | CPU, v1 of v1 |")
 	fmt.Println("|---|---:|---:|---:|---:|---:|---:|---:|")
+	progress := commandline.NewProgress(os.Stderr, "rounds", 2*rounds*len(all))
+	defer progress.Clear()
 	for _, w := range all {
+		w.progress = progress
 		rs, err := w.besideByHand(ctx, s, rounds)
 		if err != nil {
 			return err
@@ -156,6 +165,7 @@ func table(ctx context.Context, s *server) error {
 		if err != nil {
 			return err
 		}
+		progress.Clear()
 		fmt.Printf("| %s | %d | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f |\n", w, w.goroutines,
 			rs[0].cpu, rs[1].cpu, rs[0].wall, rs[1].wall, rs[0].cpu/rs[1].cpu, noise[0].cpu)
 	}
@@ -174,7 +184,10 @@ var limits = map[string]struct{ v1, v2 float64 }{
 func gate(ctx context.Context, s *server) error {
 	const rounds = 3
 	var errs []error
+	progress := commandline.NewProgress(os.Stderr, "rounds", rounds*len(serial))
+	defer progress.Clear()
 	for _, w := range serial {
+		w.progress = progress
 		rs, err := w.besideByHand(ctx, s, rounds)
 		if err != nil {
 			return err
@@ -183,6 +196,7 @@ func gate(ctx context.Context, s *server) error {
 		if v1OnV2 {
 			limit.v1 = limit.v2
 		}
+		progress.Clear()
 		fmt.Printf("%-12s CPU %.2f of bare v1 (limit %.2f), %.2f of bare v2 (limit %.2f)\n", w.op, rs[0].cpu, limit.v1, rs[1].cpu, limit.v2)
 		if rs[0].cpu > limit.v1 || rs[1].cpu > limit.v2 {
 			errs = append(errs, fmt.Errorf("%s costs more than its limit", w.op))

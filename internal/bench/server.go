@@ -76,6 +76,7 @@ func serve() {
 // padded, except below /small. Below /busy all is refused.
 func handler() http.Handler {
 	mux := http.NewServeMux()
+	handleBookings(mux)
 	mux.HandleFunc("/busy/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "2")
 		answer(w, http.StatusServiceUnavailable, nil, false)

@@ -1,6 +1,6 @@
-// Consumer is a program outside of the SDK's module. That it compiles shows that
-// no signature changed (surface.go), and that it runs that every call works from
-// outside, against the test double.
+// Consumer is a program outside of the SDK's module. If it compiles, no signature
+// changed (surface.go). If it runs, the calls work from outside, against the test
+// double.
 package main
 
 import (
@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/closurehealth/closure-go"
@@ -26,7 +25,8 @@ func main() {
 	fmt.Println("the public surface works from outside")
 }
 
-// calls makes every call of the API once.
+// calls makes calls of every kind. (That all operations have a method which reaches
+// the test double, a test of closuretest shows.)
 func calls(ctx context.Context) error {
 	server := closuretest.New()
 	client := server.Client(closure.WithMode(closure.ModeTest), closure.WithUserAgent("consumer/1"))
@@ -87,14 +87,6 @@ func calls(ctx context.Context) error {
 		if _, err := call(); err != nil {
 			return err
 		}
-	}
-
-	called := make(map[string]bool)
-	for _, request := range server.Requests() {
-		called[request.Op] = true
-	}
-	if missing := slices.DeleteFunc(closuretest.Operations(), func(op string) bool { return called[op] }); len(missing) > 0 {
-		return fmt.Errorf("not called: %v", missing)
 	}
 	return nil
 }

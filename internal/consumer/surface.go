@@ -34,16 +34,18 @@ var (
 	_ func(...option) (*closure.Client, error)         = closure.NewClientFromEnv
 	_ func(*closure.Client) closure.Mode               = (*closure.Client).Mode
 
-	_ func(string) option                               = closure.WithBaseURL
-	_ func(string) option                               = closure.WithAPIVersion
-	_ func(*http.Client) option                         = closure.WithHTTPClient
-	_ func() option                                     = closure.WithHTTP2
-	_ func(*slog.Logger) option                         = closure.WithLogger
-	_ func(func(context.Context, closure.Event)) option = closure.WithObserver
-	_ func(float64, int) option                         = closure.WithRateLimit
-	_ func(closure.RetryPolicy) option                  = closure.WithRetryPolicy
-	_ func(string) option                               = closure.WithUserAgent
-	_ func(closure.Mode) option                         = closure.WithMode
+	_ func(string) option                                      = closure.WithBaseURL
+	_ func(string) option                                      = closure.WithAPIVersion
+	_ func(*http.Client) option                                = closure.WithHTTPClient
+	_ func() option                                            = closure.WithHTTP2
+	_ func(*slog.Logger) option                                = closure.WithLogger
+	_ func(func(context.Context, closure.Event)) option        = closure.WithObserver
+	_ func(func(context.Context, closure.BookingEvent)) option = closure.WithBookingObserver
+	_ func(...option) option                                   = closure.Options
+	_ func(float64, int) option                                = closure.WithRateLimit
+	_ func(closure.RetryPolicy) option                         = closure.WithRetryPolicy
+	_ func(string) option                                      = closure.WithUserAgent
+	_ func(closure.Mode) option                                = closure.WithMode
 
 	_ func(closure.IndexVersionID) closure.CallOption = closure.WithIndexVersion
 	_ func(time.Duration) closure.CallOption          = closure.WithTimeout
@@ -55,7 +57,9 @@ var (
 
 	_ = closure.RetryPolicy{MaxAttempts: 1, MinWait: time.Second, MaxWait: time.Second, MaxRetryAfter: time.Second, Budget: 1}
 	_ = closure.Response{StatusCode: 1, Header: http.Header{}, RequestID: "", Body: []byte{}, Attempts: 1}
-	_ = closure.Event{Op: "", Method: "", Route: "", StatusCode: 1, Attempt: 1, Duration: time.Second, Outcome: closure.OutcomeApplied, RequestID: ""}
+	_ = closure.BookingEvent{ID: "", Op: "", Ending: closure.EndingUnknown, Reason: closure.ReasonNoAnswer, Duration: time.Second, Calls: 1, Attempts: 1, JournalFailed: ""}
+	_ = []closure.Ending{closure.EndingUnknown, closure.EndingConfirmed, closure.EndingRecovered, closure.EndingRejected, closure.EndingNotSent}
+	_ = closure.Event{CallID: 1, BookingID: "", Abandoned: false, Op: "", Method: "", Route: "", StatusCode: 1, Attempt: 1, Duration: time.Second, Outcome: closure.OutcomeApplied, RequestID: ""}
 	_ = []closure.ExpandField{closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType}
 	_ = []closure.Mode{closure.ModeTest, closure.ModeLive}
 )

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package gateways books through real gateways, nginx and HAProxy, and audits the ledger
 // behind them.
 //

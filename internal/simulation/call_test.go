@@ -14,7 +14,9 @@ type wish struct {
 	patient *patient
 	slot    slot // that is asked for at the moment
 	first   bool // with BookFirstAvailable
-	made    int  // appointments that requests of this wish made
+	key     string
+	booked  bool
+	made    int // appointments that requests of this wish made
 }
 
 // A call is one call of the SDK. Requests carry it in their context, so that
@@ -23,6 +25,15 @@ type call struct {
 	number uint64 // among the patient's
 	wish   *wish
 	made   int // what its requests did
+
+	pending   bool      // it settles what another process may have begun
+	consulted time.Time // when the journal last told it what there is
+}
+
+// several reports whether other calls may book for the same wish at the same time.
+func (c *call) several() bool {
+	clinic := c.wish.patient.clinic
+	return clinic.journal != nil && (clinic.cell.severalProcesses() || c.wish.first || c.pending)
 }
 
 // newCall numbers a call. No two of a patient begin at the same instant.

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,12 +16,22 @@ const (
 	clicks                     // two or three clicks at once, in one process
 	machines                   // the same on two machines
 	changing                   // books, moves, cancels, books again
+
+	// With a journal only.
+	walking   // BookFirstAvailable with a key: the process crashes and the next one calls again, or on two machines
+	reusing   // the key comes again, from another process: for the same slot, another one or any
+	apart     // clicks on two machines, 60 ms to 60 s apart
+	rebooking // cancels, and books the same again before reads show it
 )
 
-var behaviours = []behaviour{single, rerun, forgetful, clicks, machines, changing}
+var (
+	behaviours        = []behaviour{single, rerun, forgetful, clicks, machines, changing}
+	journalBehaviours = append(slices.Clip(behaviours), walking, reusing, apart, rebooking)
+)
 
 func (b behaviour) String() string {
-	return [...]string{"single calls", "crash and rerun", "crash, nothing stored", "two clicks", "two machines", "cancels and moves"}[b]
+	return [...]string{"single calls", "crash and rerun", "crash, nothing stored", "two clicks", "two machines", "cancels and moves",
+		"first available with a key", "a key used again", "two machines, 60 ms to 60 s apart", "cancels and books again"}[b]
 }
 
 // A cell is one point of the matrix.
@@ -33,12 +44,17 @@ type cell struct {
 	crowd      bool          // many patients on few slots, not few on many
 	noList     bool          // the API has no list of appointments
 	noLengths  bool          // the slots state no duration, and none is asked for
+	journal    bool          // all processes share one
 }
 
-// cells are all of the matrix: the product of the axes, an API without the list
-// of appointments, which can be resolved by nothing, one whose slots state no
-// duration, and one whose reads jump.
-func cells() []cell {
+// cells are all of the matrix without a journal; journalCells those with one.
+func cells() []cell        { return product(behaviours, false) }
+func journalCells() []cell { return product(journalBehaviours, true) }
+
+// product is that of the axes, an API without the list of appointments, which can
+// be resolved by nothing, one whose slots state no duration, and one whose reads
+// jump.
+func product(behaviours []behaviour, journal bool) []cell {
 	var all []cell
 	lags := []time.Duration{0, 20 * time.Second, 60 * time.Second}
 	for _, b := range behaviours {
@@ -69,6 +85,9 @@ func cells() []cell {
 			}
 		}
 	}
+	for i := range all {
+		all[i].journal = journal
+	}
 	return all
 }
 
@@ -79,6 +98,9 @@ func (c cell) String() string {
 	}
 	if c.noLengths {
 		list += ", no durations"
+	}
+	if c.journal {
+		list += ", journal"
 	}
 	return fmt.Sprintf("%s, %s, commits %s, reads %s, %s%s", c.behaviour, c.server(), lag(c.late, "on time", "late"), c.reads(), c.contention(), list)
 }
@@ -114,11 +136,21 @@ func lag(d time.Duration, none, some string) string {
 // seed is the cell's own: another cell draws something else.
 func (c cell) seed(run uint64) uint64 { return newDice(run, hash(c.String())).next() }
 
+// severalProcesses reports whether more than one books for the same wish.
+func (c cell) severalProcesses() bool {
+	switch c.behaviour {
+	case rerun, forgetful, machines, walking, reusing, apart:
+		return true
+	default:
+		return false
+	}
+}
+
 // excuse says why a zero can't be asked for in this cell; empty: it is. Only the
-// two behaviours that break the documented rules have any.
+// two behaviours that break the documented rules have any, and with a journal none.
 func (c cell) excuse(zero column) string {
 	switch {
-	case c.behaviour != forgetful && c.behaviour != machines:
+	case c.journal, c.behaviour != forgetful && c.behaviour != machines:
 		return ""
 	case zero == deniedOwned:
 		return "the error is about this process's request; the other process's was carried out"

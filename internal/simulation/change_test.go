@@ -26,7 +26,7 @@ func (p *patient) change(booked *closure.Appointment) {
 			}
 		case 1:
 			again := slot{current.ScheduleID, current.StartAt}
-			if !p.cancel(current) {
+			if !p.cancel(current, maxTries) {
 				return
 			}
 			time.Sleep(settleTime)
@@ -57,6 +57,7 @@ func otherSchedule(a closure.Appointment) slot {
 // fulfilSlot books this one slot, in one try.
 func (p *patient) fulfilSlot(s slot) *closure.Appointment {
 	w := &wish{patient: p, slot: s}
+	p.giveKey(w)
 	p.wishes = append(p.wishes, w)
 	r, _ := p.process.book(w, p.dice)
 	if r.ending == endsUnknown {
@@ -71,7 +72,7 @@ func (p *patient) fulfilSlot(s slot) *closure.Appointment {
 // move reschedules, calling again after an unknown outcome, as is safe.
 func (p *patient) move(a *closure.Appointment) (settled bool) {
 	to := closure.AppointmentRescheduleParams{StartAt: p.otherStart(a.StartAt)}
-	return p.changed(*a, slot{a.ScheduleID, to.StartAt}, func(process *process, c *call) error {
+	return p.changed(*a, slot{a.ScheduleID, to.StartAt}, maxTries, func(process *process, c *call) error {
 		ctx, cancel := c.context(process, p.dice)
 		defer cancel()
 		moved, err := process.client.RescheduleBooking(ctx, a.ID, to)
@@ -90,8 +91,8 @@ func (p *patient) otherStart(than time.Time) time.Time {
 	}
 }
 
-func (p *patient) cancel(a closure.Appointment) (settled bool) {
-	return p.changed(a, slot{}, func(process *process, c *call) error {
+func (p *patient) cancel(a closure.Appointment, tries int) (settled bool) {
+	return p.changed(a, slot{}, tries, func(process *process, c *call) error {
 		ctx, cancel := c.context(process, p.dice)
 		defer cancel()
 		_, err := process.client.CancelBooking(ctx, a.ID)
@@ -101,8 +102,8 @@ func (p *patient) cancel(a closure.Appointment) (settled bool) {
 
 // changed makes a change until it is confirmed, denied or has been unknown too
 // often. It reports whether it was confirmed.
-func (p *patient) changed(a closure.Appointment, to slot, do func(*process, *call) error) bool {
-	for range maxTries {
+func (p *patient) changed(a closure.Appointment, to slot, tries int, do func(*process, *call) error) bool {
+	for range tries {
 		c := p.newCall(nil)
 		err := do(p.process, c)
 		p.clinic.tellChange(p, c, a, to, err)

@@ -25,6 +25,8 @@ type clinic struct {
 	flakyList  bool // most calls of the list fail
 	slots      []slot
 	patients   []*patient
+	journal    *closuretest.Journal // nil: none
+	frozen     sync.WaitGroup       // processes that stand still
 
 	mu     sync.Mutex
 	tally  tally
@@ -80,6 +82,9 @@ func newClinic(c cell, seed uint64) *clinic {
 	clinic.unfiltered = newDice(seed, hash("unfiltered")).chance(0.25)
 	clinic.flakyList = newDice(seed, hash("flaky list")).chance(0.2)
 	clinic.server = closuretest.New(clinic.serverOptions()...)
+	if c.journal {
+		clinic.journal = closuretest.NewJournal()
+	}
 	if c.jumps { // a third lags that far; of the others a third lags less
 		clinic.server.Inject(
 			closuretest.Stale(closuretest.AnyOperation, c.stale).Probability(1.0/3),
@@ -142,6 +147,10 @@ func run(t *testing.T, c cell, seed uint64) (result *clinic) {
 		}
 		group.Wait()
 		time.Sleep(10 * time.Minute) // for whatever is still under way
+		result.frozen.Wait()
+		if c.journal {
+			result.settleJournal()
+		}
 		result.judge()
 	})
 	return result

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/closurehealth/closure-go"
@@ -13,6 +14,7 @@ type claim struct {
 	call    *call
 	patient *patient
 	result  result
+	since   time.Time // what it was told is as of then, at the earliest
 	at      time.Time
 	owned   bool // the patient had the slot by then
 }
@@ -36,20 +38,42 @@ func (c *clinic) tell(call *call, r result, began time.Time) {
 // an attempt.
 func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	p := call.wish.patient
-	told := claim{call: call, patient: p, result: r, at: time.Now()}
+	told := claim{call: call, patient: p, result: r, since: began, at: time.Now()}
 	if r.slot != (slot{}) {
 		told.owned = c.owns(p.id, r.slot)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if call.consulted.After(began) {
+		told.since = call.consulted
+	}
+	told.owned = told.owned || r.slot == (slot{}) && c.has(call.wish)
 	c.told = append(c.told, told)
 	p.log = append(p.log, fmt.Sprintf("%v→%v %s %s: %d, owned %t", clock(began), clock(told.at), r.slot.schedule, clock(r.slot.start), r.ending, told.owned))
-	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) {
+	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) && !c.changedSince(r.booking.Appointment.ID, began) {
 		c.violated(absent, p)
 	}
 	if r.ending == endsUnknown && r.attempt == nil {
 		c.violated(noToken, p)
 	}
+}
+
+// has reports whether the wish, which is for any slot, has an appointment. The lock
+// is held.
+func (c *clinic) has(w *wish) bool {
+	return w.key != "" && slices.ContainsFunc(c.writes, func(made write) bool {
+		if !made.create || made.call == nil || made.call.wish != w {
+			return false
+		}
+		a, found := entry(c.server, made.id)
+		return found && a.Status != closure.AppointmentCancelled
+	})
+}
+
+// changedSince reports whether somebody else changed the appointment while a call
+// looked. The lock is held.
+func (c *clinic) changedSince(id closure.AppointmentID, began time.Time) bool {
+	return slices.ContainsFunc(c.writes, func(w write) bool { return !w.create && w.id == id && !w.committed.Before(began) })
 }
 
 func clock(t time.Time) string { return t.Format("02 15:04:05.000000000") }
@@ -114,6 +138,9 @@ func (c *clinic) judge() {
 	for i := range c.told {
 		c.judgeClaim(&c.told[i])
 	}
+	if c.journal != nil {
+		c.judgeJournal(final)
+	}
 	c.judgeTrace(final)
 }
 
@@ -132,13 +159,13 @@ func (c *clinic) judgeClaim(told *claim) {
 	case endsConfirmed, endsUnknown:
 		return
 	case endsTaken, endsLost:
-		if told.call.wish != nil && (told.owned || c.comes(told)) {
+		if told.call.wish != nil && c.denies(told) {
 			c.violated(zeroOf(told.result.ending), told.patient)
 			return
 		}
 	default:
-		if told.call.wish != nil && told.call.made == 0 && (told.owned || c.comes(told)) {
-			c.violated(deniedOwned, told.patient)
+		if told.call.wish != nil && told.call.made == 0 && c.denies(told) {
+			c.judgeOthers(told)
 		}
 	}
 	if told.call.made > 0 {
@@ -150,12 +177,40 @@ func (c *clinic) judgeClaim(told *claim) {
 	}
 }
 
+// judgeOthers judges an ending of one call where another one of the patient's had
+// booked. "Not sent" is about the call's own request: where several processes book
+// for one wish it denies nothing of the others, and says to call again, which the
+// patient does.
+func (c *clinic) judgeOthers(told *claim) {
+	if told.call.several() && told.result.ending == endsNotSent {
+		c.tally.add(otherBooked, 1)
+		return
+	}
+	c.violated(deniedOwned, told.patient)
+}
+
 // zeroOf is what it is called if the patient had the slot all the same.
 func zeroOf(e ending) column {
 	if e == endsTaken {
 		return takenOwned
 	}
 	return deniedByCall
+}
+
+// denies reports whether the patient had the slot, or gets it by a request that had
+// left: of calls at the same time in several processes, one that had left when the
+// call looked last at what they share.
+func (c *clinic) denies(told *claim) bool {
+	if !told.owned && !c.comes(told) {
+		return false
+	}
+	return !told.call.several() || slices.ContainsFunc(c.writes, func(w write) bool {
+		about := w.patient == told.patient.id && w.slot == told.result.slot
+		if told.result.slot == (slot{}) {
+			about = w.call != nil && w.call.wish == told.call.wish
+		}
+		return w.create && about && w.sent.Before(told.since)
+	})
 }
 
 // comes reports whether a request that had left before brought the patient the

@@ -16,9 +16,12 @@ import (
 // and load are the long ones.
 const variable = "CLOSURE_SIMULATION"
 
-// fullAttempts is how many attempts the full form makes in each cell: more than
-// a million in all.
-const fullAttempts = 4700
+// fullAttempts is how many attempts the full form makes in each cell without a
+// journal, and with one: a million in all.
+const (
+	fullAttempts        = 2100
+	fullJournalAttempts = 1200
+)
 
 // runSeed is what all seeds come from.
 const runSeed = 20220401
@@ -42,11 +45,25 @@ func TestMatrix(t *testing.T) {
 	if full() {
 		defer debug.SetGCPercent(debug.SetGCPercent(800)) // the heap is small
 	}
+	control, journal := newMatrix(cells()), newMatrix(journalCells())
+	t.Run("control", control.run)
+	t.Run("journal", journal.run)
+	if full() {
+		publish(t, "zeros", sideBySide(control, journal))
+		publish(t, "behaviours", byBehaviour(control, journal))
+		publish(t, "summary", control.summary())
+		publish(t, "journal-summary", journal.summary())
+		publish(t, "cells", control.table())
+		publish(t, "journal-cells", journal.table())
+	}
+}
+
+// run runs all cells, some at a time.
+func (m *matrix) run(t *testing.T) {
 	began := time.Now()
-	m := newMatrix()
 	t.Run("cells", func(t *testing.T) {
-		for i, c := range cells() {
-			if raceEnabled && !full() && i%5 != 0 {
+		for i, c := range m.cells {
+			if i%m.every() != 0 {
 				continue
 			}
 			t.Run(c.String(), func(t *testing.T) {
@@ -55,21 +72,35 @@ func TestMatrix(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d attempts in %s, seed %d", m.total().counts[attempts], time.Since(began).Round(time.Millisecond), runSeed)
-	if full() {
-		publish(t, "zeros", m.asserted())
-		publish(t, "summary", m.summary())
-		publish(t, "cells", m.table())
+	t.Logf("%d of %d cells, %d attempts in %s, seed %d", len(m.tallies), len(m.cells), m.total().counts[attempts], time.Since(began).Round(time.Millisecond), runSeed)
+}
+
+// every says how many of the cells run: one in so many. The long forms, and the
+// mutants, run all.
+func (m *matrix) every() int {
+	switch {
+	case os.Getenv(variable) != "":
+		return 1
+	case raceEnabled:
+		return 5
+	case m.cells[0].journal:
+		return 3
+	default:
+		return 1
 	}
 }
 
 // attempts is how many to make in a cell, at least.
 func (c cell) attempts() int {
 	switch {
+	case full() && c.journal:
+		return fullJournalAttempts
 	case full():
 		return fullAttempts
 	case raceEnabled:
 		return 1
+	case c.journal:
+		return 8
 	case c.late == 0 && c.stale == 0:
 		return 150 // where the most is demanded
 	case c.behaviour == machines && !c.duplicates:
@@ -95,11 +126,12 @@ func runCell(t *testing.T, c cell, least int) *tally {
 
 // A matrix is the tallies of all cells.
 type matrix struct {
+	cells   []cell
 	mu      sync.Mutex
 	tallies map[cell]*tally
 }
 
-func newMatrix() *matrix { return &matrix{tallies: map[cell]*tally{}} }
+func newMatrix(cells []cell) *matrix { return &matrix{cells: cells, tallies: map[cell]*tally{}} }
 
 func (m *matrix) put(c cell, t *tally) {
 	m.mu.Lock()
@@ -107,10 +139,12 @@ func (m *matrix) put(c cell, t *tally) {
 	m.tallies[c] = t
 }
 
-func (m *matrix) total() *tally {
+func (m *matrix) total() *tally { return m.sum(func(cell) bool { return true }) }
+
+func (m *matrix) sum(of func(cell) bool) *tally {
 	sum := new(tally)
-	for _, c := range cells() {
-		if t := m.tallies[c]; t != nil {
+	for _, c := range m.cells {
+		if t := m.tallies[c]; t != nil && of(c) {
 			sum.merge(t)
 		}
 	}
@@ -133,7 +167,7 @@ func (c *clinic) digest() string {
 
 // TestRepeats: the same seed, the same run, to the nanosecond.
 func TestRepeats(t *testing.T) {
-	for i, c := range cells() {
+	for i, c := range append(cells(), journalCells()...) {
 		if i%23 != 0 && !full() {
 			continue
 		}

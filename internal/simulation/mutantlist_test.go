@@ -1,12 +1,15 @@
 package simulation
 
 const (
-	bookingFile = "booking.go"
-	firstFile   = "bookfirst.go"
-	changeFile  = "change.go"
-	turnsFile   = "turns.go"
-	errorsFile  = "errors.go"
-	closureFile = "closure.go"
+	bookingFile        = "booking.go"
+	bookingAttemptFile = "bookingattempt.go"
+	readBackFile       = "readback.go"
+	resolveFile        = "resolve.go"
+	firstFile          = "bookfirst.go"
+	changeFile         = "change.go"
+	turnsFile          = "turns.go"
+	errorsFile         = "errors.go"
+	closureFile        = "closure.go"
 
 	appointmentsFile = "appointments.go"
 
@@ -20,7 +23,11 @@ const (
 var guards = map[string][]mutant{
 	"trusts an answer that shows another appointment": {{
 		"Create's check", appointmentsFile,
-		"params.madeInto, opts)", "nil, opts)",
+		"params.madeInto, opts)", "func(*Appointment) bool { return true }, opts)",
+	}},
+	"sends although an entry is pending": {{
+		"the first look at the journal", journaledFile,
+		"\tif entry != nil {\n\t\tif booking", "\tif entry != nil && entry.State == JournalBooked {\n\t\tif booking",
 	}},
 	"ignores the patient in the match": {{
 		"List's check", appointmentsFile,
@@ -31,29 +38,29 @@ var guards = map[string][]mutant{
 // The mutants: what a well-meaning change could make of the booking code.
 var mutants = []mutant{
 	{
-		"sends again after reading back", bookingFile,
+		"sends again after reading back", readBackFile,
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n" +
 			"\tmade, err := b.client.Appointments.Create(ctx, AppointmentCreateParams{b.attempt.ScheduleID, b.attempt.PatientID, b.attempt.StartAt, b.attempt.Duration}, b.opts...)\n" +
 			"\tif err == nil && b.attempt.made(*made) {\n\t\treturn b.confirmed(made, false), nil\n\t}\n\treturn nil, unknown\n",
 	},
 	{
-		"reads back for 10 s and trusts it", bookingFile,
+		"reads back for 10 s and trusts it", readBackFile,
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, ErrNotBooked\n",
 	},
 	{
-		"reads back once and trusts it", bookingFile,
+		"reads back once and trusts it", readBackFile,
 		"\t\treturn found != nil || done(ctx, seen) || errors.Is(seen.err, errNoList)\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n",
 		"\t\treturn true\n\t})\n\tif found != nil {\n\t\treturn found, nil\n\t}\n\tif unknown.SlotOpen != nil && *unknown.SlotOpen {\n\t\treturn nil, ErrNotBooked\n\t}\n",
 	},
 	{
-		"takes a closed slot for somebody else's after an unknown outcome", bookingFile,
+		"takes a closed slot for somebody else's after an unknown outcome", readBackFile,
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\tif unknown.SlotOpen != nil && !*unknown.SlotOpen {\n\t\treturn nil, ErrSlotUnavailable\n\t}\n\treturn nil, unknown\n",
 	},
 	{
-		"reports the context's end while reading back as not sent", bookingFile,
+		"reports the context's end while reading back as not sent", readBackFile,
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\treturn nil, unknown\n",
 		"\tif found != nil {\n\t\treturn found, nil\n\t}\n\tif ctx.Err() != nil {\n\t\treturn nil, &TransportError{Op: \"appointments.create\", Method: http.MethodPost, Outcome: OutcomeNotSent, Err: ctx.Err()}\n\t}\n\treturn nil, unknown\n",
 	},
@@ -66,19 +73,19 @@ var mutants = []mutant{
 		"return own, cmp.Or(list, schedule, patient, slots)", "return own, cmp.Or(schedule, patient, slots)",
 	},
 	{
-		"counts a cancelled appointment", bookingFile,
+		"counts a cancelled appointment", bookingAttemptFile,
 		"return s == AppointmentScheduled || s == AppointmentRescheduled", "return s != \"\"",
 	},
 	{
-		"ignores the patient in the match", bookingFile,
+		"ignores the patient in the match", bookingAttemptFile,
 		"\t\tappointment.PatientID == a.PatientID &&\n", "",
 	},
 	{
-		"ignores the schedule in the match", bookingFile,
+		"ignores the schedule in the match", bookingAttemptFile,
 		"\t\tappointment.ScheduleID == a.ScheduleID &&\n", "",
 	},
 	{
-		"ignores the start in the match", bookingFile,
+		"ignores the start in the match", bookingAttemptFile,
 		" &&\n\t\tappointment.StartAt.Equal(a.StartAt)\n", "\n",
 	},
 	{
@@ -105,15 +112,15 @@ var mutants = []mutant{
 		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase errors.Is(err, errDoubtful):\n\t\treturn nil, b.unknown(err)\n\tcase err != nil &&", "\tcase err != nil && own == nil &&",
 	},
 	{
-		"ResolveBooking says not booked at once", bookingFile,
+		"ResolveBooking says not booked at once", resolveFile,
 		"case seen.err == nil && lost:", "case seen.err == nil || lost:",
 	},
 	{
-		"AssumeLostAfter ignores that the list failed", bookingFile,
+		"AssumeLostAfter ignores that the list failed", resolveFile,
 		"case seen.err == nil && lost:", "case lost:",
 	},
 	{
-		"takes a list that doesn't exist for an empty one", bookingFile,
+		"takes a list that doesn't exist for an empty one", readBackFile,
 		"\tif noSuchCall(err) {\n", "\tif noSuchCall(err) {\n\t\treturn nil, nil\n\t}\n\tif noSuchCall(err) {\n",
 	},
 	{

@@ -25,25 +25,30 @@ func TestMutants(t *testing.T) {
 		checkMutants(t)
 		return
 	}
+	t.Run("control", func(t *testing.T) { publish(t, "mutants", kill(t, mutants, "^TestMatrix$/^control$")) })
+	t.Run("journal", func(t *testing.T) { publish(t, "journal-mutants", kill(t, journalMutants, "^TestMatrix$/^journal$")) })
+}
+
+// kill runs each of the mutants in the named part of the matrix, and makes the table
+// of what killed it.
+func kill(t *testing.T, mutants []mutant, matrix string) string {
 	killers := make([]string, len(mutants))
 	t.Run("mutant", func(t *testing.T) {
 		for i, m := range mutants {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
-				killed := m.run(t)
-				if killed == "" {
+				if killers[i] = m.run(t, matrix); killers[i] == "" {
 					t.Error("survives: a hole in the harness")
 				}
-				killers[i] = killed
 			})
 		}
 	})
-	publish(t, "mutants", mutantTable(mutants, killers))
+	return mutantTable(mutants, killers)
 }
 
 // checkMutants is the short form: each mutant still fits the code.
 func checkMutants(t *testing.T) {
-	for _, m := range mutants {
+	for _, m := range append(slices.Clip(mutants), journalMutants...) {
 		m.apply(t)
 	}
 }
@@ -59,19 +64,23 @@ func (m mutant) apply(t *testing.T) map[string]string {
 	for _, m := range append([]mutant{m}, guards[m.name]...) {
 		path, err := filepath.Abs(filepath.Join("..", "..", m.file))
 		noError(t, err)
-		source, err := os.ReadFile(path)
-		noError(t, err)
-		if n := strings.Count(string(source), m.from); n != 1 {
+		source := texts[path]
+		if source == "" {
+			read, err := os.ReadFile(path)
+			noError(t, err)
+			source = string(read)
+		}
+		if n := strings.Count(source, m.from); n != 1 {
 			t.Fatalf("mutant %q fits %s %d times, want once", m.name, m.file, n)
 		}
-		texts[path] = strings.Replace(string(source), m.from, m.to, 1)
+		texts[path] = strings.Replace(source, m.from, m.to, 1)
 	}
 	return texts
 }
 
-// run compiles the mutant, runs the short matrix and returns which zeros it
+// run compiles the mutant, runs the short form of the matrix and returns which zeros it
 // violated.
-func (m mutant) run(t *testing.T) (killed string) {
+func (m mutant) run(t *testing.T, matrix string) (killed string) {
 	dir := t.TempDir()
 	replace := map[string]string{}
 	for path, text := range m.apply(t) {
@@ -86,7 +95,7 @@ func (m mutant) run(t *testing.T) (killed string) {
 	if out, err := exec.Command("go", "test", "-c", "-overlay", overlayFile, "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("does not compile: %v\n%s", err, out)
 	}
-	cmd := exec.Command(binary, "-test.run", "^TestMatrix$", "-test.timeout", "3m", "-test.parallel", "1")
+	cmd := exec.Command(binary, "-test.run", matrix, "-test.timeout", "3m", "-test.parallel", "1")
 	cmd.Env = append(os.Environ(), variable+"="+mutantRun)
 	out, err := cmd.CombinedOutput()
 	killed = violations(string(out))

@@ -40,15 +40,24 @@ func (p *patient) live() {
 		time.Sleep(p.dice.between(0, 4*time.Minute)) // or after it
 	}
 	booked := p.fulfil(p.newWish())
-	if p.clinic.cell.behaviour == changing && booked != nil {
+	if booked == nil && p.clinic.cell.behaviour != reusing {
+		return
+	}
+	switch p.clinic.cell.behaviour {
+	case changing:
 		p.change(booked)
+	case rebooking:
+		p.rebook(*booked)
+	case reusing:
+		p.reuse(p.wishes[0])
 	}
 }
 
 func (p *patient) newWish() *wish {
 	w := &wish{patient: p, slot: pick(p.dice, p.clinic.slots)}
 	// What a crashed BookFirstAvailable was about to book, nobody can store.
-	w.first = (p.clinic.cell.behaviour == single || p.clinic.cell.behaviour == changing) && p.dice.chance(0.35)
+	w.first = p.clinic.cell.canWalk() && p.dice.chance(0.35) || p.clinic.cell.behaviour == walking
+	p.giveKey(w)
 	p.wishes = append(p.wishes, w)
 	return w
 }
@@ -64,6 +73,7 @@ func (p *patient) fulfil(w *wish) *closure.Appointment {
 		}
 		switch r.ending {
 		case endsConfirmed:
+			w.slot, w.booked = r.slot, true
 			return &r.booking.Appointment
 		case endsUnknown, endsNoSlot:
 			return nil // whoever books another now may have two
@@ -78,14 +88,19 @@ func (p *patient) fulfil(w *wish) *closure.Appointment {
 // try makes what the behaviour makes of one booking.
 func (p *patient) try(w *wish) result {
 	switch p.clinic.cell.behaviour {
+	case walking:
+		if p.dice.chance(0.5) {
+			return p.tryAndCrash(w)
+		}
+		return p.tryOnMachines(w, 0, time.Minute)
+	case apart:
+		return p.tryOnMachines(w, 60*time.Millisecond, time.Minute)
 	case rerun, forgetful:
 		return p.tryAndCrash(w)
 	case clicks:
-		return p.tryAtOnce(w, []*process{p.process, p.process, p.process}[:2+p.dice.below(2)])
+		return p.tryAtOnce(w, []*process{p.process, p.process, p.process}[:2+p.dice.below(2)], 1, leastCall)
 	case machines:
-		other := newProcess(p.wire)
-		defer other.end()
-		return p.tryAtOnce(w, []*process{p.process, other})
+		return p.tryOnMachines(w, 1, leastCall)
 	default:
 		r, _ := p.process.book(w, p.dice)
 		return r
@@ -102,17 +117,29 @@ func (p *patient) tryAndCrash(w *wish) result {
 		Duration:    slotMinutes,
 		AttemptedAt: time.Now(),
 	})
-	if p.dice.chance(0.8) {
+	var r result
+	var crashed bool
+	switch {
+	case p.clinic.journal != nil && p.dice.chance(0.25):
+		r, crashed = p.bookOrFreeze(w)
+	case p.dice.chance(0.8):
 		p.process.crashAfter(p.crashTime())
+		fallthrough
+	default:
+		r, crashed = p.process.book(w, p.dice)
 	}
-	r, crashed := p.process.book(w, p.dice)
 	for crashed {
 		p.restart()
-		if p.clinic.cell.behaviour == rerun {
-			p.log = append(p.log, "crashed, resolves")
+		switch {
+		case p.clinic.cell.behaviour != rerun:
+			p.note("crashed, books again")
+		case p.clinic.journal == nil:
+			p.note("crashed, resolves")
 			return p.settle(w, fetch(stored))
+		default:
+			p.note("crashed, resolves what the journal holds, books again")
+			p.process.resolvePending(p.wire, p.bets)
 		}
-		p.log = append(p.log, "crashed, books again")
 		r, crashed = p.process.book(w, p.dice)
 	}
 	return r
@@ -151,23 +178,37 @@ func (p *patient) restart() {
 	p.process = newProcess(p.wire)
 }
 
-// tryAtOnce is a patient with a nervous finger: the clicks come within 20 ms,
-// when the first call can't be over yet.
-func (p *patient) tryAtOnce(w *wish, on []*process) result {
+// tryOnMachines is tryAtOnce with a process of its own for the second click.
+func (p *patient) tryOnMachines(w *wish, least, most time.Duration) result {
+	other := newProcess(p.wire)
+	defer other.end()
+	return p.tryAtOnce(w, []*process{p.process, other}, least, most)
+}
+
+// tryAtOnce is a patient with a nervous finger. Clicks within leastCall come when
+// the first call can't be over yet.
+func (p *patient) tryAtOnce(w *wish, on []*process, least, most time.Duration) result {
 	results := make([]result, len(on))
 	var group sync.WaitGroup
 	for i, process := range on {
 		after := time.Duration(0)
 		if i > 0 {
-			after = p.dice.between(1, leastCall)
+			after = p.dice.between(least, most)
 		}
 		d := newDice(p.dice.next())
 		group.Go(func() {
 			time.Sleep(after)
-			results[i], _ = process.book(w, d)
+			r, crashed := process.book(w, d)
+			if crashed { // late, of the booking before: nobody is told anything
+				r.ending = endsNotSent
+			}
+			results[i] = r
 		})
 	}
 	group.Wait()
+	if p.process.crashed() {
+		p.restart()
+	}
 	return combine(results)
 }
 
@@ -206,12 +247,12 @@ func (p *patient) settle(w *wish, attempt *closure.BookingAttempt) result {
 	}
 	for _, pause := range []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
 		time.Sleep(pause + p.dice.between(0, 5*time.Second))
-		r, crashed := p.process.resolve(w, *attempt)
+		r, crashed := p.settleOnce(w, attempt)
 		if crashed { // a second time
 			p.restart()
 			continue
 		}
-		if r.ending != endsUnknown {
+		if r.ending.settles() {
 			p.clinic.count(settledColumn(r.ending))
 			return r
 		}

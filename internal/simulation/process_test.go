@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/closurehealth/closure-go"
@@ -16,18 +17,25 @@ type process struct {
 	crash  context.CancelCauseFunc
 	socket *socket
 	client *closure.Client
+
+	connection *connection // to the journal; nil: there is none
+	abandoned  atomic.Bool // it stands still, and nobody waits for it any more
 }
 
 func newProcess(w *wire) *process {
 	p := &process{socket: &socket{wire: w}}
 	p.ctx, p.crash = context.WithCancelCause(context.Background())
-	var err error
-	p.client, err = closure.NewClient(closure.QuickstartKey,
+	options := []closure.Option{
 		closure.WithHTTPClient(&http.Client{Transport: p.socket}),
 		// The jitter of so short a wait is nothing, so that a run repeats exactly.
 		closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 1, MaxWait: 1}),
-	)
-	if err != nil {
+	}
+	if w.clinic.journal != nil {
+		p.connection = &connection{journal: w.clinic.journal, socket: p.socket}
+		options = append(options, closure.WithJournal(p.connection))
+	}
+	var err error
+	if p.client, err = closure.NewClient(closure.QuickstartKey, options...); err != nil {
 		panic(err)
 	}
 	return p
@@ -41,7 +49,8 @@ func (p *process) crashAfter(d time.Duration) {
 	})
 }
 
-func (p *process) crashed() bool { return p.socket.dead.Load() }
+// crashed reports whether nobody hears any more what the process says.
+func (p *process) crashed() bool { return p.socket.dead.Load() || p.abandoned.Load() }
 
 // end lets go of what the process holds.
 func (p *process) end() { p.crash(nil) }
@@ -52,6 +61,8 @@ func (w *wish) params(d *dice) closure.BookSlotParams {
 		ScheduleID: w.slot.schedule,
 		PatientID:  w.patient.id,
 		StartAt:    w.slot.start,
+
+		IdempotencyKey: w.key,
 	}
 	if d.chance(0.5) && !w.patient.clinic.cell.noLengths {
 		params.Duration = slotMinutes
@@ -71,19 +82,23 @@ func (p *process) book(w *wish, d *dice) (r result, crashed bool) {
 	c := w.patient.newCall(w)
 	ctx, cancel := c.context(p, d)
 	defer cancel()
-	began := time.Now()
+	var opts []closure.CallOption
+	if p.connection != nil && w.patient.bets {
+		opts = append(opts, closure.AssumeLostAfter(assumeLostAfter))
+	}
+	asked, began := w.asked(), time.Now() // who goes on without this process may ask for another
 	var booking *closure.Booking
 	var err error
 	if w.first {
-		booking, err = p.client.BookFirstAvailable(ctx, w.firstParams())
+		booking, err = p.client.BookFirstAvailable(ctx, w.firstParams(), opts...)
 	} else {
-		booking, err = p.client.BookSlot(ctx, w.params(d))
+		booking, err = p.client.BookSlot(ctx, w.params(d), opts...)
 	}
 	w.patient.clinic.count(attempts)
 	if p.crashed() {
 		return result{}, true
 	}
-	r = newResult(booking, err, w.asked())
+	r = newResult(booking, err, asked)
 	w.patient.clinic.tell(c, r, began)
 	return r, false
 }
@@ -101,7 +116,7 @@ func (w *wish) firstParams() closure.BookFirstParams {
 	for n := range schedules {
 		search.Schedules = append(search.Schedules, scheduleID(n))
 	}
-	return closure.BookFirstParams{PatientID: w.patient.id, Search: search}
+	return closure.BookFirstParams{PatientID: w.patient.id, Search: search, IdempotencyKey: w.key}
 }
 
 // resolve looks once for what became of an attempt.

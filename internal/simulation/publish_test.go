@@ -1,20 +1,13 @@
 package simulation
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
+
+	"github.com/closurehealth/closure-go/internal/tables"
 )
 
-// resultsVariable names a directory that the long forms write their tables to,
-// as NAME.md.
-const resultsVariable = "CLOSURE_SIMULATION_RESULTS"
-
-// publish logs a table and, if asked to, writes it.
+// publish logs a table and, if asked to, writes it into the documents.
 func publish(t *testing.T, name, text string) {
 	t.Helper()
-	t.Logf("%s:\n%s", name, text)
-	if dir := os.Getenv(resultsVariable); dir != "" {
-		noError(t, os.WriteFile(filepath.Join(dir, name+".md"), []byte(text), 0o600))
-	}
+	tables.Publish(t, name, text)
 }

@@ -12,7 +12,7 @@ func (m *matrix) summary() string {
 	rows := make(map[string]*tally)
 	excused := make(map[string]map[column]bool)
 	var order []string
-	for _, c := range cells() {
+	for _, c := range m.cells {
 		name := c.behaviour.String()
 		if c.noList {
 			name = "API without a list of appointments"
@@ -52,7 +52,7 @@ func (m *matrix) summary() string {
 func (m *matrix) table() string {
 	var b strings.Builder
 	b.WriteString(header("behaviour", "server", "commits", "reads", "patients on slots"))
-	for _, c := range cells() {
+	for _, c := range m.cells {
 		reads := c.reads()
 		if c.noList {
 			reads = "no list"
@@ -66,22 +66,68 @@ func (m *matrix) table() string {
 	return b.String()
 }
 
-// asserted is, for each zero, where it was demanded and what came of it.
-func (m *matrix) asserted() string {
-	var b strings.Builder
-	b.WriteString("| must be zero | asserted in cells | attempts in them | violations | cells excused | attempts in them | counted there |\n| --- | --- | --- | --- | --- | --- | --- |\n")
-	for _, zero := range zeros {
-		var in, out struct{ cells, attempts, count int }
-		for _, c := range cells() {
-			at := &in
-			if c.excuse(zero) != "" {
-				at = &out
-			}
-			at.cells++
-			at.attempts += m.tallies[c].counts[attempts]
-			at.count += m.tallies[c].counts[zero]
+// demanded is, for one zero, where it was demanded and where not, and what came of it.
+type demanded struct {
+	in, out struct{ cells, attempts, count int }
+}
+
+func (m *matrix) demanded(zero column) (d demanded) {
+	for _, c := range m.cells {
+		at := &d.in
+		if c.excuse(zero) != "" {
+			at = &d.out
 		}
-		fmt.Fprintf(&b, "| %s | %d | %s | **%d** | %d | %s | %d |\n", zero, in.cells, thousands(in.attempts), in.count, out.cells, thousands(out.attempts), out.count)
+		at.cells++
+		at.attempts += m.tallies[c].counts[attempts]
+		at.count += m.tallies[c].counts[zero]
+	}
+	return d
+}
+
+// sideBySide is, for each zero, what came of it without a journal and with one.
+func sideBySide(control, journal *matrix) string {
+	var b strings.Builder
+	b.WriteString("| must be zero | without: asserted in cells | attempts in them | violations | cells excused | counted there | with a journal: asserted in cells | attempts in them | violations |\n" +
+		"|" + strings.Repeat(" --- |", 9) + "\n")
+	for _, zero := range zeros {
+		with := journal.demanded(zero)
+		if zero == untrue {
+			fmt.Fprintf(&b, "| %s | | | | | | %d | %s | **%d** |\n", zero, with.in.cells, thousands(with.in.attempts), with.in.count)
+			continue
+		}
+		without := control.demanded(zero)
+		fmt.Fprintf(&b, "| %s | %d | %s | **%d** | %d | %s | %d | %s | **%d** |\n", zero,
+			without.in.cells, thousands(without.in.attempts), without.in.count, without.out.cells, thousands(without.out.count),
+			with.in.cells, thousands(with.in.attempts), with.in.count)
+	}
+	return b.String()
+}
+
+// byBehaviour is what the journal changes for each behaviour: how many attempts were
+// made, and how often each of the zeros that are excused without one was violated.
+func byBehaviour(control, journal *matrix) string {
+	shown := []column{attempts, doubles, takenOwned, deniedOwned}
+	var b strings.Builder
+	b.WriteString("| behaviour |")
+	for _, m := range []string{"without: ", "with: "} {
+		for _, c := range shown {
+			b.WriteString(" " + m + c.String() + " |")
+		}
+	}
+	b.WriteString("\n|" + strings.Repeat(" --- |", 1+2*len(shown)) + "\n")
+	for _, behaviour := range journalBehaviours {
+		b.WriteString("| " + behaviour.String() + " |")
+		for _, m := range []*matrix{control, journal} {
+			sum := m.sum(func(c cell) bool { return c.behaviour == behaviour })
+			for _, c := range shown {
+				if sum.counts[attempts] == 0 {
+					b.WriteString(" |")
+					continue
+				}
+				b.WriteString(" " + thousands(sum.counts[c]) + " |")
+			}
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
 }

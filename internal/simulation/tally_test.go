@@ -17,6 +17,7 @@ const (
 	unknownAfter                // of them, never
 	moves                       // calls that reschedule or cancel
 	movesUnknown                // of them
+	otherBooked                 // of those not sent: another call of the patient's had booked
 
 	// What must be zero.
 	doubles      // wishes for one appointment that made two
@@ -27,11 +28,12 @@ const (
 	noToken      // unknown, without an attempt to resolve
 	changeAbsent // a change confirmed, but not in the ledger
 	changeDenied // a change called not made though the call's own request made it
+	untrue       // what the journal holds when all is settled isn't what the ledger does
 
 	columns
 )
 
-var zeros = []column{doubles, absent, takenOwned, deniedByCall, deniedOwned, noToken, changeAbsent, changeDenied}
+var zeros = []column{doubles, absent, takenOwned, deniedByCall, deniedOwned, noToken, changeAbsent, changeDenied, untrue}
 
 var columnNames = [columns]string{
 	attempts:      "attempts",
@@ -47,6 +49,7 @@ var columnNames = [columns]string{
 	unknownAfter:  "unknown at the end",
 	moves:         "changes",
 	movesUnknown:  "changes unknown",
+	otherBooked:   "not sent, other call booked",
 	doubles:       "two by our doing",
 	absent:        "confirmed but absent",
 	takenOwned:    "told taken while owning",
@@ -55,6 +58,7 @@ var columnNames = [columns]string{
 	noToken:       "unknown without a token",
 	changeAbsent:  "change confirmed but not made",
 	changeDenied:  "change denied but made",
+	untrue:        "journal untrue at the end",
 }
 
 func (c column) String() string { return columnNames[c] }

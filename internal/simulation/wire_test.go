@@ -42,16 +42,20 @@ func (w *wire) fate(req *http.Request, body []byte, by *call) fate {
 	if by != nil { // two calls may send the same at the same instant
 		id = mix(id + by.number)
 	}
-	w.mu.Lock()
-	w.seen[id]++
-	n := w.seen[id]
-	w.mu.Unlock()
-	d := newDice(w.clinic.seed, uint64(w.patient), id, n)
+	d := newDice(w.clinic.seed, uint64(w.patient), id, w.count(id))
 	f := drawFate(d, req.Method != http.MethodGet, w.clinic.cell)
 	if w.clinic.flakyList && listsAppointments(req) && d.chance(0.7) {
 		f.fault = failedBefore
 	}
 	return f
+}
+
+// count is how often something of this name came.
+func (w *wire) count(id uint64) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen[id]++
+	return w.seen[id]
 }
 
 // A socket is what one process sends through. A process that has crashed sends

@@ -68,7 +68,8 @@ func (a *attempt) take(info httptrace.GotConnInfo) {
 		return // shared with others, so that it knows nothing of this attempt
 	}
 	if a.conn = watched(info.Conn); a.conn != nil {
-		a.lease = a.conn.give()
+		deadline, _ := a.Deadline()
+		a.lease = a.conn.give(deadline)
 	}
 }
 

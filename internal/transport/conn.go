@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"time"
 )
 
 var (
@@ -17,17 +18,19 @@ var (
 type watchedConn struct {
 	net.Conn
 
-	mu      sync.Mutex
-	lease   int // counts the requests that were given the connection
-	written bool
-	sealed  bool
+	mu       sync.Mutex
+	lease    int       // counts the requests that were given the connection
+	notAfter time.Time // the request's first byte; zero: at any time
+	written  bool
+	sealed   bool
 }
 
 // give notes that the next request has the connection, and returns its lease.
-func (c *watchedConn) give() (lease int) {
+func (c *watchedConn) give(notAfter time.Time) (lease int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lease++
+	c.notAfter = notAfter
 	c.written = false
 	return c.lease
 }
@@ -62,12 +65,18 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 func (c *watchedConn) beforeWrite() (first bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sealed {
+	first = !c.written
+	if c.sealed || first && c.late() {
 		return false, errSealed
 	}
-	first = !c.written
 	c.written = true
 	return first, nil
+}
+
+// late also counts the time for which this process was frozen or the machine slept:
+// on waking, it may come to a write before its context is seen to have ended.
+func (c *watchedConn) late() bool {
+	return !c.notAfter.IsZero() && time.Now().Round(0).After(c.notAfter.Round(0))
 }
 
 // An answerConn is a connection to the API, in clear or above TLS.

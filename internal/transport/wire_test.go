@@ -353,18 +353,40 @@ func TestSealedConnectionWritesNothing(t *testing.T) {
 	here, there := net.Pipe()
 	defer func() { _, _ = here.Close(), there.Close() }()
 	c := &watchedConn{Conn: here}
-	lease := c.give()
+	lease := c.give(time.Time{})
 	if !c.seal(lease) {
 		t.Fatal("nothing was written")
 	}
 	if _, err := c.Write([]byte("GET /")); !errors.Is(err, errSealed) {
 		t.Errorf("Write after the attempt: %v", err)
 	}
-	other := c.give()
+	other := c.give(time.Time{})
 	if c.seal(lease) {
 		t.Error("an attempt that is over tells of the next one's request")
 	}
 	_ = other
+}
+
+// A process that was frozen wakes up in the middle of sending: what had to leave
+// before doesn't leave now, and what had begun to leave goes on.
+func TestNothingLeavesAfterTheDeadline(t *testing.T) {
+	t.Parallel()
+	here, there := net.Pipe()
+	defer func() { _, _ = here.Close(), there.Close() }()
+	go func() { _, _ = io.Copy(io.Discard, there) }()
+	c := &watchedConn{Conn: here}
+	lease := c.give(time.Now().Add(-time.Millisecond))
+	if _, err := c.Write([]byte("GET /")); !errors.Is(err, errSealed) || !c.seal(lease) {
+		t.Errorf("Write after the deadline: %v", err)
+	}
+	c = &watchedConn{Conn: here}
+	c.give(time.Now().Add(time.Hour))
+	_, first := c.Write([]byte("GET /"))
+	c.notAfter = time.Now().Add(-time.Millisecond)
+	_, second := c.Write([]byte("GET /"))
+	if first != nil || second != nil {
+		t.Errorf("%v, %v", first, second)
+	}
 }
 
 // A request may have left as soon as one byte has; one that the connection did not
@@ -373,12 +395,12 @@ func TestWatchedConnKnowsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	here, there := net.Pipe()
 	c := &watchedConn{Conn: here}
-	lease := c.give()
+	lease := c.give(time.Time{})
 	go func() { _, _ = io.ReadFull(there, make([]byte, 1)); _ = there.Close() }()
 	if n, _ := c.Write([]byte("GET /")); n != 1 || c.seal(lease) {
 		t.Errorf("%d bytes left, and it is taken for none", n)
 	}
-	lease = c.give()
+	lease = c.give(time.Time{})
 	if _, err := c.Write([]byte("GET /")); err == nil || !c.seal(lease) {
 		t.Errorf("%v: nothing left, and it is taken for something", err)
 	}

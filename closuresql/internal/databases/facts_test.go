@@ -24,7 +24,7 @@ func attempt(key string) closure.BookingAttempt {
 
 func anAppointment() closure.AppointmentID { return closure.AppointmentID("appt_" + rand.Text()) }
 
-// begins begins what must be free.
+// begins demands that nothing is in the way.
 func begins(t testing.TB, j *closuresql.Journal, a closure.BookingAttempt) {
 	t.Helper()
 	there, err := j.Begin(context.Background(), a)
@@ -38,7 +38,8 @@ func books(t testing.TB, j *closuresql.Journal, a closure.BookingAttempt) closur
 	t.Helper()
 	begins(t, j, a)
 	id := anAppointment()
-	if err := j.Finish(context.Background(), closure.JournalEntry{Attempt: a, State: closure.JournalBooked, Appointment: id}); err != nil {
+	booked := closure.JournalEntry{Attempt: a, State: closure.JournalBooked, Appointment: id}
+	if err := j.Finish(context.Background(), booked); err != nil {
 		t.Errorf("Finish: %v", err)
 	}
 	return id

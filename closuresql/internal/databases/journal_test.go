@@ -2,7 +2,6 @@ package databases
 
 import (
 	"crypto/rand"
-	"database/sql"
 	"testing"
 
 	"github.com/closurehealth/closure-go"
@@ -21,14 +20,21 @@ func everyDatabase(t *testing.T, test func(*testing.T, database)) {
 		t.Parallel()
 		test(t, postgresDatabase(t))
 	})
-	// As behind PgBouncer: no statement is prepared.
-	t.Run("PostgreSQL unprepared", func(t *testing.T) {
+	t.Run("PgBouncer", func(t *testing.T) {
 		t.Parallel()
-		d := postgresDatabase(t)
-		d.dsn = withParameter(d.dsn, "default_query_exec_mode=exec")
-		d.connect = func(t testing.TB) *sql.DB { t.Helper(); return connect(t, "pgx", d.dsn) }
+		d := bouncedDatabase(t)
+		d.connect = connectPostgres(&d)
 		test(t, d)
 	})
+}
+
+// A server whose default isolation is another one.
+func TestConformanceWhereSerializableIsTheDefault(t *testing.T) {
+	t.Parallel()
+	d := postgresDatabase(t)
+	d.dsn = withParameter(d.dsn, "default_transaction_isolation=serializable")
+	d.connect = connectPostgres(&d)
+	closuretest.TestJournal(t, func() closure.Journal { return d.open(t) })
 }
 
 func TestConformance(t *testing.T) {

@@ -27,18 +27,24 @@ import (
 // it is installed; "start": one is started, and it is an error if it isn't installed.
 const postgresVariable = "CLOSURE_TEST_POSTGRES"
 
-var errNoPostgres = errors.New("PostgreSQL is not installed: Debian's package is postgresql; or name a server in " + postgresVariable)
+var errNoPostgres = errors.New(
+	"PostgreSQL is not installed: Debian's package is postgresql; or name a server in " + postgresVariable)
 
 // A postgres is a server on a socket of its own.
 type postgres struct {
 	dir   string // of everything
 	bin   string
 	owner *syscall.Credential // nil: whoever runs the test
+	stop  func()
 }
 
 var (
-	startOnce = sync.OnceValues(startPostgres)
-	started   atomic.Pointer[postgres] // by this process
+	startOnce = sync.OnceValues(func() (*postgres, error) {
+		server, err := startPostgres()
+		shared.Store(server)
+		return server, err
+	})
+	shared atomic.Pointer[postgres]
 )
 
 func TestMain(m *testing.M) {
@@ -46,14 +52,14 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if server := started.Load(); server != nil {
+	if server := shared.Load(); server != nil {
 		server.stop()
 	}
 	os.Exit(code)
 }
 
-func startPostgres() (server *postgres, err error) {
-	p := &postgres{}
+func startPostgres() (p *postgres, err error) {
+	p = &postgres{}
 	if p.bin, err = postgresBin(); err != nil {
 		return nil, err
 	}
@@ -63,7 +69,6 @@ func startPostgres() (server *postgres, err error) {
 	if p.dir, err = os.MkdirTemp("", "pg"); err != nil { // short: a socket's path has at most 107 bytes
 		return nil, err
 	}
-	started.Store(p)
 	if p.owner != nil {
 		if err := os.Chown(p.dir, int(p.owner.Uid), int(p.owner.Gid)); err != nil {
 			return nil, err
@@ -81,7 +86,7 @@ func startPostgres() (server *postgres, err error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
-	return p, p.control("start")
+	return p, errors.Join(p.control("start"), p.stopAtEnd())
 }
 
 // postgresBin is where the newest server that is installed has its programs.
@@ -121,7 +126,8 @@ func postgresOwner() (*syscall.Credential, error) {
 func (p *postgres) data() string { return filepath.Join(p.dir, "data") }
 
 func (p *postgres) control(args ...string) error {
-	return p.run("pg_ctl", append([]string{"--pgdata", p.data(), "--log", filepath.Join(p.dir, "log"), "--wait"}, args...)...)
+	always := []string{"--pgdata", p.data(), "--log", filepath.Join(p.dir, "log"), "--wait"}
+	return p.run("pg_ctl", append(always, args...)...)
 }
 
 func (p *postgres) run(program string, args ...string) error {
@@ -140,11 +146,19 @@ func (p *postgres) run(program string, args ...string) error {
 	return nil
 }
 
-func (p *postgres) stop() {
-	if err := p.control("stop", "--mode", "fast"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+// stopAtEnd lets another process stop the server when this one lets go of its
+// standard input: also if it dies.
+func (p *postgres) stopAtEnd() error {
+	const script = `cat; "$1/pg_ctl" --pgdata "$2/data" --mode immediate --silent stop; rm -rf "$2"`
+	cmd := exec.Command("sh", "-c", script, "sh", p.bin, p.dir)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.owner, Setpgid: true}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
 	}
-	_ = os.RemoveAll(p.dir)
+	p.stop = func() { _, _ = in.Close(), cmd.Wait() }
+	return cmd.Start()
 }
 
 // postgresDSN is that of the server to test on.
@@ -158,7 +172,25 @@ func postgresDSN(t testing.TB) string {
 		t.Skip(err)
 	}
 	noError(t, err)
-	return "host=" + server.dir + " user=postgres dbname=postgres"
+	return server.dsn()
+}
+
+func (p *postgres) dsn() string { return "host=" + p.dir + " user=postgres dbname=postgres" }
+
+// ownPostgres is a server that no other test uses.
+func ownPostgres(t testing.TB) *postgres {
+	t.Helper()
+	server, err := startPostgres()
+	if errors.Is(err, errNoPostgres) && os.Getenv(postgresVariable) != "start" {
+		t.Skip(err)
+	}
+	noError(t, err)
+	t.Cleanup(server.stop)
+	return server
+}
+
+func connectPostgres(d *database) func(testing.TB) *sql.DB {
+	return func(t testing.TB) *sql.DB { t.Helper(); return connect(t, "pgx", d.dsn) }
 }
 
 // postgresDatabase is a schema of its own.
@@ -174,7 +206,7 @@ func postgresDatabase(t testing.TB) database {
 		options: []closuresql.Option{closuresql.WithSchema(schema)},
 		table:   schema + ".closure_journal",
 	}
-	d.connect = func(t testing.TB) *sql.DB { t.Helper(); return connect(t, "pgx", d.dsn) }
+	d.connect = connectPostgres(&d)
 	return d
 }
 

@@ -46,7 +46,7 @@ func purge(t *testing.T, d database, opts []closuresql.Option) {
 	id := books(t, j, past)
 	books(t, j, coming)
 	begins(t, j, pending)
-	many(1100, func(i int) { // three pages
+	many(620, func(i int) { // two pages
 		if i%2 == 0 {
 			books(t, j, at(now.Add(-time.Minute), ""))
 		} else {
@@ -55,8 +55,8 @@ func purge(t *testing.T, d database, opts []closuresql.Option) {
 	})
 	removed, err := j.Purge(context.Background(), now)
 	noError(t, err)
-	if removed != 551 {
-		t.Errorf("Purge removed %d entries, want 551", removed)
+	if removed != 311 {
+		t.Errorf("Purge removed %d entries, want 311", removed)
 	}
 	if find(t, j, past) != nil || find(t, j, coming) == nil || find(t, j, pending) == nil {
 		t.Error("Purge took the wrong entries")
@@ -103,7 +103,7 @@ func TestPendingHoldsNothing(t *testing.T) {
 		db.SetMaxOpenConns(1)
 		j, err := closuresql.Open(context.Background(), d.dialect, db, d.options...)
 		noError(t, err)
-		const entries = 1100 // three pages
+		const entries = 620 // two pages
 		want := map[string]bool{}
 		same := time.Now()
 		attempts := make([]closure.BookingAttempt, entries)

@@ -144,7 +144,8 @@ func TestAnotherKeysetIsRefused(t *testing.T) {
 		clear := []closuresql.Option{closuresql.WithTable("in_clear")}
 		d.open(t, clear...)
 		opts := append([]closuresql.Option{newKeyset(t, key(), key())}, append(clear, d.options...)...)
-		if _, err := closuresql.Open(context.Background(), d.dialect, d.connect(t), opts...); !errors.Is(err, closuresql.ErrWrongKey) {
+		_, err := closuresql.Open(context.Background(), d.dialect, d.connect(t), opts...)
+		if !errors.Is(err, closuresql.ErrWrongKey) {
 			t.Errorf("Open of a table in clear with a keyset: %v, want ErrWrongKey", err)
 		}
 	})
@@ -168,6 +169,9 @@ func TestDamagedRows(t *testing.T) {
 		truncated := one("attempt = " + cut)
 		empty := one("attempt = substr(attempt, 1, 0)")
 		another := one("attempt = (SELECT attempt FROM " + d.table + " WHERE id = '" + whole.ID + "')")
+		misplaced := attempt("of a slot that isn't its own")
+		begins(t, j, misplaced)
+		execute(t, db, "UPDATE "+d.table+" SET slot = attempt WHERE id = '"+misplaced.ID+"'")
 		settled := one("state = 1") // nobody settled it: no appointment is there
 		moved := attempt("")
 		begins(t, j, moved)
@@ -178,6 +182,7 @@ func TestDamagedRows(t *testing.T) {
 		for name, a := range map[string]closure.BookingAttempt{
 			"cut short": truncated, "empty": empty, "another's": another,
 			"without its appointment": settled, "moved to another id": movedTo,
+			"moved to another slot": misplaced,
 		} {
 			t.Run(name, func(t *testing.T) {
 				entry, err := j.Find(context.Background(), a)

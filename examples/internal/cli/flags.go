@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // A Help is what -h says beside the flags.
@@ -42,29 +43,40 @@ func Exit(name string, err error) {
 	if errors.Is(err, flag.ErrHelp) {
 		os.Exit(0)
 	}
-	fmt.Fprintf(os.Stderr, "%s: %v (-h says more)\n", name, err)
+	fmt.Fprintf(os.Stderr, "%s: %v %s\n", name, err, commandline.SeeHelp)
 	os.Exit(2)
 }
 
 func (h Help) text(flags *flag.FlagSet) string {
-	var text strings.Builder
-	text.WriteString(h.About + "\n\n")
-	flags.SetOutput(&text)
-	flags.PrintDefaults()
-	fmt.Fprintf(&text, `
-Without these variables nothing leaves this machine:
-  CLOSURE_API_KEY   the key for the API, a test key by preference
-  CLOSURE_BASE_URL  the API's address, if it isn't the real one's
-
-To try it against a sandbox, start one, and then in another terminal the program:
-  go run %s
-  CLOSURE_BASE_URL=http://127.0.0.1:8080 CLOSURE_API_KEY=%s go run %s
-`, withArgs("./cmd/closure-sandbox", h.Sandbox), closure.QuickstartKey, withArgs("./examples/"+flags.Name(), h.Command))
-	return text.String()
+	program := "./examples/" + flags.Name()
+	usage := "go run " + program + " [flags]"
+	if h.Command != "" {
+		usage = "go run " + program + " [command] [flags]"
+	}
+	return commandline.Page{
+		About: h.About,
+		Usage: usage,
+		Flags: flags,
+		Sections: []commandline.Section{
+			{Title: "Environment", Text: "CLOSURE_API_KEY   the key for the API, a test key by preference\n" +
+				"CLOSURE_BASE_URL  the API's address, if it isn't the real one's\n" +
+				"Without these variables nothing leaves this machine."},
+			{Title: "With a sandbox, in two terminals", Text: "go run " + withArgs("./cmd/closure-sandbox", h.Sandbox) + "\n" +
+				"CLOSURE_BASE_URL=http://127.0.0.1:8080 CLOSURE_API_KEY=" + closure.QuickstartKey + " \\\n" +
+				"  go run " + withArgs(program, h.Command)},
+			commandline.ExitCodes("it failed"),
+		},
+	}.String()
 }
 
 func withArgs(program, args string) string {
 	return strings.TrimSpace(program + " " + args)
+}
+
+// Stdout is the standard output. On a terminal, lines that are too wide are broken, and
+// go on below their beginning, which is indented by that many blanks.
+func Stdout(indent int) io.Writer {
+	return commandline.Fit(os.Stdout, commandline.Width(os.Stdout), indent)
 }
 
 // IntVar adds a flag for a number within bounds.

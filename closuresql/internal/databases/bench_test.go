@@ -1,0 +1,149 @@
+package databases
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuresql"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// benchVariable is how many booked entries each table holds before it is measured.
+const benchVariable = "CLOSURE_BENCH_ENTRIES"
+
+const benchEntries = 1_000_000
+
+// BenchmarkBookings books with no journal, with SQLite and with PostgreSQL in turn,
+// 64 at once and one after the other, by an API on the loopback interface that
+// answers at once. One iteration is one booking.
+func BenchmarkBookings(b *testing.B) {
+	sqlite, postgres := benchJournal(b, sqliteDatabase(b), 2), benchJournal(b, postgresDatabase(b), 32)
+	for _, atOnce := range []int{64, 1} {
+		at := fmt.Sprintf("/%d at once", atOnce)
+		b.Run("no journal"+at, func(b *testing.B) { benchBookings(b, atOnce, nil) })
+		b.Run("SQLite"+at, func(b *testing.B) { benchBookings(b, atOnce, sqlite) })
+		b.Run("PostgreSQL"+at, func(b *testing.B) { benchBookings(b, atOnce, postgres) })
+	}
+}
+
+// benchJournal is a sealed one that holds many entries already.
+func benchJournal(b *testing.B, d database, connections int) *closuresql.Journal {
+	b.Helper()
+	opts := []closuresql.Option{newKeyset(b, key(), key())}
+	d.open(b, opts...)
+	fill(b, d)
+	db := d.connect(b)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	journal, err := closuresql.Open(context.Background(), d.dialect, db, slices.Concat(d.options, opts)...)
+	noError(b, err)
+	return journal
+}
+
+// fill puts booked entries in, as large as those that Begin and Finish make. Their
+// content is of no matter: nothing looks at them.
+func fill(b *testing.B, d database) {
+	b.Helper()
+	entries := benchEntries
+	if text := os.Getenv(benchVariable); text != "" {
+		var err error
+		entries, err = strconv.Atoi(text)
+		noError(b, err)
+	}
+	random := func(size int) string { return fmt.Sprintf("randomblob(%d)", size) }
+	if d.dialect == closuresql.PostgreSQL {
+		random = func(size int) string {
+			return fmt.Sprintf("decode(substr(repeat(md5(random()::text) || md5(random()::text), %d), 1, %d), 'hex')",
+				size/32+1, 2*size)
+		}
+	}
+	db := d.connect(b)
+	const each = 50_000
+	for done := 0; done < entries; done += each {
+		rows := fmt.Sprintf("WITH RECURSIVE series(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM series WHERE i < %d) ",
+			min(each, entries-done))
+		execute(b, db, "INSERT INTO "+d.table+" (id, slot, state, begun, attempt, appointment) "+rows+
+			fmt.Sprintf("SELECT 'filled' || (i + %d), %s, 1, %d, %s, %s FROM series",
+				done, random(32), time.Now().UnixMicro(), random(360), random(64)))
+	}
+	for _, beside := range []string{"_keys", "_appointments"} {
+		execute(b, db, "INSERT INTO "+d.table+beside+" (hash, entry) SELECT "+random(32)+", id FROM "+d.table)
+	}
+	after := "PRAGMA wal_checkpoint(TRUNCATE)"
+	if d.dialect == closuresql.PostgreSQL {
+		after = "VACUUM ANALYZE " + d.table
+	}
+	execute(b, db, after)
+	b.Logf("%s holds %d entries", d.dialect, count(b, db, d.table))
+}
+
+func benchBookings(b *testing.B, atOnce int, journal *closuresql.Journal) {
+	b.Helper()
+	api := closuretest.New(closuretest.WithClock(time.Now), closuretest.KeepRequests(0))
+	defer api.Close()
+	run := rand.Text()
+	n := 0
+	next := func() closure.BookSlotParams { // on a schedule of its own: the API's own lists stay short
+		i := n
+		n++
+		schedule := closure.ScheduleID(fmt.Sprint("sch_bench", i/slotsEach))
+		if i%slotsEach == 0 {
+			api.AddSchedule(closure.Schedule{ID: schedule, SchedulingMethod: closure.SchedulingDirectAPI})
+			for s := range slotsEach {
+				api.AddSlots(schedule, closure.Slot{StartAt: slot(wishDay, s), Duration: 30})
+			}
+		}
+		params := closure.BookSlotParams{
+			PatientID: closure.PatientID(fmt.Sprint("pt_bench", i)), ScheduleID: schedule,
+			StartAt: slot(wishDay, i%slotsEach), Duration: 30, InsuranceCheck: closure.SkipInsuranceCheck,
+		}
+		api.AddPatient(closure.Patient{ID: params.PatientID, FirstName: "Test", LastName: "Patient"})
+		if journal != nil {
+			params.IdempotencyKey = fmt.Sprint(run, i)
+		}
+		return params
+	}
+	opts := []closure.Option{closure.WithBaseURL(api.Start())}
+	if journal != nil {
+		opts = append(opts, closure.WithJournal(journal))
+	}
+	client, err := closure.NewClient(closure.QuickstartKey, opts...)
+	noError(b, err)
+	wishes := make([]closure.BookSlotParams, b.N)
+	for i := range wishes {
+		wishes[i] = next()
+	}
+	took := make([]time.Duration, b.N)
+	var group sync.WaitGroup
+	order := make(chan int)
+	b.ResetTimer()
+	for range atOnce {
+		group.Go(func() {
+			for i := range order {
+				start := time.Now()
+				if _, err := client.BookSlot(context.Background(), wishes[i]); err != nil {
+					b.Errorf("BookSlot: %v", err)
+				}
+				took[i] = time.Since(start)
+			}
+		})
+	}
+	for i := range b.N {
+		order <- i
+	}
+	close(order)
+	group.Wait()
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "bookings/s")
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms/median")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms/p99")
+}

@@ -1,0 +1,146 @@
+// Command service books appointments for callers of its own, by HTTP. Any number of
+// instances share one database; each may be killed at any moment, and no order has
+// two appointments.
+//
+//	cd examples/service && go run .
+//	curl -i localhost:8080/bookings -H 'Idempotency-Key: order-1' -d '{
+//	  "patient_id": "pt_sxKCbaoVdBXHBGWywcBETm", "schedule_id": "sch_u5oQnnMdSbyb83xgqgkUgX",
+//	  "start_at": "2022-05-20T17:00:00Z", "duration": 30}'
+//
+// The API is that of CLOSURE_API_KEY and CLOSURE_BASE_URL; without a key a test
+// double in this process answers.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuresql"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+type settings struct {
+	listen   string
+	database string
+	timeout  time.Duration // of one request to the API
+	settle   time.Duration // how often pending bookings are settled
+	lost     time.Duration // from what age an attempt that nothing shows is taken for lost
+}
+
+func main() {
+	var s settings
+	flag.StringVar(&s.listen, "listen", "127.0.0.1:8080", "the `address` to serve on")
+	flag.StringVar(&s.database, "database", "bookings.db", "a `file` for SQLite, or a URL postgres://…")
+	flag.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long a request to the API may take")
+	flag.DurationVar(&s.settle, "settle", time.Minute, "how often to settle what is pending")
+	flag.DurationVar(&s.lost, "lost", 15*time.Minute, "the age from which what the API doesn't show is taken for lost")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, s); err != nil {
+		slog.Error("the service ended", slog.Any("error", err))
+		os.Exit(1)
+	}
+}
+
+// run serves until the context ends, and then lets those finish who are waiting.
+func run(ctx context.Context, s settings) error {
+	db, journal, err := openJournal(ctx, s.database)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	client, err := newClient(closure.WithJournal(journal), closure.WithTimeout(s.timeout))
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /bookings", &bookings{client})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	slog.Info("serving", slog.String("url", "http://"+listener.Addr().String()))
+	go settle(ctx, client, s)
+
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	slog.Info("stopping")
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookingTime+5*time.Second)
+	defer cancel()
+	return server.Shutdown(last)
+}
+
+// openJournal opens the database that all instances share, and makes its tables.
+func openJournal(ctx context.Context, database string) (*sql.DB, *closuresql.Journal, error) {
+	dialect, driver, dsn := closuresql.PostgreSQL, "pgx", database
+	if !strings.Contains(database, "://") {
+		dialect, driver = closuresql.SQLite, "sqlite"
+		dsn = "file:" + database + "?_pragma=journal_mode(wal)&_pragma=busy_timeout(10000)&_pragma=synchronous(full)"
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := closuresql.Migrate(ctx, dialect, db); err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	// In clear, for a demo. Real patients' data wants closuresql.WithKeyset here.
+	journal, err := closuresql.Open(ctx, dialect, db)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return db, journal, nil
+}
+
+func newClient(opts ...closure.Option) (*closure.Client, error) {
+	opts = append(opts, closure.WithMode(closure.ModeTest)) // never a real patient
+	if os.Getenv("CLOSURE_API_KEY") != "" {
+		return closure.NewClientFromEnv(opts...)
+	}
+	slog.Info("offline: a test double answers, for CLOSURE_API_KEY is not set")
+	return closure.NewClient(closure.QuickstartKey, append(opts, closure.WithBaseURL(closuretest.New().Start()))...)
+}
+
+// settle finds out what became of bookings that a crash or a lost answer left.
+func settle(ctx context.Context, client *closure.Client, s settings) {
+	for {
+		for r, err := range client.ResolvePending(ctx, closure.AssumeLostAfter(s.lost)) {
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				slog.Error("settling failed", slog.Any("error", err))
+			case errors.Is(r.Err, closure.ErrOutcomeUnknown):
+				slog.Warn("a booking is unknown still") // the next round looks again
+			default:
+				slog.Info("settled a booking", slog.Bool("booked", r.Booking != nil))
+			}
+		}
+		select {
+		case <-time.After(s.settle):
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// serviceVariable lets the test's own binary be the service.
+const serviceVariable = "SERVICE_TEST_IS_SERVICE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(serviceVariable) == "" {
+		os.Exit(m.Run())
+	}
+	go func() { // so that it doesn't outlive the test
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+	main()
+}
+
+// An instance is a process that serves; killed, it comes back, elsewhere.
+type instance struct {
+	t        *testing.T
+	database string
+	api      string
+	url      atomic.Pointer[string]
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+	in  io.Closer
+}
+
+var serving = regexp.MustCompile(`serving url=(\S+)`)
+
+func (i *instance) start() {
+	i.t.Helper()
+	cmd := exec.Command(os.Args[0], "-listen", "127.0.0.1:0", "-database", i.database,
+		"-timeout", "1s", "-settle", "500ms", "-lost", "2s")
+	cmd.Env = append(os.Environ(), serviceVariable+"=1",
+		"CLOSURE_API_KEY="+closure.QuickstartKey, "CLOSURE_BASE_URL="+i.api)
+	in, err := cmd.StdinPipe()
+	noError(i.t, err)
+	log, err := cmd.StderrPipe()
+	noError(i.t, err)
+	noError(i.t, cmd.Start())
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.cmd, i.in = cmd, in
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if found := serving.FindStringSubmatch(lines.Text()); found != nil {
+			i.url.Store(&found[1])
+			break
+		}
+	}
+	go func() {
+		for lines.Scan() { // or the service would wait for somebody to read
+		}
+	}()
+}
+
+// kill is kill -9.
+func (i *instance) kill() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	_ = i.cmd.Process.Kill()
+	_ = i.cmd.Wait()
+}
+
+// stop asks for a graceful end.
+func (i *instance) stop() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	noError(i.t, i.cmd.Process.Signal(syscall.SIGTERM))
+	return i.cmd.Wait()
+}
+
+// post sends an order until it has an ending, and returns the appointment.
+func (i *instance) post(key string, o order) (closure.AppointmentID, error) {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return "", err
+	}
+	last := ""
+	for range 300 {
+		r, err := http.NewRequest(http.MethodPost, *i.url.Load()+"/bookings", bytes.NewReader(body))
+		if err != nil {
+			return "", err
+		}
+		r.Header.Set("Idempotency-Key", key)
+		response, err := http.DefaultClient.Do(r)
+		if err == nil {
+			var a answer
+			err = json.NewDecoder(response.Body).Decode(&a)
+			_ = response.Body.Close()
+			if err == nil && a.Outcome == "confirmed" {
+				return a.AppointmentID, nil
+			}
+			last = a.Outcome + " " + a.Reason
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return "", fmt.Errorf("no ending, at last %s", last)
+}
+
+func TestTwoInstancesSurviveKills(t *testing.T) {
+	t.Parallel()
+	const orders = 40
+	api := closuretest.New(closuretest.ReportTo(t), closuretest.WithClock(time.Now),
+		closuretest.AllowDuplicates(), closuretest.StaleReads(200*time.Millisecond))
+	schedule := api.AddSchedule(closure.Schedule{ID: "sch_test", SchedulingMethod: closure.SchedulingDirectAPI,
+		Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: closuretest.GuideInsuranceID}}})
+	day := time.Date(2096, time.May, 20, 8, 0, 0, 0, time.UTC)
+	all := make([]order, orders)
+	for n := range all {
+		patient := api.AddPatient(closure.Patient{
+			ID:        closure.PatientID(fmt.Sprint("pt_test", n)),
+			Insurance: closure.PatientInsurance{ID: closuretest.GuideInsuranceID},
+		})
+		start := day.Add(time.Duration(n) * 30 * time.Minute)
+		all[n] = order{PatientID: patient.ID, ScheduleID: schedule.ID, StartAt: start, Duration: 30}
+		api.AddSlots(schedule.ID, closure.Slot{StartAt: all[n].StartAt, Duration: 30})
+	}
+	api.Inject(closuretest.DropAfter("appointments.create").Probability(0.1))
+
+	database := filepath.Join(t.TempDir(), "bookings.db")
+	var instances [2]*instance
+	for n := range instances {
+		instances[n] = &instance{t: t, database: database, api: api.Start()}
+		instances[n].start()
+	}
+	told := make([]sync.Map, orders)
+	var group sync.WaitGroup
+	for n := range all {
+		for _, i := range instances {
+			group.Go(func() {
+				time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
+				id, err := i.post(fmt.Sprint("order ", n), all[n])
+				if err != nil {
+					t.Errorf("order %d: %v", n, err)
+				}
+				told[n].Store(id, true)
+			})
+		}
+	}
+	for n := range 6 {
+		time.Sleep(time.Duration(200+rand.IntN(200)) * time.Millisecond)
+		instances[n%2].kill()
+		instances[n%2].start()
+	}
+	group.Wait()
+	for _, i := range instances {
+		if err := i.stop(); err != nil {
+			t.Errorf("the service did not stop gracefully: %v", err)
+		}
+	}
+	of := map[closure.PatientID][]closure.AppointmentID{}
+	for _, a := range api.Appointments() {
+		of[a.PatientID] = append(of[a.PatientID], a.ID)
+	}
+	for n, o := range all {
+		ids := of[o.PatientID]
+		if len(ids) != 1 {
+			t.Errorf("order %d: %d appointments, want 1", n, len(ids))
+			continue
+		}
+		told[n].Range(func(id, _ any) bool {
+			if id != ids[0] {
+				t.Errorf("order %d: a caller was told of another appointment", n)
+			}
+			return true
+		})
+	}
+}
+
+func TestEndings(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		want   answer
+	}{
+		"unknown": {&closure.OutcomeUnknownError{}, http.StatusAccepted, answer{Outcome: "unknown"}},
+		"taken": {closure.ErrSlotUnavailable, http.StatusConflict,
+			answer{Outcome: "rejected", Reason: "slot_unavailable"}},
+		"the journal": {&closure.JournalError{Op: "begin"}, http.StatusServiceUnavailable, answer{Outcome: "not_sent"}},
+		"input": {&closure.InputError{Field: "IdempotencyKey"}, http.StatusUnprocessableEntity,
+			answer{Outcome: "rejected", Reason: "invalid_IdempotencyKey"}},
+	} {
+		if status, got := ending(nil, c.err); status != c.status || got != c.want {
+			t.Errorf("%s: %d %v, want %d %v", name, status, got, c.status, c.want)
+		}
+	}
+}
+
+func noError(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("unexpected error: %v", err)
+	}
+}

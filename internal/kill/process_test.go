@@ -1,0 +1,173 @@
+package kill
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// An event is a moment in a booking at which its process is killed.
+type event string
+
+const (
+	never        event = ""
+	beforeBegin  event = "before Begin"
+	begun        event = "after Begin"
+	written      event = "the request is written"
+	carriedOut   event = "it is carried out, not answered"
+	answered     event = "it is answered"
+	beforeFinish event = "before Finish"
+	finished     event = "after Finish"
+	sometime     event = "at a random moment"
+)
+
+var events = []event{beforeBegin, begun, written, carriedOut, answered, beforeFinish, finished, sometime}
+
+// A process is one of the programs, with sockets of its own to the API and to the
+// journal, so that what it does can be seen.
+type process struct {
+	clinic *clinic
+	task   task
+	at     event // to kill it at; never: it lives
+	lost   bool  // what it had written when it was killed arrives nowhere
+
+	cmd     *exec.Cmd
+	out     bytes.Buffer
+	servers []*http.Server
+	exited  chan struct{}
+	killed  atomic.Bool
+	once    sync.Once
+}
+
+// start starts a process. after is for sometime.
+func (c *clinic) start(t *testing.T, does task, at event, after time.Duration) *process {
+	t.Helper()
+	p := &process{clinic: c, task: does, at: at, exited: make(chan struct{})}
+	p.task.API, p.task.Journal = p.serve(t, p.api), p.serve(t, p.journal)
+	text, err := json.Marshal(p.task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd = exec.Command(c.program, "-test.run=^$")
+	p.cmd.Env = append(os.Environ(), childVariable+"="+string(text))
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if at == sometime {
+		time.AfterFunc(after, func() { p.strike(sometime) })
+	}
+	go func() {
+		_ = p.cmd.Wait() // it may have been killed
+		close(p.exited)
+	}()
+	return p
+}
+
+func (p *process) serve(t *testing.T, handler http.HandlerFunc) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	p.servers = append(p.servers, server)
+	go func() { _ = server.Serve(listener) }() // until it is closed
+	return "http://" + listener.Addr().String()
+}
+
+// strike kills the process, with a signal that it can't see, if this is where it is
+// to die, and returns when it is dead.
+func (p *process) strike(now event) (dead bool) {
+	if now != p.at {
+		return false
+	}
+	p.once.Do(func() {
+		select {
+		case <-p.exited: // it was faster
+		default:
+			p.killed.Store(true)
+			_ = p.cmd.Process.Kill() // an error: it was faster, after all
+		}
+	})
+	<-p.exited
+	return true
+}
+
+// wait returns what the process told before it ended.
+func (p *process) wait(t *testing.T) (lines []told) {
+	t.Helper()
+	<-p.exited
+	for _, server := range p.servers {
+		_ = server.Close() // its listener
+	}
+	if !p.killed.Load() && !p.cmd.ProcessState.Success() {
+		t.Errorf("%s failed: %v", p.task.Does, p.cmd.ProcessState)
+	}
+	for line := range bytes.Lines(p.out.Bytes()) {
+		var said told
+		if err := json.Unmarshal(line, &said); err == nil {
+			lines = append(lines, said)
+		}
+	}
+	return lines
+}
+
+func (p *process) journal(w http.ResponseWriter, r *http.Request) {
+	before, after := never, never
+	switch r.URL.Path {
+	case "/begin":
+		before, after = beforeBegin, begun
+	case "/finish":
+		before, after = beforeFinish, finished
+	}
+	if before != never && p.strike(before) {
+		return
+	}
+	whole := httptest.NewRecorder()
+	serveJournal(p.clinic.journal, whole, r)
+	if after != never && p.strike(after) {
+		return
+	}
+	forward(w, whole)
+}
+
+func (p *process) api(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		p.clinic.handler.ServeHTTP(w, r)
+		return
+	}
+	body := new(bytes.Buffer)
+	if _, err := body.ReadFrom(r.Body); err != nil {
+		return // killed while it wrote
+	}
+	if p.strike(written) && p.lost {
+		return
+	}
+	request := httptest.NewRequest(r.Method, r.URL.String(), body)
+	request.Header = r.Header
+	whole := httptest.NewRecorder()
+	p.clinic.handler.ServeHTTP(whole, request)
+	p.clinic.requests.Add(1)
+	if p.strike(carriedOut) {
+		return
+	}
+	forward(w, whole)
+	_ = http.NewResponseController(w).Flush() // it may be dead
+	p.strike(answered)
+}
+
+func forward(w http.ResponseWriter, whole *httptest.ResponseRecorder) {
+	maps.Copy(w.Header(), whole.Header())
+	w.WriteHeader(whole.Code)
+	_, _ = w.Write(whole.Body.Bytes()) // it may be dead
+}

@@ -1,0 +1,47 @@
+package simulation
+
+const journaledFile = "journaled.go"
+
+// The mutants of what a journal adds: the matrix with one must kill them.
+var journalMutants = []mutant{
+	{
+		"sends although an entry is pending", journaledFile,
+		"\t\tif err != nil || entry == nil {\n\t\t\treturn nil, err\n\t\t}\n\t\tif booking",
+		"\t\tif err != nil || entry == nil || entry.State == JournalPending {\n\t\t\treturn nil, err\n\t\t}\n\t\tif booking",
+	},
+	{
+		"finishes as not booked what is unknown", journaledFile,
+		"outcome != OutcomeNotSent && outcome != OutcomeRejected {", "outcome == OutcomeApplied {",
+	},
+	{
+		"releases what an unknown cancellation was about", changeFile,
+		"\tif err == nil {\n\t\t// That it fails", "\tif OutcomeOf(err) != OutcomeRejected {\n\t\t// That it fails",
+	},
+	{
+		"ignores the key", bookingFile,
+		"\t\t\tIdempotencyKey: params.IdempotencyKey,\n", "",
+	},
+	{
+		"begins after the request", journaledFile,
+		"\tbooking, err := b.begun(ctx)\n\tif booking != nil || err != nil {\n\t\treturn booking, err\n\t}\n" +
+			"\tb.window.begunAt = b.attempt.AttemptedAt\n\tbooking, err = b.sendNow(ctx)\n",
+		"\tb.attempt.ID = rand.Text()\n\tbooking, err := b.sendNow(ctx)\n\t_, _ = b.client.core.begin(ctx, b.attempt)\n",
+	},
+	{
+		"does not check the clock", journaledFile,
+		"\tb.window.begunAt = b.attempt.AttemptedAt\n", "",
+	},
+	{
+		"trusts a 404 of a booked entry's appointment", journaledFile,
+		"\tcase noSuchCall(err):\n\t\tshown = entry.appointment()\n",
+		"\tcase noSuchCall(err):\n\t\terr = b.client.core.free(ctx, entry)\n\t\treturn nil, err == nil, err\n",
+	},
+	{
+		"ignores that an appointment was released", journaledFile,
+		"\tcase entry.State == JournalReleased:\n\t\treturn false, nil\n", "\tcase entry.State == JournalReleased:\n\t\treturn true, nil\n",
+	},
+	{
+		"does not attach the key to what is booked", journaledFile,
+		"if b.attempt.IdempotencyKey == \"\" || entry.Attempt.sameWish(b.attempt) {", "if entry.Appointment != \"\" {",
+	},
+}

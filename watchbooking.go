@@ -1,0 +1,256 @@
+package closure
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A BookingEvent is one whole booking, change or resolution with its real ending,
+// as an observer sees it ([WithBookingObserver]). It holds nothing of a patient:
+// names of this package, numbers and a random id.
+type BookingEvent struct {
+	ID       string        // random; the BookingID of the events of its calls
+	Op       string        // the method: "BookSlot", "BookFirstAvailable", "RescheduleBooking", "CancelBooking" or "ResolveBooking"
+	Ending   Ending        // what the caller was told
+	Reason   Reason        // why it is not confirmed or recovered; else empty
+	Duration time.Duration // from the call of the method to its return
+	Calls    int           // of the API, those before and after the write included
+	Attempts int           // of these calls
+
+	// JournalFailed is the method of the [Journal] that failed to record the ending,
+	// "finish" or "release"; empty: none did. The ending is true all the same. After
+	// "finish" [Client.ResolvePending] settles what stays pending.
+	JournalFailed string
+}
+
+// An Ending is how a booking, a change or a resolution ended. The zero Ending is
+// [EndingUnknown]: one that nobody set must not read "confirmed".
+type Ending int
+
+const (
+	EndingUnknown   Ending = iota // it may have been carried out: somebody has to settle it
+	EndingConfirmed               // the API's answer shows it
+	EndingRecovered               // it was there already, or reading back showed it
+	EndingRejected                // a definite no, the API's or the SDK's: nothing changed
+	EndingNotSent                 // something failed before the write: nothing changed
+)
+
+// String returns "confirmed", "recovered", "rejected", "not sent" or "unknown".
+func (e Ending) String() string {
+	switch e {
+	case EndingConfirmed:
+		return "confirmed"
+	case EndingRecovered:
+		return "recovered"
+	case EndingRejected:
+		return "rejected"
+	case EndingNotSent:
+		return "not sent"
+	default:
+		return "unknown"
+	}
+}
+
+// A Reason is why a booking was neither confirmed nor recovered: one of the
+// constants, or empty.
+type Reason string
+
+// Reasons of a definite no.
+const (
+	ReasonSlotUnavailable Reason = "slot_unavailable" // [ErrSlotUnavailable]
+	ReasonNoSlot          Reason = "no_slot"          // [ErrNoSlot]
+	ReasonNotBookable     Reason = "not_bookable"     // [ErrNotBookable]
+	ReasonInsurance       Reason = "insurance"        // an [InsuranceError]
+	ReasonNotBooked       Reason = "not_booked"       // [ErrNotBooked]
+	ReasonInvalid         Reason = "invalid"          // an [InputError], or the API's 400 or 422
+	ReasonUnauthorized    Reason = "unauthorized"     // 401 or 403
+	ReasonNotFound        Reason = "not_found"        // 404
+	ReasonRefused         Reason = "refused"          // another 4xx
+)
+
+// Reasons of a failure.
+const (
+	ReasonRateLimited Reason = "rate_limited"       // 429; of the write it is a no
+	ReasonServer      Reason = "server_error"       // 5xx, a redirect, or 408
+	ReasonNoAnswer    Reason = "no_answer"          // the connection failed, or an attempt took too long
+	ReasonMalformed   Reason = "malformed_response" // [ErrMalformedResponse] or [ErrResponseTooLarge]
+	ReasonContext     Reason = "context_ended"      // the caller's context ended
+	ReasonJournal     Reason = "journal"            // a [JournalError]
+	ReasonStatus      Reason = "unknown_status"     // the API shows the appointment with a status that this version doesn't know
+	ReasonNotShown    Reason = "not_shown"          // the API doesn't show the appointment
+)
+
+// A watchedBooking is one that somebody looks at; nil: nobody does. Its calls find
+// it in their context.
+type watchedBooking struct {
+	watcher  *watcher
+	ctx      context.Context // the caller's
+	op       string
+	id       string
+	start    time.Time
+	calls    atomic.Int64
+	attempts atomic.Int64
+	ended    atomic.Bool
+
+	mu            sync.Mutex
+	journalFailed string
+}
+
+type watchedBookingKey struct{}
+
+// watchBooking begins a booking, and returns the context for its calls.
+func (c *core) watchBooking(ctx context.Context, op string) (context.Context, *watchedBooking) {
+	if c == nil || ctx == nil || c.watcher == nil || !c.watcher.bookings() {
+		return ctx, nil
+	}
+	b := &watchedBooking{watcher: c.watcher, ctx: ctx, op: op, id: rand.Text(), start: time.Now()}
+	return context.WithValue(ctx, watchedBookingKey{}, b), b
+}
+
+// watchedBookingOf is the booking that the context is of; nil: of none, or of one
+// that has ended, whose context somebody kept.
+func watchedBookingOf(ctx context.Context) *watchedBooking {
+	b, _ := ctx.Value(watchedBookingKey{}).(*watchedBooking)
+	if b == nil || b.ended.Load() {
+		return nil
+	}
+	return b
+}
+
+func (b *watchedBooking) endBooking(booking *Booking, err error) {
+	b.end(booking != nil, booking != nil && booking.Recovered, err)
+}
+
+// end reports how the booking ended. After a panic it is neither done nor is there
+// an error: nobody knows.
+func (b *watchedBooking) end(done, recovered bool, err error) {
+	if b == nil {
+		return
+	}
+	b.ended.Store(true)
+	event := BookingEvent{
+		ID:       b.id,
+		Op:       b.op,
+		Duration: time.Since(b.start),
+		Calls:    int(b.calls.Load()),
+		Attempts: int(b.attempts.Load()),
+	}
+	switch {
+	case done && recovered:
+		event.Ending = EndingRecovered
+	case done:
+		event.Ending = EndingConfirmed
+	case err != nil:
+		event.Ending, event.Reason = b.endingOf(err)
+	}
+	b.mu.Lock()
+	event.JournalFailed = b.journalFailed
+	b.mu.Unlock()
+	for _, observe := range b.watcher.bookingObservers {
+		observe(b.ctx, event)
+	}
+}
+
+// journalFails notes that the booking's ending could not be recorded.
+func journalFails(ctx context.Context, method string) {
+	b := watchedBookingOf(ctx)
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.journalFailed = method
+}
+
+func (b *watchedBooking) endingOf(err error) (Ending, Reason) {
+	reason := b.reasonOf(err)
+	switch outcome := OutcomeOf(err); {
+	case outcome == OutcomeUnknown:
+		return EndingUnknown, reason
+	case outcome == OutcomeRejected || reason.isDefinite():
+		return EndingRejected, reason
+	default:
+		return EndingNotSent, reason
+	}
+}
+
+// isDefinite reports whether the reason is a no, whoever said so.
+func (r Reason) isDefinite() bool {
+	switch r {
+	case ReasonSlotUnavailable, ReasonNoSlot, ReasonNotBookable, ReasonInsurance, ReasonNotBooked,
+		ReasonInvalid, ReasonUnauthorized, ReasonNotFound, ReasonRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+func (b *watchedBooking) reasonOf(err error) Reason {
+	if errors.Is(err, errDoubtful) {
+		return ReasonStatus
+	}
+	if _, ok := errors.AsType[*JournalError](err); ok {
+		return b.unlessEnded(ReasonJournal) // whatever the journal's own error says
+	}
+	if _, ok := errors.AsType[*TransportError](err); ok {
+		return b.reasonOfTransport(err)
+	}
+	for _, v := range []struct {
+		verdict error
+		reason  Reason
+	}{
+		{ErrNoSlot, ReasonNoSlot},
+		{ErrSlotUnavailable, ReasonSlotUnavailable},
+		{ErrNotBookable, ReasonNotBookable},
+		{ErrInsuranceNotAccepted, ReasonInsurance},
+		{ErrInsuranceUnknown, ReasonInsurance},
+		{ErrInvalidInput, ReasonInvalid},
+		{ErrNotBooked, ReasonNotBooked},
+		{ErrMalformedResponse, ReasonMalformed},
+	} {
+		if errors.Is(err, v.verdict) {
+			return v.reason
+		}
+	}
+	if e, ok := errors.AsType[*APIError](err); ok {
+		return reasonOfStatus(e.StatusCode)
+	}
+	return ReasonNotShown
+}
+
+func (b *watchedBooking) reasonOfTransport(err error) Reason {
+	if errors.Is(err, ErrMalformedResponse) || errors.Is(err, ErrResponseTooLarge) {
+		return ReasonMalformed
+	}
+	return b.unlessEnded(ReasonNoAnswer)
+}
+
+// unlessEnded is the reason, unless the end of the caller's context is.
+func (b *watchedBooking) unlessEnded(reason Reason) Reason {
+	if b.ctx.Err() != nil {
+		return ReasonContext
+	}
+	return reason
+}
+
+func reasonOfStatus(status int) Reason {
+	switch {
+	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
+		return ReasonInvalid
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return ReasonUnauthorized
+	case status == http.StatusNotFound:
+		return ReasonNotFound
+	case status == http.StatusTooManyRequests:
+		return ReasonRateLimited
+	case status >= 400 && status < 500 && status != http.StatusRequestTimeout:
+		return ReasonRefused
+	default:
+		return ReasonServer
+	}
+}
