@@ -4,7 +4,7 @@
 // Without CLOSURE_API_KEY it runs offline, on a made-up clinic (offline.go). With a
 // key of test mode it talks to the API.
 //
-// Read it in this order: main.go, store.go, server.go, choose.go, book.go,
+// Read it in this order: main.go, store.go, server.go, choose.go, week.go, book.go,
 // change.go. The rest, offline.go and underneath.go, is for demonstrations.
 package main
 
