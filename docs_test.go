@@ -198,7 +198,7 @@ var (
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	var documents []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "*/README.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "*/README.md", "examples/*/README.md"} {
 		found, err := filepath.Glob(pattern)
 		noError(t, err)
 		documents = append(documents, found...)

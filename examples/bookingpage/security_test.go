@@ -1,0 +1,211 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// Every page, also a failure and a file, has the headers; titles say nothing.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	p := newSite(t).newPerson(t)
+	p.signIn("")
+	visit := p.choose(monday)
+	for _, path := range []string{"/", "/practitioners", schedule, visit, "/nothing", "/static/style.css"} {
+		v := p.get(path)
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+		} {
+			if got := v.header.Get(name); got != want {
+				t.Errorf("%s: %s is %q, want %q", path, name, got, want)
+			}
+		}
+		policy := v.header.Get("Content-Security-Policy")
+		if !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: %s", path, policy)
+		}
+		_, title, _ := strings.Cut(v.body, "<title>")
+		title, _, _ = strings.Cut(title, "</title>")
+		if personal(title) != "" || strings.Contains(title, "Sanon") {
+			t.Errorf("%s: the title is %q", path, title)
+		}
+	}
+}
+
+func TestCookie(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, https := range []bool{false, true} {
+		s.https = https
+		recorder := &cookieRecorder{header: http.Header{}}
+		if err := s.setSession(recorder, newSession("pt_1", planOnFile, "UTC")); err != nil {
+			t.Fatal(err)
+		}
+		cookie, err := http.ParseSetCookie(recorder.header.Get("Set-Cookie"))
+		if err != nil || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Secure != https ||
+			cookie.MaxAge != int(sessionAge.Seconds()) || strings.Contains(cookie.Value, "pt_") {
+			t.Errorf("%v, %v", cookie, err)
+		}
+	}
+}
+
+type cookieRecorder struct {
+	http.ResponseWriter
+	header http.Header
+}
+
+func (c *cookieRecorder) Header() http.Header { return c.header }
+
+// A session ends half an hour after the last page, for the server too.
+func TestSessionEnds(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "visits.db")
+	synctest.Test(t, func(t *testing.T) {
+		db, err := openDatabase(t.Context(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		s, err := newServer(t.Context(), settings{}, db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := s.cookies.Encode(cookieName, newSession("pt_1", planOnFile, "UTC"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		request.AddCookie(&http.Cookie{Name: cookieName, Value: value})
+		for _, test := range []struct {
+			after time.Duration
+			who   closure.PatientID
+		}{{0, "pt_1"}, {29 * time.Minute, "pt_1"}, {2 * time.Minute, ""}} {
+			time.Sleep(test.after)
+			if found := s.session(request); found.Patient != test.who {
+				t.Errorf("after %v it is the session of %q", test.after, found.Patient)
+			}
+		}
+	})
+}
+
+// A cookie that was changed by one bit, or comes from elsewhere, is nobody's.
+func TestForgedSession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.newPerson(t)
+	p.signIn("")
+	at, _ := url.Parse(s.url)
+	cookie := p.http.Jar.Cookies(at)[0]
+	forged := []byte(cookie.Value)
+	forged[len(forged)/2] ^= 1
+	show := func(value string) view {
+		p.http.Jar.SetCookies(at, []*http.Cookie{{Name: cookieName, Value: value, Path: "/"}})
+		return p.get("/practitioners")
+	}
+	mustSee(t, show(cookie.Value), "Whom do you want to see?")
+	for _, value := range []string{string(forged), "x", ""} {
+		mustSee(t, show(value), "Book an appointment", "signed you out")
+	}
+}
+
+// Another site can't make the browser act, whatever header the browser has.
+func TestOtherSitesCannotAct(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.newPerson(t)
+	p.signIn("")
+	visit := p.choose(monday)
+	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
+		for _, path := range []string{"/who", "/leave", "/choose", visit + "/book", visit + "/move", visit + "/cancel"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set(header[0], header[1])
+			response, err := p.http.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if response.StatusCode != http.StatusForbidden {
+				t.Errorf("%v %s: %d", header, path, response.StatusCode)
+			}
+		}
+	}
+	if n := len(s.double.Appointments()); n != 0 {
+		t.Errorf("%d appointments", n)
+	}
+}
+
+// Who knows the address of somebody's visit sees nothing and changes nothing.
+func TestOtherPeopleSeeNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p, other := s.newPerson(t), s.newPerson(t)
+	p.signIn("")
+	visit := p.choose(monday)
+	p.post(visit + "/book")
+	other.signIn("") // even by the same name
+	for _, path := range []string{"", "/move", "/cancel", "/appointment.ics"} {
+		mustSee(t, other.get(visit+path), "There is no such page")
+	}
+	for _, path := range []string{"/book", "/move", "/cancel", "/choose-move"} {
+		mustSee(t, other.post(visit+path, "opening", openingValue(closure.Slot{StartAt: tuesday})), "There is no such page")
+	}
+	if other.get("/").body == p.get("/").body || len(standing(s.double)) != 1 {
+		t.Error("others see or change the visit")
+	}
+	p.post("/leave")
+	mustSee(t, p.get(visit), "Book an appointment", "signed you out")
+}
+
+// What the page reads from a form or an address can be anything.
+func TestNonsense(t *testing.T) {
+	t.Parallel()
+	p := newSite(t).newPerson(t)
+	p.signIn("")
+	visit := p.choose(monday)
+	for _, opening := range []string{"", "x", "2026-11-02T15:00:00Z", "2026-11-02T15:00:00Z/x", "2026-11-02T15:00:00Z/-1", strings.Repeat("x", 20<<10)} {
+		if v := p.post("/choose", "schedule", "sch_x", "opening", opening); v.status != http.StatusNotFound {
+			t.Errorf("%.30q: %d", opening, v.status)
+		}
+	}
+	for _, schedule := range []string{"", "x", "pt_x", "sch_\x00", "sch_nobody"} {
+		path := p.chooseOn(schedule, openingValue(closure.Slot{StartAt: monday, Duration: 30}))
+		if v := p.post(path + "/book"); v.status >= 500 && v.status != http.StatusServiceUnavailable {
+			t.Errorf("%q: %d", schedule, v.status)
+		}
+	}
+	for _, week := range []string{"-3", "x", "99999999999999999999", "26"} {
+		mustSee(t, p.get(schedule+"?week="+week), "Openings of Deepika Sanon")
+	}
+	mustSee(t, p.get(visit), "Is this right?")
+}
+
+// The secrets and the visits are there after a restart, and a second process
+// has the same.
+func TestSecretsStay(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "visits.db")
+	var first string
+	for range 2 {
+		db, err := openDatabase(t.Context(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := store{db}.secret(t.Context(), "sign")
+		if err != nil || len(secret) != 32 || first != "" && string(secret) != first {
+			t.Errorf("%v, %d bytes, another one: %t", err, len(secret), string(secret) != first)
+		}
+		first = string(secret)
+		_ = db.Close()
+	}
+}
