@@ -34,7 +34,9 @@ type attempt struct {
 	given   atomic.Bool // and given: the request may have left
 	again   atomic.Bool // a second one was asked for
 	touched atomic.Bool // the body was read, or asked for once more
+	wrote   atomic.Bool // the header was written
 	proxied bool        // the first hop is a proxy; known before a connection is made
+	shared  bool        // over HTTP/2, on a connection that others had before
 
 	// Of our pool, a write's: the connection, and whose turn on it.
 	conn  *watchedConn
@@ -58,14 +60,15 @@ func attemptOf(ctx context.Context) *attempt {
 
 // watchConnection notes the connection that is given. That is all a write needs of
 // our pool over HTTP/1.1, and a read needs nothing.
-func (a *attempt) watchConnection(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: a.take})
+func (a *attempt) watchConnection() context.Context {
+	return httptrace.WithClientTrace(a, &httptrace.ClientTrace{GotConn: a.take})
 }
 
 func (a *attempt) take(info httptrace.GotConnInfo) {
 	a.given.Store(true)
-	if isHTTP2(info.Conn) {
-		return // shared with others, so that it knows nothing of this attempt
+	if isHTTP2(info.Conn) { // shared with others, so that it knows nothing of this attempt
+		a.shared = info.Reused
+		return
 	}
 	if a.conn = watched(info.Conn); a.conn != nil {
 		a.lease = a.conn.give()
@@ -74,13 +77,14 @@ func (a *attempt) take(info httptrace.GotConnInfo) {
 
 // guard ends the attempt where a second connection is taken, by a transport that
 // may do so by itself and that reports to httptrace.
-func (a *attempt) guard(ctx context.Context, target *url.URL, base http.RoundTripper) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+func (a *attempt) guard(target *url.URL, base http.RoundTripper) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(a)
 	again := func() {
 		a.again.Store(true)
 		cancel()
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { a.wrote.Store(true) },
 		// Over HTTP/2 it is called with a lock held, so it must not block or panic.
 		GetConn: func(firstHop string) {
 			switch {
@@ -137,7 +141,7 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 	transport, plain := base.(*http.Transport)
 	untouched := hasBody && !a.touched.Load()
 	switch {
-	case a.conn != nil && a.conn.seal(a.lease):
+	case a.conn != nil && a.conn.seal(a.lease), a.unwritten(base):
 		return false
 	case a.given.Load():
 		// A body can't be had twice: net/http takes another connection only if it did
@@ -148,6 +152,15 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 	default:
 		return !plain || !a.refusedByProxyFunc(transport, req)
 	}
+}
+
+// unwritten reports whether HTTP/2 ended the attempt before anything of it was written,
+// because the connection that others had used was dead. net/http's RoundTrip
+// waits for the goroutine that writes, unless the context has ended. A connection without
+// earlier requests is not meant: a server that ends those would be dialed for nothing.
+func (a *attempt) unwritten(base http.RoundTripper) bool {
+	_, plain := base.(*http.Transport)
+	return plain && a.shared && !a.wrote.Load() && a.Err() == nil
 }
 
 // A watchedBody tells the attempt that it was read.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,8 +20,8 @@ func TestBlip(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2", "the caller's HTTP/1.1"} {
 		for _, calls := range []int{64, 1000} {
-			if protocol != "HTTP/1.1" && calls > 64 {
-				continue // not steady on a loaded machine: docs/retries.md tells what was seen
+			if protocol == "the caller's HTTP/1.1" && calls > 64 && os.Getenv("CLOSURE_GATEWAYS") == "" {
+				continue // 2,000 handshakes
 			}
 			t.Run(fmt.Sprintf("%d over %s", calls, protocol), func(t *testing.T) {
 				t.Parallel()
@@ -36,9 +37,7 @@ func TestBlip(t *testing.T) {
 				tr.budget = newBudget(byDefault.Budget)
 				failed, attempts := strike(t, tr, s.URL, calls)
 				t.Logf("%d of %d calls failed, %d attempts", failed, calls, attempts)
-				// Over HTTP/2 the pool may hand out the dead connection once more while the
-				// machine is busy, and each time is an attempt: docs/retries.md promises less.
-				if attempts <= calls || failed != 0 && protocol != "HTTP/2" {
+				if attempts <= calls || failed != 0 {
 					t.Error("want every call struck, and none failed")
 				}
 			})
@@ -55,10 +54,14 @@ func blips(t *testing.T, requests int) *loopback {
 	var s *loopback
 	var conns sync.Map
 	cut := func() {
+		var all []*tls.Conn // first: a busy machine takes seconds, and Range would find the retries' new ones
 		conns.Range(func(conn, _ any) bool {
-			_ = conn.(*tls.Conn).NetConn().Close() // without TLS's farewell
+			all = append(all, conn.(*tls.Conn))
 			return true
 		})
+		for _, conn := range all {
+			_ = conn.NetConn().Close() // without TLS's farewell
+		}
 	}
 	struck := make(chan struct{})
 	s = newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {

@@ -56,10 +56,34 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 	if err := waitForTurn(req.Context(), x.transport.limiter); err != nil {
 		return nil, err
 	}
-	a := &attempt{Context: req.Context()}
-	ctx, cancel := context.WithTimeout(a, x.call.Timeout)
+	ctx, cancel := context.WithTimeout(req.Context(), x.call.Timeout)
 	defer cancel()
-	ctx, stop := x.watch(ctx, a)
+	for taken := 1; ; taken++ {
+		a := &attempt{Context: ctx}
+		resp, err := x.send(req, a)
+		if err == nil || !a.unwritten(x.transport.base) || taken == maxTaken || !pause(ctx, taken) {
+			return resp, err
+		}
+	}
+}
+
+// maxTaken is how many connections an attempt may take over HTTP/2 until its request is
+// written. After a loss the pool of net/http goes on handing out the dead connection
+// until its reader has seen the end.
+const maxTaken = 4
+
+// pause lets the reader see it. It reports whether there is time left.
+func pause(ctx context.Context, taken int) bool {
+	select {
+	case <-time.After(jitter(ceiling(10*time.Millisecond, time.Second, taken-1))):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (x *exchange) send(req *http.Request, a *attempt) (*http.Response, error) {
+	ctx, stop := x.watch(a)
 	defer stop()
 	out := x.outgoing(ctx, req, a)
 	resp, err := x.transport.base.RoundTrip(out)
@@ -74,14 +98,14 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 }
 
 // watch keeps the attempt to one request on the wire.
-func (x *exchange) watch(ctx context.Context, a *attempt) (context.Context, context.CancelFunc) {
+func (x *exchange) watch(a *attempt) (context.Context, context.CancelFunc) {
 	switch {
 	case x.transport.resends:
-		return a.guard(ctx, x.call.URL, x.transport.base)
+		return a.guard(x.call.URL, x.transport.base)
 	case x.call.writes():
-		return a.watchConnection(ctx), func() {}
+		return a.watchConnection(), func() {}
 	default:
-		return ctx, func() {}
+		return a, func() {}
 	}
 }
 

@@ -73,19 +73,25 @@ func (s *loopback) startTLS() *loopback {
 
 // client is a Transport with a pool of its own that trusts the server.
 func (s *loopback) client(t testing.TB) *Transport {
+	return s.clientOver(t, func(conn net.Conn) net.Conn { return conn })
+}
+
+// clientOver is a client with connections of another make.
+func (s *loopback) clientOver(t testing.TB, over func(net.Conn) net.Conn) *Transport {
 	d := newDialer()
 	dial := d.dial
 	d.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
-		if err == nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.dialed = append(s.dialed, conn.(*net.TCPConn))
-			if s.hungUp { // a dial that outlived the call it was for
-				_ = conn.Close()
-			}
+		if err != nil {
+			return nil, err
 		}
-		return conn, err
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dialed = append(s.dialed, conn.(*net.TCPConn))
+		if s.hungUp { // a dial that outlived the call it was for
+			_ = conn.Close()
+		}
+		return over(conn), nil
 	}
 	if s.Certificate() != nil {
 		d.tls.RootCAs = x509.NewCertPool()
