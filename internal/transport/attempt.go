@@ -36,7 +36,14 @@ type attempt struct {
 	touched atomic.Bool // the body was read, or asked for once more
 	wrote   atomic.Bool // the header was written
 	proxied bool        // the first hop is a proxy; known before a connection is made
-	shared  bool        // over HTTP/2, on a connection that others had before
+	http2   bool        // the connection that was given speaks it
+	reused  bool        // and others had it before
+
+	// Of our pool, over HTTP/2: the connection, the number of the request on it, and whether
+	// the second one was it again.
+	stream *watchedConn
+	number int
+	same   bool
 
 	// Of our pool, a write's: the connection, and whose turn on it.
 	conn  *watchedConn
@@ -67,7 +74,10 @@ func (a *attempt) watchConnection() context.Context {
 func (a *attempt) take(info httptrace.GotConnInfo) {
 	a.given.Store(true)
 	if isHTTP2(info.Conn) { // shared with others, so that it knows nothing of this attempt
-		a.shared = info.Reused
+		a.http2, a.reused = true, info.Reused
+		if a.stream = watched(info.Conn); a.stream != nil {
+			a.number = int(a.stream.streams.Add(1))
+		}
 		return
 	}
 	if a.conn = watched(info.Conn); a.conn != nil {
@@ -101,6 +111,7 @@ func (a *attempt) guard(target *url.URL, base http.RoundTripper) (context.Contex
 				return
 			}
 			again()
+			a.same = a.stream != nil && a.stream == watched(info.Conn)
 			// HTTP/2 looks at the context before it writes. HTTP/1.1 may not, and has the
 			// connection to itself.
 			if !isHTTP2(info.Conn) && !speaksHTTP2InClear(base) {
@@ -141,7 +152,7 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 	transport, plain := base.(*http.Transport)
 	untouched := hasBody && !a.touched.Load()
 	switch {
-	case a.conn != nil && a.conn.seal(a.lease), a.unwritten(base):
+	case a.conn != nil && a.conn.seal(a.lease), a.unwritten(base, err):
 		return false
 	case a.given.Load():
 		// A body can't be had twice: net/http takes another connection only if it did
@@ -154,13 +165,27 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 	}
 }
 
-// unwritten reports whether HTTP/2 ended the attempt before anything of it was written,
-// because the connection that others had used was dead. net/http's RoundTrip
-// waits for the goroutine that writes, unless the context has ended. A connection without
-// earlier requests is not meant: a server that ends those would be dialed for nothing.
-func (a *attempt) unwritten(base http.RoundTripper) bool {
-	_, plain := base.(*http.Transport)
-	return plain && a.shared && !a.wrote.Load() && a.Err() == nil
+// unwritten reports whether HTTP/2 ended the attempt before anything of it was written, for
+// want of a connection that takes it: it is full, or the end of it is seen just now.
+// net/http's RoundTrip waits for the goroutine that writes, unless the context has ended. A
+// connection without earlier requests that turns out dead is not meant: a server that
+// ends those would be dialed for nothing.
+func (a *attempt) unwritten(base http.RoundTripper, err error) bool {
+	if _, plain := base.(*http.Transport); !plain || a.Err() != nil {
+		return false
+	}
+	if !a.given.Load() {
+		return errors.Is(err, errNotNeeded)
+	}
+	return a.http2 && !a.wrote.Load() && (a.reused || a.again.Load())
+}
+
+// drained reports whether a GOAWAY left the attempt's request out: a gateway ends the
+// connection, and the API saw nothing of the request. Of a write, net/http says so. A read it
+// was about to send again, and the connection took no request any more; after a reset of the
+// stream it would have.
+func (a *attempt) drained(err error) bool {
+	return a.stream != nil && a.wrote.Load() && (a.again.Load() && !a.same || goAwayText.MatchString(err.Error()))
 }
 
 // A watchedBody tells the attempt that it was read.
@@ -193,6 +218,9 @@ func (a *attempt) refusedByProxyFunc(t *http.Transport, req *http.Request) bool 
 // at the request (RFC 9113, sections 6.8 and 8.7). It keeps no more of that than a text
 // where there was a body that it can't have again.
 func notProcessed(err error) bool { return notProcessedText.MatchString(err.Error()) }
+
+var goAwayText = regexp.MustCompile(`^http2: Transport: cannot retry err ` +
+	`\[http2: Transport received Server's graceful shutdown GOAWAY\] after Request\.Body was written`)
 
 var notProcessedText = regexp.MustCompile(`^http2: Transport: cannot retry err \[(` +
 	`stream error: stream ID \d+; REFUSED_STREAM; received from peer|` +

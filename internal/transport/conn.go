@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 var (
@@ -16,6 +17,8 @@ var (
 // was written: an attempt that ended before that has sent nothing.
 type watchedConn struct {
 	net.Conn
+
+	streams atomic.Int64 // over HTTP/2: the requests that were given it
 
 	mu      sync.Mutex
 	lease   int // counts the requests that were given the connection

@@ -22,7 +22,8 @@ type exchange struct {
 	loop      retryablehttp.Client
 
 	attempts int
-	answer   Answer // of the last attempt
+	answer   Answer   // of the last attempt
+	left     *attempt // the last one, if its connection seems to take no more
 	wait     time.Duration
 }
 
@@ -61,7 +62,7 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 	for taken := 1; ; taken++ {
 		a := &attempt{Context: ctx}
 		resp, err := x.send(req, a)
-		if err == nil || !a.unwritten(x.transport.base) || taken == maxTaken || !pause(ctx, taken) {
+		if err == nil || !a.unwritten(x.transport.base, err) || taken == maxTaken || !pause(ctx, taken) {
 			return resp, err
 		}
 	}
@@ -70,12 +71,12 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 // maxTaken is how many connections an attempt may take over HTTP/2 until its request is
 // written. After a loss the pool of net/http goes on handing out the dead connection
 // until its reader has seen the end.
-const maxTaken = 4
+const maxTaken = 10
 
 // pause lets the reader see it. It reports whether there is time left.
 func pause(ctx context.Context, taken int) bool {
 	select {
-	case <-time.After(jitter(ceiling(10*time.Millisecond, time.Second, taken-1))):
+	case <-time.After(jitter(ceiling(10*time.Millisecond, 200*time.Millisecond, taken-1))):
 		return true
 	case <-ctx.Done():
 		return false
@@ -87,6 +88,8 @@ func (x *exchange) send(req *http.Request, a *attempt) (*http.Response, error) {
 	defer stop()
 	out := x.outgoing(ctx, req, a)
 	resp, err := x.transport.base.RoundTrip(out)
+	x.transport.rotation.compare(x.left, a)
+	x.left = nil
 	if err == nil && resp == nil {
 		err = errNoResponse
 	}
@@ -117,6 +120,9 @@ func (x *exchange) failed(a *attempt, out *http.Request, resp *http.Response, er
 	if x.call.writes() {
 		x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, x.call.Body != nil, err)
 	}
+	if a.drained(err) {
+		x.left = a
+	}
 	switch {
 	case a.again.Load():
 		return errAgain // not the context that it was ended by
@@ -132,6 +138,7 @@ func (x *exchange) failed(a *attempt, out *http.Request, resp *http.Response, er
 func (x *exchange) outgoing(ctx context.Context, req *http.Request, a *attempt) *http.Request {
 	out := req.WithContext(ctx)
 	out.Host = x.call.URL.Host
+	out.Close = x.transport.rotation.last()
 	if !x.transport.foreign { // else prepare has set it, and the jar has written to it
 		out.Header = x.call.Header
 	}

@@ -73,11 +73,19 @@ func (s *loopback) startTLS() *loopback {
 
 // client is a Transport with a pool of its own that trusts the server.
 func (s *loopback) client(t testing.TB) *Transport {
-	return s.clientOver(t, func(conn net.Conn) net.Conn { return conn })
+	return s.clientOver(t, asIs)
 }
+
+func asIs(conn net.Conn) net.Conn { return conn }
 
 // clientOver is a client with connections of another make.
 func (s *loopback) clientOver(t testing.TB, over func(net.Conn) net.Conn) *Transport {
+	tr, _ := s.clientWith(t, s.EnableHTTP2, over)
+	return tr
+}
+
+// clientWith may also ask for another protocol than the server's.
+func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.Conn) (*Transport, *dialer) {
 	d := newDialer()
 	dial := d.dial
 	d.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -97,9 +105,9 @@ func (s *loopback) clientOver(t testing.TB, over func(net.Conn) net.Conn) *Trans
 		d.tls.RootCAs = x509.NewCertPool()
 		d.tls.RootCAs.AddCert(s.Certificate())
 	}
-	tr := New(Config{Policy: exact, HTTP2: s.EnableHTTP2, dialer: d})
+	tr := New(Config{Policy: exact, HTTP2: http2, dialer: d})
 	t.Cleanup(tr.base.(*http.Transport).CloseIdleConnections)
-	return tr
+	return tr, d
 }
 
 // hangUp ends all connections, and returns when the server has seen all that

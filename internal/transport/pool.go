@@ -3,9 +3,11 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +17,9 @@ const maxConns = 100
 type dialer struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	tls  *tls.Config
+
+	turns  chan struct{} // one for each connection that is made at once; nil: any number
+	shared atomic.Int64  // connections of HTTP/2 that were made
 }
 
 func newDialer() *dialer {
@@ -48,6 +53,7 @@ func newPool(d *dialer, http2 bool) *http.Transport {
 	d.tls.NextProtos = []string{"http/1.1"}
 	if http2 {
 		d.tls.NextProtos = []string{"h2", "http/1.1"}
+		d.turns = make(chan struct{}, 2)
 	}
 	return &http.Transport{
 		Proxy:                 once(http.ProxyFromEnvironment, http2),
@@ -97,6 +103,45 @@ func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, 
 }
 
 func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
+	secured, err := d.inTurn(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if isHTTP2(secured) {
+		return secured, nil // net/http wants to see it, and reads frames
+	}
+	return toServer(ctx, secured), nil
+}
+
+// errNotNeeded ends a connection in the making, because one of HTTP/2 has come that carries all.
+var errNotNeeded = errors.New("transport: another connection was made")
+
+// inTurn keeps HTTP/2 from making a connection for each call that waits for one. net/http
+// starts as many, keeps the first, and takes one that came late for a new connection
+// when the first is lost, although it may have been lost with it.
+func (d *dialer) inTurn(ctx context.Context, network, address string) (*tls.Conn, error) {
+	if d.turns == nil {
+		return d.connect(ctx, network, address)
+	}
+	before := d.shared.Load()
+	select {
+	case d.turns <- struct{}{}:
+		defer func() { <-d.turns }()
+	case <-time.After(time.Second): // those before may hang
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if d.shared.Load() != before {
+		return nil, errNotNeeded
+	}
+	conn, err := d.connect(ctx, network, address)
+	if err == nil && isHTTP2(conn) {
+		d.shared.Add(1)
+	}
+	return conn, err
+}
+
+func (d *dialer) connect(ctx context.Context, network, address string) (*tls.Conn, error) {
 	conn, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -106,10 +151,7 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		_ = conn.Close() // the handshake's error says more
 		return nil, err
 	}
-	if isHTTP2(secured) {
-		return secured, nil // net/http wants to see it, and reads frames
-	}
-	return toServer(ctx, secured), nil
+	return secured, nil
 }
 
 // toServer is the connection for net/http. What is read from a proxy may be the
