@@ -152,7 +152,7 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 	transport, plain := base.(*http.Transport)
 	untouched := hasBody && !a.touched.Load()
 	switch {
-	case a.conn != nil && a.conn.seal(a.lease), a.unwritten(base, err):
+	case a.conn != nil && a.conn.seal(a.lease), a.unwritten(base):
 		return false
 	case a.given.Load():
 		// A body can't be had twice: net/http takes another connection only if it did
@@ -165,19 +165,22 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 	}
 }
 
-// unwritten reports whether HTTP/2 ended the attempt before anything of it was written, for
-// want of a connection that takes it: it is full, or the end of it is seen just now.
-// net/http's RoundTrip waits for the goroutine that writes, unless the context has ended. A
+// unwritten reports whether HTTP/2 ended the attempt before anything of it was written.
+// net/http's RoundTrip waits for the goroutine that writes, unless the context has ended.
+func (a *attempt) unwritten(base http.RoundTripper) bool {
+	_, plain := base.(*http.Transport)
+	return plain && a.http2 && !a.wrote.Load() && a.Err() == nil
+}
+
+// takesAnother reports whether the attempt may go on with another connection, for want of
+// one that takes its request: what it got is full, or the end of it is seen just now. A
 // connection without earlier requests that turns out dead is not meant: a server that
 // ends those would be dialed for nothing.
-func (a *attempt) unwritten(base http.RoundTripper, err error) bool {
-	if _, plain := base.(*http.Transport); !plain || a.Err() != nil {
-		return false
-	}
+func (a *attempt) takesAnother(base http.RoundTripper, err error) bool {
 	if !a.given.Load() {
 		return errors.Is(err, errNotNeeded)
 	}
-	return a.http2 && !a.wrote.Load() && (a.reused || a.again.Load())
+	return a.unwritten(base) && (a.reused || a.again.Load())
 }
 
 // drained reports whether a GOAWAY left the attempt's request out: a gateway ends the

@@ -116,13 +116,23 @@ func TestOutage(t *testing.T) {
 		"refused":          notConnected,
 		"503":              answers(503, ""),
 	} {
-		for _, callers := range []int{1, 64, 1000} {
-			t.Run(fmt.Sprintf("%s, %d in flight", kind, callers), func(t *testing.T) {
+		for _, tt := range []struct {
+			name    string
+			callers int
+			answer  time.Duration // how long it takes
+			pause   time.Duration // between two calls
+		}{
+			{"a call a second", 1, 10 * time.Millisecond, 990 * time.Millisecond},
+			{"1 in flight", 1, 100 * time.Millisecond, 0},
+			{"64 in flight", 64, 100 * time.Millisecond, 0},
+			{"1000 in flight", 1000, time.Second, 0},
+		} {
+			t.Run(kind+", "+tt.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o := suffer(callers, down)
+					o := suffer(tt.callers, tt.answer, tt.pause, down)
 					t.Logf("%d calls, %d requests: %.3f a call", o.calls, o.requests, float64(o.requests)/float64(o.calls))
-					if float64(o.requests) > 1.1*float64(o.calls) || o.failedAfter != 0 {
+					if o.requests*10 > o.calls*11 || o.failedAfter != 0 {
 						t.Errorf("%+v", o)
 					}
 				})
@@ -136,19 +146,15 @@ type outageOutcome struct {
 	failedAfter     int // calls that began after it
 }
 
-// suffer is 35 s of callers that call again as soon as they have an answer, which takes
-// 100 ms; the API is down from 2 s to 32 s.
-func suffer(callers int, down func(*http.Request) (*http.Response, error)) outageOutcome {
+// suffer is 45 s of callers that call again after an answer; the API is down from 10 s to
+// 40 s.
+func suffer(callers int, answer, pause time.Duration, down func(*http.Request) (*http.Response, error)) outageOutcome {
 	begin := time.Now()
-	inOutage := func() bool { d := time.Since(begin); return d >= 2*time.Second && d < 32*time.Second }
-	latency := 100 * time.Millisecond
-	if callers > 100 {
-		latency = time.Second
-	}
+	inOutage := func() bool { d := time.Since(begin); return d >= 10*time.Second && d < 40*time.Second }
 	var calls, requests, failedAfter atomic.Int64
 	tr := New(Config{Policy: byDefault, Base: roundTrip(func(r *http.Request) (*http.Response, error) {
 		isDown := inOutage()
-		time.Sleep(latency)
+		time.Sleep(answer)
 		if isDown {
 			requests.Add(1)
 			return down(r)
@@ -158,14 +164,15 @@ func suffer(callers int, down func(*http.Request) (*http.Response, error)) outag
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
-			for time.Since(begin) < 35*time.Second {
+			for time.Since(begin) < 45*time.Second {
 				began := time.Since(begin)
 				if inOutage() {
 					calls.Add(1)
 				}
-				if _, err := tr.Do(context.Background(), get(api)); err != nil && began >= 32*time.Second {
+				if _, err := tr.Do(context.Background(), get(api)); err != nil && began >= 40*time.Second {
 					failedAfter.Add(1)
 				}
+				time.Sleep(pause)
 			}
 		})
 	}

@@ -62,7 +62,7 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 	for taken := 1; ; taken++ {
 		a := &attempt{Context: ctx}
 		resp, err := x.send(req, a)
-		if err == nil || !a.unwritten(x.transport.base, err) || taken == maxTaken || !pause(ctx, taken) {
+		if err == nil || !a.takesAnother(x.transport.base, err) || taken == maxTaken || !pause(ctx, taken) {
 			return resp, err
 		}
 	}

@@ -24,7 +24,7 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 	}
 	wait, ok := x.nextWait()
 	lost := connectionLost(err)
-	if !ok || passesDeadline(ctx, wait) || !x.transport.budget.withdraw(lost) {
+	if !ok || passesDeadline(ctx, wait) || !x.transport.budget.withdraw(x.call.MaxAttempts, lost) {
 		return false, nil
 	}
 	x.wait = wait

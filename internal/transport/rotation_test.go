@@ -72,6 +72,9 @@ func TestRotation(t *testing.T) {
 					}
 					got, err := tr.Do(t.Context(), call)
 					attempts.Add(int64(got.Attempts))
+					if err != nil && got.MaybeSent {
+						t.Log(err.(*Cause).all)
+					}
 					if err != nil && !got.MaybeSent {
 						failed.Add(1)
 					}
