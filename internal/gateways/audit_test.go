@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
-	"github.com/closurehealth/closure-go/closuretest"
 )
 
 // What the audit is there for, done on purpose: it sees each.
@@ -30,7 +29,7 @@ func TestAuditSees(t *testing.T) {
 			errs[0] = closure.ErrNotBooked
 		}, result{Booked: 2, NotBooked: 1, Held: 3, Lies: 1}},
 		{"told booked", func(_ *testing.T, u *upstream, made []*closure.Booking, _ []error) {
-			u.slots[2].StartAt = u.slots[2].StartAt.Add(-1000 * time.Hour) // nobody has that
+			u.wishes[2].StartAt = u.wishes[2].StartAt.Add(-1000 * time.Hour) // nobody has that
 			made[2].Recovered = true
 		}, result{Booked: 3, Recovered: 1, Held: 3, Lies: 1}},
 		{"a write that arrives twice", func(t *testing.T, u *upstream, _ []*closure.Booking, _ []error) {
@@ -48,8 +47,8 @@ func TestAuditSees(t *testing.T) {
 				t.Fatal(err)
 			}
 			made, errs := make([]*closure.Booking, 3), make([]error, 3)
-			for i, slot := range u.slots {
-				made[i], errs[i] = client.BookSlot(t.Context(), wish(slot))
+			for i, wish := range u.wishes {
+				made[i], errs[i] = client.BookSlot(t.Context(), wish)
 			}
 			tt.do(t, u, made, errs)
 			if got := u.audit(t, made, errs); got != tt.want {
@@ -75,11 +74,5 @@ func (u *upstream) post(t *testing.T, body string) {
 	_ = resp.Body.Close()
 	if resp.StatusCode < 400 {
 		t.Errorf("status %d: the double took the slot twice", resp.StatusCode)
-	}
-}
-
-func wish(slot closure.Slot) closure.BookSlotParams {
-	return closure.BookSlotParams{
-		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt,
 	}
 }

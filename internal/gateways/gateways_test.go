@@ -98,7 +98,7 @@ type upstream struct {
 	api     *closuretest.Server
 	address string
 	slow    atomic.Bool
-	slots   []closure.Slot
+	wishes  []closure.BookSlotParams
 
 	mu     sync.Mutex
 	server *http.Server
@@ -112,11 +112,22 @@ func newUpstream(t *testing.T, n int) *upstream {
 		conns:  map[net.Conn]bool{},
 		writes: map[string]int{},
 	}
-	for i := range n {
-		start := closuretest.GuideSlot().StartAt.Add(time.Duration(i+48) * time.Hour)
-		u.slots = append(u.slots, closure.Slot{StartAt: start, Duration: closuretest.GuideSlot().Duration})
+	guide, err := u.api.Client().Patients.Get(t.Context(), closuretest.GuidePatientID)
+	if err != nil {
+		t.Fatal(err)
 	}
-	u.api.AddSlots(closuretest.GuideScheduleID, u.slots...)
+	patient := *guide
+	for i := range n {
+		if i%20 == 0 { // a patient with thousands of appointments is nobody's
+			patient.ID, patient.FirstName = "", fmt.Sprintf("Patient %d", i)
+			patient = u.api.AddPatient(patient)
+		}
+		start := closuretest.GuideSlot().StartAt.Add(time.Duration(i+48) * time.Hour)
+		u.api.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: start, Duration: closuretest.GuideSlot().Duration})
+		u.wishes = append(u.wishes, closure.BookSlotParams{
+			ScheduleID: closuretest.GuideScheduleID, PatientID: patient.ID, StartAt: start,
+		})
+	}
 	u.address = freeAddress(t)
 	u.up(t)
 	t.Cleanup(func() { _ = u.server.Close() })
@@ -202,7 +213,7 @@ func (u *upstream) book(t *testing.T, g *gateway, http2 bool, n int, during func
 				if i == int64(n/2) {
 					during()
 				}
-				made[i], errs[i] = client.BookSlot(t.Context(), wish(u.slots[i]))
+				made[i], errs[i] = client.BookSlot(t.Context(), u.wishes[i])
 			}
 		})
 	}
@@ -219,7 +230,7 @@ func (u *upstream) audit(t *testing.T, made []*closure.Booking, errs []error) (r
 	}
 	texts := map[string]int{}
 	for i := range errs {
-		there := held[u.slots[i].StartAt.UTC()]
+		there := held[u.wishes[i].StartAt.UTC()]
 		if errs[i] != nil {
 			texts[errs[i].Error()]++
 		}

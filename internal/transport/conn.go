@@ -17,6 +17,7 @@ var (
 // was written: an attempt that ended before that has sent nothing.
 type watchedConn struct {
 	net.Conn
+	release func() // gives its place back
 
 	streams atomic.Int64 // over HTTP/2: the requests that were given it
 
@@ -60,6 +61,18 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 		c.written = false // the connection was dead already
 	}
 	return n, err
+}
+
+// Close closes, and then gives the place back.
+func (c *watchedConn) Close() error {
+	err := c.Conn.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.release != nil {
+		c.release()
+		c.release = nil
+	}
+	return err
 }
 
 func (c *watchedConn) beforeWrite() (first bool, err error) {

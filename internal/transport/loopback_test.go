@@ -682,7 +682,9 @@ func (p *pipe) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // serve runs a server on the pipe until the test, in its bubble, is over.
 func (p *pipe) serve(tlsConfig *tls.Config, handler http.HandlerFunc) (tr *Transport, stop func()) {
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: tlsConfig}
-	d := &dialer{dial: p.dial, tls: &tls.Config{InsecureSkipVerify: true}} // the certificate isn't of a bubble's year 2000
+	d := newDialer()
+	d.dial = p.dial
+	d.tls.InsecureSkipVerify = true // the certificate isn't of a bubble's year 2000
 	tr = New(Config{Policy: exact, HTTP2: tlsConfig != nil, dialer: d})
 	done := make(chan struct{})
 	go func() {

@@ -18,6 +18,7 @@ type dialer struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	tls  *tls.Config
 
+	places chan struct{} // one for each connection that is not closed yet
 	turns  chan struct{} // one for each connection that is made at once; nil: any number
 	shared atomic.Int64  // connections of HTTP/2 that were made
 }
@@ -25,11 +26,12 @@ type dialer struct {
 func newDialer() *dialer {
 	return &dialer{
 		dial: (&net.Dialer{
-			Timeout:         10 * time.Second,
+			Timeout:         dialTimeout,
 			KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
 			Control:         endUnacknowledged,
 		}).DialContext,
-		tls: &tls.Config{MinVersion: tls.VersionTLS12},
+		tls:    &tls.Config{MinVersion: tls.VersionTLS12},
+		places: make(chan struct{}, maxConns),
 	}
 }
 
@@ -73,7 +75,10 @@ func newPool(d *dialer, http2 bool) *http.Transport {
 	}
 }
 
-const handshakeTimeout = 10 * time.Second
+const (
+	dialTimeout      = 10 * time.Second
+	handshakeTimeout = 10 * time.Second
+)
 
 // once refuses a second connection to an attempt, and notes a proxy. net/http asks for
 // the proxy each time before it takes a connection, also when it sends a request
@@ -95,11 +100,29 @@ func once(proxy func(*http.Request) (*url.URL, error), http2 bool) func(*http.Re
 }
 
 func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := d.dial(ctx, network, address)
+	conn, err := d.watched(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return toServer(ctx, &watchedConn{Conn: conn}), nil
+	return toServer(ctx, conn), nil
+}
+
+// watched makes a connection when there is a place for one. net/http counts too, but lets
+// the next one begin before it has closed the last.
+func (d *dialer) watched(ctx context.Context, network, address string) (*watchedConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	select {
+	case d.places <- struct{}{}:
+	case <-ctx.Done():
+		return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
+	}
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		<-d.places
+		return nil, err
+	}
+	return &watchedConn{Conn: conn, release: func() { <-d.places }}, nil
 }
 
 func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
@@ -142,11 +165,11 @@ func (d *dialer) inTurn(ctx context.Context, network, address string) (*tls.Conn
 }
 
 func (d *dialer) connect(ctx context.Context, network, address string) (*tls.Conn, error) {
-	conn, err := d.dial(ctx, network, address)
+	conn, err := d.watched(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	secured, err := handshake(ctx, &watchedConn{Conn: conn}, d.tls, address)
+	secured, err := handshake(ctx, conn, d.tls, address)
 	if err != nil {
 		_ = conn.Close() // the handshake's error says more
 		return nil, err
