@@ -38,6 +38,7 @@ type attempt struct {
 	proxied bool        // the first hop is a proxy; known before a connection is made
 	http2   bool        // the connection that was given speaks it
 	reused  bool        // and others had it before
+	reads   bool        // it is a read
 
 	// Of our pool, over HTTP/2: the connection, the number of the request on it, and whether
 	// the second one was it again.
@@ -166,10 +167,12 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 }
 
 // unwritten reports whether HTTP/2 ended the attempt before anything of it was written.
-// net/http's RoundTrip waits for the goroutine that writes, unless the context has ended.
+// net/http's RoundTrip waits for the goroutine that writes, unless the context has ended. Of a
+// caller's transport that is believed for reads: who knows what is registered in it.
 func (a *attempt) unwritten(base http.RoundTripper) bool {
 	_, plain := base.(*http.Transport)
-	return plain && a.http2 && !a.wrote.Load() && a.Err() == nil
+	trusted := a.stream != nil || plain && a.reads
+	return trusted && a.http2 && !a.wrote.Load() && a.Err() == nil
 }
 
 // takesAnother reports whether the attempt may go on with another connection, for want of

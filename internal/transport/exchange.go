@@ -60,7 +60,7 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), x.call.Timeout)
 	defer cancel()
 	for taken := 1; ; taken++ {
-		a := &attempt{Context: ctx}
+		a := &attempt{Context: ctx, reads: !x.call.writes()}
 		resp, err := x.send(req, a)
 		if err == nil || !a.takesAnother(x.transport.base, err) || taken == maxTaken || !pause(ctx, taken) {
 			return resp, err

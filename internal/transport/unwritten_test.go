@@ -31,21 +31,38 @@ func (c *stallingConn) Write(p []byte) (int, error) {
 	return 0, io.ErrClosedPipe
 }
 
-// Two writes over one connection of HTTP/2, which is lost while the first is being written and
-// the second waits for its turn: the second one takes another connection.
+// Two calls over one connection of HTTP/2, which is lost while the first is being written and
+// the second waits for its turn: the second one takes another connection, and what may have
+// left is not sent again. A caller's transport is not trusted with a write.
 func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 	t.Parallel()
-	for name, timeout := range map[string]time.Duration{"lost": 20 * time.Second, "out of time": 200 * time.Millisecond} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		method  string        // the second's
+		timeout time.Duration // the first's
+		ours    bool          // the pool
+		sent    bool          // the second
+	}{
+		{"a write", http.MethodPost, 20 * time.Second, true, true},
+		{"the first is out of time", http.MethodPost, 200 * time.Millisecond, true, true},
+		{"a read over a caller's transport", http.MethodGet, 20 * time.Second, false, true},
+		{"a write over a caller's transport", http.MethodPost, 20 * time.Second, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) })
 			s.EnableHTTP2 = true
 			s.startTLS()
 			var stalled atomic.Bool
 			waiting, lost := make(chan struct{}, 1), make(chan struct{})
-			client := s.clientOver(t, func(conn net.Conn) net.Conn {
+			client, dialer := s.clientWith(t, true, func(conn net.Conn) net.Conn {
 				return &stallingConn{conn, &stalled, waiting, lost}
 			})
+			if !tt.ours {
+				base := &http.Transport{ForceAttemptHTTP2: true, DialContext: dialer.dial, TLSClientConfig: dialer.tls}
+				t.Cleanup(base.CloseIdleConnections)
+				client = New(Config{Policy: exact, Base: base})
+			}
 			if _, err := client.Do(t.Context(), get(s.URL)); err != nil { // makes the connection
 				t.Fatal(err)
 			}
@@ -55,7 +72,7 @@ func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 			var both sync.WaitGroup
 			both.Go(func() {
 				call := newTestCall(http.MethodPost, s.URL)
-				call.Timeout = timeout
+				call.Timeout = tt.timeout
 				first, errFirst = client.Do(t.Context(), call)
 			})
 			<-waiting
@@ -63,10 +80,10 @@ func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 				GotConn: func(httptrace.GotConnInfo) { taken <- struct{}{} },
 			})
-			both.Go(func() { second, errSecond = client.Do(ctx, newTestCall(http.MethodPost, s.URL)) })
+			both.Go(func() { second, errSecond = client.Do(ctx, newTestCall(tt.method, s.URL)) })
 			<-taken
-			if timeout < time.Second {
-				time.Sleep(2 * timeout) // the first has given up, and its header is still being written
+			if tt.timeout < time.Second {
+				time.Sleep(2 * tt.timeout) // the first has given up, and its header is still being written
 			}
 			stalled.Store(false)
 			close(lost)
@@ -74,8 +91,11 @@ func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 			if errFirst == nil || !first.MaybeSent || first.Attempts != 1 {
 				t.Errorf("what was being written: %+v, %v; want it unknown", first, errFirst)
 			}
-			if errSecond != nil || second.Attempts != 1 || s.requests.Load() != 2 {
-				t.Errorf("what was not: %+v, %v, %d requests arrived; want it sent", second, errSecond, s.requests.Load())
+			if sent := errSecond == nil; sent != tt.sent || second.Attempts != 1 || !sent && !second.MaybeSent {
+				t.Errorf("what was not: %+v, %v; want it sent: %t", second, errSecond, tt.sent)
+			}
+			if want := map[bool]int64{true: 2, false: 1}[tt.sent]; s.requests.Load() != want {
+				t.Errorf("%d requests arrived, want %d", s.requests.Load(), want)
 			}
 		})
 	}
