@@ -114,6 +114,7 @@ func TestOutage(t *testing.T) {
 	for kind, down := range map[string]func(*http.Request) (*http.Response, error){
 		"connections lost": failsWith(io.EOF),
 		"refused":          notConnected,
+		"502":              answers(502, ""),
 		"503":              answers(503, ""),
 	} {
 		for _, tt := range []struct {
@@ -144,6 +145,36 @@ func TestOutage(t *testing.T) {
 type outageOutcome struct {
 	calls, requests int // that began in the outage
 	failedAfter     int // calls that began after it
+}
+
+// A gateway that loses its connections to the API answers 502, once, to all that is in flight.
+func TestBlipBehindAGateway(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]int{502: 0, 503: 64 - 10} {
+		synctest.Test(t, func(t *testing.T) {
+			const calls = 64
+			begin := time.Now()
+			tr := New(Config{Policy: byDefault, Base: roundTrip(func(*http.Request) (*http.Response, error) {
+				if time.Since(begin) > 0 {
+					return status(200, "{}"), nil
+				}
+				return status(code, ""), nil
+			})})
+			var failed atomic.Int64
+			var all sync.WaitGroup
+			for range calls {
+				all.Go(func() {
+					if answer, err := tr.Do(t.Context(), get(api)); err != nil || answer.StatusCode != 200 {
+						failed.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if got := int(failed.Load()); got != want {
+				t.Errorf("%d: %d of %d failed, want %d", code, got, calls, want)
+			}
+		})
+	}
 }
 
 // suffer is 45 s of callers that call again after an answer; the API is down from 10 s to

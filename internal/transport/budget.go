@@ -11,7 +11,7 @@ import (
 //     total outage they run out, and the load on a struggling API falls to little
 //     more than one request a call. How many there are follows the traffic: ten retries
 //     are nothing beside hundreds of calls, and a third of thirty.
-//   - Credit pays where connections were lost. One loss can strike every call in
+//   - Credit pays where connections were lost, the client's or a gateway's. One loss can strike every call in
 //     flight, so the credit is as large as that, and a quarter larger for calls that are
 //     struck again on their way out. It is not renewed before successes have paid it
 //     back: an outage gets it once.
