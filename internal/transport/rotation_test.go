@@ -87,3 +87,35 @@ func TestRotation(t *testing.T) {
 		})
 	}
 }
+
+// What it learns: a quarter of what a connection took, less if another took less, and more
+// again with each connection that it leaves.
+func TestRotationLearns(t *testing.T) {
+	t.Parallel()
+	var r rotation
+	until := func() (requests int) {
+		for requests = 1; !r.last(); requests++ {
+			if requests == 1000 {
+				return 0
+			}
+		}
+		return requests
+	}
+	one, other := new(watchedConn), new(watchedConn)
+	if got := until(); got != 0 {
+		t.Errorf("a connection is left after %d requests, and nothing is known", got)
+	}
+	r.compare(&attempt{stream: one, number: 41}, &attempt{stream: one})
+	if got := until(); got != 0 {
+		t.Errorf("left after %d: it took another, so it was only full", got)
+	}
+	r.compare(&attempt{stream: one, number: 41}, &attempt{stream: other})
+	r.compare(&attempt{stream: one, number: 81}, &attempt{stream: other})
+	if first, second := until(), until(); first != 10 || second != 11 {
+		t.Errorf("left after %d and %d, want 10 and 11", first, second)
+	}
+	r.compare(&attempt{stream: one, number: 9}, &attempt{stream: other})
+	if got := until(); got != 2 {
+		t.Errorf("left after %d, want 2", got)
+	}
+}
