@@ -170,9 +170,10 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 // net/http's RoundTrip waits for the goroutine that writes, unless the context has ended. Of a
 // caller's transport that is believed for reads: who knows what is registered in it.
 func (a *attempt) unwritten(base http.RoundTripper) bool {
-	_, plain := base.(*http.Transport)
-	trusted := a.stream != nil || plain && a.reads
-	return trusted && a.http2 && !a.wrote.Load() && a.Err() == nil
+	if _, plain := base.(*http.Transport); !plain || a.stream == nil && !a.reads {
+		return false
+	}
+	return a.http2 && !a.wrote.Load() && a.Err() == nil
 }
 
 // takesAnother reports whether the attempt may go on with another connection, for want of
@@ -190,8 +191,11 @@ func (a *attempt) takesAnother(base http.RoundTripper, err error) bool {
 // connection, and the API saw nothing of the request. Of a write, net/http says so. A read it
 // was about to send again, and the connection took no request any more; after a reset of the
 // stream it would have.
-func (a *attempt) drained(err error) bool {
-	return a.stream != nil && a.wrote.Load() && (a.again.Load() && !a.same || goAwayText.MatchString(err.Error()))
+func (a *attempt) drained(base http.RoundTripper, err error) bool {
+	if _, plain := base.(*http.Transport); !plain || a.stream == nil || !a.wrote.Load() {
+		return false
+	}
+	return a.again.Load() && !a.same || goAwayText.MatchString(err.Error())
 }
 
 // A watchedBody tells the attempt that it was read.

@@ -120,7 +120,7 @@ func (x *exchange) failed(a *attempt, out *http.Request, resp *http.Response, er
 	if x.call.writes() {
 		x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, x.call.Body != nil, err)
 	}
-	if a.drained(err) {
+	if a.drained(x.transport.base, err) {
 		x.left = a
 	}
 	switch {
