@@ -52,6 +52,7 @@ func TestGateways(t *testing.T) {
 	reload := func(g *gateway, _ *upstream) { g.reload(t) }
 	restart := func(g *gateway, _ *upstream) { g.stop(t); g.start(t) }
 	blink := func(_ *gateway, u *upstream) { u.drop() }
+	outage := func(_ *gateway, u *upstream) { u.down(t, 300*time.Millisecond) }
 	slow := func(_ *gateway, u *upstream) { u.slow.Store(true) }
 	for _, tt := range []struct {
 		name   string
@@ -66,8 +67,11 @@ func TestGateways(t *testing.T) {
 		{"reload", config{rotate: 1000}, reload, true, false},
 		{"restart", config{rotate: 1000}, restart, true, false},
 		{"upstream's connections lost", config{rotate: 1000}, blink, true, false},
+		{"upstream down and up", config{rotate: 1000}, outage, true, false},
 		{"upstream slow", config{rotate: 1000}, slow, false, false},
-		{"the gateway's retries", config{rotate: 1000, retries: true}, blink, true, true},
+		{"the gateway's retries, connections lost", config{rotate: 1000, retries: all}, blink, true, true},
+		{"the gateway's safe retries, connections lost", config{rotate: 1000, retries: safe}, blink, true, false},
+		{"the gateway's safe retries, upstream down and up", config{rotate: 1000, retries: safe}, outage, true, false},
 		{"HTTP/2, rotation after 20", config{rotate: 20, http2: true}, none, true, false},
 		{"HTTP/2, reload", config{rotate: 1000, http2: true}, reload, true, false},
 	} {
@@ -96,9 +100,10 @@ type upstream struct {
 	api     *closuretest.Server
 	address string
 	slow    atomic.Bool
-	slots   []closure.Slot
+	wishes  []closure.BookSlotParams
 
 	mu     sync.Mutex
+	server *http.Server
 	conns  map[net.Conn]bool
 	writes map[string]int // by body: requests to book that arrived
 }
@@ -109,20 +114,43 @@ func newUpstream(t *testing.T, n int) *upstream {
 		conns:  map[net.Conn]bool{},
 		writes: map[string]int{},
 	}
-	for i := range n {
-		start := closuretest.GuideSlot().StartAt.Add(time.Duration(i+48) * time.Hour)
-		u.slots = append(u.slots, closure.Slot{StartAt: start, Duration: closuretest.GuideSlot().Duration})
-	}
-	u.api.AddSlots(closuretest.GuideScheduleID, u.slots...)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	guide, err := u.api.Client().Patients.Get(t.Context(), closuretest.GuidePatientID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.address = listener.Addr().String()
-	server := &http.Server{Handler: u, ConnState: u.track}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close() })
+	patient := *guide
+	for i := range n {
+		if i%20 == 0 { // a patient with thousands of appointments is nobody's
+			patient.ID, patient.FirstName = "", fmt.Sprintf("Patient %d", i)
+			patient = u.api.AddPatient(patient)
+		}
+		start := closuretest.GuideSlot().StartAt.Add(time.Duration(i+48) * time.Hour)
+		u.api.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: start, Duration: closuretest.GuideSlot().Duration})
+		u.wishes = append(u.wishes, closure.BookSlotParams{
+			ScheduleID: closuretest.GuideScheduleID, PatientID: patient.ID, StartAt: start,
+		})
+	}
+	u.address = freeAddress(t)
+	u.up(t)
+	t.Cleanup(func() { _ = u.server.Close() })
 	return u
+}
+
+func (u *upstream) up(t *testing.T) {
+	listener, err := net.Listen("tcp", u.address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	u.server = &http.Server{Handler: u, ConnState: u.track}
+	go func() { _ = u.server.Serve(listener) }()
+}
+
+// down ends the server and what is on its way, for so long.
+func (u *upstream) down(t *testing.T, long time.Duration) {
+	_ = u.server.Close()
+	time.Sleep(long)
+	u.up(t)
 }
 
 func (u *upstream) track(conn net.Conn, state http.ConnState) {
@@ -169,7 +197,7 @@ type result struct {
 	Held                                  int // appointments in the ledger
 }
 
-func (u *upstream) book(t *testing.T, g *gateway, http2 bool, n int, during func()) (r result) {
+func (u *upstream) book(t *testing.T, g *gateway, http2 bool, n int, during func()) result {
 	opts := []closure.Option{closure.WithBaseURL("https://" + g.address), closure.WithTimeout(5 * time.Second)}
 	if http2 {
 		opts = append(opts, closure.WithHTTP2())
@@ -180,30 +208,31 @@ func (u *upstream) book(t *testing.T, g *gateway, http2 bool, n int, during func
 	}
 	made, errs := make([]*closure.Booking, n), make([]error, n)
 	var next atomic.Int64
-	var all sync.WaitGroup
+	var callers sync.WaitGroup
 	for range goroutines {
-		all.Go(func() {
+		callers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
 				if i == int64(n/2) {
 					during()
 				}
-				made[i], errs[i] = client.BookSlot(t.Context(), closure.BookSlotParams{
-					ScheduleID: closuretest.GuideScheduleID,
-					PatientID:  closuretest.GuidePatientID,
-					StartAt:    u.slots[i].StartAt,
-				})
+				made[i], errs[i] = client.BookSlot(t.Context(), u.wishes[i])
 			}
 		})
 	}
-	all.Wait()
+	callers.Wait()
+	return u.audit(t, made, errs)
+}
+
+// audit compares what was told of each slot with the ledger.
+func (u *upstream) audit(t *testing.T, made []*closure.Booking, errs []error) (r result) {
 	held := map[time.Time]int{}
 	for _, a := range u.api.Appointments() {
 		held[a.StartAt.UTC()]++
 		r.Held++
 	}
 	texts := map[string]int{}
-	for i := range n {
-		there := held[u.slots[i].StartAt.UTC()]
+	for i := range errs {
+		there := held[u.wishes[i].StartAt.UTC()]
 		if errs[i] != nil {
 			texts[errs[i].Error()]++
 		}
@@ -237,9 +266,15 @@ func (u *upstream) book(t *testing.T, g *gateway, http2 bool, n int, during func
 }
 
 type config struct {
-	rotate         int // requests a connection; nginx's
-	retries, http2 bool
+	rotate  int    // requests a connection; nginx's
+	retries string // the gateway's own
+	http2   bool
 }
+
+const (
+	all  = "all"  // writes too
+	safe = "safe" // what the documentation recommends
+)
 
 // A gateway is a real one, in a process of its own.
 type gateway struct {
@@ -266,8 +301,11 @@ func (g *gateway) nginx(c config, upstream string) string {
 	if c.http2 {
 		protocol = "http2"
 	}
-	if c.retries {
+	switch c.retries {
+	case all:
 		again = "error timeout http_502 http_503 non_idempotent"
+	case safe:
+		again = "error timeout http_502 http_503"
 	}
 	return fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/log; worker_processes 2; user root;
 events { worker_connections 4096; }
@@ -291,8 +329,11 @@ func (g *gateway) haproxy(c config, upstream string) string {
 	if c.http2 {
 		protocol = "h2,http/1.1"
 	}
-	if c.retries {
+	switch c.retries {
+	case all:
 		again = "all-retryable-errors"
+	case safe:
+		again = "conn-failure"
 	}
 	return fmt.Sprintf(`global
   maxconn 4096

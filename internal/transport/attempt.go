@@ -34,7 +34,17 @@ type attempt struct {
 	given   atomic.Bool // and given: the request may have left
 	again   atomic.Bool // a second one was asked for
 	touched atomic.Bool // the body was read, or asked for once more
+	wrote   atomic.Bool // the header was written
 	proxied bool        // the first hop is a proxy; known before a connection is made
+	http2   bool        // the connection that was given speaks it
+	reused  bool        // and others had it before
+	reads   bool        // it is a read
+
+	// Of our pool, over HTTP/2: the connection, the number of the request on it, and whether
+	// the second one was it again.
+	stream *watchedConn
+	number int
+	same   bool
 
 	// Of our pool, a write's: the connection, and whose turn on it.
 	conn  *watchedConn
@@ -58,14 +68,18 @@ func attemptOf(ctx context.Context) *attempt {
 
 // watchConnection notes the connection that is given. That is all a write needs of
 // our pool over HTTP/1.1, and a read needs nothing.
-func (a *attempt) watchConnection(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: a.take})
+func (a *attempt) watchConnection() context.Context {
+	return httptrace.WithClientTrace(a, &httptrace.ClientTrace{GotConn: a.take})
 }
 
 func (a *attempt) take(info httptrace.GotConnInfo) {
 	a.given.Store(true)
-	if isHTTP2(info.Conn) {
-		return // shared with others, so that it knows nothing of this attempt
+	if isHTTP2(info.Conn) { // shared with others, so that it knows nothing of this attempt
+		a.http2, a.reused = true, info.Reused
+		if a.stream = watched(info.Conn); a.stream != nil {
+			a.number = int(a.stream.streams.Add(1))
+		}
+		return
 	}
 	if a.conn = watched(info.Conn); a.conn != nil {
 		deadline, _ := a.Deadline()
@@ -75,13 +89,14 @@ func (a *attempt) take(info httptrace.GotConnInfo) {
 
 // guard ends the attempt where a second connection is taken, by a transport that
 // may do so by itself and that reports to httptrace.
-func (a *attempt) guard(ctx context.Context, target *url.URL, base http.RoundTripper) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+func (a *attempt) guard(target *url.URL, base http.RoundTripper) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(a)
 	again := func() {
 		a.again.Store(true)
 		cancel()
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { a.wrote.Store(true) },
 		// Over HTTP/2 it is called with a lock held, so it must not block or panic.
 		GetConn: func(firstHop string) {
 			switch {
@@ -98,6 +113,7 @@ func (a *attempt) guard(ctx context.Context, target *url.URL, base http.RoundTri
 				return
 			}
 			again()
+			a.same = a.stream != nil && a.stream == watched(info.Conn)
 			// HTTP/2 looks at the context before it writes. HTTP/1.1 may not, and has the
 			// connection to itself.
 			if !isHTTP2(info.Conn) && !speaksHTTP2InClear(base) {
@@ -138,7 +154,7 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 	transport, plain := base.(*http.Transport)
 	untouched := hasBody && !a.touched.Load()
 	switch {
-	case a.conn != nil && a.conn.seal(a.lease):
+	case a.conn != nil && a.conn.seal(a.lease), a.unwritten(base):
 		return false
 	case a.given.Load():
 		// A body can't be had twice: net/http takes another connection only if it did
@@ -149,6 +165,38 @@ func (a *attempt) maybeSent(base http.RoundTripper, req *http.Request, hasBody b
 	default:
 		return !plain || !a.refusedByProxyFunc(transport, req)
 	}
+}
+
+// unwritten reports whether HTTP/2 ended the attempt before anything of it was written.
+// net/http's RoundTrip waits for the goroutine that writes, unless the context has ended. Of a
+// caller's transport that is believed for reads: who knows what is registered in it.
+func (a *attempt) unwritten(base http.RoundTripper) bool {
+	if _, plain := base.(*http.Transport); !plain || a.stream == nil && !a.reads {
+		return false
+	}
+	return a.http2 && !a.wrote.Load() && a.Err() == nil
+}
+
+// takesAnother reports whether the attempt may go on with another connection, for want of
+// one that takes its request: what it got is full, or the end of it is seen just now. A
+// connection without earlier requests that turns out dead is not meant: a server that
+// ends those would be dialed for nothing.
+func (a *attempt) takesAnother(base http.RoundTripper, err error) bool {
+	if !a.given.Load() {
+		return errors.Is(err, errNotNeeded)
+	}
+	return a.unwritten(base) && (a.reused || a.again.Load())
+}
+
+// drained reports whether a GOAWAY left the attempt's request out: a gateway ends the
+// connection, and the API saw nothing of the request. Of a write, net/http says so. A read it
+// was about to send again, and the connection took no request any more; after a reset of the
+// stream it would have.
+func (a *attempt) drained(base http.RoundTripper, err error) bool {
+	if _, plain := base.(*http.Transport); !plain || a.stream == nil || !a.wrote.Load() {
+		return false
+	}
+	return a.again.Load() && !a.same || goAwayText.MatchString(err.Error())
 }
 
 // A watchedBody tells the attempt that it was read.
@@ -181,6 +229,9 @@ func (a *attempt) refusedByProxyFunc(t *http.Transport, req *http.Request) bool 
 // at the request (RFC 9113, sections 6.8 and 8.7). It keeps no more of that than a text
 // where there was a body that it can't have again.
 func notProcessed(err error) bool { return notProcessedText.MatchString(err.Error()) }
+
+var goAwayText = regexp.MustCompile(`^http2: Transport: cannot retry err ` +
+	`\[http2: Transport received Server's graceful shutdown GOAWAY\] after Request\.Body was written`)
 
 var notProcessedText = regexp.MustCompile(`^http2: Transport: cannot retry err \[(` +
 	`stream error: stream ID \d+; REFUSED_STREAM; received from peer|` +

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,8 +20,8 @@ func TestBlip(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2", "the caller's HTTP/1.1"} {
 		for _, calls := range []int{64, 1000} {
-			if protocol != "HTTP/1.1" && calls > 64 {
-				continue // not steady on a loaded machine: docs/retries.md tells what was seen
+			if protocol == "the caller's HTTP/1.1" && calls > 64 && os.Getenv("CLOSURE_GATEWAYS") == "" {
+				continue // 2,000 handshakes
 			}
 			t.Run(fmt.Sprintf("%d over %s", calls, protocol), func(t *testing.T) {
 				t.Parallel()
@@ -36,9 +37,7 @@ func TestBlip(t *testing.T) {
 				tr.budget = newBudget(byDefault.Budget)
 				failed, attempts := strike(t, tr, s.URL, calls)
 				t.Logf("%d of %d calls failed, %d attempts", failed, calls, attempts)
-				// Over HTTP/2 the pool may hand out the dead connection once more while the
-				// machine is busy, and each time is an attempt: docs/retries.md promises less.
-				if attempts <= calls || failed != 0 && protocol != "HTTP/2" {
+				if attempts <= calls || failed != 0 {
 					t.Error("want every call struck, and none failed")
 				}
 			})
@@ -55,10 +54,14 @@ func blips(t *testing.T, requests int) *loopback {
 	var s *loopback
 	var conns sync.Map
 	cut := func() {
+		var all []*tls.Conn // first: a busy machine takes seconds, and Range would find the retries' new ones
 		conns.Range(func(conn, _ any) bool {
-			_ = conn.(*tls.Conn).NetConn().Close() // without TLS's farewell
+			all = append(all, conn.(*tls.Conn))
 			return true
 		})
+		for _, conn := range all {
+			_ = conn.NetConn().Close() // without TLS's farewell
+		}
 	}
 	struck := make(chan struct{})
 	s = newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
@@ -111,15 +114,26 @@ func TestOutage(t *testing.T) {
 	for kind, down := range map[string]func(*http.Request) (*http.Response, error){
 		"connections lost": failsWith(io.EOF),
 		"refused":          notConnected,
+		"502":              answers(502, ""),
 		"503":              answers(503, ""),
 	} {
-		for _, callers := range []int{1, 64, 1000} {
-			t.Run(fmt.Sprintf("%s, %d in flight", kind, callers), func(t *testing.T) {
+		for _, tt := range []struct {
+			name    string
+			callers int
+			answer  time.Duration // how long it takes
+			pause   time.Duration // between two calls
+		}{
+			{"a call a second", 1, 10 * time.Millisecond, 990 * time.Millisecond},
+			{"1 in flight", 1, 100 * time.Millisecond, 0},
+			{"64 in flight", 64, 100 * time.Millisecond, 0},
+			{"1000 in flight", 1000, time.Second, 0},
+		} {
+			t.Run(kind+", "+tt.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o := suffer(callers, down)
+					o := suffer(tt.callers, tt.answer, tt.pause, down)
 					t.Logf("%d calls, %d requests: %.3f a call", o.calls, o.requests, float64(o.requests)/float64(o.calls))
-					if float64(o.requests) > 1.1*float64(o.calls) || o.failedAfter != 0 {
+					if o.requests*10 > o.calls*11 || o.failedAfter != 0 {
 						t.Errorf("%+v", o)
 					}
 				})
@@ -133,19 +147,45 @@ type outageOutcome struct {
 	failedAfter     int // calls that began after it
 }
 
-// suffer is 35 s of callers that call again as soon as they have an answer, which takes
-// 100 ms; the API is down from 2 s to 32 s.
-func suffer(callers int, down func(*http.Request) (*http.Response, error)) outageOutcome {
-	begin := time.Now()
-	inOutage := func() bool { d := time.Since(begin); return d >= 2*time.Second && d < 32*time.Second }
-	latency := 100 * time.Millisecond
-	if callers > 100 {
-		latency = time.Second
+// A gateway that loses its connections to the API answers 502, once, to all that is in flight.
+func TestBlipBehindAGateway(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]int{502: 0, 503: 64 - 10} {
+		synctest.Test(t, func(t *testing.T) {
+			const calls = 64
+			begin := time.Now()
+			tr := New(Config{Policy: byDefault, Base: roundTrip(func(*http.Request) (*http.Response, error) {
+				if time.Since(begin) > 0 {
+					return status(200, "{}"), nil
+				}
+				return status(code, ""), nil
+			})})
+			var failed atomic.Int64
+			var all sync.WaitGroup
+			for range calls {
+				all.Go(func() {
+					if answer, err := tr.Do(t.Context(), get(api)); err != nil || answer.StatusCode != 200 {
+						failed.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if got := int(failed.Load()); got != want {
+				t.Errorf("%d: %d of %d failed, want %d", code, got, calls, want)
+			}
+		})
 	}
+}
+
+// suffer is 45 s of callers that call again after an answer; the API is down from 10 s to
+// 40 s.
+func suffer(callers int, answer, pause time.Duration, down func(*http.Request) (*http.Response, error)) outageOutcome {
+	begin := time.Now()
+	inOutage := func() bool { d := time.Since(begin); return d >= 10*time.Second && d < 40*time.Second }
 	var calls, requests, failedAfter atomic.Int64
 	tr := New(Config{Policy: byDefault, Base: roundTrip(func(r *http.Request) (*http.Response, error) {
 		isDown := inOutage()
-		time.Sleep(latency)
+		time.Sleep(answer)
 		if isDown {
 			requests.Add(1)
 			return down(r)
@@ -155,14 +195,15 @@ func suffer(callers int, down func(*http.Request) (*http.Response, error)) outag
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
-			for time.Since(begin) < 35*time.Second {
+			for time.Since(begin) < 45*time.Second {
 				began := time.Since(begin)
 				if inOutage() {
 					calls.Add(1)
 				}
-				if _, err := tr.Do(context.Background(), get(api)); err != nil && began >= 32*time.Second {
+				if _, err := tr.Do(context.Background(), get(api)); err != nil && began >= 40*time.Second {
 					failedAfter.Add(1)
 				}
+				time.Sleep(pause)
 			}
 		})
 	}

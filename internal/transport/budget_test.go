@@ -5,58 +5,84 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // The moves: b and e, a call begins and ends; r, a retry that is paid for, and n, one
-// that is not; R and N the same with credit, after a lost connection; s, a success.
+// that is not; R and N the same with credit, after a lost connection; s, a success;
+// t, ten calls that begin and end; w, ten seconds that pass; f, the client is new.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
 		capacity int
 		moves    string
-		want     int // tokens left
+		want     int // tokens used
 	}{
-		{"full", 100, "", 100},
-		{"a retry costs ten", 100, "r", 90},
-		{"until it is empty", 30, "rrrnn", 0},
-		{"what does not suffice is kept", 15, "rn", 5},
-		{"smaller than a retry", 9, "n", 9},
+		{"full", 100, "", 0},
+		{"a retry costs ten", 100, "r", 10},
+		{"until it is empty", 20, "rrnn", 20},
+		{"what does not suffice is kept", 15, "rn", 10},
+		{"smaller than a retry", 9, "n", 0},
 		{"nothing", 0, "nsn", 0},
-		{"a success refunds one", 20, "rs", 11},
-		{"never above the capacity", 20, "sss", 20},
-		{"ten successes pay for a retry", 10, "rnsssssssssnsr", 0},
-		{"what is in flight has credit", 20, "bbbRRR", 20},
-		{"and a quarter more", 10, "bbbbRRRRRRN", 0},
-		{"then tokens pay", 20, "bbbRRRRRN", 0},
-		{"credit counts the calls in flight at once", 10, "bbbReReRRN", 0},
-		{"and those that came since", 10, "bbRRbRRN", 0},
-		{"nothing but a lost connection has credit", 10, "bbbrnR", 0},
-		{"successes fill the tokens before they pay credit back", 10, "bRrssssssssssRN", 0},
-		{"credit is renewed", 10, "bRssssssssssRRN", 0},
-		{"credit is not renewed by less", 10, "bRsssssssssRN", 0},
+		{"a success refunds one", 20, "rs", 9},
+		{"never above the capacity", 20, "sss", 0},
+		{"ten successes pay for a retry", 10, "rnsssssssssnsr", 10},
+		{"two retries without traffic", 100, "rrn", 20},
+		{"two at one call a second", 100, "trrn", 20},
+		{"three at one and a half", 100, "tttrrrn", 30},
+		{"ten at ten a second", 100, "ttttttttttrrrrrrrrrrn", 100},
+		{"no more at more", 100, "ttttttttttttttrrrrrrrrrrn", 100},
+		{"all of it in the first second", 100, "frrrrrrrrrrn", 100},
+		{"in proportion to the capacity", 400, "tttrrrrrrrrrrrrn", 120},
+		{"traffic that is over does not count", 100, "ttttttttttwwrrn", 20},
+		{"nor half over", 100, "ttttttttttwrrrrrrrrrrn", 100},
+		{"traffic makes room", 100, "rrntttr", 30},
+		{"what more traffic used is not to be made up for", 100, "ttttttttttrrrrrrrrrrwwnssssssssssrn", 20},
+		{"what is in flight has credit", 20, "bbbRRR", 0},
+		{"and a quarter more", 10, "bbbbRRRRRRN", 10},
+		{"then tokens pay", 20, "bbbRRRRRN", 20},
+		{"credit counts the calls in flight at once", 10, "bbbReReRRN", 10},
+		{"and those that came since", 10, "bbRRbRRN", 10},
+		{"nothing but a lost connection has credit", 10, "bbbrnR", 10},
+		{"successes fill the tokens before they pay credit back", 10, "bRrssssssssssRN", 10},
+		{"credit is renewed", 10, "bRssssssssssRRN", 10},
+		{"credit is not renewed by less", 10, "bRsssssssssRN", 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBudget(tt.capacity)
-			for i, move := range tt.moves {
-				switch move {
-				case 'b':
-					b.begin()
-				case 'e':
-					b.end()
-				case 's':
-					b.refund()
-				default:
-					credit := move == 'R' || move == 'N'
-					if got := b.withdraw(credit); got != (move == 'r' || move == 'R') {
-						t.Fatalf("move %d (%c): paid %t", i, move, got)
+			synctest.Test(t, func(t *testing.T) {
+				b := newBudget(tt.capacity)
+				b.first = time.Now().Add(-beginning)
+				for i, move := range tt.moves {
+					switch move {
+					case 'b':
+						b.begin()
+					case 'e':
+						b.end()
+					case 's':
+						b.refund()
+					case 't':
+						for range 10 {
+							b.begin()
+							b.end()
+						}
+					case 'f':
+						b.first = time.Now()
+					case 'w':
+						time.Sleep(windowLength)
+					default:
+						credit := move == 'R' || move == 'N'
+						if got := b.withdraw(3, credit); got != (move == 'r' || move == 'R') {
+							t.Fatalf("move %d (%c): paid %t", i, move, got)
+						}
 					}
 				}
-			}
-			if got := b.tokens; got != tt.want {
-				t.Errorf("tokens = %d, want %d", got, tt.want)
-			}
+				if b.used != tt.want {
+					t.Errorf("tokens used = %d, want %d", b.used, tt.want)
+				}
+			})
 		})
 	}
 }
@@ -66,9 +92,12 @@ func TestBudgetIsExactUnderContention(t *testing.T) {
 	const goroutines, retries = 4, 400_000
 	const capacity = retries * retryCost
 	b := newBudget(capacity)
+	for range fullTraffic {
+		b.begin()
+	}
 	var paid atomic.Int64
 	together(goroutines, func() {
-		for b.withdraw(false) {
+		for b.withdraw(3, false) {
 			paid.Add(1)
 		}
 	})
@@ -80,8 +109,8 @@ func TestBudgetIsExactUnderContention(t *testing.T) {
 			b.refund()
 		}
 	})
-	if got := b.tokens; got != retries {
-		t.Errorf("tokens = %d after %d refunds", got, retries)
+	if got := capacity - b.used; got != retries {
+		t.Errorf("%d tokens after as many refunds as there were retries", got)
 	}
 }
 

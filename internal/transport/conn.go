@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,9 @@ var (
 // was written: an attempt that ended before that has sent nothing.
 type watchedConn struct {
 	net.Conn
+	release func() // gives its place back
+
+	streams atomic.Int64 // over HTTP/2: the requests that were given it
 
 	mu       sync.Mutex
 	lease    int       // counts the requests that were given the connection
@@ -60,6 +64,18 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 		c.written = false // the connection was dead already
 	}
 	return n, err
+}
+
+// Close closes, and then gives the place back.
+func (c *watchedConn) Close() error {
+	err := c.Conn.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.release != nil {
+		c.release()
+		c.release = nil
+	}
+	return err
 }
 
 func (c *watchedConn) beforeWrite() (first bool, err error) {

@@ -22,7 +22,8 @@ type exchange struct {
 	loop      retryablehttp.Client
 
 	attempts int
-	answer   Answer // of the last attempt
+	answer   Answer   // of the last attempt
+	left     *attempt // the last one, if its connection seems to take no more
 	wait     time.Duration
 }
 
@@ -56,13 +57,39 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 	if err := waitForTurn(req.Context(), x.transport.limiter); err != nil {
 		return nil, err
 	}
-	a := &attempt{Context: req.Context()}
-	ctx, cancel := context.WithTimeout(a, x.call.Timeout)
+	ctx, cancel := context.WithTimeout(req.Context(), x.call.Timeout)
 	defer cancel()
-	ctx, stop := x.watch(ctx, a)
+	for taken := 1; ; taken++ {
+		a := &attempt{Context: ctx, reads: !x.call.writes()}
+		resp, err := x.send(req, a)
+		if err == nil || !a.takesAnother(x.transport.base, err) || taken == maxTaken || !pause(ctx, taken) {
+			return resp, err
+		}
+	}
+}
+
+// maxTaken is how many connections an attempt may take over HTTP/2 until its request is
+// written. After a loss the pool of net/http goes on handing out the dead connection
+// until its reader has seen the end.
+const maxTaken = 10
+
+// pause lets the reader see it. It reports whether there is time left.
+func pause(ctx context.Context, taken int) bool {
+	select {
+	case <-time.After(jitter(ceiling(10*time.Millisecond, 200*time.Millisecond, taken-1))):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (x *exchange) send(req *http.Request, a *attempt) (*http.Response, error) {
+	ctx, stop := x.watch(a)
 	defer stop()
 	out := x.outgoing(ctx, req, a)
 	resp, err := x.transport.base.RoundTrip(out)
+	x.transport.rotation.compare(x.left, a)
+	x.left = nil
 	if err == nil && resp == nil {
 		err = errNoResponse
 	}
@@ -74,14 +101,14 @@ func (x *exchange) attempt(req *http.Request) (*http.Response, error) {
 }
 
 // watch keeps the attempt to one request on the wire.
-func (x *exchange) watch(ctx context.Context, a *attempt) (context.Context, context.CancelFunc) {
+func (x *exchange) watch(a *attempt) (context.Context, context.CancelFunc) {
 	switch {
 	case x.transport.resends:
-		return a.guard(ctx, x.call.URL, x.transport.base)
+		return a.guard(x.call.URL, x.transport.base)
 	case x.call.writes():
-		return a.watchConnection(ctx), func() {}
+		return a.watchConnection(), func() {}
 	default:
-		return ctx, func() {}
+		return a, func() {}
 	}
 }
 
@@ -92,6 +119,9 @@ func (x *exchange) failed(a *attempt, out *http.Request, resp *http.Response, er
 	}
 	if x.call.writes() {
 		x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, x.call.Body != nil, err)
+	}
+	if a.drained(x.transport.base, err) {
+		x.left = a
 	}
 	switch {
 	case a.again.Load():
@@ -108,6 +138,7 @@ func (x *exchange) failed(a *attempt, out *http.Request, resp *http.Response, er
 func (x *exchange) outgoing(ctx context.Context, req *http.Request, a *attempt) *http.Request {
 	out := req.WithContext(ctx)
 	out.Host = x.call.URL.Host
+	out.Close = x.transport.rotation.last()
 	if !x.transport.foreign { // else prepare has set it, and the jar has written to it
 		out.Header = x.call.Header
 	}

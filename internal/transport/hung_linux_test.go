@@ -100,15 +100,20 @@ func TestHungIsNotSlow(t *testing.T) {
 		timeout  time.Duration
 		idle     bool // it is gone before the request is sent, otherwise before the answer
 		slow     bool // it is not gone at all
+		http2    bool
 		attempts int
 		within   time.Duration
 	}{
-		{"a read, gone before the answer", http.MethodGet, 30 * time.Second, false, false, 2, 13 * time.Second},
-		{"a read, gone while idle", http.MethodGet, 30 * time.Second, true, false, 2, 13 * time.Second},
-		{"a read, slow", http.MethodGet, 30 * time.Second, false, true, 1, slow + 2*time.Second},
-		{"a write, gone before the answer", http.MethodPost, 30 * time.Second, false, false, 1, 13 * time.Second},
-		{"a write, gone while idle", http.MethodPost, 30 * time.Second, true, false, 1, 13 * time.Second},
-		{"a write, its timeout first", http.MethodPost, 3 * time.Second, false, false, 1, 4 * time.Second},
+		{"a read, gone before the answer", http.MethodGet, 30 * time.Second, false, false, false, 2, 13 * time.Second},
+		{"a read, gone while idle", http.MethodGet, 30 * time.Second, true, false, false, 2, 13 * time.Second},
+		{"a read, slow", http.MethodGet, 30 * time.Second, false, true, false, 1, slow + 2*time.Second},
+		{"a write, gone before the answer", http.MethodPost, 30 * time.Second, false, false, false, 1, 13 * time.Second},
+		{"a write, gone while idle", http.MethodPost, 30 * time.Second, true, false, false, 1, 13 * time.Second},
+		{"a write, its timeout first", http.MethodPost, 3 * time.Second, false, false, false, 1, 4 * time.Second},
+		{"a read over HTTP/2, gone before the answer", http.MethodGet, 30 * time.Second, false, false, true, 2, 13 * time.Second},
+		{"a read over HTTP/2, gone while idle", http.MethodGet, 30 * time.Second, true, false, true, 2, 13 * time.Second},
+		{"a read over HTTP/2, slow", http.MethodGet, 30 * time.Second, false, true, true, 1, slow + 2*time.Second},
+		{"a write over HTTP/2, gone before the answer", http.MethodPost, 30 * time.Second, false, false, true, 1, 13 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -129,8 +134,13 @@ func TestHungIsNotSlow(t *testing.T) {
 			t.Cleanup(func() { close(stop) })
 			_ = s.Listener.Close()
 			s.Listener = ns.listen(t)
-			s.start()
-			client := s.client(t)
+			if s.EnableHTTP2 = tt.http2; tt.http2 {
+				s.startTLS()
+			} else {
+				s.start()
+			}
+			client, dialer := s.clientWith(t, tt.http2, asIs)
+			dialer.tls.InsecureSkipVerify = true // the certificate is not of this address
 			first, err := client.Do(t.Context(), get(s.URL))
 			if err != nil {
 				t.Fatal(err)

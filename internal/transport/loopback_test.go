@@ -73,27 +73,41 @@ func (s *loopback) startTLS() *loopback {
 
 // client is a Transport with a pool of its own that trusts the server.
 func (s *loopback) client(t testing.TB) *Transport {
+	return s.clientOver(t, asIs)
+}
+
+func asIs(conn net.Conn) net.Conn { return conn }
+
+// clientOver is a client with connections of another make.
+func (s *loopback) clientOver(t testing.TB, over func(net.Conn) net.Conn) *Transport {
+	tr, _ := s.clientWith(t, s.EnableHTTP2, over)
+	return tr
+}
+
+// clientWith may also ask for another protocol than the server's.
+func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.Conn) (*Transport, *dialer) {
 	d := newDialer()
 	dial := d.dial
 	d.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
-		if err == nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.dialed = append(s.dialed, conn.(*net.TCPConn))
-			if s.hungUp { // a dial that outlived the call it was for
-				_ = conn.Close()
-			}
+		if err != nil {
+			return nil, err
 		}
-		return conn, err
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dialed = append(s.dialed, conn.(*net.TCPConn))
+		if s.hungUp { // a dial that outlived the call it was for
+			_ = conn.Close()
+		}
+		return over(conn), nil
 	}
 	if s.Certificate() != nil {
 		d.tls.RootCAs = x509.NewCertPool()
 		d.tls.RootCAs.AddCert(s.Certificate())
 	}
-	tr := New(Config{Policy: exact, HTTP2: s.EnableHTTP2, dialer: d})
+	tr := New(Config{Policy: exact, HTTP2: http2, dialer: d})
 	t.Cleanup(tr.base.(*http.Transport).CloseIdleConnections)
-	return tr
+	return tr, d
 }
 
 // hangUp ends all connections, and returns when the server has seen all that
@@ -668,7 +682,9 @@ func (p *pipe) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // serve runs a server on the pipe until the test, in its bubble, is over.
 func (p *pipe) serve(tlsConfig *tls.Config, handler http.HandlerFunc) (tr *Transport, stop func()) {
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: tlsConfig}
-	d := &dialer{dial: p.dial, tls: &tls.Config{InsecureSkipVerify: true}} // the certificate isn't of a bubble's year 2000
+	d := newDialer()
+	d.dial = p.dial
+	d.tls.InsecureSkipVerify = true // the certificate isn't of a bubble's year 2000
 	tr = New(Config{Policy: exact, HTTP2: tlsConfig != nil, dialer: d})
 	done := make(chan struct{})
 	go func() {

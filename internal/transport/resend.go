@@ -18,5 +18,5 @@ func (t *Transport) ResendWait(ctx context.Context, asked time.Duration, sent in
 	if asked > 0 {
 		wait = max(wait, asked+jitter(t.policy.MinWait))
 	}
-	return wait, !passesDeadline(ctx, wait) && t.budget.withdraw(false)
+	return wait, !passesDeadline(ctx, wait) && t.budget.withdraw(usualAttempts, false)
 }

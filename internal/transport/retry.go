@@ -24,7 +24,9 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 	}
 	wait, ok := x.nextWait()
 	lost := connectionLost(err)
-	if !ok || passesDeadline(ctx, wait) || !x.transport.budget.withdraw(lost) {
+	// A gateway that lost its own connection to the API says 502.
+	credit := lost || err == nil && x.answer.StatusCode == http.StatusBadGateway
+	if !ok || passesDeadline(ctx, wait) || !x.transport.budget.withdraw(x.call.MaxAttempts, credit) {
 		return false, nil
 	}
 	x.wait = wait

@@ -88,6 +88,7 @@ type Transport struct {
 	budget   *budget
 	limiter  *rate.Limiter
 	maxBytes int64
+	rotation rotation
 }
 
 // New returns a transport.

@@ -65,7 +65,7 @@ func stalls(req *http.Request) (*http.Response, error) {
 
 // exact waits no longer than a nanosecond of its own accord, so that the
 // jitter on top is nothing and waits are exact.
-var exact = Policy{MinWait: 1, MaxWait: 1, MaxRetryAfter: time.Minute, Budget: 1000}
+var exact = Policy{MinWait: 1, MaxWait: 1, MaxRetryAfter: time.Minute, Budget: 1e6}
 
 func get(address string) *Call { return newTestCall(http.MethodGet, address) }
 

@@ -413,7 +413,7 @@ func TestGuardEndsTheSecondConnection(t *testing.T) {
 	first, _ := net.Pipe()
 	second, _ := net.Pipe()
 	a := &attempt{Context: t.Context()}
-	ctx, cancel := a.guard(a, &url.URL{Scheme: "https", Host: "api.test"}, new(http.Transport))
+	ctx, cancel := a.guard(&url.URL{Scheme: "https", Host: "api.test"}, new(http.Transport))
 	defer cancel()
 	trace := httptrace.ContextClientTrace(ctx)
 	trace.GetConn("api.test:443")

@@ -1,0 +1,136 @@
+package transport
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A stallingConn can hold what is written to it, and then be lost with it.
+type stallingConn struct {
+	net.Conn
+	stalled *atomic.Bool
+	waiting chan struct{} // a write is held
+	lost    chan struct{} // closed: the write fails
+}
+
+func (c *stallingConn) Write(p []byte) (int, error) {
+	if !c.stalled.Load() {
+		return c.Conn.Write(p)
+	}
+	select {
+	case c.waiting <- struct{}{}:
+	default:
+	}
+	<-c.lost
+	return 0, io.ErrClosedPipe
+}
+
+// Two calls over one connection of HTTP/2, which is lost while the first is being written and
+// the second waits for its turn: the second one takes another connection, and what may have
+// left is not sent again. A caller's transport is not trusted with a write.
+func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		method  string        // the second's
+		timeout time.Duration // the first's
+		ours    bool          // the pool
+		sent    bool          // the second
+	}{
+		{"a write", http.MethodPost, 20 * time.Second, true, true},
+		{"the first is out of time", http.MethodPost, 200 * time.Millisecond, true, true},
+		{"a read over a caller's transport", http.MethodGet, 20 * time.Second, false, true},
+		{"a write over a caller's transport", http.MethodPost, 20 * time.Second, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) })
+			s.EnableHTTP2 = true
+			s.startTLS()
+			var stalled atomic.Bool
+			waiting, lost := make(chan struct{}, 1), make(chan struct{})
+			client, dialer := s.clientWith(t, true, func(conn net.Conn) net.Conn {
+				return &stallingConn{conn, &stalled, waiting, lost}
+			})
+			if !tt.ours {
+				base := &http.Transport{ForceAttemptHTTP2: true, DialContext: dialer.dial, TLSClientConfig: dialer.tls}
+				t.Cleanup(base.CloseIdleConnections)
+				client = New(Config{Policy: exact, Base: base})
+			}
+			if _, err := client.Do(t.Context(), get(s.URL)); err != nil { // makes the connection
+				t.Fatal(err)
+			}
+			stalled.Store(true)
+			var first, second Answer
+			var errFirst, errSecond error
+			var both sync.WaitGroup
+			both.Go(func() {
+				call := newTestCall(http.MethodPost, s.URL)
+				call.Timeout = tt.timeout
+				first, errFirst = client.Do(t.Context(), call)
+			})
+			<-waiting
+			taken := make(chan struct{}, 10)
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				GotConn: func(httptrace.GotConnInfo) { taken <- struct{}{} },
+			})
+			both.Go(func() { second, errSecond = client.Do(ctx, newTestCall(tt.method, s.URL)) })
+			<-taken
+			if tt.timeout < time.Second {
+				time.Sleep(2 * tt.timeout) // the first has given up, and its header is still being written
+			}
+			stalled.Store(false)
+			close(lost)
+			both.Wait()
+			if errFirst == nil || !first.MaybeSent || first.Attempts != 1 {
+				t.Errorf("what was being written: %+v, %v; want it unknown", first, errFirst)
+			}
+			if sent := errSecond == nil; sent != tt.sent || second.Attempts != 1 || !sent && !second.MaybeSent {
+				t.Errorf("what was not: %+v, %v; want it sent: %t", second, errSecond, tt.sent)
+			}
+			if want := map[bool]int64{true: 2, false: 1}[tt.sent]; s.requests.Load() != want {
+				t.Errorf("%d requests arrived, want %d", s.requests.Load(), want)
+			}
+		})
+	}
+}
+
+// A server that ends each new connection before its first request is not dialed again within
+// an attempt.
+func TestHTTP2TakesNoConnectionForOneThatWasNew(t *testing.T) {
+	t.Parallel()
+	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) })
+	s.EnableHTTP2 = true
+	s.startTLS()
+	client := s.clientOver(t, func(conn net.Conn) net.Conn { return &endingConn{Conn: conn} })
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { time.Sleep(20 * time.Millisecond) }, // net/http sees that it is dead
+	})
+	call := get(s.URL)
+	call.MaxAttempts = 1
+	_, err := client.Do(ctx, call)
+	if dials := len(s.dialed); err == nil || dials != 1 {
+		t.Errorf("%v after %d dials", err, dials)
+	}
+}
+
+// An endingConn ends when the preface of HTTP/2 is written, which follows TLS's handshake.
+type endingConn struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+// Write writes.
+func (c *endingConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if c.writes.Add(1) == 3 {
+		_ = c.Close()
+	}
+	return n, err
+}
