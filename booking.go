@@ -204,10 +204,7 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 	earlier, unknown := b.place.before()
 	switch {
 	case b.client.core.journal != nil:
-		if unknown != nil {
-			b.place.pass() // the others can look, too
-		}
-		return b.bookByJournal(ctx)
+		return b.inTurnByJournal(ctx, earlier, unknown)
 	case unknown != nil:
 		// To send now would be to send again. The others can look, too.
 		b.place.pass()

@@ -189,6 +189,36 @@ func (b *slotBooking) bookByJournal(ctx context.Context) (*Booking, error) {
 	return booking, err
 }
 
+// inTurnByJournal books after another call for the same. What the journal says is newer
+// than what that one found; where it can't be asked, that is as good.
+func (b *slotBooking) inTurnByJournal(ctx context.Context, earlier *Booking, unknown *OutcomeUnknownError) (*Booking, error) {
+	if unknown != nil {
+		b.place.pass() // the others can look, too
+	}
+	booking, err := b.bookByJournal(ctx)
+	switch {
+	case !isFailure(err) || OutcomeOf(err) != OutcomeNotSent:
+		return booking, err
+	case unknown != nil:
+		return nil, &OutcomeUnknownError{Attempt: unknown.Attempt, Err: err}
+	case earlier != nil:
+		earlier.Recovered = true
+		return earlier, nil
+	default:
+		return nil, err
+	}
+}
+
+// isFailure reports whether the error says nothing of the booking itself.
+func isFailure(err error) bool {
+	var (
+		journal   *JournalError
+		transport *TransportError
+		api       *APIError
+	)
+	return errors.As(err, &journal) || errors.As(err, &transport) || errors.As(err, &api)
+}
+
 // notTaken ends a booking of a slot that isn't open, unless another process took
 // it for the same patient meanwhile: the journal shows that before the API does.
 func (b *slotBooking) notTaken(ctx context.Context, taken error) (*Booking, error) {

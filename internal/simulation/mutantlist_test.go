@@ -116,7 +116,7 @@ var mutants = []mutant{
 	},
 	{
 		"says unavailable before the POST without looking again", bookingFile,
-		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase errors.Is(err, errDoubtful):\n\t\treturn nil, b.unknown(err)\n\tcase err != nil &&", "\tcase err != nil && own == nil &&",
+		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase inDoubt(err):\n\t\treturn nil, b.unknown(err)\n\tcase err != nil &&", "\tcase err != nil && own == nil &&",
 	},
 	{
 		"ResolveBooking says not booked at once", resolveFile,
