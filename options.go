@@ -332,8 +332,9 @@ type RetryPolicy struct {
 	// Budget is the number of tokens of the whole client, default 100. A retry costs 10, a
 	// success gives 1 back, and without tokens there are no retries. Retries after a
 	// lost connection are free for as many calls as are in flight at once, and a quarter
-	// more. What was free is renewed by 10 successes for each retry, once the tokens
-	// are full.
+	// more, and so are those after a 502. What was free is renewed by 10 successes for
+	// each retry, once the tokens are full. Below ten calls a second there are fewer
+	// tokens in proportion, but one call's retries at least; the first second has all.
 	Budget int
 }
 

@@ -83,7 +83,7 @@ func parseArgs(args []string) (s settings, err error) {
 	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long one request may take; the whole booking takes 15 s more at most")
 	flags.DurationVar(&s.lost, "assume-lost-after", 0, "settle: how old an attempt must be to count as lost, if nothing shows it, such as 15m")
 	flags.BoolVar(&s.die, "die", false, "book: die when the request has left")
-	err = cli.Parse(flags, args, cli.Help{About: about, Command: "book"})
+	err = cli.Parse(flags, args, cli.Help{About: about, Command: "book", Module: true})
 	switch {
 	case err == nil && s.command == "" && flags.NFlag() > 0:
 		err = errors.New("flags come after a command: book or settle")
