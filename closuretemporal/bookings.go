@@ -66,6 +66,8 @@ func (b *Bookings) Start(ctx context.Context, params closure.BookSlotParams, opt
 		return nil, refuse("Start", "ScheduleID", "is empty")
 	case params.StartAt.IsZero():
 		return nil, refuse("Start", "StartAt", "is zero")
+	case params.Duration < 0 || params.Duration > closure.MaxMinutes:
+		return nil, refuse("Start", "Duration", "is negative or longer than a week")
 	}
 	return b.start(ctx, slotWish(params), opts)
 }
