@@ -72,7 +72,7 @@ func TestAPersonSettlesWhatNobodyKnows(t *testing.T) {
 		verdict Verdict
 		want    error
 	}{
-		{"booked", Booked("apt_told"), nil},
+		{"booked", Booked("appt_told"), nil},
 		{"not booked", NotBooked(), closure.ErrNotBooked},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestAPersonSettlesWhatNobodyKnows(t *testing.T) {
 				b.RegisterDelayedCallback(func() { before = b.status() }, 50*time.Hour-time.Second)
 				b.settle(50*time.Hour, tt.verdict)
 				booked, err := b.book()
-				if !errors.Is(err, tt.want) || tt.want == nil && booked.ID != "apt_told" {
+				if !errors.Is(err, tt.want) || tt.want == nil && booked.ID != "appt_told" {
 					t.Errorf("%v, %v, want %v", booked, err, tt.want)
 				}
 				if before.State != StateEscalated || before.SlotOpen == nil || !*before.SlotOpen || b.sent() != 1 {
@@ -116,9 +116,9 @@ func TestAnAPIWithoutAListIsSettledByAPerson(t *testing.T) {
 			closuretest.Status("appointments.list", http.StatusNotFound).Times(0),
 			closuretest.DropAfter("appointments.create"),
 		)
-		b.settle(3*time.Hour, Booked("apt_told"))
+		b.settle(3*time.Hour, Booked("appt_told"))
 		booked, err := b.book()
-		if err != nil || booked.ID != "apt_told" || b.sent() != 1 {
+		if err != nil || booked.ID != "appt_told" || b.sent() != 1 {
 			t.Errorf("%v, %v, sent %d times", booked, err, b.sent())
 		}
 	})
@@ -191,7 +191,7 @@ func TestARefusalIsTheSDKsOwnError(t *testing.T) {
 func taken() closure.Appointment {
 	slot := closuretest.GuideSlot()
 	return closure.Appointment{
-		ID: "apt_taken", ScheduleID: slot.ScheduleID, PatientID: "pt_other",
+		ID: "appt_taken", ScheduleID: slot.ScheduleID, PatientID: "pt_other",
 		Status: closure.AppointmentScheduled, StartAt: slot.StartAt, Duration: slot.Duration,
 	}
 }
@@ -238,7 +238,7 @@ func TestALongHistoryIsCutOff(t *testing.T) {
 		}
 		sent := b.sent()
 		again := &bench{TestWorkflowEnvironment: next, t: t, server: b.server, wish: in.Wish}
-		again.settle(2*time.Hour, Booked("apt_told"))
+		again.settle(2*time.Hour, Booked("appt_told"))
 		Register(next, b.server.Client())
 		next.ExecuteWorkflow(bookingWorkflow, in)
 		r, err := readResult(t.Context(), envRun{env: next})
