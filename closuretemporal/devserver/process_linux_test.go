@@ -140,7 +140,11 @@ func runWorker(ctx context.Context, cfg roleConfig) error {
 		opts.MaxConcurrentActivityExecutionSize = 1 // busy, it asks for no other task
 	}
 	w := worker.New(c, cfg.Queue, opts)
-	closuretemporal.Register(w, api)
+	if cfg.ActivitiesOnly {
+		closuretemporal.Register(activityRegistry{w}, api)
+	} else {
+		closuretemporal.Register(w, api)
+	}
 	if err := w.Start(); err != nil {
 		return err
 	}
@@ -149,6 +153,11 @@ func runWorker(ctx context.Context, cfg roleConfig) error {
 	w.Stop()
 	return nil
 }
+
+// activityRegistry is a worker that has no workflows.
+type activityRegistry struct{ worker.Registry }
+
+func (activityRegistry) RegisterWorkflowWithOptions(any, workflow.RegisterOptions) {}
 
 // runStarter starts the same booking many times at once and prints the ids of
 // the appointments it is told.
