@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"testing"
 	"time"
 
@@ -149,6 +150,11 @@ func TestWorkflowIDs(t *testing.T) {
 	}
 	if len(ids) != 10 {
 		t.Errorf("%d different ids, want 10: %v", len(ids), ids)
+	}
+	for id, name := range ids {
+		if !regexp.MustCompile("^closure-booking-[0-9a-f]{40}$").MatchString(id) {
+			t.Errorf("%s: %s", name, id)
+		}
 	}
 	other := id(func(p *closure.BookSlotParams) { p.StartAt = p.StartAt.In(time.FixedZone("", 3600)) })
 	if other != id(same) {
