@@ -38,13 +38,17 @@ func Register(w worker.Registry, api *closure.Client, opts ...WorkerOption) {
 			opt(a)
 		}
 	}
-	w.RegisterWorkflowWithOptions(book, workflow.RegisterOptions{Name: bookingWorkflow})
-	w.RegisterWorkflowWithOptions(change, workflow.RegisterOptions{Name: changeWorkflow})
+	registerWorkflows(w)
 	w.RegisterActivityWithOptions(a.send, activity.RegisterOptions{Name: sendActivity})
 	w.RegisterActivityWithOptions(a.look, activity.RegisterOptions{Name: lookActivity})
 	w.RegisterActivityWithOptions(a.choose, activity.RegisterOptions{Name: chooseActivity})
 	w.RegisterActivityWithOptions(a.record, activity.RegisterOptions{Name: recordActivity})
 	w.RegisterActivityWithOptions(a.change, activity.RegisterOptions{Name: changeActivity})
+}
+
+func registerWorkflows(w worker.WorkflowRegistry) {
+	w.RegisterWorkflowWithOptions(book, workflow.RegisterOptions{Name: bookingWorkflow})
+	w.RegisterWorkflowWithOptions(change, workflow.RegisterOptions{Name: changeWorkflow})
 }
 
 // activities are what touches the API. They answer with values, not errors: an
@@ -67,7 +71,7 @@ func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
 		return ending{Unknown: in.attempt(time.Now()), Late: true}, nil
 	}
 	defer beat(ctx)()
-	ctx, stop := sendBefore(ctx)
+	ctx, stop := sendBefore(ctx, time.Now)
 	defer stop()
 	booking, err := a.api.BookSlot(ctx, in.Wish.params(in.Slot, a.key(in.Wish.Key)))
 	return newEnding(booking, err), nil

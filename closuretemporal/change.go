@@ -108,7 +108,7 @@ func change(ctx workflow.Context, in changeInput) (*result, error) {
 // change makes the change once.
 func (a *activities) change(ctx context.Context, in changeInput) (ending, error) {
 	defer beat(ctx)()
-	ctx, stop := sendBefore(ctx)
+	ctx, stop := sendBefore(ctx, time.Now)
 	defer stop()
 	var changed *closure.Appointment
 	var err error

@@ -65,10 +65,14 @@ func TestTheWalkPassesOverATakenSlot(t *testing.T) {
 func TestTheWalkPassesOverWhatThePatientHas(t *testing.T) {
 	inBench(t, func(b *bench) {
 		b.wish = first()
-		own := taken()
-		own.PatientID, own.StartAt = closuretest.GuidePatientID, own.StartAt.Add(-15*time.Minute)
-		b.server.AddAppointment(own)
-		b.server.Inject(closuretest.Stale("availabilities.list", time.Hour).Times(0))
+		own, err := b.server.Client().Appointments.Create(b.t.Context(), closure.AppointmentCreateParams{
+			ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID,
+			StartAt: closuretest.GuideSlot().StartAt.Add(-15 * time.Minute), Duration: 30,
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.server.Inject(closuretest.Stale("availabilities.list", time.Hour).Times(0)) // goes on showing it
 		booked, err := b.book()
 		if err != nil || booked.StartAt.Equal(own.StartAt) {
 			t.Errorf("%v, %v", booked, err)

@@ -13,7 +13,7 @@ const reporting = time.Second
 // counted from when the server handed the activity out. Right before a request
 // goes onto its connection the clock is looked at once more: in a process that was
 // frozen and thaws, the request may come before the timer that ends the context.
-func sendBefore(ctx context.Context) (context.Context, context.CancelFunc) {
+func sendBefore(ctx context.Context, now func() time.Time) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
@@ -22,7 +22,8 @@ func sendBefore(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
-			if !past(deadline) {
+			// By the wall clock: the other one stands still while the machine sleeps.
+			if !now().Round(0).After(deadline.Round(0)) {
 				return
 			}
 			cancel()
@@ -30,6 +31,3 @@ func sendBefore(ctx context.Context) (context.Context, context.CancelFunc) {
 		},
 	}), cancel
 }
-
-// past goes by the wall clock: the other one stands still while the machine sleeps.
-func past(deadline time.Time) bool { return time.Now().Round(0).After(deadline.Round(0)) }

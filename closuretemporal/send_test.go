@@ -54,17 +54,15 @@ func TestARunThatWasResetSendsNothing(t *testing.T) {
 	}
 }
 
-// A thawed context is one whose time is over and whose timer hasn't fired yet.
-type thawed struct{ context.Context }
-
-func (thawed) Deadline() (time.Time, bool) { return time.Now().Add(-time.Minute), true }
-
+// The process was frozen: its time is over, and the timer hasn't fired yet.
 func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 	var arrived atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { arrived.Add(1) }))
 	defer server.Close()
-	send := func(ctx context.Context) error {
-		ctx, stop := sendBefore(ctx)
+	send := func(now func() time.Time) error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		ctx, stop := sendBefore(ctx, now)
 		defer stop()
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, strings.NewReader("{}"))
 		if err != nil {
@@ -76,12 +74,11 @@ func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 		}
 		return err
 	}
-	live, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := send(live); err != nil || arrived.Load() != 1 { // so that there is a connection to take
+	if err := send(time.Now); err != nil || arrived.Load() != 1 { // so that there is a connection to take
 		t.Fatalf("in time: %v, %d arrived", err, arrived.Load())
 	}
-	if err := send(thawed{t.Context()}); err == nil || arrived.Load() != 1 {
+	later := func() time.Time { return time.Now().Add(time.Minute) }
+	if err := send(later); err == nil || arrived.Load() != 1 {
 		t.Errorf("late: %v, %d arrived", err, arrived.Load())
 	}
 }
