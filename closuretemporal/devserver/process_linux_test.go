@@ -64,6 +64,7 @@ type roleConfig struct {
 	API     string `json:",omitempty"`
 	Queue   string `json:",omitempty"`
 	Key     string `json:",omitempty"` // the keyring's current one
+	Lacks   string `json:",omitempty"` // a key that the keyring doesn't hold
 	Plain   bool   `json:",omitempty"` // codec off
 
 	// worker
@@ -97,11 +98,15 @@ func (cfg roleConfig) dial() (client.Client, error) {
 	opts := client.Options{
 		HostPort: cfg.Address,
 		Identity: "closuretemporal",
-		Logger:   sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))),
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr,
+			&slog.HandlerOptions{Level: slog.LevelDebug}))),
+		MetricsHandler: printedMetrics{},
 	}
 	if !cfg.Plain {
+		k := keyring(cfg.Key)
+		delete(k.Keys, cfg.Lacks)
 		var err error
-		if opts, err = closuretemporal.ClientOptions(opts, keyring(cfg.Key)); err != nil {
+		if opts, err = closuretemporal.ClientOptions(opts, k); err != nil {
 			return nil, err
 		}
 	}
@@ -187,6 +192,35 @@ func runStarter(ctx context.Context, cfg roleConfig) error {
 	}
 	group.Wait()
 	return errors.Join(failures...)
+}
+
+// printedMetrics prints the names and tags of all metrics, for a test that looks
+// for patients' data in them.
+type printedMetrics struct{ tags string }
+
+func (m printedMetrics) WithTags(tags map[string]string) client.MetricsHandler {
+	return printedMetrics{m.tags + fmt.Sprint(tags)}
+}
+
+func (m printedMetrics) print(name string) {
+	if os.Getenv(roleVariable) != "" {
+		fmt.Fprintln(os.Stderr, "metric", name, m.tags)
+	}
+}
+
+func (m printedMetrics) Counter(name string) client.MetricsCounter {
+	m.print(name)
+	return client.MetricsNopHandler.Counter(name)
+}
+
+func (m printedMetrics) Gauge(name string) client.MetricsGauge {
+	m.print(name)
+	return client.MetricsNopHandler.Gauge(name)
+}
+
+func (m printedMetrics) Timer(name string) client.MetricsTimer {
+	m.print(name)
+	return client.MetricsNopHandler.Timer(name)
 }
 
 // events counts what happens in a worker, and kills or stops it when told so. It
