@@ -17,7 +17,7 @@ import (
 )
 
 // published are the directories of the packages that programs import.
-var published = []string{".", "closuretest", "otelclosure"}
+var published = []string{".", "closuretest", "otelclosure", "closuretemporal"}
 
 // parseDir reads the Go files of a directory; tests says which.
 func parseDir(t testing.TB, dir string, tests bool) (*token.FileSet, []*ast.File) {

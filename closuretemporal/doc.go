@@ -1,5 +1,5 @@
 // Package closuretemporal books appointments that settle themselves, over hours
-// and across machines, as [Temporal] workflows. A booking whose process dies, whose
+// and across machines, as workflows of Temporal (https://docs.temporal.io). A booking whose process dies, whose
 // answer gets lost, or whose appointment shows hours late is looked after until
 // it is confirmed, refused or settled by a person; meanwhile nothing is sent twice.
 //
@@ -10,6 +10,4 @@
 //
 // The README has the states, how to run it, and when the journal of a database
 // (closure.WithJournal) is enough.
-//
-// [Temporal]: https://docs.temporal.io
 package closuretemporal

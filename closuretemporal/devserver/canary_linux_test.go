@@ -130,7 +130,7 @@ func TestKeysRotateWhileABookingIsUnknown(t *testing.T) {
 	second.kill()
 
 	third := c.worker(t, "queue", func(cfg *roleConfig) { cfg.Lacks = "b" })
-	third.says("Error") // of what it can't read
+	third.says("not in the keyring")
 	time.Sleep(2 * time.Second)
 	_, tc := c.bookings(t, "queue")
 	d, err := tc.DescribeWorkflowExecution(ctx, pending.ID(), "")

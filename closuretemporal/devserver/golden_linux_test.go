@@ -12,6 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/closurehealth/closure-go"
@@ -152,4 +153,12 @@ func historyOf(ctx context.Context, t *testing.T, tc client.Client, id string) *
 		history.Events = append(history.Events, event)
 	}
 	return history
+}
+
+// countOpen counts the bookings that are under way.
+func countOpen(ctx context.Context, tc client.Client) (int64, error) {
+	count, err := tc.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+		Query: `WorkflowType="closure.booking" AND ExecutionStatus="Running"`,
+	})
+	return count.GetCount(), err
 }
