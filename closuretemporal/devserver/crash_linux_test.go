@@ -15,7 +15,7 @@ import (
 // over. The API accepts duplicates.
 func TestAWorkerDiesAtEachEvent(t *testing.T) {
 	for name, fault := range map[string]closuretest.Fault{
-		"answered": {}, "answer lost": closuretest.CommitLate("appointments.create", 2*time.Second),
+		"answered": {}, "answer lost": closuretest.CommitLate("appointments.create", 5*time.Second),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClinic(t)

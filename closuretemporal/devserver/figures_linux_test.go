@@ -1,7 +1,6 @@
 package devserver
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"slices"
