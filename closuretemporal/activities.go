@@ -62,13 +62,19 @@ type sendInput struct {
 	Wish  wish   `json:"wish"`
 	Slot  slot   `json:"slot"`
 	RunID string `json:"run_id"` // the run that may send; one that was reset from it may not
+
+	GiveUpAt time.Time `json:"give_up_at,omitzero"` // the time from which it isn't sent any more
 }
 
-// send books, unless an earlier run may have done so.
+// send books, unless an earlier run may have done so, or no worker was there for
+// so long that it may not be wanted any more.
 func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
 	// The testsuite of Temporal's SDK knows no original run; a server always does.
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
 		return ending{Unknown: in.attempt(time.Now()), Late: true}, nil
+	}
+	if !in.GiveUpAt.IsZero() && time.Now().After(in.GiveUpAt) {
+		return ending{Failure: newFailure(errNoWorker())}, nil
 	}
 	defer beat(ctx)()
 	ctx, stop := sendBefore(ctx, time.Now)

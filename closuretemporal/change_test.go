@@ -40,7 +40,10 @@ func TestACancellationIsRepeatedUntilItIsCertain(t *testing.T) {
 
 func TestAMoveIsRepeatedUntilItIsCertain(t *testing.T) {
 	inBench(t, func(b *bench) {
-		b.server.Inject(closuretest.DropAfter("appointments.reschedule"), closuretest.DropBefore("appointments.get").Times(40))
+		b.server.Inject(
+			closuretest.DropAfter("appointments.reschedule"),
+			closuretest.DropBefore("appointments.get").Times(40),
+		)
 		to := closuretest.GuideSlot().StartAt.Add(15 * time.Minute)
 		moved, err := b.changed(changeInput{StartAt: to})
 		if err != nil || !moved.StartAt.Equal(to) {
@@ -50,6 +53,7 @@ func TestAMoveIsRepeatedUntilItIsCertain(t *testing.T) {
 }
 
 func TestAChangeEnds(t *testing.T) {
+	nobodyOffers := closuretest.GuideSlot().StartAt.Add(24 * time.Hour)
 	for _, tt := range []struct {
 		name    string
 		arrange func(*bench)
@@ -57,7 +61,7 @@ func TestAChangeEnds(t *testing.T) {
 		want    error
 		within  time.Duration
 	}{
-		{"refused", func(*bench) {}, closuretest.GuideSlot().StartAt.Add(24 * time.Hour), closure.ErrSlotUnavailable, time.Minute},
+		{"refused", func(*bench) {}, nobodyOffers, closure.ErrSlotUnavailable, time.Minute},
 		{"unknown", func(b *bench) {
 			b.server.Inject(closuretest.DropBefore(closuretest.AnyOperation).Times(0))
 		}, time.Time{}, closure.ErrOutcomeUnknown, 2 * time.Hour},

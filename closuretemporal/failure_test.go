@@ -19,8 +19,12 @@ func TestFailuresAreTheSameAfterTheHistory(t *testing.T) {
 		Type: closure.ErrorTypeInvalidRequest, Message: "Trisha has it", Detail: []string{"d"},
 		RequestID: "req_1", RetryAfter: time.Second, Attempts: 2,
 	}
-	insurance := &closure.InsuranceError{InsuranceID: "ins_1", Accepted: []closure.InsuranceID{"ins_2"}, Status: closure.InsuranceNotAccepted}
-	lost := &closure.TransportError{Op: "o", Method: "GET", Route: "/r", Outcome: closure.OutcomeNotSent, Attempts: 1, Err: context.DeadlineExceeded}
+	insurance := &closure.InsuranceError{
+		InsuranceID: "ins_1", Accepted: []closure.InsuranceID{"ins_2"}, Status: closure.InsuranceNotAccepted,
+	}
+	lost := &closure.TransportError{
+		Op: "o", Method: "GET", Route: "/r", Outcome: closure.OutcomeNotSent, Attempts: 1, Err: context.DeadlineExceeded,
+	}
 	for _, err := range []error{
 		closure.ErrNotBookable, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotBooked,
 		api, insurance, lost, &joined{[]error{closure.ErrSlotUnavailable, api}},

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,32 +51,49 @@ func TestARunThatWasResetSendsNothing(t *testing.T) {
 	}
 }
 
+func TestNothingIsSentForAWishThatWaitedTooLong(t *testing.T) {
+	server := closuretest.New(closuretest.ReportTo(t))
+	a := &activities{api: server.Client()}
+	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
+	env.RegisterActivityWithOptions(a.send, activity.RegisterOptions{Name: sendActivity})
+	value, err := env.ExecuteActivity(sendActivity, sendInput{
+		Wish: slotWish(guide()), Slot: *slotWish(guide()).Slot, GiveUpAt: time.Now().Add(-time.Second),
+	})
+	var end ending
+	if err = errors.Join(err, value.Get(&end)); err != nil || end.Failure == nil || end.Again {
+		t.Fatalf("%+v, %v", end, err)
+	}
+	if closure.OutcomeOf(end.Failure.err()) != closure.OutcomeNotSent || len(server.Requests()) != 0 {
+		t.Errorf("%v, %d requests", end.Failure.err(), len(server.Requests()))
+	}
+}
+
 // The process was frozen: its time is over, and the timer hasn't fired yet.
 func TestNothingIsSentAfterTheDeadline(t *testing.T) {
-	var arrived atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { arrived.Add(1) }))
-	defer server.Close()
+	server := closuretest.New(closuretest.ReportTo(t))
+	api, err := closure.NewClient("ch_sk_test_1", closure.WithBaseURL(server.Start()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	send := func(now func() time.Time) error {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ctx, stop := sendBefore(ctx, now)
 		defer stop()
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, strings.NewReader("{}"))
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err == nil {
-			err = resp.Body.Close()
-		}
+		_, err := api.Appointments.Create(ctx, closure.AppointmentCreateParams{
+			ScheduleID: guide().ScheduleID, PatientID: guide().PatientID, StartAt: guide().StartAt, Duration: 30,
+		})
 		return err
 	}
-	if err := send(time.Now); err != nil || arrived.Load() != 1 { // so that there is a connection to take
-		t.Fatalf("in time: %v, %d arrived", err, arrived.Load())
-	}
 	later := func() time.Time { return time.Now().Add(time.Minute) }
-	if err := send(later); err == nil || arrived.Load() != 1 {
-		t.Errorf("late: %v, %d arrived", err, arrived.Load())
+	if err := send(later); closure.OutcomeOf(err) != closure.OutcomeNotSent || len(server.Requests()) != 0 {
+		t.Errorf("late: %v, %d requests", err, len(server.Requests()))
+	}
+	if err := send(time.Now); err != nil || len(server.Requests()) != 1 {
+		t.Errorf("in time: %v, %d requests", err, len(server.Requests()))
+	}
+	if err := send(later); closure.OutcomeOf(err) != closure.OutcomeNotSent || len(server.Requests()) != 1 {
+		t.Errorf("late, on a connection that was used: %v, %d requests", err, len(server.Requests()))
 	}
 }
 

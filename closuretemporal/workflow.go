@@ -175,7 +175,7 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		HeartbeatTimeout:       b.in.Policy.heartbeat(),
 		ScheduleToStartTimeout: max(b.giveUpAt.Sub(workflow.Now(ctx)), time.Second),
 	}, sendActivity, sendInput{
-		Wish: b.in.Wish, Slot: s, RunID: workflow.GetInfo(ctx).OriginalRunID,
+		Wish: b.in.Wish, Slot: s, RunID: workflow.GetInfo(ctx).OriginalRunID, GiveUpAt: b.giveUpAt,
 	}, &end)
 	now := workflow.Now(ctx)
 	timeout, _ := errors.AsType[*temporal.TimeoutError](err)

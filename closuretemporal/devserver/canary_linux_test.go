@@ -134,7 +134,8 @@ func TestKeysRotateWhileABookingIsUnknown(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	_, tc := c.bookings(t, "queue")
 	d, err := tc.DescribeWorkflowExecution(ctx, pending.ID(), "")
-	if status := d.GetWorkflowExecutionInfo().GetStatus(); err != nil || status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	status := d.GetWorkflowExecutionInfo().GetStatus()
+	if err != nil || status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		t.Fatalf("%v, %v", status, err)
 	}
 	third.kill()
