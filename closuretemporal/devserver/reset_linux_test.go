@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/closurehealth/closure-go/closuretemporal"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
@@ -40,19 +41,59 @@ func TestAResetSendsNothing(t *testing.T) {
 		// The list doesn't show at first what is booked, so that nothing but the workflow
 		// keeps a second one from being sent.
 		c.Inject(closuretest.Stale("appointments.list", time.Hour).Times(2))
-		_, err := tc.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
-			Namespace:                 "default",
-			WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: pending.ID(), RunId: first},
-			WorkflowTaskFinishEventId: point,
-			RequestId:                 fmt.Sprint("reset-", point),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		reset(ctx, t, tc, pending.ID(), first, point)
 		again, err := pending.Wait(ctx)
 		if err != nil || again.ID != booked.ID || c.made(params.PatientID) != 1 {
 			t.Errorf("reset to %d: %v, %v, %d appointments", point, again, err, c.made(params.PatientID))
 		}
+	}
+}
+
+// The same while it is unknown whether the booking was made.
+func TestAResetOfWhatIsUnknownSendsNothing(t *testing.T) {
+	c := newClinic(t)
+	c.policy.AssumeLostAfter = 0
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	_, tc := c.bookings(t, "queue")
+	s := &story{t: t, c: c, ctx: ctx, params: c.wanted(1)}
+	c.worker(t, "queue", nil)
+	c.Inject(closuretest.DropBefore("appointments.create"))
+	pending := s.start()
+	wait(t, time.Minute, func() bool {
+		status, err := pending.Status(ctx)
+		return err == nil && status.Looks > 1
+	}, "looks")
+	first := runOf(ctx, t, tc, pending.ID())
+	points := resetPoints(ctx, t, tc, pending.ID())
+	for _, point := range points {
+		reset(ctx, t, tc, pending.ID(), first, point)
+		s.reaches(pending, closuretemporal.StateSettling)
+	}
+	if err := pending.Settle(ctx, closuretemporal.Booked("appt_told")); err != nil {
+		t.Error(err)
+	}
+	sent := 0
+	for _, request := range c.Requests() {
+		if request.Op == "appointments.create" {
+			sent++
+		}
+	}
+	if booked, err := pending.Wait(ctx); err != nil || booked.ID != "appt_told" || sent != 1 || len(points) < 4 {
+		t.Errorf("%v, %v, sent %d times, %d points", booked, err, sent, len(points))
+	}
+}
+
+func reset(ctx context.Context, t *testing.T, tc client.Client, id, run string, point int64) {
+	t.Helper()
+	_, err := tc.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace:                 "default",
+		WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: id, RunId: run},
+		WorkflowTaskFinishEventId: point,
+		RequestId:                 fmt.Sprint("reset-", point),
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
