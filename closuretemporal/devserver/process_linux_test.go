@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -240,7 +241,11 @@ func (e *events) event(name string) {
 		select {}
 	}
 	if name == e.cfg.StopAt && !e.stopped.Swap(true) {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		// To this very thread: of a signal to the process another thread may take care,
+		// and this one would go on for a moment.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		_ = syscall.Tgkill(os.Getpid(), syscall.Gettid(), syscall.SIGSTOP)
 	}
 }
 
