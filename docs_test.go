@@ -19,7 +19,7 @@ import (
 )
 
 // published are the directories of the packages that programs import.
-var published = []string{".", "closuretest", "otelclosure", "closuresql"}
+var published = []string{".", "closuretest", "otelclosure", "closuresql", "closuretemporal"}
 
 // parseDir parses the Go files of a directory: its tests, or all others.
 func parseDir(t testing.TB, dir string, tests bool) (*token.FileSet, []*ast.File) {

@@ -1,0 +1,235 @@
+package closuretemporal
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// A WorkerOption is an option of [Register].
+type WorkerOption func(*activities)
+
+// WithJournal names the journal that the client was made with
+// (closure.WithJournal), if it was: idempotency keys go into it, and what is
+// settled here is settled there. Without a journal on the client it must not be
+// given.
+func WithJournal(journal closure.Journal) WorkerOption {
+	return func(a *activities) { a.journal = journal }
+}
+
+// Register makes a worker do the work of bookings, by the API's client. It may
+// serve other workflows too. All workers of a task queue should have clients of
+// one mode, live or test.
+//
+// Set WorkerStopTimeout of the worker to [Policy].SendTimeout, so that one that is
+// stopped ends the attempts that it has begun. Without it nothing is lost, but
+// those take a heartbeat longer.
+func Register(w worker.Registry, api *closure.Client, opts ...WorkerOption) {
+	a := &activities{api: api}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(a)
+		}
+	}
+	registerWorkflows(w)
+	w.RegisterActivityWithOptions(a.send, activity.RegisterOptions{Name: sendActivity})
+	w.RegisterActivityWithOptions(a.look, activity.RegisterOptions{Name: lookActivity})
+	w.RegisterActivityWithOptions(a.choose, activity.RegisterOptions{Name: chooseActivity})
+	w.RegisterActivityWithOptions(a.record, activity.RegisterOptions{Name: recordActivity})
+	w.RegisterActivityWithOptions(a.change, activity.RegisterOptions{Name: changeActivity})
+}
+
+func registerWorkflows(w worker.WorkflowRegistry) {
+	w.RegisterWorkflowWithOptions(book, workflow.RegisterOptions{Name: bookingWorkflow})
+	w.RegisterWorkflowWithOptions(change, workflow.RegisterOptions{Name: changeWorkflow})
+}
+
+// activities are what touches the API. They answer with values, not errors: an
+// activity's error means that it is not known what it did.
+type activities struct {
+	api     *closure.Client
+	journal closure.Journal // nil: the client has none, or it isn't ours to know
+}
+
+type sendInput struct {
+	Wish  wish   `json:"wish"`
+	Slot  slot   `json:"slot"`
+	RunID string `json:"run_id"` // the run that may send; one that was reset from it may not
+
+	GiveUpAt time.Time `json:"give_up_at,omitzero"` // the time from which it isn't sent any more
+}
+
+// send books, unless an earlier run may have done so, or no worker was there for
+// so long that it may not be wanted any more.
+func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
+	// The testsuite of Temporal's SDK knows no original run; a server always does.
+	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
+		return ending{Unknown: in.attempt(time.Now()), Late: true}, nil
+	}
+	if !in.GiveUpAt.IsZero() && time.Now().After(in.GiveUpAt) {
+		return ending{Failure: newFailure(errNoWorker())}, nil
+	}
+	defer beat(ctx)()
+	ctx, stop := sendBefore(ctx, time.Now)
+	defer stop()
+	booking, err := a.api.BookSlot(ctx, in.Wish.params(in.Slot, a.key(in.Wish.Key)))
+	return newEnding(booking, err), nil
+}
+
+func (in sendInput) attempt(at time.Time) *closure.BookingAttempt {
+	return &closure.BookingAttempt{
+		ScheduleID: in.Slot.Schedule, PatientID: in.Wish.Patient, StartAt: in.Slot.StartAt,
+		Duration: in.Slot.Duration, AttemptedAt: at,
+	}
+}
+
+// key is the idempotency key for the client, which takes one only with a journal.
+func (a *activities) key(key string) string {
+	if a.journal == nil {
+		return ""
+	}
+	return key
+}
+
+func newEnding(booking *closure.Booking, err error) ending {
+	if booking != nil {
+		return ending{Appointment: &booking.Appointment}
+	}
+	if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
+		return ending{Unknown: &unknown.Attempt, SlotOpen: unknown.SlotOpen}
+	}
+	return ending{Failure: newFailure(err), Again: worthAgain(err)}
+}
+
+// worthAgain reports whether nothing was done for a reason that may pass.
+func worthAgain(err error) bool {
+	if errors.Is(err, closure.ErrSlotUnavailable) {
+		return false
+	}
+	if _, ok := errors.AsType[*closure.JournalError](err); ok {
+		return true
+	}
+	outcome := closure.OutcomeOf(err)
+	if outcome != closure.OutcomeNotSent && outcome != closure.OutcomeRejected {
+		return false
+	}
+	if answer, ok := errors.AsType[*closure.APIError](err); ok {
+		return answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= http.StatusInternalServerError
+	}
+	_, lost := errors.AsType[*closure.TransportError](err)
+	return lost
+}
+
+type lookInput struct {
+	Attempt closure.BookingAttempt `json:"attempt"`
+	Key     string                 `json:"key,omitempty"`
+	Lost    bool                   `json:"lost,omitempty"` // if a clean look doesn't show it
+}
+
+// look asks the API once, and the journal, if there is one, what it knows.
+func (a *activities) look(ctx context.Context, in lookInput) (ending, error) {
+	attempt, known := a.recorded(ctx, in.Attempt, in.Key)
+	if known != nil {
+		return ending{Appointment: known}, nil
+	}
+	var opts []closure.CallOption
+	if in.Lost {
+		// The workflow has measured the age by the server's clock.
+		opts = append(opts, closure.AssumeLostAfter(time.Nanosecond))
+		if past := time.Now().Add(-time.Second); attempt.AttemptedAt.After(past) {
+			attempt.AttemptedAt = past
+		}
+	}
+	booking, err := a.api.ResolveBooking(ctx, attempt, opts...)
+	if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
+		return ending{SlotOpen: unknown.SlotOpen}, nil
+	}
+	if booking == nil && !errors.Is(err, closure.ErrNotBooked) {
+		return ending{}, nil // this look failed, as by a key of the other mode
+	}
+	return newEnding(booking, err), nil
+}
+
+// recorded is the attempt as the journal has it: with its ID, which is lost with
+// the worker that made it; or the appointment, if the journal knows that.
+func (a *activities) recorded(
+	ctx context.Context, attempt closure.BookingAttempt, key string,
+) (closure.BookingAttempt, *closure.Appointment) {
+	if a.journal == nil {
+		return attempt, nil
+	}
+	asked := attempt
+	asked.IdempotencyKey = key
+	entry, err := a.journal.Find(ctx, asked)
+	switch {
+	case err != nil || entry == nil || !sameSlot(entry.Attempt, attempt):
+		return attempt, nil
+	case entry.State == closure.JournalBooked:
+		return entry.Attempt, appointmentOf(entry.Attempt, entry.Appointment)
+	default:
+		return entry.Attempt, nil
+	}
+}
+
+func sameSlot(a, b closure.BookingAttempt) bool {
+	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
+}
+
+// appointmentOf is what is known of an appointment that the API need not show.
+func appointmentOf(attempt closure.BookingAttempt, id closure.AppointmentID) *closure.Appointment {
+	return &closure.Appointment{
+		ID:         id,
+		ScheduleID: attempt.ScheduleID,
+		PatientID:  attempt.PatientID,
+		Status:     closure.AppointmentScheduled,
+		StartAt:    attempt.StartAt,
+		Duration:   attempt.Duration,
+	}
+}
+
+type recordInput struct {
+	Attempt closure.BookingAttempt `json:"attempt"`
+	Key     string                 `json:"key,omitempty"`
+	Verdict Verdict                `json:"verdict"`
+}
+
+// record tells the journal, if there is one, what a person found out.
+func (a *activities) record(ctx context.Context, in recordInput) error {
+	attempt, known := a.recorded(ctx, in.Attempt, in.Key)
+	if a.journal == nil || known != nil || attempt.ID == "" {
+		return nil
+	}
+	entry := closure.JournalEntry{Attempt: attempt, State: closure.JournalNotBooked}
+	if !in.Verdict.notBooked {
+		entry.State, entry.Appointment = closure.JournalBooked, in.Verdict.appointment
+	}
+	return a.journal.Finish(ctx, entry)
+}
+
+// beat tells Temporal that the worker lives, until the returned function is called.
+func beat(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	interval := max(activity.GetInfo(ctx).HeartbeatTimeout/3, 100*time.Millisecond)
+	go func() {
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				activity.RecordHeartbeat(ctx)
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}

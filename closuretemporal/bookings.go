@@ -1,0 +1,228 @@
+package closuretemporal
+
+import (
+	"context"
+	"errors"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// Bookings starts bookings and finds them again. It is safe for concurrent use.
+type Bookings struct {
+	client  client.Client
+	queue   string
+	keyring Keyring
+	policy  Policy
+}
+
+// New makes Bookings whose work is done by the workers of the task queue. c must
+// have been made with [ClientOptions] and the same keyring. A keyring or a policy
+// that can't be used is a [closure.InputError].
+func New(c client.Client, queue string, k Keyring, p Policy) (*Bookings, error) {
+	p = p.withDefaults()
+	if c == nil {
+		return nil, refuse("New", "client", "is nil")
+	}
+	if queue == "" {
+		return nil, refuse("New", "queue", "is empty")
+	}
+	if err := errors.Join(k.check(), p.check()); err != nil {
+		return nil, err
+	}
+	return &Bookings{client: c, queue: queue, keyring: k, policy: p}, nil
+}
+
+// A StartOption is an option of [Bookings.Start] and [Bookings.StartFirst].
+type StartOption func(*startConfig)
+
+type startConfig struct{ after string }
+
+// Again books anew what was booked before and then cancelled: after is the
+// [Pending.ID] of that booking. Without it, the booking's answer is the one it had.
+func Again(after string) StartOption {
+	return func(c *startConfig) { c.after = after }
+}
+
+// Start books one slot, as [closure.Client.BookSlot] does, and returns when
+// Temporal has recorded it: from then on it is looked after. The booking is named
+// by its IdempotencyKey, or else by patient, schedule and start. If one of that
+// name is under way, this is that one; if it was booked, this has the same answer;
+// if it failed, it is started again. So it is safe to call again, from any process,
+// for as long as the namespace keeps the workflow; after that, it books again.
+//
+// A key that was used for something else shows in [Pending.Wait], as a
+// [closure.InputError]. An error of Start is that of Temporal's client, or a
+// [closure.InputError] for params without patient, schedule or start.
+func (b *Bookings) Start(ctx context.Context, params closure.BookSlotParams, opts ...StartOption) (*Pending, error) {
+	switch {
+	case params.PatientID == "":
+		return nil, refuse("Start", "PatientID", "is empty")
+	case params.ScheduleID == "":
+		return nil, refuse("Start", "ScheduleID", "is empty")
+	case params.StartAt.IsZero():
+		return nil, refuse("Start", "StartAt", "is zero")
+	case params.Duration < 0 || params.Duration > closure.MaxMinutes:
+		return nil, refuse("Start", "Duration", "is negative or longer than a week")
+	}
+	return b.start(ctx, slotWish(params), opts)
+}
+
+// StartFirst books the first slot of a search that is confirmed, as
+// [closure.Client.BookFirstAvailable] does, and is otherwise as [Bookings.Start].
+// It needs an IdempotencyKey, for nothing else names what is wanted. The search's
+// Known and Concurrency are not used.
+func (b *Bookings) StartFirst(
+	ctx context.Context, params closure.BookFirstParams, opts ...StartOption,
+) (*Pending, error) {
+	switch {
+	case params.PatientID == "":
+		return nil, refuse("StartFirst", "PatientID", "is empty")
+	case params.IdempotencyKey == "":
+		return nil, refuse("StartFirst", "IdempotencyKey", "is empty")
+	case len(params.Search.Schedules) == 0:
+		return nil, refuse("StartFirst", "Search.Schedules", "is empty")
+	}
+	return b.start(ctx, firstWish(params), opts)
+}
+
+func (b *Bookings) start(ctx context.Context, w wish, opts []StartOption) (*Pending, error) {
+	var cfg startConfig
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&cfg)
+		}
+	}
+	p := &Pending{
+		bookings:    b,
+		id:          b.keyring.workflowID(w, cfg.after),
+		fingerprint: b.keyring.fingerprint(w),
+	}
+	_, err := b.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       p.id,
+		TaskQueue:                b.queue,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, bookingWorkflow, bookingInput{Wish: w, Fingerprint: p.fingerprint, Policy: b.policy})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Get is the booking of that [Pending.ID], from any process. It asks nothing: that
+// there is none shows in the first call.
+func (b *Bookings) Get(id string) *Pending { return &Pending{bookings: b, id: id} }
+
+// A Pending is a booking that was started. It is safe for concurrent use.
+type Pending struct {
+	bookings    *Bookings
+	id          string
+	fingerprint string // empty: of Get
+}
+
+// ID names the booking: keep it with the order, say. It is a keyed hash, which
+// tells nothing of the patient and is safe to log.
+func (p *Pending) ID() string { return p.id }
+
+// ErrNoBooking is the end of a call for an id that Temporal doesn't know, or not
+// any more: the namespace's retention is over.
+var ErrNoBooking = errors.New("closuretemporal: there is no such booking")
+
+// ErrNotUnsettled is the end of [Pending.Settle] where there is nothing to settle.
+var ErrNotUnsettled = errors.New("closuretemporal: the booking does not wait to be settled")
+
+// Wait waits until the booking is settled, or for the end of the context: that
+// may take hours, and ending it ends nothing but the wait. It returns the
+// appointment as it was booked, also where it was moved or cancelled since, or the
+// error that [closure.Client.BookSlot] ends in, such as
+// [closure.ErrSlotUnavailable], [*closure.InsuranceError] or [closure.ErrNotBooked].
+// A booking that somebody cancelled in Temporal before anything was sent ends in
+// a [*closure.TransportError] that is [context.Canceled].
+func (p *Pending) Wait(ctx context.Context) (*closure.Appointment, error) {
+	r, err := readResult(ctx, p.bookings.client.GetWorkflow(ctx, p.id, ""))
+	switch {
+	case err != nil:
+		return nil, err
+	case p.fingerprint != "" && r.Fingerprint != p.fingerprint:
+		return nil, refuse("Start", "IdempotencyKey", "was used for another booking")
+	default:
+		return r.answer()
+	}
+}
+
+// readResult waits for what a workflow ends with, be it its value or its error.
+func readResult(ctx context.Context, run client.WorkflowRun) (r result, err error) {
+	err = run.Get(ctx, &r)
+	if err != nil && ctx.Err() != nil {
+		return r, ctx.Err()
+	}
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
+		return r, ErrNoBooking
+	}
+	if _, ok := errors.AsType[*temporal.CanceledError](err); ok {
+		return r, errCanceled()
+	}
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	if ok && failed.Type() == notBooked {
+		err = failed.Details(&r)
+	}
+	return r, err
+}
+
+func (r result) answer() (*closure.Appointment, error) {
+	if r.Appointment != nil {
+		return r.Appointment, nil
+	}
+	return nil, r.Failure.err()
+}
+
+func errCanceled() error {
+	return &closure.TransportError{
+		Op: "appointments.create", Method: "POST", Route: "/appointments",
+		Outcome: closure.OutcomeNotSent, Err: context.Canceled,
+	}
+}
+
+// Status asks a worker where the booking is. It changes nothing, and needs a
+// worker that runs.
+func (p *Pending) Status(ctx context.Context) (Status, error) {
+	var s Status
+	value, err := p.bookings.client.QueryWorkflow(ctx, p.id, "", statusQuery)
+	if err == nil {
+		err = value.Get(&s)
+	}
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
+		err = ErrNoBooking
+	}
+	return s, err
+}
+
+// Settle ends a booking that is settling or escalated, by what a person found
+// out. Where the API shows the appointment in that very moment, that counts. A
+// booking in another state is [ErrNotUnsettled]. It is safe to call again.
+//
+// After NotBooked the same can be booked again: be sure that nothing comes late.
+func (p *Pending) Settle(ctx context.Context, v Verdict) error {
+	if err := v.check(); err != nil {
+		return err
+	}
+	handle, err := p.bookings.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID:   p.id,
+		UpdateName:   settleUpdate,
+		Args:         []any{v},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, nil)
+	}
+	refused, ok := errors.AsType[*temporal.ApplicationError](err)
+	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone || ok && refused.Type() == notUnsettled {
+		return ErrNotUnsettled
+	}
+	return err
+}

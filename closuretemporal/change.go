@@ -1,0 +1,127 @@
+package closuretemporal
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// A changeInput is a change of a booked appointment: to another start, or, if
+// StartAt is zero, its cancellation.
+type changeInput struct {
+	Appointment closure.AppointmentID `json:"appointment"`
+	StartAt     time.Time             `json:"start_at,omitzero"`
+	Duration    closure.Minutes       `json:"duration,omitempty"`
+	Fingerprint string                `json:"fingerprint"`
+	Policy      Policy                `json:"policy"`
+}
+
+// Cancel cancels the booking's appointment and waits until that is certain, or
+// for the end of the context. It first waits for the booking itself, as
+// [Pending.Wait] does. Cancelling one that is cancelled succeeds. An outcome that
+// is still unknown after the policy's EscalateAfter is a
+// [*closure.OutcomeUnknownError]: call it again to settle that. One change of a
+// booking is under way at a time; others queue.
+//
+// To book the same again, start it with [Again].
+func (p *Pending) Cancel(ctx context.Context) (*closure.Appointment, error) {
+	return p.change(ctx, changeInput{})
+}
+
+// Reschedule moves the booking's appointment to another start on its schedule,
+// and is otherwise as [Pending.Cancel].
+func (p *Pending) Reschedule(
+	ctx context.Context, params closure.AppointmentRescheduleParams,
+) (*closure.Appointment, error) {
+	if params.StartAt.IsZero() {
+		return nil, refuse("Reschedule", "StartAt", "is zero")
+	}
+	return p.change(ctx, changeInput{StartAt: params.StartAt, Duration: params.Duration})
+}
+
+func (p *Pending) change(ctx context.Context, in changeInput) (*closure.Appointment, error) {
+	booked, err := p.Wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := p.bookings
+	in.Appointment, in.Policy = booked.ID, b.policy
+	in.Fingerprint = b.keyring.hash("change", in.StartAt.UTC().String(), strconv.Itoa(int(in.Duration)))
+	for {
+		run, err := b.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID:                       p.id + "-change",
+			TaskQueue:                b.queue,
+			WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		}, changeWorkflow, in)
+		if err != nil {
+			return nil, err
+		}
+		r, err := readResult(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		if r.Fingerprint == in.Fingerprint { // else another change was under way
+			return r.answer()
+		}
+	}
+}
+
+// change is the workflow of a change. The API is told where the appointment is to
+// be, so that it is safe to send it again, until the outcome is certain.
+func change(ctx workflow.Context, in changeInput) (*result, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	giveUpAt := workflow.Now(ctx).Add(in.Policy.EscalateAfter)
+	for wait := firstResend; ; wait = min(2*wait, in.Policy.MaxWait) {
+		end := ending{Again: true, Failure: newFailure(&closure.OutcomeUnknownError{
+			AppointmentID: in.Appointment, Err: errElsewhere,
+		})}
+		var sent ending
+		err := runOnce(ctx, workflow.ActivityOptions{
+			StartToCloseTimeout:    in.Policy.SendTimeout,
+			HeartbeatTimeout:       in.Policy.heartbeat(),
+			ScheduleToStartTimeout: max(giveUpAt.Sub(workflow.Now(ctx)), firstResend),
+		}, changeActivity, in, &sent)
+		if err == nil {
+			end = sent
+		}
+		if !end.Again || workflow.Now(ctx).Add(wait).After(giveUpAt) {
+			r := result{Appointment: end.Appointment, Failure: end.Failure, Fingerprint: in.Fingerprint}
+			if r.Failure != nil {
+				return nil, failed(r)
+			}
+			return &r, nil
+		}
+		if err := workflow.Sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// change makes the change once.
+func (a *activities) change(ctx context.Context, in changeInput) (ending, error) {
+	defer beat(ctx)()
+	ctx, stop := sendBefore(ctx, time.Now)
+	defer stop()
+	var changed *closure.Appointment
+	var err error
+	if in.StartAt.IsZero() {
+		changed, err = a.api.CancelBooking(ctx, in.Appointment)
+	} else {
+		changed, err = a.api.RescheduleBooking(ctx, in.Appointment, closure.AppointmentRescheduleParams{
+			StartAt: in.StartAt, Duration: in.Duration,
+		})
+	}
+	if err == nil {
+		return ending{Appointment: changed}, nil
+	}
+	_, unknown := errors.AsType[*closure.OutcomeUnknownError](err)
+	return ending{Failure: newFailure(err), Again: unknown || worthAgain(err)}, nil
+}

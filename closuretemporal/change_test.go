@@ -1,0 +1,80 @@
+package closuretemporal
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// changed runs the workflow of a change of the guide's patient's appointment.
+func (b *bench) changed(in changeInput) (*closure.Appointment, error) {
+	own := taken()
+	own.PatientID = closuretest.GuidePatientID
+	b.server.AddAppointment(own)
+	in.Appointment, in.Policy = own.ID, b.policy.withDefaults()
+	Register(b, b.server.Client())
+	b.ExecuteWorkflow(changeWorkflow, in)
+	r, err := readResult(b.t.Context(), envRun{env: b.TestWorkflowEnvironment})
+	if err != nil {
+		return nil, err
+	}
+	return r.answer()
+}
+
+func TestACancellationIsRepeatedUntilItIsCertain(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.server.Inject(
+			closuretest.Status("appointments.cancel", http.StatusBadGateway).Times(5),
+			closuretest.Status("appointments.get", http.StatusBadGateway).Times(100),
+		)
+		cancelled, err := b.changed(changeInput{})
+		if err != nil || cancelled.Status != closure.AppointmentCancelled {
+			t.Errorf("%v, %v", cancelled, err)
+		}
+	})
+}
+
+func TestAMoveIsRepeatedUntilItIsCertain(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.server.Inject(
+			closuretest.DropAfter("appointments.reschedule"),
+			closuretest.DropBefore("appointments.get").Times(40),
+		)
+		to := closuretest.GuideSlot().StartAt.Add(15 * time.Minute)
+		moved, err := b.changed(changeInput{StartAt: to})
+		if err != nil || !moved.StartAt.Equal(to) {
+			t.Errorf("%v, %v", moved, err)
+		}
+	})
+}
+
+func TestAChangeEnds(t *testing.T) {
+	nobodyOffers := closuretest.GuideSlot().StartAt.Add(24 * time.Hour)
+	for _, tt := range []struct {
+		name    string
+		arrange func(*bench)
+		to      time.Time
+		want    error
+		within  time.Duration
+	}{
+		{"refused", func(*bench) {}, nobodyOffers, closure.ErrSlotUnavailable, time.Minute},
+		{"unknown", func(b *bench) {
+			b.server.Inject(closuretest.DropBefore(closuretest.AnyOperation).Times(0))
+		}, time.Time{}, closure.ErrOutcomeUnknown, 2 * time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBench(t, func(b *bench) {
+				tt.arrange(b)
+				start := b.Now()
+				changed, err := b.changed(changeInput{StartAt: tt.to})
+				if changed != nil || !errors.Is(err, tt.want) || b.Now().Sub(start) > tt.within {
+					t.Errorf("%v, %v after %v", changed, err, b.Now().Sub(start))
+				}
+			})
+		})
+	}
+}

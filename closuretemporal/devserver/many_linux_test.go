@@ -1,0 +1,84 @@
+package devserver
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A hundred starts of one key, from four processes, and two workers.
+func TestAHundredStartsOfOneKey(t *testing.T) {
+	c := newClinic(t)
+	for range 2 {
+		c.worker(t, "queue", nil)
+	}
+	params := c.wanted(1)
+	var starters []*process
+	for range 4 {
+		cfg := c.cfg
+		cfg.Queue, cfg.Params, cfg.Starts, cfg.Policy = "queue", params, 25, c.policy
+		starters = append(starters, spawn(t, "starter", cfg))
+	}
+	answers := 0
+	for _, p := range starters {
+		select {
+		case <-p.gone:
+		case <-time.After(time.Minute):
+			t.Fatal("a starter does not end")
+		}
+		answers += strings.Count(p.out.String(), "booked "+string(c.Appointments()[0].ID)+"\n")
+	}
+	if answers != 100 || c.made(params.PatientID) != 1 {
+		t.Errorf("%d answers with the appointment, %d appointments", answers, c.made(params.PatientID))
+	}
+}
+
+// Two workers and many bookings; the server is killed at random moments and comes
+// back with its file.
+func TestTheServerDies(t *testing.T) {
+	c := newClinic(t)
+	c.policy.SendTimeout = 10 * time.Second
+	for range 2 {
+		c.worker(t, "queue", nil)
+	}
+	bookings, _ := c.bookings(t, "queue")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	ended := make(chan error)
+	n := times(20, 100)
+	for i := range n {
+		params := c.wanted(i)
+		go func() {
+			time.Sleep(time.Duration(i) * 200 * time.Millisecond)
+			for {
+				_, err := bookUntilBooked(ctx, bookings, params)
+				if err != nil && ctx.Err() == nil {
+					// Temporal can't be reached, or was away for so long that the workflow gave up
+					// sending: it is safe to start again.
+					time.Sleep(100 * time.Millisecond)
+					continue
+				}
+				if made := c.made(params.PatientID); err != nil || made != 1 {
+					err = fmt.Errorf("booking %d: %w, %d appointments", i, err, made)
+				}
+				ended <- err
+				return
+			}
+		}()
+	}
+	go func() {
+		for range times(2, 10) {
+			time.Sleep(time.Second + rand.N(time.Second))
+			c.server.kill()
+			c.server = c.serve()
+		}
+	}()
+	for range n {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package devserver
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretemporal"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// What a name means: joined, answered, started again, or refused.
+func TestStartOfTheSame(t *testing.T) {
+	c := newClinic(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	c.worker(t, "queue", nil)
+	b, _ := c.bookings(t, "queue")
+	start := func(params closure.BookSlotParams, opts ...closuretemporal.StartOption) *closuretemporal.Pending {
+		t.Helper()
+		pending, err := b.Start(ctx, params, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pending
+	}
+	wanted := c.wanted(1)
+	first := start(wanted)
+	booked, err := first.Wait(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// Booked: the same answer, also from its id alone, and when it was cancelled.
+	if again, err := start(wanted).Wait(ctx); err != nil || again.ID != booked.ID {
+		t.Errorf("started again: %v, %v", again, err)
+	}
+	if cancelled, err := first.Cancel(ctx); err != nil || cancelled.ID != booked.ID {
+		t.Errorf("cancelled: %v, %v", cancelled, err)
+	}
+	if again, err := b.Get(first.ID()).Wait(ctx); err != nil || again.ID != booked.ID {
+		t.Errorf("got: %v, %v", again, err)
+	}
+	second := start(wanted, closuretemporal.Again(first.ID()))
+	if anew, err := second.Wait(ctx); err != nil || anew.ID == booked.ID || c.made(wanted.PatientID) != 2 {
+		t.Errorf("booked anew: %v, %v", anew, err)
+	}
+
+	// The key of another wish.
+	other := c.wanted(2)
+	other.IdempotencyKey = wanted.IdempotencyKey
+	if _, err := start(other).Wait(ctx); !errors.Is(err, closure.ErrInvalidInput) || c.made(other.PatientID) != 0 {
+		t.Errorf("another wish: %v", err)
+	}
+
+	// Failed: started again, and booked when it can be.
+	c.Inject(closuretest.Status("schedules.get", 401).Times(1))
+	third := c.wanted(3)
+	if _, err := start(third).Wait(ctx); !errors.Is(err, closure.ErrUnauthorized) {
+		t.Errorf("refused: %v", err)
+	}
+	if booked, err := start(third).Wait(ctx); err != nil {
+		t.Errorf("after a refusal: %v, %v", booked, err)
+	}
+
+	// What isn't there, or isn't unsettled.
+	if _, err := b.Get("closure-booking-0").Wait(ctx); !errors.Is(err, closuretemporal.ErrNoBooking) {
+		t.Errorf("no booking: %v", err)
+	}
+	if _, err := b.Get("closure-booking-0").Status(ctx); !errors.Is(err, closuretemporal.ErrNoBooking) {
+		t.Errorf("no booking's status: %v", err)
+	}
+	if err := first.Settle(ctx, closuretemporal.NotBooked()); !errors.Is(err, closuretemporal.ErrNotUnsettled) {
+		t.Errorf("settled: %v", err)
+	}
+}
+
+// Two changes of one booking at once: one after the other, both are made.
+func TestChangesOfABookingQueue(t *testing.T) {
+	c := newClinic(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	c.worker(t, "queue", nil)
+	s := &story{t: t, c: c, ctx: ctx, params: c.wanted(1)}
+	pending := s.start()
+	c.Inject(closuretest.Status("appointments.reschedule", 502).Times(2))
+	ended := make(chan error, 2)
+	for n := 2; n <= 3; n++ {
+		to := closure.AppointmentRescheduleParams{StartAt: c.wanted(n).StartAt}
+		go func() {
+			moved, err := pending.Reschedule(ctx, to)
+			if err == nil && !moved.StartAt.Equal(to.StartAt) {
+				err = errors.New("it is at another start")
+			}
+			ended <- err
+		}()
+	}
+	if err := errors.Join(<-ended, <-ended); err != nil || c.made(s.params.PatientID) != 1 {
+		t.Errorf("%v, %d appointments", err, c.made(s.params.PatientID))
+	}
+}

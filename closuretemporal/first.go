@@ -1,0 +1,69 @@
+package closuretemporal
+
+import (
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// bookFirst books the first slot of the search that is confirmed. Which slots are
+// tried is chosen in a step of its own, so that the history knows of each before
+// it is sent.
+func (b *booking) bookFirst(ctx workflow.Context) (ending, error) {
+	in := chooseInput{Wish: b.in.Wish}
+	var refused *failure // why a schedule was left out
+	for {
+		chosen, err := b.choose(ctx, in)
+		if err != nil || chosen.Failure != nil {
+			if refused != nil && chosen.Failure.is(closure.ErrNoSlot) {
+				chosen.Failure = refused
+			}
+			return ending{Failure: chosen.Failure}, err
+		}
+		for _, s := range chosen.Slots {
+			if slices.Contains(in.LeftOut, s.Schedule) {
+				continue
+			}
+			end, err := b.bookSlot(ctx, s)
+			switch {
+			case err != nil || end.Failure == nil:
+				return end, err
+			case end.Failure.ofSchedule():
+				in.LeftOut, refused = append(in.LeftOut, s.Schedule), end.Failure
+			case end.Failure.is(closure.ErrSlotUnavailable):
+				in.Tried = append(in.Tried, s)
+			default:
+				return end, nil
+			}
+		}
+	}
+}
+
+// ofSchedule reports whether no slot of the schedule can be booked for the patient.
+func (f *failure) ofSchedule() bool {
+	return f.Insurance != nil || f.is(closure.ErrNotBookable)
+}
+
+// choose reads which slots are open, until it can.
+func (b *booking) choose(ctx workflow.Context, in chooseInput) (chosen, error) {
+	for wait := firstResend; ; wait = min(2*wait, maxResend) {
+		b.enter(ctx, StateSending)
+		var c chosen
+		err := b.do(ctx, workflow.ActivityOptions{
+			StartToCloseTimeout:    b.in.Policy.SendTimeout,
+			ScheduleToStartTimeout: max(b.giveUpAt.Sub(workflow.Now(ctx)), firstResend),
+		}, chooseActivity, in, &c)
+		if err != nil {
+			c = chosen{Failure: newFailure(errNoWorker()), Again: true}
+		}
+		if !c.Again || workflow.Now(ctx).Add(wait).After(b.giveUpAt) {
+			return c, nil
+		}
+		b.enter(ctx, StateWaiting)
+		if err := workflow.Sleep(b.stoppable, wait); err != nil {
+			return chosen{}, err
+		}
+	}
+}

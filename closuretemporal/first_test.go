@@ -1,0 +1,123 @@
+package closuretemporal
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// first is the wish for the first of the guide's three slots.
+func first() wish {
+	start := closuretest.GuideSlot().StartAt
+	return firstWish(closure.BookFirstParams{
+		PatientID:      closuretest.GuidePatientID,
+		IdempotencyKey: "order-1",
+		Search: closure.SlotSearch{
+			Schedules: []closure.ScheduleID{closuretest.GuideScheduleID},
+			From:      start.Add(-time.Hour), To: start.Add(time.Hour),
+		},
+	})
+}
+
+func TestTheFirstSlotIsBooked(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.wish = first()
+		booked, err := b.book()
+		want := closuretest.GuideSlot().StartAt.Add(-15 * time.Minute)
+		if err != nil || !booked.StartAt.Equal(want) || b.sent() != 1 {
+			t.Errorf("%v, %v, sent %d times", booked, err, b.sent())
+		}
+	})
+}
+
+// The first slot's answer is lost and its commit comes late: no other slot is
+// tried before that one is settled.
+func TestTheWalkWaitsForWhatIsUnknown(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.wish = first()
+		b.server.Inject(closuretest.CommitLate("appointments.create", time.Hour))
+		booked, err := b.book()
+		if err != nil || booked == nil || b.sent() != 1 || len(b.server.Appointments()) != 1 {
+			t.Errorf("%v, %v, sent %d times", booked, err, b.sent())
+		}
+	}, closuretest.AllowDuplicates())
+}
+
+func TestTheWalkPassesOverATakenSlot(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.wish = first()
+		b.server.Inject(closuretest.Stale("availabilities.list", time.Hour).Times(0)) // goes on showing it
+		other := taken()
+		other.StartAt = other.StartAt.Add(-15 * time.Minute)
+		other.Duration = 15
+		b.routes = before("POST", func() { b.server.AddAppointment(other) })
+		booked, err := b.book()
+		if err != nil || booked.StartAt.Equal(other.StartAt) || len(b.server.Appointments()) != 2 {
+			t.Errorf("%v, %v, %d appointments", booked, err, len(b.server.Appointments()))
+		}
+	})
+}
+
+func TestTheWalkPassesOverWhatThePatientHas(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.wish = first()
+		own, err := b.server.Client().Appointments.Create(b.t.Context(), closure.AppointmentCreateParams{
+			ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID,
+			StartAt: closuretest.GuideSlot().StartAt.Add(-15 * time.Minute), Duration: 30,
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.server.Inject(closuretest.Stale("availabilities.list", time.Hour).Times(0)) // goes on showing it
+		booked, err := b.book()
+		if err != nil || booked.StartAt.Equal(own.StartAt) {
+			t.Errorf("%v, %v", booked, err)
+		}
+	}, closuretest.AllowDuplicates())
+}
+
+func TestAWalkThatFindsNothingSaysWhy(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		arrange func(*bench)
+		want    error
+	}{
+		{"no slot", func(b *bench) { b.wish.Search.To = b.wish.Search.From.Add(time.Minute) }, closure.ErrNoSlot},
+		{"insurance", func(b *bench) { b.wish.Insurance = "ins_other" }, closure.ErrInsuranceNotAccepted},
+		{"unreachable", func(b *bench) {
+			b.server.Inject(closuretest.Status("availabilities.list", http.StatusBadGateway).Times(0))
+		}, closure.ErrServer},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBench(t, func(b *bench) {
+				b.wish = first()
+				tt.arrange(b)
+				booked, err := b.book()
+				if booked != nil || !errors.Is(err, tt.want) || b.sent() != 0 {
+					t.Errorf("%v, %v, want %v", booked, err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// before acts once, before the first request of that method.
+func before(method string, act func()) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Method == method && act != nil {
+				act()
+				act = nil
+			}
+			return next.RoundTrip(req)
+		})
+	}
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

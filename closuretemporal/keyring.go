@@ -1,0 +1,95 @@
+package closuretemporal
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// A Keyring encrypts what Temporal stores, and names the workflows. All workers
+// and programs of a namespace share one. It prints redacted.
+//
+// To rotate, first give all of them the new key in Keys, then make it Current;
+// remove the old one when the last workflow that used it is past the namespace's
+// retention. A key encrypts at most 2^32 payloads: rotate well before.
+type Keyring struct {
+	Current string            // the key of Keys that encrypts; its name is stored in clear
+	Keys    map[string][]byte // by name; 32 random bytes each (AES-256-GCM); all of them decrypt
+
+	// IDKey makes workflow ids out of what is booked: 32 random bytes at least. It
+	// never rotates: with another one, a booking that is under way is not found, and
+	// is sent again.
+	IDKey []byte
+}
+
+// Format prints no more than the type, under every verb.
+func (k Keyring) Format(f fmt.State, _ rune) { printRedacted(f, "Keyring") }
+
+// LogValue shows no more than the type.
+func (k Keyring) LogValue() slog.Value { return redactedValue("Keyring") }
+
+func printRedacted(f fmt.State, name string) { _, _ = io.WriteString(f, redactedText(name)) }
+
+func redactedValue(name string) slog.Value { return slog.StringValue(redactedText(name)) }
+
+func redactedText(name string) string { return "closuretemporal." + name + "{redacted}" }
+
+const keySize = 32
+
+func (k Keyring) check() error {
+	if len(k.IDKey) < keySize {
+		return refuse("Keyring", "IDKey", "is shorter than 32 bytes")
+	}
+	if _, ok := k.Keys[k.Current]; !ok {
+		return refuse("Keyring", "Current", "is not the name of one of Keys")
+	}
+	for _, key := range k.Keys {
+		if len(key) != keySize {
+			return refuse("Keyring", "Keys", "holds one that is not 32 bytes long")
+		}
+	}
+	return nil
+}
+
+func refuse(op, field, reason string) error {
+	return &closure.InputError{Op: op, Field: field, Reason: reason}
+}
+
+// hash is the same for the same parts and tells nothing of them. Each part goes
+// in with its length, so that no two lists of parts are the same bytes.
+func (k Keyring) hash(parts ...string) string {
+	mac := hmac.New(sha256.New, k.IDKey)
+	for _, part := range parts {
+		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		mac.Write([]byte(part))
+	}
+	return hex.EncodeToString(mac.Sum(nil)[:20])
+}
+
+// workflowID names what is wanted: by the idempotency key, or else by patient,
+// schedule and start.
+func (k Keyring) workflowID(w wish, after string) string {
+	parts := []string{"booking", "key", w.Key, after}
+	if w.Key == "" {
+		start := strconv.FormatInt(w.Slot.StartAt.UnixMilli(), 10)
+		parts = []string{"booking", "slot", string(w.Patient), string(w.Slot.Schedule), start, after}
+	}
+	return "closure-booking-" + k.hash(parts...)
+}
+
+// fingerprint tells a key that comes again for the same from one that comes again
+// for something else.
+func (k Keyring) fingerprint(w wish) string {
+	if w.Slot == nil {
+		return k.hash("wish", string(w.Patient))
+	}
+	start := strconv.FormatInt(w.Slot.StartAt.UnixMilli(), 10)
+	return k.hash("wish", string(w.Patient), string(w.Slot.Schedule), start)
+}

@@ -1,0 +1,108 @@
+package closuretemporal
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// settle looks for an attempt that may have been sent, with growing waits, until
+// the API shows it, it counts as lost, or a person says what became of it.
+func (b *booking) settle(ctx workflow.Context, u unsettled) (ending, error) {
+	p := b.in.Policy
+	for wait := b.nextWait(p.FirstLook); ; wait = min(2*wait, p.MaxWait) {
+		b.escalate(ctx, u)
+		_, err := workflow.AwaitWithTimeout(ctx, b.until(ctx, u, wait), func() bool { return b.verdict != nil })
+		if err != nil {
+			return ending{}, err
+		}
+		if b.verdict != nil {
+			return b.settled(ctx, u), nil
+		}
+		if end, known := b.look(ctx, u); known {
+			return end, nil
+		}
+		if b.verdict == nil && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
+			u.Status = b.status
+			in := b.in
+			in.Unsettled = &u
+			return ending{}, workflow.NewContinueAsNewError(ctx, bookingWorkflow, in)
+		}
+	}
+}
+
+// nextWait is the first one, or of a history that was cut off the longest.
+func (b *booking) nextWait(first time.Duration) time.Duration {
+	if b.in.Unsettled != nil {
+		return b.in.Policy.MaxWait
+	}
+	return first
+}
+
+// until shortens a wait to when something else is due.
+func (b *booking) until(ctx workflow.Context, u unsettled, wait time.Duration) time.Duration {
+	now, p := workflow.Now(ctx), b.in.Policy
+	due := []time.Time{u.Since.Add(p.EscalateAfter)}
+	if p.AssumeLostAfter > 0 {
+		due = append(due, u.SentBy.Add(p.AssumeLostAfter+time.Millisecond))
+	}
+	for _, at := range due {
+		if at.After(now) {
+			wait = min(wait, at.Sub(now))
+		}
+	}
+	return wait
+}
+
+func (b *booking) escalate(ctx workflow.Context, u unsettled) {
+	if b.status.State == StateEscalated {
+		return
+	}
+	if workflow.Now(ctx).Sub(u.Since) < b.in.Policy.EscalateAfter {
+		b.enter(ctx, StateSettling)
+		return
+	}
+	b.enter(ctx, StateEscalated)
+	workflow.GetMetricsHandler(ctx).Counter(escalatedMetric).Inc(1)
+	workflow.GetLogger(ctx).Error("a booking is unknown for too long: a person must settle it")
+}
+
+// look asks the API once. It is known then, or looked for again.
+func (b *booking) look(ctx workflow.Context, u unsettled) (end ending, known bool) {
+	p, now := b.in.Policy, workflow.Now(ctx)
+	b.status.Looks++
+	b.status.LastLook = now
+	err := b.do(ctx, workflow.ActivityOptions{StartToCloseTimeout: p.SendTimeout}, lookActivity, lookInput{
+		Attempt: u.Attempt,
+		Key:     b.in.Wish.Key,
+		Lost:    p.AssumeLostAfter > 0 && now.Sub(u.SentBy) > p.AssumeLostAfter,
+	}, &end)
+	if err != nil {
+		return ending{}, false // the worker died, or hung: as good as not looked
+	}
+	b.status.SlotOpen = end.SlotOpen
+	return end, end.Appointment != nil || end.Failure != nil
+}
+
+// settled is what a person says.
+func (b *booking) settled(ctx workflow.Context, u unsettled) ending {
+	v := *b.verdict
+	// The client's journal, if it has one, learns of it. That this fails changes
+	// nothing of the verdict.
+	_ = b.do(ctx, workflow.ActivityOptions{StartToCloseTimeout: b.in.Policy.SendTimeout}, recordActivity, recordInput{
+		Attempt: u.Attempt, Key: b.in.Wish.Key, Verdict: v,
+	}, nil)
+	if v.notBooked {
+		return ending{Failure: newFailure(closure.ErrNotBooked)}
+	}
+	return ending{Appointment: &closure.Appointment{
+		ID:         v.appointment,
+		ScheduleID: u.Attempt.ScheduleID,
+		PatientID:  u.Attempt.PatientID,
+		Status:     closure.AppointmentScheduled,
+		StartAt:    u.Attempt.StartAt,
+		Duration:   u.Attempt.Duration,
+	}}
+}

@@ -1,0 +1,123 @@
+package closuretemporal
+
+import (
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// What the history holds of a booking. The JSON of these must stay readable:
+// histories live for as long as the namespace keeps them.
+
+// A wish is what is wanted: one slot, or the first of a search.
+type wish struct {
+	Patient   closure.PatientID      `json:"patient"`
+	Insurance closure.InsuranceID    `json:"insurance,omitempty"`
+	Check     closure.InsuranceCheck `json:"check,omitempty"`
+	Key       string                 `json:"key,omitempty"`
+	Slot      *slot                  `json:"slot,omitempty"`
+	Search    *search                `json:"search,omitempty"`
+}
+
+type slot struct {
+	Schedule closure.ScheduleID `json:"schedule"`
+	StartAt  time.Time          `json:"start_at"`
+	Duration closure.Minutes    `json:"duration,omitempty"`
+}
+
+func (s slot) same(other slot) bool {
+	return s.Schedule == other.Schedule && s.StartAt.Equal(other.StartAt)
+}
+
+// A search is a [closure.SlotSearch] without what saves or bounds requests.
+type search struct {
+	Schedules   []closure.ScheduleID `json:"schedules"`
+	From        time.Time            `json:"from"`
+	To          time.Time            `json:"to"`
+	Zone        string               `json:"zone,omitempty"`
+	Weekdays    []time.Weekday       `json:"weekdays,omitempty"`
+	NotBefore   *closure.ClockTime   `json:"not_before,omitempty"`
+	NotAfter    *closure.ClockTime   `json:"not_after,omitempty"`
+	MinDuration closure.Minutes      `json:"min_duration,omitempty"`
+	Insurance   closure.InsuranceID  `json:"insurance,omitempty"`
+	Window      time.Duration        `json:"window,omitempty"`
+	MaxRequests int                  `json:"max_requests,omitempty"`
+}
+
+func slotWish(p closure.BookSlotParams) wish {
+	return wish{
+		Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey,
+		Slot: &slot{p.ScheduleID, p.StartAt, p.Duration},
+	}
+}
+
+func firstWish(p closure.BookFirstParams) wish {
+	s := p.Search
+	w := wish{Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey}
+	w.Search = &search{
+		Schedules: s.Schedules, From: s.From, To: s.To, Weekdays: s.Weekdays,
+		NotBefore: s.NotBefore, NotAfter: s.NotAfter, MinDuration: s.MinDuration,
+		Insurance: s.InsuranceID, Window: s.Window, MaxRequests: s.MaxRequests,
+	}
+	if s.Zone != nil {
+		w.Search.Zone = s.Zone.String()
+	}
+	if w.Insurance == "" {
+		w.Insurance = s.InsuranceID
+	}
+	return w
+}
+
+func (s search) slotSearch() (closure.SlotSearch, error) {
+	zone, err := time.LoadLocation(s.Zone)
+	if err != nil {
+		return closure.SlotSearch{}, refuse("Start", "Search.Zone", "is not a zone that the worker knows")
+	}
+	return closure.SlotSearch{
+		Schedules: s.Schedules, From: s.From, To: s.To, Zone: zone, Weekdays: s.Weekdays,
+		NotBefore: s.NotBefore, NotAfter: s.NotAfter, MinDuration: s.MinDuration,
+		InsuranceID: s.Insurance, Window: s.Window, MaxRequests: s.MaxRequests,
+	}, nil
+}
+
+func (w wish) params(s slot, key string) closure.BookSlotParams {
+	return closure.BookSlotParams{
+		ScheduleID: s.Schedule, PatientID: w.Patient, StartAt: s.StartAt, Duration: s.Duration,
+		InsuranceID: w.Insurance, InsuranceCheck: w.Check, IdempotencyKey: key,
+	}
+}
+
+// A bookingInput starts a booking. The policy is part of it, so that a booking
+// that is under way keeps its own.
+type bookingInput struct {
+	Wish        wish       `json:"wish"`
+	Fingerprint string     `json:"fingerprint"`
+	Policy      Policy     `json:"policy"`
+	Unsettled   *unsettled `json:"unsettled,omitempty"` // of a history that was cut off because it grew long
+}
+
+// unsettled is an attempt whose outcome nobody knows yet.
+type unsettled struct {
+	Attempt closure.BookingAttempt `json:"attempt"`
+	Since   time.Time              `json:"since"`   // when that became known
+	SentBy  time.Time              `json:"sent_by"` // when the request had left, at the latest
+	Status  Status                 `json:"status"`
+}
+
+// An ending is what one step of a booking came to. All fields empty: an attempt
+// that is not known to be lost still doesn't show.
+type ending struct {
+	Appointment *closure.Appointment    `json:"appointment,omitempty"` // booked
+	Unknown     *closure.BookingAttempt `json:"unknown,omitempty"`     // it may have been sent
+	SlotOpen    *bool                   `json:"slot_open,omitempty"`
+	Failure     *failure                `json:"failure,omitempty"` // not booked, and why
+	Again       bool                    `json:"again,omitempty"`   // nothing was done, and it is worth another try
+	Late        bool                    `json:"late,omitempty"`    // of Unknown: another run sent it, and may still do so
+}
+
+// A result is what a workflow ends with: its value, or the details of its error.
+type result struct {
+	Appointment *closure.Appointment `json:"appointment,omitempty"`
+	Failure     *failure             `json:"failure,omitempty"`
+	Fingerprint string               `json:"fingerprint"`
+}
