@@ -44,6 +44,9 @@ var notPersonal = map[string]string{
 	"closure.SlotSearch":               "ids of the directory and wishes about the time, without a person",
 	"closure.Specialty":                "the directory: a field of medicine",
 
+	"closuretemporal.Policy": "durations",
+	"closuretemporal.Status": "a state, numbers, and when it was looked for",
+
 	"closuretest.Clock":        "the time of a test",
 	"closuretest.Fault":        "an operation and numbers",
 	"closuretest.Index":        "ids of made-up data",

@@ -20,13 +20,20 @@ func TestForbiddenInLibrary(t *testing.T) {
 		fset, files := parseDir(t, dir, false)
 		for _, file := range files {
 			ast.Inspect(file, func(n ast.Node) bool {
-				if what := forbidden(n); what != "" {
+				if what := forbidden(n); what != "" && !failsATask(dir, n) {
 					t.Errorf("%s: %s", fset.Position(n.Pos()), what)
 				}
 				return true
 			})
 		}
 	}
+}
+
+// failsATask is the one panic of a library: in a workflow it is Temporal's own way to fail
+// a task, so that another worker takes over.
+func failsATask(dir string, n ast.Node) bool {
+	call, ok := n.(*ast.CallExpr)
+	return ok && dir == "closuretemporal" && types.ExprString(call) == "panic(err)"
 }
 
 func forbidden(n ast.Node) string {

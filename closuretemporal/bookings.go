@@ -3,6 +3,8 @@ package closuretemporal
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -19,6 +21,12 @@ type Bookings struct {
 	keyring Keyring
 	policy  Policy
 }
+
+// Format prints no more than the type, under every verb.
+func (b Bookings) Format(f fmt.State, _ rune) { printRedacted(f, "Bookings") }
+
+// LogValue shows no more than the type.
+func (b Bookings) LogValue() slog.Value { return redactedValue("Bookings") }
 
 // New makes Bookings whose work is done by the workers of the task queue. c must
 // have been made with [ClientOptions] and the same keyring. A keyring or a policy
@@ -124,6 +132,12 @@ type Pending struct {
 	id          string
 	fingerprint string // empty: of Get
 }
+
+// Format prints no more than the type, under every verb.
+func (p Pending) Format(f fmt.State, _ rune) { printRedacted(f, "Pending") }
+
+// LogValue shows no more than the type.
+func (p Pending) LogValue() slog.Value { return redactedValue("Pending") }
 
 // ID names the booking: keep it with the order, say. It is a keyed hash, which
 // tells nothing of the patient and is safe to log.

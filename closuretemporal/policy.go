@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/closurehealth/closure-go"
@@ -116,6 +117,9 @@ func NotBooked() Verdict { return Verdict{notBooked: true} }
 
 // Format prints no more than the type, under every verb.
 func (v Verdict) Format(f fmt.State, _ rune) { printRedacted(f, "Verdict") }
+
+// LogValue shows no more than the type.
+func (v Verdict) LogValue() slog.Value { return redactedValue("Verdict") }
 
 type verdictJSON struct {
 	Appointment closure.AppointmentID `json:"appointment,omitempty"`
