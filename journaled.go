@@ -192,7 +192,7 @@ func (b *slotBooking) bookByJournal(ctx context.Context) (*Booking, error) {
 // inTurnByJournal books after another call for the same. What the journal says is newer
 // than what that one found; where it can't be asked, that is as good.
 func (b *slotBooking) inTurnByJournal(ctx context.Context, earlier *Booking, unknown *OutcomeUnknownError) (*Booking, error) {
-	if unknown != nil {
+	if earlier != nil || unknown != nil {
 		b.place.pass() // the others can look, too
 	}
 	booking, err := b.bookByJournal(ctx)

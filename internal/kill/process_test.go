@@ -40,12 +40,13 @@ type process struct {
 	at     event // to kill it at; never: it lives
 	lost   bool  // what it had written when it was killed arrives nowhere
 
-	cmd     *exec.Cmd
-	out     bytes.Buffer
-	servers []*http.Server
-	exited  chan struct{}
-	killed  atomic.Bool
-	once    sync.Once
+	starting sync.Mutex // held while cmd starts
+	cmd      *exec.Cmd
+	out      bytes.Buffer
+	servers  []*http.Server
+	exited   chan struct{}
+	killed   atomic.Bool
+	once     sync.Once
 }
 
 // start starts a process. after is for sometime.
@@ -60,7 +61,10 @@ func (c *clinic) start(t *testing.T, does task, at event, after time.Duration) *
 	p.cmd = exec.Command(c.program, "-test.run=^$")
 	p.cmd.Env = append(os.Environ(), childVariable+"="+string(text))
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, os.Stderr
-	if err := p.cmd.Start(); err != nil {
+	p.starting.Lock()
+	err = p.cmd.Start()
+	p.starting.Unlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if at == sometime {
@@ -95,6 +99,8 @@ func (p *process) strike(now event) (dead bool) {
 		select {
 		case <-p.exited: // it was faster
 		default:
+			p.starting.Lock() // its first request may come before Start returns
+			defer p.starting.Unlock()
 			p.killed.Store(true)
 			_ = p.cmd.Process.Kill() // an error: it was faster, after all
 		}
