@@ -150,7 +150,7 @@ func (c *clinic) run(t *testing.T, r *run, n int, dice *rand.Rand) {
 		does.Key = ""
 	}
 	first := c.start(t, does, r.at, time.Duration(dice.IntN(50))*time.Millisecond)
-	first.lost = dice.IntN(2) == 0
+	first.lost.Store(dice.IntN(2) == 0)
 	if dice.IntN(2) == 0 {
 		<-first.exited
 	}

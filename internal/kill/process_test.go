@@ -37,8 +37,8 @@ var events = []event{beforeBegin, begun, written, carriedOut, answered, beforeFi
 type process struct {
 	clinic *clinic
 	task   task
-	at     event // to kill it at; never: it lives
-	lost   bool  // what it had written when it was killed arrives nowhere
+	at     event       // to kill it at; never: it lives
+	lost   atomic.Bool // what it had written when it was killed arrives nowhere
 
 	starting sync.Mutex // held while cmd starts
 	cmd      *exec.Cmd
@@ -156,7 +156,7 @@ func (p *process) api(w http.ResponseWriter, r *http.Request) {
 	if _, err := body.ReadFrom(r.Body); err != nil {
 		return // killed while it wrote
 	}
-	if p.strike(written) && p.lost {
+	if p.strike(written) && p.lost.Load() {
 		return
 	}
 	request := httptest.NewRequest(r.Method, r.URL.String(), body)
