@@ -110,11 +110,11 @@ func (a *railway) dump() string {
 	return b.String()
 }
 
-// movedByPhone is a move that the SDK has no part in.
-func (a *railway) movedByPhone(id string, to time.Time) {
+// movedByPhone is a move of the first appointment that the SDK has no part in.
+func (a *railway) movedByPhone(to time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	r, _ := a.asOf(id, time.Now())
+	r, _ := a.asOf("appt_1", time.Now())
 	r.Start, r.Status = to, "rescheduled"
 	a.put(r)
 }

@@ -24,7 +24,7 @@ func hour(n int) time.Time { return time.Date(2030, 5, 20, 9+n, 0, 0, 0, time.UT
 // journal are processes that do.
 func client(t testing.TB, a *railway, j closure.Journal, opts ...closure.Option) *closure.Client {
 	t.Helper()
-	all := []closure.Option{closure.WithHTTPClient(&http.Client{Transport: a})}
+	all := []closure.Option{closure.WithHTTPClient(httpClient(a))}
 	if j != nil {
 		all = append(all, closure.WithJournal(j))
 	}
@@ -34,6 +34,8 @@ func client(t testing.TB, a *railway, j closure.Journal, opts ...closure.Option)
 	}
 	return c
 }
+
+func httpClient(a *railway) *http.Client { return &http.Client{Transport: a} }
 
 // slot asks for one slot, under a key or without.
 func slot(n int, key string) closure.BookSlotParams {
@@ -84,9 +86,9 @@ func mustBook(t *testing.T, c *closure.Client, params closure.BookSlotParams) {
 	}
 }
 
-func mustMove(t *testing.T, c *closure.Client, id closure.AppointmentID, start int) {
+func mustMove(t *testing.T, c *closure.Client, start int) {
 	t.Helper()
-	if _, err := c.RescheduleBooking(context.Background(), id, to(start)); err != nil {
+	if _, err := c.RescheduleBooking(context.Background(), "appt_1", to(start)); err != nil {
 		t.Fatal(err)
 	}
 }

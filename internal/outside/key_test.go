@@ -67,7 +67,7 @@ func TestAppointmentThatThePracticeMovedIntoAnotherEntrysSlotIsNoJournalError(t 
 		mustBook(t, c, slot(0, "K1"))
 		mustBook(t, c, slot(1, "K2"))
 		a.cancelledByPhone("appt_2")
-		a.movedByPhone("appt_1", hour(1))
+		a.movedByPhone(hour(1))
 		for range 3 {
 			time.Sleep(24 * time.Hour)
 			settled(t, c, lost())

@@ -15,7 +15,7 @@ func TestLimitAStoredAttemptWithoutAKeyIsNotFoundAfterAMove(t *testing.T) {
 		a, j := newAPI(), newJournal()
 		c := client(t, a, j)
 		stored := bookLate(t, a, c, "")
-		mustMove(t, c, "appt_1", 1)
+		mustMove(t, c, 1)
 		time.Sleep(time.Hour)
 		if _, err := c.ResolveBooking(t.Context(), stored, lost()); !errors.Is(err, closure.ErrNotBooked) {
 			t.Errorf("the limit is gone: %v", err)
@@ -38,7 +38,7 @@ func TestLimitWithinTheLagAMovesStartsAreUnknownToAnother(t *testing.T) {
 				c := client(t, a, j)
 				mustBook(t, c, slot(0, "K"))
 				time.Sleep(time.Minute)
-				mustMove(t, c, "appt_1", 1)
+				mustMove(t, c, 1)
 				sent := a.calls["create"]
 				_, err := c.BookSlot(t.Context(), params)
 				if closure.OutcomeOf(err) != closure.OutcomeUnknown {

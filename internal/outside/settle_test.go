@@ -25,7 +25,7 @@ func TestBookingThatWasMovedBeforeItWasRecordedIsNotToldAsNotBooked(t *testing.T
 					j.hook = func(m string, n int, _ func()) (error, bool) { return errJournal, m == "finish" && n == 1 }
 					mustBook(t, c, slot(0, "K"))
 				}
-				mustMove(t, c, "appt_1", 1)
+				mustMove(t, c, 1)
 				for range 17 {
 					for _, r := range settled(t, c, lost()) {
 						if errors.Is(r.Err, closure.ErrNotBooked) {
@@ -146,7 +146,7 @@ func TestStoredAttemptThatTheJournalKnowsAsBookedIsNotToldAsNotBooked(t *testing
 		a, j := newAPI(), newJournal()
 		c := client(t, a, j)
 		stored := bookLate(t, a, c, "K")
-		a.movedByPhone("appt_1", hour(1))
+		a.movedByPhone(hour(1))
 		time.Sleep(time.Hour)
 		if _, err := c.ResolveBooking(t.Context(), stored, lost()); errors.Is(err, closure.ErrNotBooked) {
 			t.Error("not booked, though the journal holds this attempt as booked and the appointment stands")
