@@ -84,7 +84,8 @@ func TestLimitObserverThatPanics(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
 			out, err := child(t, op).CombinedOutput()
-			if said := strings.Contains(string(out), "recovered: the observer's"); said != recovers || (err == nil) != recovers {
+			said := strings.Contains(string(out), "recovered: the observer's")
+			if said != recovers || (err == nil) != recovers {
 				t.Errorf("the caller recovers: %t, want %t: %v\n%s", said, recovers, err, out)
 			}
 		})

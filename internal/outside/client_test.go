@@ -65,13 +65,6 @@ func show(b *closure.Booking, err error) string {
 	return fmt.Sprintf("%s@%s status=%s recovered=%t", b.Appointment.ID, at, b.Appointment.Status, b.Recovered)
 }
 
-func showAppointment(a *closure.Appointment, err error) string {
-	if err != nil {
-		return fmt.Sprintf("ERR[%v] %v", closure.OutcomeOf(err), err)
-	}
-	return fmt.Sprintf("%s@%s status=%s", a.ID, a.StartAt.UTC().Format("15:04"), a.Status)
-}
-
 // bubble runs f by a clock of its own, and until all that f began has ended.
 func inBubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
