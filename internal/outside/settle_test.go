@@ -224,3 +224,46 @@ func TestClicksThatOverlapSeeThatTheJournalFreedTheSlot(t *testing.T) {
 		wantOneAt(t, a, j, 0)
 	})
 }
+
+func TestSecondClickTakesForLostWhatTheFirstOneMayNot(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a, j := newAPI(), newJournal()
+		abandon(t, j)
+		time.Sleep(time.Hour)
+		c := client(t, a, j)
+		var g sync.WaitGroup
+		g.Go(func() {
+			if _, err := c.BookSlot(t.Context(), slot(0, "")); closure.OutcomeOf(err) != closure.OutcomeUnknown {
+				t.Errorf("the first one: %v", err)
+			}
+		})
+		time.Sleep(time.Second)
+		if _, err := c.BookSlot(t.Context(), slot(0, ""), lost()); err != nil {
+			t.Error(err)
+		}
+		g.Wait()
+		wantOneAt(t, a, j, 0)
+	})
+}
+
+func TestAttemptIsNotTakenForLostWhileReadsFail(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a, j := newAPI(), newJournal()
+		bookAndDie(t, a, j)
+		time.Sleep(time.Hour)
+		a.hook = func(op string, _ int) *fault {
+			if op == "list" {
+				return &fault{status: 503}
+			}
+			return nil
+		}
+		c := client(t, a, j)
+		if b, err := c.BookSlot(t.Context(), slot(0, "K"), lost()); err == nil {
+			t.Errorf("told %s, with no read that shows it", show(b, err))
+		}
+		a.hook = nil
+		if all := settled(t, c); len(all) != 1 || all[0].Err != nil {
+			t.Errorf("settled: %+v", all)
+		}
+	})
+}
