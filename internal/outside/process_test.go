@@ -36,7 +36,9 @@ func start(t *testing.T, what string, hook func(*processes)) *processes {
 	}))
 	t.Cleanup(p.api.Close)
 	t.Cleanup(p.jour.Close)
+	p.a.mu.Lock()
 	hook(p)
+	p.a.mu.Unlock()
 	p.cmd = child(t, what, "OUTSIDE_API="+p.api.URL, "OUTSIDE_JOURNAL="+p.jour.URL)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

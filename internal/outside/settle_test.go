@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,13 +68,13 @@ func TestAttemptIsNotTakenForLostByAReadFromBeforeItsBound(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
 		a.overbooks = true
-		slow, died := false, make(chan struct{})
+		var slow atomic.Bool
+		died := make(chan struct{})
 		a.hook = func(op string, n int) *fault {
 			if op == "create" && n == 1 {
 				return &fault{do: func() { close(died) }, delayAfter: 5 * time.Second}
 			}
-			if op == "list" && slow {
-				slow = false
+			if op == "list" && slow.CompareAndSwap(true, false) {
 				return &fault{delayAfter: 2 * time.Second}
 			}
 			return nil
@@ -86,7 +87,7 @@ func TestAttemptIsNotTakenForLostByAReadFromBeforeItsBound(t *testing.T) {
 			p1.BookSlot(cx, slot(0, "K"))
 		}()
 		time.Sleep(59*time.Second + 600*time.Millisecond)
-		slow = true
+		slow.Store(true)
 		p2.BookSlot(t.Context(), slot(0, "K"), closure.AssumeLostAfter(61*time.Second))
 		wantOneAt(t, a, j, 0)
 	})

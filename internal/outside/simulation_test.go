@@ -21,7 +21,7 @@ import (
 // With it set to full the simulation has so many runs of each mix, else few.
 const (
 	simulationVariable = "CLOSURE_SIMULATION"
-	fullRuns, fewRuns  = 1000, 4
+	fullRuns, fewRuns  = 300, 4
 )
 
 // mix is what a run has beside bookings.
