@@ -251,7 +251,10 @@ func (f failure) test(t *testing.T, call apiCall) {
 	opts := []closure.Option{
 		closure.WithMaxAttempts(2),
 		closure.WithLogger(slog.New(slog.NewMultiHandler(slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&logJSON, nil)))),
-		closure.WithObserver(func(_ context.Context, e closure.Event) { fmt.Fprintf(&events, "%v %+v %#v\n", e, e, e) }),
+		closure.WithObserver(func(_ context.Context, e closure.Event) {
+			e = withoutRandom(e)
+			fmt.Fprintf(&events, "%v %+v %#v\n", e, e, e)
+		}),
 	}
 	rt := f.server
 	if f.baseURL != "" {

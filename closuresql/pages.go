@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/closurehealth/closure-go"
@@ -71,7 +72,7 @@ func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, e
 				}
 			}
 		}
-		if err := errors.Join(unread...); err != nil {
+		if err := someOf(unread); err != nil {
 			yield(closure.JournalEntry{}, err)
 		}
 	}
@@ -113,7 +114,17 @@ func (j *Journal) Purge(ctx context.Context, before time.Time) (removed int, err
 	if _, err := j.db.ExecContext(ctx, j.statements.deleteReleased, before.UnixMicro()); err != nil {
 		return removed, fmt.Errorf("closuresql: purge: %w", err)
 	}
-	return removed, errors.Join(unread...)
+	return removed, someOf(unread)
+}
+
+// someOf is at most ten of the errors, and how many more there are: with a key that is
+// missing, all rows can't be read.
+func someOf(errs []error) error {
+	const some = 10
+	if len(errs) > some {
+		errs = append(slices.Clip(errs[:some]), fmt.Errorf("closuresql: %d more entries can't be read", len(errs)-some))
+	}
+	return errors.Join(errs...)
 }
 
 // past are the entries of visits that began before the given time.

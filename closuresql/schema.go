@@ -79,11 +79,14 @@ INSERT INTO {_meta} (name, value) VALUES ('version', '`+version+`');
 // Migrate makes the tables, or brings them to this version; where they are, it
 // changes nothing. Many processes can call it at once, each as often as it likes.
 // The options are those that [Open] gets. In PostgreSQL the role must be allowed to
-// create tables; Open needs only to read and write them.
+// create tables, unless they are there; Open needs only to read and write them.
 func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) error {
 	c, err := newConfig(dialect, opts)
 	if err != nil {
 		return err
+	}
+	if version, err := c.version(ctx, db); err == nil && version == len(migrations) {
+		return nil // so that a role which may not create tables can call it, too
 	}
 	m := &migration{config: c, db: db}
 	// Of many who create one table at once, all but one may fail: what they then find
