@@ -130,10 +130,11 @@ func TestProductionSaysThatTheJournalCanNotBeReadAndGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := closuretest.New(closuretest.ReportTo(t))
+		server.AddPatient(closure.Patient{ID: "pt_other", Insurance: closure.PatientInsurance{ID: closuretest.GuideInsuranceID}})
 		server.Inject(closuretest.DropBefore("appointments.create"))
 		journal := closuretest.NewJournal()
 		client := server.Client(closure.WithJournal(journal))
-		_, _ = bookVisit(t.Context(), client, "order 2", visitSlot(), closuretest.GuidePatientID)
+		_, _ = bookVisit(t.Context(), client, "order 2", visitSlot(), "pt_other")
 		journal.Inject(closuretest.JournalFailsBefore("pending"))
 		var failures, settled int
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
