@@ -77,9 +77,8 @@ func TestWhatACrashLeavesDone(t *testing.T) {
 func (s *site) leaveOpen(t *testing.T, p *person, path string, in state) visit {
 	t.Helper()
 	v, err := s.store.find(t.Context(), s.sessionOf(p), strings.TrimPrefix(path, "/visit/"))
-	was := v.State
 	v.State, v.MoveTo, v.MoveFor = in, tuesday, 30
-	if saved, err2 := s.store.save(t.Context(), v, was); err != nil || err2 != nil || !saved {
+	if saved, err2 := s.store.save(t.Context(), &v); err != nil || err2 != nil || !saved {
 		t.Fatal(err, err2, saved)
 	}
 	return v

@@ -64,6 +64,8 @@ type cookieRecorder struct {
 
 func (c *cookieRecorder) Header() http.Header { return c.header }
 
+func (c *cookieRecorder) WriteHeader(int) {}
+
 // A session ends half an hour after the last page, for the server too.
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
