@@ -202,6 +202,7 @@ func (s *server) settleCancelling(ctx context.Context, v visit, age time.Duratio
 type visitView struct {
 	visit
 	Card    card
+	For     string // whose it is
 	When    string
 	MoveTo  string
 	Slow    bool      // it takes longer than usual
@@ -221,6 +222,11 @@ func (s *server) ofVisit(h func(http.ResponseWriter, *http.Request, session, vis
 	return s.signedIn(func(w http.ResponseWriter, r *http.Request, who session) error {
 		if err := r.ParseForm(); err != nil {
 			return errBadForm
+		}
+		if r.Method == http.MethodPost {
+			if err := who.sent(r); err != nil {
+				return err
+			}
 		}
 		v, err := s.store.find(r.Context(), who.ID, r.PathValue("key"))
 		if err != nil {
@@ -274,7 +280,7 @@ func (s *server) lookAgain(ctx context.Context, v visit) visit {
 func (s *server) view(ctx context.Context, v visit, who session) (visitView, error) {
 	c, err := s.card(ctx, v.Schedule, "")
 	view := visitView{
-		visit: v, Card: c, When: when(v.Start, who.zone()), MoveTo: when(v.MoveTo, who.zone()),
+		visit: v, Card: c, For: who.Name, When: when(v.Start, who.zone()), MoveTo: when(v.MoveTo, who.zone()),
 		Slow: v.State.Open() && time.Since(v.ChangedAt) > s.lostAfter,
 	}
 	return view, err

@@ -80,7 +80,7 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 	if _, err := time.LoadLocation(zone); err != nil {
 		zone = "UTC"
 	}
-	now := newSession(patient.ID, plan(r.PostFormValue("plan")), zone)
+	now := newSession(patient.ID, strings.TrimSpace(patient.FirstName+" "+patient.LastName), plan(r.PostFormValue("plan")), zone)
 	if who.Patient == patient.ID {
 		now.ID = who.ID // the same person, maybe with another plan
 	}
@@ -256,6 +256,9 @@ func (s *server) showWeek(w http.ResponseWriter, r *http.Request, who session, i
 
 // choose remembers what the person chose, under a new key.
 func (s *server) choose(w http.ResponseWriter, r *http.Request, who session) error {
+	if err := who.sent(r); err != nil {
+		return err
+	}
 	start, duration, err := parseOpening(r.PostFormValue("opening"))
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func TestCookie(t *testing.T) {
 	for _, https := range []bool{false, true} {
 		s.https = https
 		recorder := &cookieRecorder{header: http.Header{}}
-		if err := s.setSession(recorder, newSession("pt_1", planOnFile, "UTC")); err != nil {
+		if err := s.setSession(recorder, newSession("pt_1", "Trisha Pandit", planOnFile, "UTC")); err != nil {
 			t.Fatal(err)
 		}
 		cookie, err := http.ParseSetCookie(recorder.header.Get("Set-Cookie"))
@@ -80,7 +80,7 @@ func TestSessionEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		value, err := s.cookies.Encode(cookieName, newSession("pt_1", planOnFile, "UTC"))
+		value, err := s.cookies.Encode(cookieName, newSession("pt_1", "Trisha Pandit", planOnFile, "UTC"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,8 +5,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
 	"database/sql"
 	"embed"
+	"encoding/base64"
 	"errors"
 	"html/template"
 	"io/fs"
@@ -129,8 +132,30 @@ func secured(next http.Handler) http.Handler {
 type session struct {
 	ID      string
 	Patient closure.PatientID
+	Name    string
 	Plan    plan
 	Zone    string
+}
+
+// Mark names the session in forms, so that a form that was shown to somebody else
+// at this browser does nothing. It gives the session away to nobody.
+func (s session) Mark() string {
+	sum := sha256.Sum256([]byte(s.ID))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// errOtherPerson is that of a form that was shown to another person.
+var errOtherPerson = errors.New("the form was shown in another session")
+
+// sent fails if the form was not shown in this session.
+func (s session) sent(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return errBadForm
+	}
+	if subtle.ConstantTimeCompare([]byte(r.PostFormValue("shown-to")), []byte(s.Mark())) != 1 {
+		return errOtherPerson
+	}
+	return nil
 }
 
 func (s session) zone() *time.Location {
@@ -202,6 +227,10 @@ func (s *server) signedIn(h handlerFunc) handlerFunc {
 // fail shows that something went wrong. The log gets errors of the client, whose
 // texts are safe, and otherwise only that there was one.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errOtherPerson) {
+		_ = s.show(w, r, http.StatusConflict, "otherperson", page{Title: "Please start again"})
+		return
+	}
 	if errors.Is(err, errNoVisit) || errors.Is(err, errBadForm) || errors.Is(err, closure.ErrNotFound) || errors.Is(err, closure.ErrInvalidInput) {
 		_ = s.show(w, r, http.StatusNotFound, "notfound", page{Title: "Not found"})
 		return
@@ -226,7 +255,7 @@ func parsePages() (map[string]*template.Template, error) {
 		return nil, err
 	}
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"who", "practitioners", "openings", "visit", "change", "notfound", "sorry"} {
+	for _, name := range []string{"who", "practitioners", "openings", "visit", "change", "notfound", "otherperson", "sorry"} {
 		clone, err := layout.Clone()
 		if err == nil {
 			pages[name], err = clone.ParseFS(files, "templates/"+name+".html")
@@ -271,6 +300,6 @@ func listen(address string) (net.Listener, error) {
 	return net.Listen("tcp", address)
 }
 
-func newSession(patient closure.PatientID, p plan, zone string) session {
-	return session{ID: rand.Text(), Patient: patient, Plan: p, Zone: zone}
+func newSession(patient closure.PatientID, name string, p plan, zone string) session {
+	return session{ID: rand.Text(), Patient: patient, Name: name, Plan: p, Zone: zone}
 }

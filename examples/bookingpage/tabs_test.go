@@ -6,10 +6,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 // Two forms for the same opening, also on two devices, end in one appointment. It
@@ -67,7 +69,7 @@ func TestSlowForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	body := url.Values{"opening": {openingValue(closure.Slot{StartAt: monday2, Duration: 30})}}.Encode()
+	body := url.Values{"shown-to": {s.sessionOf(p).Mark()}, "opening": {openingValue(closure.Slot{StartAt: monday2, Duration: 30})}}.Encode()
 	fmt.Fprintf(connection, "POST %s/move HTTP/1.1\r\nHost: %s\r\nCookie: %s=%s\r\nConnection: close\r\n"+
 		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
 		path, at.Host, cookieName, p.http.Jar.Cookies(at)[0].Value, len(body), body[:10])
@@ -86,7 +88,7 @@ func TestOneChangesAVisit(t *testing.T) {
 	p.signIn("")
 	path := p.choose(monday)
 	p.post(path + "/book")
-	late, err := s.store.find(t.Context(), s.sessionOf(p), strings.TrimPrefix(path, "/visit/"))
+	late, err := s.store.find(t.Context(), s.sessionOf(p).ID, strings.TrimPrefix(path, "/visit/"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,4 +102,45 @@ func TestOneChangesAVisit(t *testing.T) {
 	if len(standing(s.double)) != 1 {
 		t.Error("it is cancelled on the word of an old page")
 	}
+}
+
+// A form that is left open when somebody else signs in at the browser does nothing
+// in their name.
+func TestFormOfAnotherPerson(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.double.AddPatient(closure.Patient{FirstName: "Ada", LastName: "Other", DOB: closure.NewDate(1990, 1, 2)})
+	p := s.newPerson(t)
+	p.signIn("")
+	week := p.get(schedule)
+	check := p.get(p.choose(monday))
+	mustSee(t, check, "Is this right?", "Trisha Pandit")
+	p.post("/who", "name", "Ada Other", "born", "1990-01-02", "plan", string(planSelf))
+	opening := openingValue(closure.Slot{StartAt: monday, Duration: 30})
+	const startAgain = "Please start again"
+	mustSee(t, p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening, "shown-to", shownTo(week)), startAgain)
+	mustSee(t, p.post(check.path+"/book", "shown-to", shownTo(check)), startAgain)
+	mustSee(t, p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening, "shown-to", ""), startAgain)
+	if n := len(standing(s.double)); n != 0 {
+		t.Errorf("%d appointments", n)
+	}
+	v := p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening, "shown-to", shownTo(p.get(schedule)))
+	mustSee(t, v, "Is this right?", "Ada Other")
+	v = p.post(v.path+"/book", "shown-to", shownTo(v))
+	mustSee(t, v, isBooked, "Ada Other")
+	for _, path := range []string{"/move", "/cancel"} {
+		if page := p.get(v.path + path); shownTo(page) != s.sessionOf(p).Mark() {
+			t.Errorf("the form of %s has no mark", path)
+		}
+	}
+}
+
+var shownToField = regexp.MustCompile(`name="shown-to" value="([^"]+)"`)
+
+// shownTo is the mark in the page's form.
+func shownTo(v view) string {
+	if found := shownToField.FindStringSubmatch(v.body); found != nil {
+		return found[1]
+	}
+	return ""
 }
