@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -94,8 +95,15 @@ CREATE INDEX IF NOT EXISTS visits_state ON visits (state);
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);`
 
 // openDatabase opens the file that holds the visits and the journal. What it
-// returned from a write is on disk: synchronous=FULL.
+// returned from a write is on disk: synchronous=FULL. A new file is its owner's alone.
 func openDatabase(ctx context.Context, file string) (*sql.DB, error) {
+	empty, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600) // SQLite's other files get the same rights
+	if err != nil {
+		return nil, err
+	}
+	if err := empty.Close(); err != nil {
+		return nil, err
+	}
 	query := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+file+"?"+query.Encode())
 	if err != nil {
