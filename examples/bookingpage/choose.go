@@ -68,6 +68,14 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 	if err != nil || born.IsZero() || name == "" {
 		return s.showWhoWith(w, r, who, http.StatusUnprocessableEntity, "Please give your name and your date of birth.")
 	}
+	pays, zone := plan(r.PostFormValue("plan")), r.PostFormValue("zone")
+	known, err := s.offered(r.Context(), pays, zone)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return s.showWhoWith(w, r, who, http.StatusUnprocessableEntity, "Please choose who pays, and a time zone, from the lists.")
+	}
 	patient, err := s.client.Patients.Find(r.Context(), closure.PatientListParams{Name: name, DOB: born})
 	switch {
 	case errors.Is(err, closure.ErrNotFound), errors.Is(err, closure.ErrAmbiguous):
@@ -76,11 +84,11 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 	case err != nil:
 		return err
 	}
-	zone := cmp.Or(r.PostFormValue("zone"), patient.Timezone, "UTC")
+	zone = cmp.Or(zone, patient.Timezone, "UTC")
 	if _, err := time.LoadLocation(zone); err != nil {
 		zone = "UTC"
 	}
-	now := newSession(patient.ID, strings.TrimSpace(patient.FirstName+" "+patient.LastName), plan(r.PostFormValue("plan")), zone)
+	now := newSession(patient.ID, strings.TrimSpace(patient.FirstName+" "+patient.LastName), pays, zone)
 	if who.Patient == patient.ID {
 		now.ID = who.ID // the same person, maybe with another plan
 	}
@@ -89,6 +97,18 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 	}
 	http.Redirect(w, r, "/practitioners", http.StatusSeeOther)
 	return nil
+}
+
+// offered reports whether the first page's lists hold the plan and the zone.
+func (s *server) offered(ctx context.Context, p plan, zone string) (bool, error) {
+	if zone != "" && !slices.ContainsFunc(zones(), func(z zoneChoice) bool { return z.ID == zone }) {
+		return false, nil
+	}
+	if p == planOnFile || p == planSelf {
+		return true, nil
+	}
+	plans, err := s.client.Insurances.List(ctx)
+	return slices.ContainsFunc(plans, func(i closure.Insurance) bool { return plan(i.ID) == p }), err
 }
 
 func (s *server) leave(w http.ResponseWriter, r *http.Request, _ session) error {

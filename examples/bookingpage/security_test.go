@@ -229,3 +229,62 @@ func TestDatabaseIsPrivate(t *testing.T) {
 		}
 	}
 }
+
+// Who pays and the zone are of the lists; else the page asks again.
+func TestOnlyWhatIsOffered(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.newPerson(t)
+	for _, form := range [][2]string{
+		{"plan", "ins_nobody"}, {"plan", "self "}, {"plan", strings.Repeat("x", 8<<10)}, {"zone", "Mars/Olympus"}, {"zone", "../../etc/passwd"},
+	} {
+		v := p.post("/who", "name", "Trisha Pandit", "born", patientDOB, form[0], form[1])
+		mustSee(t, v, "Book an appointment", `role="alert"`, "from the lists")
+		if v.status != http.StatusUnprocessableEntity || s.sessionOf(p).ID != "" {
+			t.Errorf("%.40s: %d, signed in: %t", form[1], v.status, s.sessionOf(p).ID != "")
+		}
+	}
+	mustSee(t, p.signIn(string(otherPlan)), "Whom do you want to see?")
+}
+
+func TestFilesAreNotListed(t *testing.T) {
+	t.Parallel()
+	p := newSite(t).newPerson(t)
+	for _, path := range []string{"/static/", "/static", "/static/.", "/static/%2e", "/static/nothing.css"} {
+		if v := p.get(path); v.status != http.StatusNotFound || strings.Contains(v.body, "page.js</a>") {
+			t.Errorf("%s: %d %s", path, v.status, v.body)
+		}
+	}
+	if v := p.get("/static/page.js"); v.status != http.StatusOK {
+		t.Errorf("%d", v.status)
+	}
+}
+
+// The panel goes back to a page of this site, whatever the browser says it came from.
+func TestPanelGoesNowhereElse(t *testing.T) {
+	t.Parallel()
+	s := newQuietSite(t)
+	faults := httptest.NewServer(&clinic{double: s.double})
+	t.Cleanup(faults.Close)
+	s.panel = &panel{clinic: faults.URL + clinicPath}
+	for referer, want := range map[string]string{
+		s.url + "/practitioners":      "/practitioners",
+		s.url + "//evil.example":      "/evil.example",
+		s.url + "/\\evil.example":     "/",
+		s.url + "/%5Cevil.example":    "/",
+		s.url + "/%09/evil.example":   "/",
+		s.url + "/%2F%5Cevil.example": "/",
+		"\\evil.example":              "/",
+		"%":                           "/",
+		"":                            "/",
+	} {
+		request := httptest.NewRequest(http.MethodPost, "/underneath", strings.NewReader("fault=none"))
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.Header.Set("Referer", referer)
+		recorder := httptest.NewRecorder()
+		s.handler().ServeHTTP(recorder, request)
+		if got := recorder.Header().Get("Location"); recorder.Code != http.StatusSeeOther || got != want {
+			t.Errorf("%q: %d to %q, want %q", referer, recorder.Code, got, want)
+		}
+	}
+}

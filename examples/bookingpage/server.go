@@ -107,7 +107,7 @@ func (s *server) handler() http.Handler {
 	}
 	handle("/", func(http.ResponseWriter, *http.Request, session) error { return errNoVisit })
 	static, _ := fs.Sub(files, "static") // it is compiled in
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.Handle("GET /static/{file}", http.StripPrefix("/static/", http.FileServerFS(static)))
 	return secured(http.NewCrossOriginProtection().Handler(mux))
 }
 
