@@ -18,7 +18,8 @@ import (
 
 // begin moves the visit to a state that ends in -ing and does what that says. If
 // somebody changed it since it was read, such as the first half of a double click,
-// it does nothing, and the page shows what is true. It waits a moment for the ending, so that most people see just that.
+// it does nothing, and the page shows what is true. It waits a moment for the
+// ending, so that most people see just that.
 func (s *server) begin(w http.ResponseWriter, r *http.Request, v visit, to state, from ...state) error {
 	if slices.Contains(from, v.State) {
 		v.State, v.Reason = to, ""

@@ -91,12 +91,22 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 	now := newSession(patient.ID, strings.TrimSpace(patient.FirstName+" "+patient.LastName), pays, zone)
 	if who.Patient == patient.ID {
 		now.ID = who.ID // the same person, maybe with another plan
+	} else if err := s.endSession(r, who); err != nil {
+		return err
 	}
 	if err := s.setSession(w, now); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/practitioners", http.StatusSeeOther)
 	return nil
+}
+
+// endSession ends the session, if there is one.
+func (s *server) endSession(r *http.Request, who session) error {
+	if who.ID == "" {
+		return nil
+	}
+	return s.store.endSession(r.Context(), who.ID, s.now())
 }
 
 // offered reports whether the first page's lists hold the plan and the zone.
@@ -111,7 +121,10 @@ func (s *server) offered(ctx context.Context, p plan, zone string) (bool, error)
 	return slices.ContainsFunc(plans, func(i closure.Insurance) bool { return plan(i.ID) == p }), err
 }
 
-func (s *server) leave(w http.ResponseWriter, r *http.Request, _ session) error {
+func (s *server) leave(w http.ResponseWriter, r *http.Request, who session) error {
+	if err := s.endSession(r, who); err != nil {
+		return err
+	}
 	err := s.setSession(w, session{})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 	return err

@@ -288,3 +288,26 @@ func TestPanelGoesNowhereElse(t *testing.T) {
 		}
 	}
 }
+
+// Who kept the cookie of a session that was ended, by signing out or by another
+// person signing in, is nobody.
+func TestSignOutEndsTheSession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.double.AddPatient(closure.Patient{FirstName: "Ada", LastName: "Other", DOB: closure.NewDate(1990, 1, 2)})
+	at, _ := url.Parse(s.url)
+	for _, end := range []func(*person) view{
+		func(p *person) view { return p.post("/leave") },
+		func(p *person) view { return p.post("/who", "name", "Ada Other", "born", "1990-01-02") },
+	} {
+		p, thief := s.newPerson(t), s.newPerson(t)
+		p.signIn("")
+		visit := p.choose(monday)
+		thief.http.Jar.SetCookies(at, p.http.Jar.Cookies(at))
+		kept := p.http.Jar.Cookies(at)
+		mustSee(t, thief.get(visit), "Is this right?")
+		end(p)
+		thief.http.Jar.SetCookies(at, kept)
+		mustSee(t, thief.get(visit), "Book an appointment", "signed you out")
+	}
+}

@@ -174,6 +174,11 @@ func (s *server) session(r *http.Request) (found session) {
 			return session{}
 		}
 	}
+	if found.ID != "" {
+		if ended, err := s.store.hasEnded(r.Context(), found.ID); ended || err != nil {
+			return session{}
+		}
+	}
 	return found
 }
 

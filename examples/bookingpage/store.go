@@ -92,6 +92,7 @@ CREATE TABLE IF NOT EXISTS visits (
 );
 CREATE INDEX IF NOT EXISTS visits_session ON visits (session);
 CREATE INDEX IF NOT EXISTS visits_state ON visits (state);
+CREATE TABLE IF NOT EXISTS ended (session TEXT PRIMARY KEY, at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);`
 
 // openDatabase opens the file that holds the visits and the journal. What it
@@ -189,10 +190,25 @@ func (s store) openOnes(ctx context.Context) ([]visit, error) {
 	return s.query(ctx, `SELECT data FROM visits WHERE state IN ('booking', 'moving', 'cancelling')`)
 }
 
-// forget removes what is over: visits of the past, and choices nobody booked.
+// endSession makes the session nobody's, also for who kept its cookie.
+func (s store) endSession(ctx context.Context, session string, at time.Time) error {
+	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO ended VALUES (?, ?)`, session, at.Unix())
+	return err
+}
+
+func (s store) hasEnded(ctx context.Context, session string) (ended bool, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM ended WHERE session = ?)`, session).Scan(&ended)
+	return ended, err
+}
+
+// forget removes what is over: visits of the past, choices nobody booked, and
+// sessions whose cookies are too old by now.
 func (s store) forget(ctx context.Context, before time.Time) error {
 	_, err := s.db.ExecContext(ctx, `DELETE FROM visits WHERE start < ? AND state NOT IN ('booking', 'moving', 'cancelling')
 		AND (same IS NULL OR same NOT IN (SELECT key FROM visits))`, before.Unix())
+	if err == nil {
+		_, err = s.db.ExecContext(ctx, `DELETE FROM ended WHERE at < ?`, before.Unix())
+	}
 	return err
 }
 
