@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/closurehealth/closure-go"
@@ -15,18 +17,18 @@ import (
 // process, or, if it dies, settle.
 
 // begin moves the visit to a state that ends in -ing and does what that says. If
-// somebody did so already, such as the first half of a double click, it does
-// nothing. It waits a moment for the ending, so that most people see just that.
+// somebody changed it since it was read, such as the first half of a double click,
+// it does nothing, and the page shows what is true. It waits a moment for the
+// ending, so that most people see just that.
 func (s *server) begin(w http.ResponseWriter, r *http.Request, v visit, to state, from ...state) error {
-	v.State, v.Reason = to, ""
-	for _, was := range from {
-		mine, err := s.store.save(r.Context(), v, was)
+	if slices.Contains(from, v.State) {
+		v.State, v.Reason = to, ""
+		mine, err := s.store.save(r.Context(), &v)
 		if err != nil {
 			return err
 		}
 		if mine {
 			s.workFor(r.Context(), v)
-			break
 		}
 	}
 	http.Redirect(w, r, "/visit/"+v.Key, http.StatusSeeOther)
@@ -104,7 +106,7 @@ func (s *server) end(ctx context.Context, v visit, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout) // the time for the write may be up
 	defer cancel()
-	_, _ = s.store.save(ctx, v, was) // what is not recorded now, settle finds out again
+	_, _ = s.store.saveOnce(ctx, &v) // what is not recorded now, settle finds out again
 }
 
 func reasonOf(err error) reason {
@@ -201,6 +203,7 @@ func (s *server) settleCancelling(ctx context.Context, v visit, age time.Duratio
 type visitView struct {
 	visit
 	Card    card
+	For     string // whose it is
 	When    string
 	MoveTo  string
 	Slow    bool      // it takes longer than usual
@@ -214,11 +217,35 @@ var titles = map[state]string{
 	moving: "We are checking", cancelling: "We are checking", cancelled: "Cancelled",
 }
 
-func (s *server) showVisit(w http.ResponseWriter, r *http.Request, who session) error {
-	v, err := s.store.find(r.Context(), who.ID, r.PathValue("key"))
-	if err != nil {
-		return err
-	}
+// ofVisit makes the handler of a visit's page. It reads the form before the visit:
+// a form may be sent slowly, and the visit changes meanwhile.
+func (s *server) ofVisit(h func(http.ResponseWriter, *http.Request, session, visit) error) handlerFunc {
+	return s.signedIn(func(w http.ResponseWriter, r *http.Request, who session) error {
+		if err := r.ParseForm(); err != nil {
+			return errBadForm
+		}
+		if r.Method == http.MethodPost {
+			if err := who.sent(r); err != nil {
+				return err
+			}
+		}
+		v, err := s.store.find(r.Context(), who.ID, r.PathValue("key"))
+		if err != nil {
+			return err
+		}
+		if v.State != merged {
+			return h(w, r, who, v)
+		}
+		to := "/visit/" + v.Same
+		if r.Method == http.MethodGet {
+			to += strings.TrimPrefix(r.URL.RequestURI(), "/visit/"+v.Key)
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return nil
+	})
+}
+
+func (s *server) showVisit(w http.ResponseWriter, r *http.Request, who session, v visit) error {
 	if v.State == booked {
 		v = s.lookAgain(r.Context(), v)
 	}
@@ -242,7 +269,11 @@ func (s *server) lookAgain(ctx context.Context, v visit) visit {
 	shown, err := s.client.Appointments.Get(ctx, v.Appointment)
 	if err == nil && shown.Status == closure.AppointmentCancelled {
 		v.State, v.Sequence = cancelled, v.Sequence+1
-		_, _ = s.store.save(ctx, v, booked) // the next look finds out again
+		if saved, err := s.store.save(ctx, &v); err == nil && !saved { // it was changed meanwhile
+			if there, err := s.store.find(ctx, v.Session, v.Key); err == nil {
+				return there
+			}
+		}
 	}
 	return v
 }
@@ -250,7 +281,7 @@ func (s *server) lookAgain(ctx context.Context, v visit) visit {
 func (s *server) view(ctx context.Context, v visit, who session) (visitView, error) {
 	c, err := s.card(ctx, v.Schedule, "")
 	view := visitView{
-		visit: v, Card: c, When: when(v.Start, who.zone()), MoveTo: when(v.MoveTo, who.zone()),
+		visit: v, Card: c, For: who.Name, When: when(v.Start, who.zone()), MoveTo: when(v.MoveTo, who.zone()),
 		Slow: v.State.Open() && time.Since(v.ChangedAt) > s.lostAfter,
 	}
 	return view, err
@@ -285,11 +316,7 @@ func (s *server) offerInstead(ctx context.Context, view *visitView, who session)
 
 // book books what the person chose, or tries again. "pay" is their answer to an
 // insurance that was refused.
-func (s *server) book(w http.ResponseWriter, r *http.Request, who session) error {
-	v, err := s.store.find(r.Context(), who.ID, r.PathValue("key"))
-	if err != nil {
-		return err
-	}
+func (s *server) book(w http.ResponseWriter, r *http.Request, _ session, v visit) error {
 	if r.PostFormValue("pay") == string(planSelf) {
 		v.Plan = planSelf
 	}

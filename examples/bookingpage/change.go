@@ -9,39 +9,29 @@ import (
 
 // How a booked visit is moved and cancelled, and its entry for calendars.
 
-func (s *server) booked(r *http.Request, who session) (visit, error) {
-	v, err := s.store.find(r.Context(), who.ID, r.PathValue("key"))
-	if err == nil && v.State != booked {
-		err = errNoVisit
-	}
-	return v, err
-}
-
 // showMove shows the openings to move to.
-func (s *server) showMove(w http.ResponseWriter, r *http.Request, who session) error {
-	v, err := s.booked(r, who)
-	if err != nil {
-		return err
+func (s *server) showMove(w http.ResponseWriter, r *http.Request, who session, v visit) error {
+	if v.State != booked {
+		return errNoVisit
 	}
 	return s.showWeek(w, r, who, v.Schedule, &visitView{visit: v, When: when(v.Start, who.zone())})
 }
 
 // chooseMove shows what would be moved, and where.
-func (s *server) chooseMove(w http.ResponseWriter, r *http.Request, who session) error {
-	v, err := s.booked(r, who)
-	if err != nil {
-		return err
+func (s *server) chooseMove(w http.ResponseWriter, r *http.Request, who session, v visit) error {
+	if v.State != booked {
+		return errNoVisit
 	}
+	var err error
 	if v.MoveTo, v.MoveFor, err = parseOpening(r.PostFormValue("opening")); err != nil {
 		return err
 	}
 	return s.showChange(w, r, who, v, "Move your appointment")
 }
 
-func (s *server) showCancel(w http.ResponseWriter, r *http.Request, who session) error {
-	v, err := s.booked(r, who)
-	if err != nil {
-		return err
+func (s *server) showCancel(w http.ResponseWriter, r *http.Request, who session, v visit) error {
+	if v.State != booked {
+		return errNoVisit
 	}
 	v.MoveTo = time.Time{}
 	return s.showChange(w, r, who, v, "Cancel your appointment")
@@ -64,35 +54,24 @@ func (s *server) showChange(w http.ResponseWriter, r *http.Request, who session,
 	return s.show(w, r, http.StatusOK, "change", page{Title: title, Data: data})
 }
 
-func (s *server) move(w http.ResponseWriter, r *http.Request, who session) error {
-	v, err := s.store.find(r.Context(), who.ID, r.PathValue("key"))
-	if err != nil {
-		return err
-	}
+func (s *server) move(w http.ResponseWriter, r *http.Request, _ session, v visit) error {
+	var err error
 	if v.MoveTo, v.MoveFor, err = parseOpening(r.PostFormValue("opening")); err != nil {
 		return err
 	}
 	return s.begin(w, r, v, moving, booked)
 }
 
-func (s *server) cancel(w http.ResponseWriter, r *http.Request, who session) error {
-	v, err := s.store.find(r.Context(), who.ID, r.PathValue("key"))
-	if err != nil {
-		return err
-	}
+func (s *server) cancel(w http.ResponseWriter, r *http.Request, _ session, v visit) error {
 	return s.begin(w, r, v, cancelling, booked)
 }
 
 // calendar is the visit as an iCalendar file. The same UID with a higher SEQUENCE
 // replaces what a calendar has. Its title says nothing unless the person wants it
 // to, because others may see their calendar.
-func (s *server) calendar(w http.ResponseWriter, r *http.Request, who session) error {
-	v, err := s.store.find(r.Context(), who.ID, r.PathValue("key"))
-	if err == nil && v.Appointment == "" {
-		err = errNoVisit
-	}
-	if err != nil {
-		return err
+func (s *server) calendar(w http.ResponseWriter, r *http.Request, _ session, v visit) error {
+	if v.Appointment == "" {
+		return errNoVisit
 	}
 	calendar := ics.NewCalendarFor("closure-go bookingpage")
 	calendar.SetMethod(ics.MethodPublish)

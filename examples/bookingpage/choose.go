@@ -68,6 +68,14 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 	if err != nil || born.IsZero() || name == "" {
 		return s.showWhoWith(w, r, who, http.StatusUnprocessableEntity, "Please give your name and your date of birth.")
 	}
+	pays, zone := plan(r.PostFormValue("plan")), r.PostFormValue("zone")
+	known, err := s.offered(r.Context(), pays, zone)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return s.showWhoWith(w, r, who, http.StatusUnprocessableEntity, "Please choose who pays, and a time zone, from the lists.")
+	}
 	patient, err := s.client.Patients.Find(r.Context(), closure.PatientListParams{Name: name, DOB: born})
 	switch {
 	case errors.Is(err, closure.ErrNotFound), errors.Is(err, closure.ErrAmbiguous):
@@ -76,13 +84,15 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 	case err != nil:
 		return err
 	}
-	zone := cmp.Or(r.PostFormValue("zone"), patient.Timezone, "UTC")
+	zone = cmp.Or(zone, patient.Timezone, "UTC")
 	if _, err := time.LoadLocation(zone); err != nil {
 		zone = "UTC"
 	}
-	now := newSession(patient.ID, plan(r.PostFormValue("plan")), zone)
+	now := newSession(patient.ID, strings.TrimSpace(patient.FirstName+" "+patient.LastName), pays, zone)
 	if who.Patient == patient.ID {
 		now.ID = who.ID // the same person, maybe with another plan
+	} else if err := s.endSession(r, who); err != nil {
+		return err
 	}
 	if err := s.setSession(w, now); err != nil {
 		return err
@@ -91,7 +101,30 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 	return nil
 }
 
-func (s *server) leave(w http.ResponseWriter, r *http.Request, _ session) error {
+// endSession ends the session, if there is one.
+func (s *server) endSession(r *http.Request, who session) error {
+	if who.ID == "" {
+		return nil
+	}
+	return s.store.endSession(r.Context(), who.ID, s.now())
+}
+
+// offered reports whether the first page's lists hold the plan and the zone.
+func (s *server) offered(ctx context.Context, p plan, zone string) (bool, error) {
+	if zone != "" && !slices.ContainsFunc(zones(), func(z zoneChoice) bool { return z.ID == zone }) {
+		return false, nil
+	}
+	if p == planOnFile || p == planSelf {
+		return true, nil
+	}
+	plans, err := s.client.Insurances.List(ctx)
+	return slices.ContainsFunc(plans, func(i closure.Insurance) bool { return plan(i.ID) == p }), err
+}
+
+func (s *server) leave(w http.ResponseWriter, r *http.Request, who session) error {
+	if err := s.endSession(r, who); err != nil {
+		return err
+	}
 	err := s.setSession(w, session{})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 	return err
@@ -256,6 +289,9 @@ func (s *server) showWeek(w http.ResponseWriter, r *http.Request, who session, i
 
 // choose remembers what the person chose, under a new key.
 func (s *server) choose(w http.ResponseWriter, r *http.Request, who session) error {
+	if err := who.sent(r); err != nil {
+		return err
+	}
 	start, duration, err := parseOpening(r.PostFormValue("opening"))
 	if err != nil {
 		return err

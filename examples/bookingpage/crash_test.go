@@ -76,22 +76,21 @@ func TestWhatACrashLeavesDone(t *testing.T) {
 // leaveOpen makes the visit as a process leaves it that dies in that state.
 func (s *site) leaveOpen(t *testing.T, p *person, path string, in state) visit {
 	t.Helper()
-	v, err := s.store.find(t.Context(), s.sessionOf(p), strings.TrimPrefix(path, "/visit/"))
-	was := v.State
+	v, err := s.store.find(t.Context(), s.sessionOf(p).ID, strings.TrimPrefix(path, "/visit/"))
 	v.State, v.MoveTo, v.MoveFor = in, tuesday, 30
-	if saved, err2 := s.store.save(t.Context(), v, was); err != nil || err2 != nil || !saved {
+	if saved, err2 := s.store.save(t.Context(), &v); err != nil || err2 != nil || !saved {
 		t.Fatal(err, err2, saved)
 	}
 	return v
 }
 
 // sessionOf is who the person is to the page.
-func (s *site) sessionOf(p *person) string {
+func (s *site) sessionOf(p *person) session {
 	request := httptest.NewRequest(http.MethodGet, s.url, nil)
 	for _, cookie := range p.http.Jar.Cookies(request.URL) {
 		request.AddCookie(cookie)
 	}
-	return s.session(request).ID
+	return s.session(request)
 }
 
 // What the clinic cancels is shown as cancelled.

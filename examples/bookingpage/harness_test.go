@@ -162,6 +162,7 @@ type person struct {
 	t    testing.TB
 	http *http.Client
 	base string
+	site *site
 }
 
 // A view is a page that a person sees.
@@ -183,7 +184,7 @@ func (s *site) newPerson(t testing.TB) *person {
 		}
 		return nil
 	}}
-	return &person{t: t, http: client, base: s.url}
+	return &person{t: t, http: client, base: s.url, site: s}
 }
 
 func (p *person) do(method, path string, form url.Values) view {
@@ -207,9 +208,10 @@ func (p *person) do(method, path string, form url.Values) view {
 
 func (p *person) get(path string) view { p.t.Helper(); return p.do(http.MethodGet, path, nil) }
 
+// post sends a form of a page that was shown to the person.
 func (p *person) post(path string, fields ...string) view {
 	p.t.Helper()
-	form := url.Values{}
+	form := url.Values{"shown-to": {p.site.sessionOf(p).Mark()}}
 	for i := 0; i < len(fields); i += 2 {
 		form.Set(fields[i], fields[i+1])
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestCookie(t *testing.T) {
 	for _, https := range []bool{false, true} {
 		s.https = https
 		recorder := &cookieRecorder{header: http.Header{}}
-		if err := s.setSession(recorder, newSession("pt_1", planOnFile, "UTC")); err != nil {
+		if err := s.setSession(recorder, newSession("pt_1", "Trisha Pandit", planOnFile, "UTC")); err != nil {
 			t.Fatal(err)
 		}
 		cookie, err := http.ParseSetCookie(recorder.header.Get("Set-Cookie"))
@@ -64,6 +65,8 @@ type cookieRecorder struct {
 
 func (c *cookieRecorder) Header() http.Header { return c.header }
 
+func (c *cookieRecorder) WriteHeader(int) {}
+
 // A session ends half an hour after the last page, for the server too.
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
@@ -78,7 +81,7 @@ func TestSessionEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		value, err := s.cookies.Encode(cookieName, newSession("pt_1", planOnFile, "UTC"))
+		value, err := s.cookies.Encode(cookieName, newSession("pt_1", "Trisha Pandit", planOnFile, "UTC"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,5 +210,104 @@ func TestSecretsStay(t *testing.T) {
 		}
 		first = string(secret)
 		_ = db.Close()
+	}
+}
+
+// The file of the visits, and those that SQLite puts beside it, are their owner's.
+func TestDatabaseIsPrivate(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "visits.db")
+	db, err := openDatabase(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, name := range []string{file, file + "-wal", file + "-shm"} {
+		info, err := os.Stat(name)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", filepath.Base(name), info, err)
+		}
+	}
+}
+
+// Who pays and the zone are of the lists; else the page asks again.
+func TestOnlyWhatIsOffered(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.newPerson(t)
+	for _, form := range [][2]string{
+		{"plan", "ins_nobody"}, {"plan", "self "}, {"plan", strings.Repeat("x", 8<<10)}, {"zone", "Mars/Olympus"}, {"zone", "../../etc/passwd"},
+	} {
+		v := p.post("/who", "name", "Trisha Pandit", "born", patientDOB, form[0], form[1])
+		mustSee(t, v, "Book an appointment", `role="alert"`, "from the lists")
+		if v.status != http.StatusUnprocessableEntity || s.sessionOf(p).ID != "" {
+			t.Errorf("%.40s: %d, signed in: %t", form[1], v.status, s.sessionOf(p).ID != "")
+		}
+	}
+	mustSee(t, p.signIn(string(otherPlan)), "Whom do you want to see?")
+}
+
+func TestFilesAreNotListed(t *testing.T) {
+	t.Parallel()
+	p := newSite(t).newPerson(t)
+	for _, path := range []string{"/static/", "/static", "/static/.", "/static/%2e", "/static/nothing.css"} {
+		if v := p.get(path); v.status != http.StatusNotFound || strings.Contains(v.body, "page.js</a>") {
+			t.Errorf("%s: %d %s", path, v.status, v.body)
+		}
+	}
+	if v := p.get("/static/page.js"); v.status != http.StatusOK {
+		t.Errorf("%d", v.status)
+	}
+}
+
+// The panel goes back to a page of this site, whatever the browser says it came from.
+func TestPanelGoesNowhereElse(t *testing.T) {
+	t.Parallel()
+	s := newQuietSite(t)
+	faults := httptest.NewServer(&clinic{double: s.double})
+	t.Cleanup(faults.Close)
+	s.panel = &panel{clinic: faults.URL + clinicPath}
+	for referer, want := range map[string]string{
+		s.url + "/practitioners":      "/practitioners",
+		s.url + "//evil.example":      "/evil.example",
+		s.url + "/\\evil.example":     "/",
+		s.url + "/%5Cevil.example":    "/",
+		s.url + "/%09/evil.example":   "/",
+		s.url + "/%2F%5Cevil.example": "/",
+		"\\evil.example":              "/",
+		"%":                           "/",
+		"":                            "/",
+	} {
+		request := httptest.NewRequest(http.MethodPost, "/underneath", strings.NewReader("fault=none"))
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.Header.Set("Referer", referer)
+		recorder := httptest.NewRecorder()
+		s.handler().ServeHTTP(recorder, request)
+		if got := recorder.Header().Get("Location"); recorder.Code != http.StatusSeeOther || got != want {
+			t.Errorf("%q: %d to %q, want %q", referer, recorder.Code, got, want)
+		}
+	}
+}
+
+// Who kept the cookie of a session that was ended, by signing out or by another
+// person signing in, is nobody.
+func TestSignOutEndsTheSession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.double.AddPatient(closure.Patient{FirstName: "Ada", LastName: "Other", DOB: closure.NewDate(1990, 1, 2)})
+	at, _ := url.Parse(s.url)
+	for _, end := range []func(*person) view{
+		func(p *person) view { return p.post("/leave") },
+		func(p *person) view { return p.post("/who", "name", "Ada Other", "born", "1990-01-02") },
+	} {
+		p, thief := s.newPerson(t), s.newPerson(t)
+		p.signIn("")
+		visit := p.choose(monday)
+		thief.http.Jar.SetCookies(at, p.http.Jar.Cookies(at))
+		kept := p.http.Jar.Cookies(at)
+		mustSee(t, thief.get(visit), "Is this right?")
+		end(p)
+		thief.http.Jar.SetCookies(at, kept)
+		mustSee(t, thief.get(visit), "Book an appointment", "signed you out")
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
 	"database/sql"
 	"embed"
+	"encoding/base64"
 	"errors"
 	"html/template"
 	"io/fs"
@@ -91,20 +94,20 @@ func (s *server) handler() http.Handler {
 	handle("GET /practitioners", s.signedIn(s.showPractitioners))
 	handle("GET /openings/{schedule}", s.signedIn(s.showOpenings))
 	handle("POST /choose", s.signedIn(s.choose))
-	handle("GET /visit/{key}", s.signedIn(s.showVisit))
-	handle("POST /visit/{key}/book", s.signedIn(s.book))
-	handle("GET /visit/{key}/move", s.signedIn(s.showMove))
-	handle("POST /visit/{key}/choose-move", s.signedIn(s.chooseMove))
-	handle("POST /visit/{key}/move", s.signedIn(s.move))
-	handle("GET /visit/{key}/cancel", s.signedIn(s.showCancel))
-	handle("POST /visit/{key}/cancel", s.signedIn(s.cancel))
-	handle("GET /visit/{key}/appointment.ics", s.signedIn(s.calendar))
+	handle("GET /visit/{key}", s.ofVisit(s.showVisit))
+	handle("POST /visit/{key}/book", s.ofVisit(s.book))
+	handle("GET /visit/{key}/move", s.ofVisit(s.showMove))
+	handle("POST /visit/{key}/choose-move", s.ofVisit(s.chooseMove))
+	handle("POST /visit/{key}/move", s.ofVisit(s.move))
+	handle("GET /visit/{key}/cancel", s.ofVisit(s.showCancel))
+	handle("POST /visit/{key}/cancel", s.ofVisit(s.cancel))
+	handle("GET /visit/{key}/appointment.ics", s.ofVisit(s.calendar))
 	if s.panel != nil {
 		handle("POST /underneath", s.injectFault)
 	}
 	handle("/", func(http.ResponseWriter, *http.Request, session) error { return errNoVisit })
 	static, _ := fs.Sub(files, "static") // it is compiled in
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.Handle("GET /static/{file}", http.StripPrefix("/static/", http.FileServerFS(static)))
 	return secured(http.NewCrossOriginProtection().Handler(mux))
 }
 
@@ -129,8 +132,30 @@ func secured(next http.Handler) http.Handler {
 type session struct {
 	ID      string
 	Patient closure.PatientID
+	Name    string
 	Plan    plan
 	Zone    string
+}
+
+// Mark names the session in forms, so that a form that was shown to somebody else
+// at this browser does nothing. It gives the session away to nobody.
+func (s session) Mark() string {
+	sum := sha256.Sum256([]byte(s.ID))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// errOtherPerson is that of a form that was shown to another person.
+var errOtherPerson = errors.New("the form was shown in another session")
+
+// sent fails if the form was not shown in this session.
+func (s session) sent(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return errBadForm
+	}
+	if subtle.ConstantTimeCompare([]byte(r.PostFormValue("shown-to")), []byte(s.Mark())) != 1 {
+		return errOtherPerson
+	}
+	return nil
 }
 
 func (s session) zone() *time.Location {
@@ -146,6 +171,11 @@ const cookieName = "bookingpage"
 func (s *server) session(r *http.Request) (found session) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
 		if s.cookies.Decode(cookieName, cookie.Value, &found) != nil { // forged, or too old
+			return session{}
+		}
+	}
+	if found.ID != "" {
+		if ended, err := s.store.hasEnded(r.Context(), found.ID); ended || err != nil {
 			return session{}
 		}
 	}
@@ -202,6 +232,10 @@ func (s *server) signedIn(h handlerFunc) handlerFunc {
 // fail shows that something went wrong. The log gets errors of the client, whose
 // texts are safe, and otherwise only that there was one.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errOtherPerson) {
+		_ = s.show(w, r, http.StatusConflict, "otherperson", page{Title: "Please start again"})
+		return
+	}
 	if errors.Is(err, errNoVisit) || errors.Is(err, errBadForm) || errors.Is(err, closure.ErrNotFound) || errors.Is(err, closure.ErrInvalidInput) {
 		_ = s.show(w, r, http.StatusNotFound, "notfound", page{Title: "Not found"})
 		return
@@ -226,7 +260,7 @@ func parsePages() (map[string]*template.Template, error) {
 		return nil, err
 	}
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"who", "practitioners", "openings", "visit", "change", "notfound", "sorry"} {
+	for _, name := range []string{"who", "practitioners", "openings", "visit", "change", "notfound", "otherperson", "sorry"} {
 		clone, err := layout.Clone()
 		if err == nil {
 			pages[name], err = clone.ParseFS(files, "templates/"+name+".html")
@@ -271,6 +305,6 @@ func listen(address string) (net.Listener, error) {
 	return net.Listen("tcp", address)
 }
 
-func newSession(patient closure.PatientID, p plan, zone string) session {
-	return session{ID: rand.Text(), Patient: patient, Plan: p, Zone: zone}
+func newSession(patient closure.PatientID, name string, p plan, zone string) session {
+	return session{ID: rand.Text(), Patient: patient, Name: name, Plan: p, Zone: zone}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -34,6 +35,9 @@ type visit struct {
 	MoveTo      time.Time             // where it is to be moved
 	MoveFor     closure.Minutes       // and how long that opening is
 	Sequence    int                   // how often it was moved or cancelled, for calendars
+
+	Version int    // counts the changes, so that none is made to what somebody else changed since
+	Same    string // the key of the visit that the appointment belongs to, if that is another one
 }
 
 // A plan is an insurance's id, or one of these.
@@ -56,6 +60,7 @@ const (
 	moving     state = "moving"
 	cancelling state = "cancelling"
 	cancelled  state = "cancelled"
+	merged     state = "merged" // the same appointment as another visit's
 )
 
 // Open reports whether a write may be under way.
@@ -72,22 +77,34 @@ const (
 	lost        reason = "lost"        // the request never arrived
 )
 
-// The state is a column of its own, because it is compared when a visit is saved.
+// The columns are what is compared. An appointment belongs to one visit: two of
+// them could not both know where it was moved.
 const schema = `
 CREATE TABLE IF NOT EXISTS visits (
 	key     TEXT PRIMARY KEY,
 	session TEXT NOT NULL,
 	state   TEXT NOT NULL,
 	start   INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	appointment TEXT UNIQUE,
+	same    TEXT,
 	data    TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS visits_session ON visits (session);
 CREATE INDEX IF NOT EXISTS visits_state ON visits (state);
+CREATE TABLE IF NOT EXISTS ended (session TEXT PRIMARY KEY, at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);`
 
 // openDatabase opens the file that holds the visits and the journal. What it
-// returned from a write is on disk: synchronous=FULL.
+// returned from a write is on disk: synchronous=FULL. A new file is its owner's alone.
 func openDatabase(ctx context.Context, file string) (*sql.DB, error) {
+	empty, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600) // SQLite's other files get the same rights
+	if err != nil {
+		return nil, err
+	}
+	if err := empty.Close(); err != nil {
+		return nil, err
+	}
 	query := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+file+"?"+query.Encode())
 	if err != nil {
@@ -119,21 +136,24 @@ func (s store) add(ctx context.Context, v visit) (key string, err error) {
 	v.Key, v.State, v.ChangedAt = rand.Text(), chosen, time.Now()
 	data, err := json.Marshal(v)
 	if err == nil {
-		_, err = s.db.ExecContext(ctx, `INSERT INTO visits VALUES (?, ?, ?, ?, ?)`, v.Key, v.Session, v.State, v.Start.Unix(), data)
+		_, err = s.db.ExecContext(ctx, `INSERT INTO visits (key, session, state, start, version, data) VALUES (?, ?, ?, ?, ?, ?)`,
+			v.Key, v.Session, v.State, v.Start.Unix(), v.Version, data)
 	}
 	return v.Key, err
 }
 
-// save records the visit if its state is still the given one, and reports
-// whether it was: of two who want to do the same, one does.
-func (s store) save(ctx context.Context, v visit, from state) (bool, error) {
-	v.ChangedAt = time.Now()
+// save records the visit if nobody changed it since it was read, and reports
+// whether it did: of two who want to change it, one does.
+func (s store) save(ctx context.Context, v *visit) (bool, error) {
+	was := v.Version
+	v.Version, v.ChangedAt = was+1, time.Now()
 	data, err := json.Marshal(v)
 	if err != nil {
 		return false, err
 	}
-	result, err := s.db.ExecContext(ctx, `UPDATE visits SET state = ?, start = ?, data = ? WHERE key = ? AND state = ?`,
-		v.State, v.Start.Unix(), data, v.Key, from)
+	result, err := s.db.ExecContext(ctx, `UPDATE visits SET state = ?, start = ?, version = ?, appointment = NULLIF(?, ''),
+		same = NULLIF(?, ''), data = ? WHERE key = ? AND version = ?`,
+		v.State, v.Start.Unix(), v.Version, string(v.Appointment), v.Same, data, v.Key, was)
 	if err != nil {
 		return false, err
 	}
@@ -141,22 +161,54 @@ func (s store) save(ctx context.Context, v visit, from state) (bool, error) {
 	return n == 1, err
 }
 
+// saveOnce is save, but if another visit of the person has the appointment, this
+// one only points to that one from now on. If two do so at once, one fails.
+func (s store) saveOnce(ctx context.Context, v *visit) (bool, error) {
+	others, err := s.query(ctx, `SELECT data FROM visits WHERE appointment = ? AND key <> ?`, string(v.Appointment), v.Key)
+	if err != nil {
+		return false, err
+	}
+	if len(others) == 1 && others[0].Patient == v.Patient {
+		v.State, v.Appointment, v.Same = merged, "", others[0].Key
+	}
+	return s.save(ctx, v)
+}
+
+// visible are a session's own visits, and those that its own ones point to.
+const visible = `(session = ?1 OR key IN (SELECT same FROM visits WHERE session = ?1))`
+
 // find returns the session's visit with that key; nobody else can see it.
 func (s store) find(ctx context.Context, session, key string) (visit, error) {
-	return one(s.query(ctx, `SELECT data FROM visits WHERE session = ? AND key = ?`, session, key))
+	return one(s.query(ctx, `SELECT data FROM visits WHERE `+visible+` AND key = ?2`, session, key))
 }
 
 func (s store) ofSession(ctx context.Context, session string) ([]visit, error) {
-	return s.query(ctx, `SELECT data FROM visits WHERE session = ? AND state <> 'chosen' ORDER BY start`, session)
+	return s.query(ctx, `SELECT data FROM visits WHERE `+visible+` AND state NOT IN ('chosen', 'merged') ORDER BY start`, session)
 }
 
 func (s store) openOnes(ctx context.Context) ([]visit, error) {
 	return s.query(ctx, `SELECT data FROM visits WHERE state IN ('booking', 'moving', 'cancelling')`)
 }
 
-// forget removes what is over: visits of the past, and choices nobody booked.
+// endSession makes the session nobody's, also for who kept its cookie.
+func (s store) endSession(ctx context.Context, session string, at time.Time) error {
+	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO ended VALUES (?, ?)`, session, at.Unix())
+	return err
+}
+
+func (s store) hasEnded(ctx context.Context, session string) (ended bool, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM ended WHERE session = ?)`, session).Scan(&ended)
+	return ended, err
+}
+
+// forget removes what is over: visits of the past, choices nobody booked, and
+// sessions whose cookies are too old by now.
 func (s store) forget(ctx context.Context, before time.Time) error {
-	_, err := s.db.ExecContext(ctx, `DELETE FROM visits WHERE start < ? AND state NOT IN ('booking', 'moving', 'cancelling')`, before.Unix())
+	_, err := s.db.ExecContext(ctx, `DELETE FROM visits WHERE start < ? AND state NOT IN ('booking', 'moving', 'cancelling')
+		AND (same IS NULL OR same NOT IN (SELECT key FROM visits))`, before.Unix())
+	if err == nil {
+		_, err = s.db.ExecContext(ctx, `DELETE FROM ended WHERE at < ?`, before.Unix())
+	}
 	return err
 }
 

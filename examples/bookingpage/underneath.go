@@ -115,10 +115,16 @@ func (s *server) injectFault(w http.ResponseWriter, r *http.Request, _ session) 
 	if _, err := askClinic(r.Context(), http.MethodPost, s.panel.clinic, r.PostFormValue("fault")); err != nil {
 		return err
 	}
-	back, err := url.Parse(r.Referer())
-	if err != nil {
-		back = &url.URL{}
-	}
-	http.Redirect(w, r, path.Clean("/"+back.Path), http.StatusSeeOther)
+	http.Redirect(w, r, localPath(r.Referer()), http.StatusSeeOther)
 	return nil
+}
+
+// localPath is the path of a URL. It begins with one slash, and no browser takes it
+// for another site's address.
+func localPath(from string) string {
+	back, err := url.Parse(from)
+	if err != nil || strings.ContainsAny(back.Path, "\\\t\r\n") {
+		return "/"
+	}
+	return (&url.URL{Path: path.Clean("/" + back.Path)}).EscapedPath()
 }
