@@ -21,9 +21,10 @@ func (b *booking) settle(ctx workflow.Context, u unsettled) (ending, error) {
 		if b.verdict != nil {
 			return b.settled(ctx, u), nil
 		}
-		if end, known := b.look(ctx, u); known {
+		end, known := b.look(ctx, u)
+		if known && (end.Appointment != nil || b.verdict == nil) {
 			return end, nil
-		}
+		} // else a verdict came meanwhile, and beats a look that found nothing
 		if b.verdict == nil && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
 			u.Status = b.status
 			in := b.in
