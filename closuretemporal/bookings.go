@@ -42,7 +42,7 @@ func New(c client.Client, queue string, k Keyring, p Policy) (*Bookings, error) 
 	if err := errors.Join(k.check(), p.check()); err != nil {
 		return nil, err
 	}
-	return &Bookings{client: c, queue: queue, keyring: k, policy: p}, nil
+	return &Bookings{client: c, queue: queue, keyring: k.clone(), policy: p}, nil
 }
 
 // A StartOption is an option of [Bookings.Start] and [Bookings.StartFirst].
