@@ -69,6 +69,12 @@ func guide() closure.BookSlotParams {
 func (b *bench) book() (*closure.Appointment, error) {
 	b.t.Helper()
 	b.register()
+	return b.run()
+}
+
+// run is book with what is registered.
+func (b *bench) run() (*closure.Appointment, error) {
+	b.t.Helper()
 	b.ExecuteWorkflow(bookingWorkflow, bookingInput{
 		Wish: b.wish, Policy: b.policy.withDefaults(), Fingerprint: testKeyring().fingerprint(b.wish),
 	})
