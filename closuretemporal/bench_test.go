@@ -68,12 +68,13 @@ func guide() closure.BookSlotParams {
 // book runs the workflow to its end.
 func (b *bench) book() (*closure.Appointment, error) {
 	b.t.Helper()
-	transport := b.server.Transport()
-	if b.routes != nil {
-		transport = b.routes(transport)
-	}
-	opts := append(b.client, closure.WithHTTPClient(&http.Client{Transport: transport}))
-	Register(b, b.server.Client(opts...), b.worker...)
+	b.register()
+	return b.run()
+}
+
+// run is book with what is registered.
+func (b *bench) run() (*closure.Appointment, error) {
+	b.t.Helper()
 	b.ExecuteWorkflow(bookingWorkflow, bookingInput{
 		Wish: b.wish, Policy: b.policy.withDefaults(), Fingerprint: testKeyring().fingerprint(b.wish),
 	})
@@ -82,6 +83,16 @@ func (b *bench) book() (*closure.Appointment, error) {
 		return nil, err
 	}
 	return r.answer()
+}
+
+// register makes the environment's worker one of the bench.
+func (b *bench) register() {
+	transport := b.server.Transport()
+	if b.routes != nil {
+		transport = b.routes(transport)
+	}
+	opts := append(b.client, closure.WithHTTPClient(&http.Client{Transport: transport}))
+	Register(b, b.server.Client(opts...), b.worker...)
 }
 
 // An envRun is the environment's workflow, as a client would see it.

@@ -42,7 +42,7 @@ func New(c client.Client, queue string, k Keyring, p Policy) (*Bookings, error) 
 	if err := errors.Join(k.check(), p.check()); err != nil {
 		return nil, err
 	}
-	return &Bookings{client: c, queue: queue, keyring: k, policy: p}, nil
+	return &Bookings{client: c, queue: queue, keyring: k.clone(), policy: p}, nil
 }
 
 // A StartOption is an option of [Bookings.Start] and [Bookings.StartFirst].
@@ -217,7 +217,8 @@ func (p *Pending) Status(ctx context.Context) (Status, error) {
 }
 
 // Settle ends a booking that is settling or escalated, by what a person found
-// out. Where the API shows the appointment in that very moment, that counts. A
+// out. Where the API shows the appointment in that very moment, that counts; a look
+// that finds nothing in that moment doesn't. A
 // booking in another state is [ErrNotUnsettled]. It is safe to call again.
 //
 // After NotBooked the same can be booked again: be sure that nothing comes late.

@@ -27,7 +27,8 @@ type changeInput struct {
 // for the end of the context. It first waits for the booking itself, as
 // [Pending.Wait] does. Cancelling one that is cancelled succeeds. An outcome that
 // is still unknown after the policy's EscalateAfter is a
-// [*closure.OutcomeUnknownError]: call it again to settle that. One change of a
+// [*closure.OutcomeUnknownError]: call it again to settle that. After an attempt of
+// unknown outcome a refusal of a later one ends nothing. One change of a
 // booking is under way at a time; others queue.
 //
 // To book the same again, start it with [Again].
@@ -79,6 +80,7 @@ func (p *Pending) change(ctx context.Context, in changeInput) (*closure.Appointm
 func change(ctx workflow.Context, in changeInput) (*result, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	giveUpAt := workflow.Now(ctx).Add(in.Policy.EscalateAfter)
+	var unknown *failure // of an attempt that may have been carried out
 	for wait := firstResend; ; wait = min(2*wait, in.Policy.MaxWait) {
 		end := ending{Again: true, Failure: newFailure(&closure.OutcomeUnknownError{
 			AppointmentID: in.Appointment, Err: errElsewhere,
@@ -91,6 +93,13 @@ func change(ctx workflow.Context, in changeInput) (*result, error) {
 		}, changeActivity, in, &sent)
 		if err == nil {
 			end = sent
+		}
+		switch {
+		case end.Failure == nil:
+		case end.Failure.Unknown != nil:
+			unknown = end.Failure
+		case unknown != nil: // that this attempt was refused says nothing of that one
+			end.Failure, end.Again = unknown, true
 		}
 		if !end.Again || workflow.Now(ctx).Add(wait).After(giveUpAt) {
 			r := result{Appointment: end.Appointment, Failure: end.Failure, Fingerprint: in.Fingerprint}

@@ -2,6 +2,8 @@ package closuretemporal
 
 import (
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -16,7 +18,7 @@ func (b *bench) changed(in changeInput) (*closure.Appointment, error) {
 	own.PatientID = closuretest.GuidePatientID
 	b.server.AddAppointment(own)
 	in.Appointment, in.Policy = own.ID, b.policy.withDefaults()
-	Register(b, b.server.Client())
+	b.register()
 	b.ExecuteWorkflow(changeWorkflow, in)
 	r, err := readResult(b.t.Context(), envRun{env: b.TestWorkflowEnvironment})
 	if err != nil {
@@ -77,4 +79,51 @@ func TestAChangeEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The first attempt lands after 20 minutes, and the later ones are refused
+// meanwhile: no refusal may speak for the first.
+func TestARefusalDoesNotSettleAnEarlierAttempt(t *testing.T) {
+	to := closuretest.GuideSlot().StartAt.Add(15 * time.Minute)
+	for _, tt := range []struct {
+		name, op string
+		to       time.Time
+		status   int
+	}{
+		{"cancel, 401", "appointments.cancel", time.Time{}, http.StatusUnauthorized},
+		{"cancel, 409", "appointments.cancel", time.Time{}, http.StatusConflict},
+		{"cancel, 429", "appointments.cancel", time.Time{}, http.StatusTooManyRequests},
+		{"move, 403", "appointments.reschedule", to, http.StatusForbidden},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBench(t, func(b *bench) {
+				b.server.Inject(closuretest.CommitLate(tt.op, 20*time.Minute), closuretest.Status(tt.op, tt.status).Times(0))
+				changed, err := b.changed(changeInput{StartAt: tt.to})
+				if err != nil || len(b.server.Injected()) < 2 {
+					t.Fatalf("%v, %v: %v", changed, err, closure.OutcomeOf(err))
+				}
+			})
+		})
+	}
+}
+
+// The first attempt's answer is lost, and no later one gets out.
+func TestWhatIsNotSentDoesNotSettleAnEarlierAttempt(t *testing.T) {
+	inBench(t, func(b *bench) {
+		wrote := false
+		b.routes = func(next http.RoundTripper) http.RoundTripper {
+			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				if req.Method != http.MethodGet && !wrote {
+					wrote = true
+					_, _ = next.RoundTrip(req)
+					return nil, io.ErrUnexpectedEOF
+				}
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("refused")}
+			})
+		}
+		_, err := b.changed(changeInput{})
+		if closure.OutcomeOf(err) != closure.OutcomeUnknown {
+			t.Errorf("%v: %v", err, closure.OutcomeOf(err))
+		}
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/closurehealth/closure-go"
 )
 
@@ -13,6 +15,7 @@ type chooseInput struct {
 	Wish    wish                 `json:"wish"`
 	Tried   []slot               `json:"tried,omitempty"`
 	LeftOut []closure.ScheduleID `json:"left_out,omitempty"`
+	RunID   string               `json:"run_id,omitempty"` // the run that may choose, as in sendInput
 }
 
 // chosen are the next slots to try, at least one, or why there is none.
@@ -20,13 +23,18 @@ type chosen struct {
 	Slots   []slot   `json:"slots,omitempty"`
 	Failure *failure `json:"failure,omitempty"`
 	Again   bool     `json:"again,omitempty"`
+	Late    bool     `json:"late,omitempty"` // another run chose, and may have sent it
 }
 
 // maxChosen bounds how many slots are tried before the search is made afresh.
 const maxChosen = 5
 
-// choose reads the next open slots of the search, in order.
+// choose reads the next open slots of the search, in order. A run that was reset
+// chooses none: the one before it may have sent what it chose.
 func (a *activities) choose(ctx context.Context, in chooseInput) (chosen, error) {
+	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
+		return chosen{Late: true}, nil
+	}
 	search, err := in.Wish.Search.slotSearch()
 	if err != nil {
 		return chosen{Failure: newFailure(err)}, nil

@@ -162,6 +162,36 @@ func TestWorkflowIDs(t *testing.T) {
 	}
 }
 
+func TestTheKeyringIsCopied(t *testing.T) {
+	c, err := client.NewLazyClient(client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := testKeyring()
+	set := options(t, k)
+	bookings, err := New(c, "queue", k, Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range k.Keys {
+		clear(key)
+	}
+	clear(k.IDKey)
+	clear(k.Keys)
+	kept, want := bookings.keyring, testKeyring()
+	if kept.workflowID(slotWish(guide()), "") != want.workflowID(slotWish(guide()), "") {
+		t.Error("the ids change with the caller's IDKey")
+	}
+	if !bytes.Equal(kept.Keys["a"], want.Keys["a"]) || len(kept.Keys) != 2 {
+		t.Error("the keys change with the caller's")
+	}
+	var read string
+	payload, _ := set.DataConverter.ToPayload("pt_1")
+	if err := options(t, want).DataConverter.FromPayload(payload, &read); err != nil {
+		t.Errorf("the converter's key changes with the caller's: %v", err)
+	}
+}
+
 func TestNothingPrints(t *testing.T) {
 	k := testKeyring()
 	k.Keys["a"][1] = 211

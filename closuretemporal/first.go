@@ -12,7 +12,7 @@ import (
 // tried is chosen in a step of its own, so that the history knows of each before
 // it is sent.
 func (b *booking) bookFirst(ctx workflow.Context) (ending, error) {
-	in := chooseInput{Wish: b.in.Wish}
+	in := chooseInput{Wish: b.in.Wish, RunID: workflow.GetInfo(ctx).OriginalRunID}
 	var refused *failure // why a schedule was left out
 	for {
 		chosen, err := b.choose(ctx, in)
@@ -21,6 +21,9 @@ func (b *booking) bookFirst(ctx workflow.Context) (ending, error) {
 				chosen.Failure = refused
 			}
 			return ending{Failure: chosen.Failure}, err
+		}
+		if chosen.Late {
+			return b.settle(ctx, b.ofAnotherRun(ctx, slot{}))
 		}
 		for _, s := range chosen.Slots {
 			if slices.Contains(in.LeftOut, s.Schedule) {

@@ -1,10 +1,13 @@
 package closuretemporal
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
 	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -121,3 +124,63 @@ func before(method string, act func()) func(http.RoundTripper) http.RoundTripper
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// A run that was reset doesn't know all that the one before it chose and sent: it
+// sends nothing, and counts nothing as lost.
+func TestAWalkThatWasResetBooksNoOtherSlot(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		reset string        // the activity that the reset comes before
+		slot  time.Duration // that was booked, from the first one on
+		found bool          // without a person
+	}{
+		{"before it chose", chooseActivity, 0, false},
+		{"before it sent", sendActivity, 0, true},
+		{"before it sent a slot that was refused", sendActivity, 15 * time.Minute, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBench(t, func(b *bench) {
+				b.wish, b.policy.AssumeLostAfter = first(), time.Hour
+				b.reset(tt.reset, tt.slot)
+				var status Status
+				b.RegisterDelayedCallback(func() {
+					if status = b.status(); !status.State.Settled() {
+						b.UpdateWorkflowNoRejection(settleUpdate, "", b.t, Booked("appt_before"))
+					}
+				}, 50*time.Hour)
+				booked, err := b.run()
+				if err != nil || booked.ID != "appt_before" || b.sent() != 0 {
+					t.Errorf("%v, %v, sent %d times", booked, err, b.sent())
+				}
+				if !tt.found && status.State != StateEscalated {
+					t.Errorf("%+v", status)
+				}
+			})
+		})
+	}
+}
+
+// reset registers a worker of a run that was reset to before that activity: the run
+// before it booked the slot that is so much later than the first one.
+func (b *bench) reset(to string, later time.Duration) {
+	own := taken()
+	own.ID, own.PatientID, own.Duration = "appt_before", b.wish.Patient, 15
+	own.StartAt = own.StartAt.Add(later - 15*time.Minute)
+	a := &activities{api: b.server.Client()}
+	name := func(name string) activity.RegisterOptions { return activity.RegisterOptions{Name: name} }
+	registerWorkflows(b)
+	b.RegisterActivityWithOptions(a.look, name(lookActivity))
+	b.RegisterActivityWithOptions(a.record, name(recordActivity))
+	b.RegisterActivityWithOptions(func(ctx context.Context, in chooseInput) (chosen, error) {
+		if to == chooseActivity {
+			in.RunID = "the run before"
+		}
+		c, err := a.choose(ctx, in)
+		b.server.AddAppointment(own)
+		return c, err
+	}, name(chooseActivity))
+	b.RegisterActivityWithOptions(func(ctx context.Context, in sendInput) (ending, error) {
+		in.RunID = "the run before"
+		return a.send(ctx, in)
+	}, name(sendActivity))
+}

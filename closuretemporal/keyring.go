@@ -1,6 +1,7 @@
 package closuretemporal
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"strconv"
 
 	"github.com/closurehealth/closure-go"
@@ -56,6 +58,15 @@ func (k Keyring) check() error {
 		}
 	}
 	return nil
+}
+
+// clone is a keyring of its own, whatever becomes of the caller's bytes.
+func (k Keyring) clone() Keyring {
+	k.IDKey, k.Keys = bytes.Clone(k.IDKey), maps.Clone(k.Keys)
+	for name, key := range k.Keys {
+		k.Keys[name] = bytes.Clone(key)
+	}
+	return k
 }
 
 func refuse(op, field, reason string) error {

@@ -11,7 +11,8 @@ import (
 )
 
 // A Policy says how long a booking sends, looks and waits. Zero fields take the
-// default. A booking keeps the policy that it was started with.
+// default. No field may be negative or longer than ten years. A booking keeps the
+// policy that it was started with.
 type Policy struct {
 	// SendTimeout bounds one attempt to send, its reads and the looks right after it
 	// included; the default is 1 minute, the least 2 s. After it, nothing is sent any
@@ -23,7 +24,7 @@ type Policy struct {
 	GiveUpSending time.Duration `json:"give_up_sending"`
 
 	// FirstLook is when an attempt whose outcome is unknown is looked for first; the
-	// waits double up to MaxWait. The defaults are 5 s and 15 minutes.
+	// waits double up to MaxWait. The defaults are 5 s and 15 minutes, the least 1 s.
 	FirstLook time.Duration `json:"first_look"`
 	MaxWait   time.Duration `json:"max_wait"`
 
@@ -49,18 +50,35 @@ func (p Policy) withDefaults() Policy {
 }
 
 func (p Policy) check() error {
-	for _, d := range []time.Duration{p.GiveUpSending, p.FirstLook, p.MaxWait, p.AssumeLostAfter, p.EscalateAfter} {
-		if d < 0 {
-			return refuse("New", "Policy", "has a negative duration")
+	for _, d := range []struct {
+		field string
+		value time.Duration
+		least time.Duration
+	}{
+		{"SendTimeout", p.SendTimeout, minSendTimeout},
+		{"GiveUpSending", p.GiveUpSending, 0},
+		{"FirstLook", p.FirstLook, minWait},
+		{"MaxWait", p.MaxWait, minWait},
+		{"AssumeLostAfter", p.AssumeLostAfter, 0},
+		{"EscalateAfter", p.EscalateAfter, 0},
+	} {
+		switch {
+		case d.value < 0:
+			return refuse("New", "Policy."+d.field, "is negative")
+		case d.value < d.least:
+			return refuse("New", "Policy."+d.field, "is shorter than "+d.least.String())
+		case d.value > maxDuration:
+			return refuse("New", "Policy."+d.field, "is longer than ten years")
 		}
-	}
-	if p.SendTimeout < minSendTimeout {
-		return refuse("New", "Policy.SendTimeout", "is shorter than 2 s")
 	}
 	return nil
 }
 
-const minSendTimeout = 2 * time.Second
+const (
+	minSendTimeout = 2 * time.Second
+	minWait        = time.Second               // a shorter one is a storm of requests
+	maxDuration    = 10 * 365 * 24 * time.Hour // what is doubled or added stays a time
+)
 
 // heartbeat is how soon a worker that died is noticed.
 func (p Policy) heartbeat() time.Duration { return min(10*time.Second, p.SendTimeout/2) }

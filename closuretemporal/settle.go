@@ -21,9 +21,10 @@ func (b *booking) settle(ctx workflow.Context, u unsettled) (ending, error) {
 		if b.verdict != nil {
 			return b.settled(ctx, u), nil
 		}
-		if end, known := b.look(ctx, u); known {
+		end, known := b.look(ctx, u)
+		if known && (end.Appointment != nil || b.verdict == nil) {
 			return end, nil
-		}
+		} // else a verdict came meanwhile, and beats a look that found nothing
 		if b.verdict == nil && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
 			u.Status = b.status
 			in := b.in
@@ -45,7 +46,7 @@ func (b *booking) nextWait(first time.Duration) time.Duration {
 func (b *booking) until(ctx workflow.Context, u unsettled, wait time.Duration) time.Duration {
 	now, p := workflow.Now(ctx), b.in.Policy
 	due := []time.Time{u.Since.Add(p.EscalateAfter)}
-	if p.AssumeLostAfter > 0 {
+	if u.mayBeLost(p) {
 		due = append(due, u.SentBy.Add(p.AssumeLostAfter+time.Millisecond))
 	}
 	for _, at := range due {
@@ -60,7 +61,7 @@ func (b *booking) escalate(ctx workflow.Context, u unsettled) {
 	if b.status.State == StateEscalated {
 		return
 	}
-	if workflow.Now(ctx).Sub(u.Since) < b.in.Policy.EscalateAfter {
+	if workflow.Now(ctx).Sub(u.Since) < b.in.Policy.EscalateAfter && u.lookable() {
 		b.enter(ctx, StateSettling)
 		return
 	}
@@ -71,13 +72,16 @@ func (b *booking) escalate(ctx workflow.Context, u unsettled) {
 
 // look asks the API once. It is known then, or looked for again.
 func (b *booking) look(ctx workflow.Context, u unsettled) (end ending, known bool) {
+	if !u.lookable() {
+		return ending{}, false
+	}
 	p, now := b.in.Policy, workflow.Now(ctx)
 	b.status.Looks++
 	b.status.LastLook = now
 	err := b.do(ctx, workflow.ActivityOptions{StartToCloseTimeout: p.SendTimeout}, lookActivity, lookInput{
 		Attempt: u.Attempt,
 		Key:     b.in.Wish.Key,
-		Lost:    p.AssumeLostAfter > 0 && now.Sub(u.SentBy) > p.AssumeLostAfter,
+		Lost:    u.mayBeLost(p) && now.Sub(u.SentBy) > p.AssumeLostAfter,
 	}, &end)
 	if err != nil {
 		return ending{}, false // the worker died, or hung: as good as not looked
@@ -85,6 +89,12 @@ func (b *booking) look(ctx workflow.Context, u unsettled) (end ending, known boo
 	b.status.SlotOpen = end.SlotOpen
 	return end, end.Appointment != nil || end.Failure != nil
 }
+
+// mayBeLost reports whether the attempt counts as not booked one day.
+func (u unsettled) mayBeLost(p Policy) bool { return p.AssumeLostAfter > 0 && !u.Elsewhere }
+
+// lookable reports whether it is known which slot to look for.
+func (u unsettled) lookable() bool { return u.Attempt.ScheduleID != "" }
 
 // settled is what a person says.
 func (b *booking) settled(ctx workflow.Context, u unsettled) ending {

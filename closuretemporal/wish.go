@@ -102,6 +102,10 @@ type unsettled struct {
 	Since   time.Time              `json:"since"`   // when that became known
 	SentBy  time.Time              `json:"sent_by"` // when the request had left, at the latest
 	Status  Status                 `json:"status"`
+
+	// Elsewhere: a run before this one may have sent another slot than the attempt's,
+	// so that not to find the attempt says nothing.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
 // An ending is what one step of a booking came to. All fields empty: an attempt

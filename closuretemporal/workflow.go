@@ -184,6 +184,9 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		return end, nil
 	case err == nil && !end.Late:
 		return ending{}, &unsettled{Attempt: *end.Unknown, Since: now, SentBy: now}
+	case err == nil && b.in.Wish.Slot == nil:
+		u := b.ofAnotherRun(ctx, s)
+		return ending{}, &u
 	case timeout != nil && timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START:
 		return ending{Failure: newFailure(errNoWorker())}, nil
 	default: // the worker may be alive, and send as late as the time allows
@@ -194,6 +197,15 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		}
 		return ending{}, &unsettled{Attempt: attempt, Since: now, SentBy: sentBy}
 	}
+}
+
+// ofAnotherRun is what the run before a reset may have sent: the slot, or another
+// one that it chose and this run's history doesn't hold. The zero slot: not known.
+func (b *booking) ofAnotherRun(ctx workflow.Context, s slot) unsettled {
+	now := workflow.Now(ctx)
+	sentBy := now.Add(b.in.Policy.SendTimeout)
+	attempt := sendInput{Wish: b.in.Wish, Slot: s}.attempt(sentBy)
+	return unsettled{Attempt: *attempt, Since: now, SentBy: sentBy, Elsewhere: true}
 }
 
 // errNoWorker is the ending of a booking that no worker took up in time.

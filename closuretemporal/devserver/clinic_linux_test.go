@@ -57,7 +57,7 @@ func newClinic(t *testing.T, opts ...closuretest.Option) *clinic {
 		file: filepath.Join(t.TempDir(), "temporal.db"),
 		policy: closuretemporal.Policy{
 			SendTimeout: 4 * time.Second, GiveUpSending: time.Minute,
-			FirstLook: 200 * time.Millisecond, MaxWait: time.Second,
+			FirstLook: time.Second, MaxWait: time.Second,
 			AssumeLostAfter: 3 * time.Second, EscalateAfter: time.Minute,
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretemporal"
 	"github.com/closurehealth/closure-go/closuretest"
 )
@@ -81,6 +82,50 @@ func TestAResetOfWhatIsUnknownSendsNothing(t *testing.T) {
 	}
 	if booked, err := pending.Wait(ctx); err != nil || booked.ID != "appt_told" || sent != 1 || len(points) < 4 {
 		t.Errorf("%v, %v, sent %d times, %d points", booked, err, sent, len(points))
+	}
+}
+
+// A StartFirst that is reset books no other slot. What it chose is in its history,
+// and found; or it isn't, and a person is asked.
+func TestAResetOfAWalkBooksNoOtherSlot(t *testing.T) {
+	c := newClinic(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	bookings, tc := c.bookings(t, "queue")
+	c.worker(t, "queue", nil)
+	params := c.wanted(1)
+	pending, err := bookings.StartFirst(ctx, closure.BookFirstParams{
+		PatientID: params.PatientID, IdempotencyKey: "order-first", InsuranceCheck: closure.SkipInsuranceCheck,
+		Search: closure.SlotSearch{
+			Schedules: []closure.ScheduleID{params.ScheduleID},
+			From:      params.StartAt, To: params.StartAt.Add(time.Hour),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	booked, err := pending.Wait(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	points := resetPoints(ctx, t, tc, pending.ID())
+	if len(points) < 3 {
+		t.Fatalf("%d points", len(points))
+	}
+	first := runOf(ctx, t, tc, pending.ID())
+	for i, point := range points {
+		reset(ctx, t, tc, pending.ID(), first, point)
+		if i == 0 { // before it chose
+			s := &story{t: t, c: c, ctx: ctx, params: params}
+			s.reaches(pending, closuretemporal.StateEscalated)
+			if err := pending.Settle(ctx, closuretemporal.Booked(booked.ID)); err != nil {
+				t.Error(err)
+			}
+		}
+		again, err := pending.Wait(ctx)
+		if err != nil || again.ID != booked.ID || c.made(params.PatientID) != 1 {
+			t.Errorf("reset to %d: %v, %v, %d appointments", point, again, err, c.made(params.PatientID))
+		}
 	}
 }
 
