@@ -2,6 +2,7 @@ package closuretemporal
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,14 +26,13 @@ func TestAVerdictBeatsALookThatFoundNothing(t *testing.T) {
 			inBench(t, func(b *bench) {
 				b.policy.AssumeLostAfter = 30 * time.Minute
 				b.server.Inject(tt.fault)
-				var accepted, given bool
+				var accepted, given atomic.Bool
 				start := b.Now()
 				b.routes = func(next http.RoundTripper) http.RoundTripper {
 					return roundTripFunc(func(req *http.Request) (*http.Response, error) {
-						if !given && b.Now().Sub(start) > 30*time.Minute {
-							given = true
+						if b.Now().Sub(start) > 30*time.Minute && !given.Swap(true) {
 							b.UpdateWorkflow(settleUpdate, "", &testsuite.TestUpdateCallback{
-								OnAccept: func() { accepted = true }, OnReject: func(error) {}, OnComplete: func(any, error) {},
+								OnAccept: func() { accepted.Store(true) }, OnReject: func(error) {}, OnComplete: func(any, error) {},
 							}, Booked("appt_told"))
 							time.Sleep(500 * time.Millisecond) // the look is answered after it
 						}
@@ -40,8 +40,8 @@ func TestAVerdictBeatsALookThatFoundNothing(t *testing.T) {
 					})
 				}
 				booked, err := b.book()
-				if err != nil || !accepted || (booked.ID == "appt_told") == tt.shown || b.sent() != 1 {
-					t.Errorf("%v, %v, accepted %t, sent %d times", booked, err, accepted, b.sent())
+				if err != nil || !accepted.Load() || (booked.ID == "appt_told") == tt.shown || b.sent() != 1 {
+					t.Errorf("%v, %v, accepted %t, sent %d times", booked, err, accepted.Load(), b.sent())
 				}
 			})
 		})
