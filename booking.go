@@ -209,9 +209,7 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 		// To send now would be to send again. The others can look, too.
 		b.place.pass()
 		b.attempt = unknown.Attempt
-		booking, err := b.readBack(ctx, unknown.Err)
-		b.client.core.finishAs(ctx, b.attempt, booking, err)
-		return booking, err
+		return b.readBack(ctx, unknown.Err)
 	case earlier != nil:
 		earlier.Recovered = true
 		return earlier, nil

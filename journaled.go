@@ -111,7 +111,10 @@ func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	defer cancel()
 	err := c.journal.Finish(ctx, entry)
 	noteJournal(ctx, "finish", err)
-	return err
+	if err != nil {
+		return &JournalError{Op: "finish", Err: err}
+	}
+	return nil
 }
 
 // finishAs records what came of an attempt, if that is known.
@@ -129,10 +132,7 @@ func (c *core) finishAs(ctx context.Context, attempt BookingAttempt, booking *Bo
 // not if the journal knows more of it by now.
 func (c *core) free(ctx context.Context, entry JournalEntry) error {
 	entry.State = JournalNotBooked
-	if err := c.finish(ctx, entry); err != nil {
-		return &JournalError{Op: "finish", Err: err}
-	}
-	return nil
+	return c.finish(ctx, entry)
 }
 
 // lostAfter is the age from which a pending entry that no look shows is taken for
@@ -325,19 +325,20 @@ func (w sendWindow) late() bool {
 
 // resend is for as long as a request may be sent again.
 func (w sendWindow) resend(ctx context.Context) (context.Context, context.CancelFunc) {
-	if w.begunAt.IsZero() {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(ctx, w.begunAt.Add(w.timeout))
+	return w.until(ctx, w.timeout)
 }
 
 // bound ends a request that waits, for the rate limit or to be tried again, before
 // others may take it for lost.
 func (w sendWindow) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return w.until(ctx, 2*w.timeout)
+}
+
+func (w sendWindow) until(ctx context.Context, age time.Duration) (context.Context, context.CancelFunc) {
 	if w.begunAt.IsZero() {
 		return ctx, func() {}
 	}
-	return context.WithDeadline(ctx, w.begunAt.Add(2*w.timeout))
+	return context.WithDeadline(ctx, w.begunAt.Add(age))
 }
 
 // held settles an entry that the journal holds: it is the booking, or an error
@@ -458,7 +459,7 @@ func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Bo
 	}
 	entry.Attempt.IdempotencyKey = b.attempt.IdempotencyKey
 	if err := b.client.core.finish(ctx, entry); err != nil {
-		return nil, false, &JournalError{Op: "finish", Err: err}
+		return nil, false, err
 	}
 	// Another process may have given the key to another appointment in between.
 	now, err := b.client.core.find(ctx, b.attempt)
@@ -492,10 +493,7 @@ func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appo
 	default:
 		return &JournalError{Op: "begin", Err: errUnsteady}
 	}
-	if err := core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID}); err != nil {
-		return &JournalError{Op: "finish", Err: err}
-	}
-	return nil
+	return core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID})
 }
 
 // leftBy frees a start that the journal holds for an appointment that was cancelled

@@ -15,7 +15,11 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.confirmBooked(ctx, *current); err != nil {
+	known, err := c.client.core.findAppointment(ctx, c.id)
+	if err == nil {
+		err = c.confirmBooked(ctx, known, *current)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for range maxBegins {
@@ -51,11 +55,10 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 
 // confirmBooked records that the appointment was booked where the read shows it, if
 // the journal holds that as pending. Else nothing would say after the move that a
-// read which shows the old start lags.
-func (c *change) confirmBooked(ctx context.Context, current Appointment) error {
-	known, err := c.client.core.findAppointment(ctx, c.id)
-	if err != nil || known != nil && known.State == JournalReleased {
-		return err
+// read which shows the old start lags. known is what the journal knows of it.
+func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current Appointment) error {
+	if known != nil && known.State == JournalReleased {
+		return nil
 	}
 	here := c.attempt(current)
 	here.StartAt = current.StartAt
@@ -66,23 +69,22 @@ func (c *change) confirmBooked(ctx context.Context, current Appointment) error {
 	if known != nil && (entry.Attempt.AppointmentID != c.id || known.Attempt.AttemptedAt.After(entry.Attempt.AttemptedAt)) {
 		return nil // the journal knows where the appointment is, and the read lags
 	}
-	booked := JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id}
-	if err := c.client.core.finish(ctx, booked); err != nil {
-		return &JournalError{Op: "finish", Err: err}
-	}
-	return nil
+	return c.client.core.finish(ctx, JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id})
 }
 
 // recordBooked does that before a cancellation, so that the booking's key is free after
 // it. That it fails, or hangs, must keep nobody from cancelling.
 func (c *change) recordBooked(ctx context.Context) {
+	if c.client.core.journal == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, oneLookFor, errAbandoned)
 	defer cancel()
-	if known, err := c.client.core.findAppointment(ctx, c.id); c.client.core.journal == nil || err != nil || known != nil {
+	if known, err := c.client.core.findAppointment(ctx, c.id); err != nil || known != nil {
 		return
 	}
 	if current, err := c.read(ctx); err == nil && current.Status.stands() {
-		_ = c.confirmBooked(ctx, *current)
+		_ = c.confirmBooked(ctx, nil, *current)
 	}
 }
 
