@@ -69,8 +69,13 @@ func (b *lockedBuffer) String() string {
 var private = regexp.MustCompile(`(?i)trisha|pandit|1994-|pt_\w+|appt_\w+|` +
 	`T\d\d(:|%3A)(00|15|30|45)(:|%3A)00(\.0+)?Z|Nov(ember)?%?[ +]?[0-9]|30 AM`)
 
+// A visit's key. Its letters are random, and now and then they read like a date.
+var visitKey = regexp.MustCompile(`\b[A-Z2-7]{26}\b`)
+
 // personal is what a text holds of a person; empty: nothing.
-func personal(text string) string { return private.FindString(text) }
+func personal(text string) string {
+	return private.FindString(visitKey.ReplaceAllString(text, "KEY"))
+}
 
 // now is when the tests' clinic is: three days before the clocks go back in New
 // York. They do on the Sunday, at 06:00 UTC.
