@@ -57,13 +57,13 @@ func NewKeyset(hash []byte, seals ...[]byte) (Keyset, error) {
 	if len(seals) == 0 {
 		return Keyset{}, errors.New("closuresql: NewKeyset: there is no key to seal with")
 	}
-	if len(hash) != KeySize {
-		return Keyset{}, fmt.Errorf("closuresql: NewKeyset: the hash key is not of %d bytes", KeySize)
+	if !usable(hash) {
+		return Keyset{}, fmt.Errorf("closuresql: NewKeyset: the hash key is not of %d random bytes", KeySize)
 	}
 	k := &keys{hash: bytes.Clone(hash)}
 	for i, key := range seals {
-		if len(key) != KeySize {
-			return Keyset{}, fmt.Errorf("closuresql: NewKeyset: sealing key %d is not of %d bytes", i+1, KeySize)
+		if !usable(key) {
+			return Keyset{}, fmt.Errorf("closuresql: NewKeyset: sealing key %d is not of %d random bytes", i+1, KeySize)
 		}
 		if hmac.Equal(key, hash) {
 			return Keyset{}, errors.New("closuresql: NewKeyset: a sealing key is the hash key")
@@ -75,6 +75,11 @@ func NewKeyset(hash []byte, seals ...[]byte) (Keyset, error) {
 		k.seals = append(k.seals, s)
 	}
 	return Keyset{func() *keys { return k }}, nil
+}
+
+// usable refuses a key of another length, and one that nobody has filled in.
+func usable(key []byte) bool {
+	return len(key) == KeySize && !hmac.Equal(key, make([]byte, KeySize))
 }
 
 func newSeal(key []byte) (s seal, err error) {

@@ -21,6 +21,8 @@ func TestKeysetRefusesKeys(t *testing.T) {
 		"no key to seal with":       {key(1), nil},
 		"a short hash key":          {key(1)[1:], [][]byte{key(2)}},
 		"a short sealing key":       {key(1), [][]byte{key(2), key(3)[1:]}},
+		"a hash key of zeros":       {key(0), [][]byte{key(2)}},
+		"a sealing key of zeros":    {key(1), [][]byte{key(0)}},
 		"one key for both purposes": {key(1), [][]byte{key(1)}},
 	} {
 		if _, err := closuresql.NewKeyset(keys.hash, keys.seals...); err == nil {

@@ -88,6 +88,9 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 	if version, err := c.version(ctx, db); err == nil && version == len(migrations) {
 		return nil // so that a role which may not create tables can call it, too
 	}
+	if err := c.checkDialect(ctx, db); err != nil {
+		return fmt.Errorf("closuresql: migrate: %w", err)
+	}
 	m := &migration{config: c, db: db}
 	// Of many who create one table at once, all but one may fail: what they then find
 	// is there.
@@ -99,6 +102,20 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 			return fmt.Errorf("closuresql: migrate: %w", err)
 		}
 	}
+}
+
+// checkDialect finds the tables of one dialect going into the other's database: SQLite
+// takes PostgreSQL's statements, and keeps the wrong types.
+func (c *config) checkDialect(ctx context.Context, from queryer) error {
+	query := `SELECT sqlite_version()`
+	if c.dialect == PostgreSQL {
+		query = `SHOW server_version`
+	}
+	var version string
+	if err := from.QueryRowContext(ctx, query).Scan(&version); err != nil {
+		return fmt.Errorf("the database doesn't answer as %v does: %w", c.dialect, err)
+	}
+	return nil
 }
 
 // pause waits, and reports false if the context ended.

@@ -77,6 +77,23 @@ func TestTablesOfAnotherVersion(t *testing.T) {
 	})
 }
 
+func TestTheOtherDialectMakesNoTables(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		other, db := closuresql.PostgreSQL, d.connect(t)
+		if d.dialect == other {
+			other = closuresql.SQLite
+		}
+		if err := closuresql.Migrate(t.Context(), other, db); err == nil || !strings.Contains(err.Error(), other.String()) {
+			t.Errorf("Migrate: %v", err)
+		}
+		_, err := closuresql.Open(t.Context(), d.dialect, db, d.options...)
+		if !errors.Is(err, closuresql.ErrNotMigrated) {
+			t.Errorf("Open finds tables: %v", err)
+		}
+	})
+}
+
 func TestJournalsWithDifferentNamesShareNothing(t *testing.T) {
 	t.Parallel()
 	everyDatabase(t, func(t *testing.T, d database) {
