@@ -46,12 +46,18 @@ func TestCookie(t *testing.T) {
 	s := newSite(t)
 	for _, https := range []bool{false, true} {
 		s.https = https
+		answer := httptest.NewRecorder()
+		s.handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		if hsts := answer.Header().Get("Strict-Transport-Security"); (hsts != "") != https {
+			t.Errorf("https %v: Strict-Transport-Security is %q", https, hsts)
+		}
 		recorder := &cookieRecorder{header: http.Header{}}
 		if err := s.setSession(recorder, newSession("pt_1", "Trisha Pandit", planOnFile, "UTC")); err != nil {
 			t.Fatal(err)
 		}
 		cookie, err := http.ParseSetCookie(recorder.header.Get("Set-Cookie"))
 		if err != nil || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Secure != https ||
+			strings.HasPrefix(cookie.Name, "__Host-") != https ||
 			cookie.MaxAge != int(sessionAge.Seconds()) || strings.Contains(cookie.Value, "pt_") {
 			t.Errorf("%v, %v", cookie, err)
 		}
@@ -81,12 +87,12 @@ func TestSessionEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		value, err := s.cookies.Encode(cookieName, newSession("pt_1", "Trisha Pandit", planOnFile, "UTC"))
+		value, err := s.cookies.Encode(s.cookieName(), newSession("pt_1", "Trisha Pandit", planOnFile, "UTC"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		request := httptest.NewRequest(http.MethodGet, "/", nil)
-		request.AddCookie(&http.Cookie{Name: cookieName, Value: value})
+		request.AddCookie(&http.Cookie{Name: s.cookieName(), Value: value})
 		for _, test := range []struct {
 			after time.Duration
 			who   closure.PatientID
@@ -110,7 +116,7 @@ func TestForgedSession(t *testing.T) {
 	forged := []byte(cookie.Value)
 	forged[len(forged)/2] ^= 1
 	show := func(value string) view {
-		p.http.Jar.SetCookies(at, []*http.Cookie{{Name: cookieName, Value: value, Path: "/"}})
+		p.http.Jar.SetCookies(at, []*http.Cookie{{Name: s.cookieName(), Value: value, Path: "/"}})
 		return p.get("/practitioners")
 	}
 	mustSee(t, show(cookie.Value), "Whom do you want to see?")

@@ -108,12 +108,12 @@ func (s *server) handler() http.Handler {
 	handle("/", func(http.ResponseWriter, *http.Request, session) error { return errNoVisit })
 	static, _ := fs.Sub(files, "static") // it is compiled in
 	mux.Handle("GET /static/{file}", http.StripPrefix("/static/", http.FileServerFS(static)))
-	return secured(http.NewCrossOriginProtection().Handler(mux))
+	return s.secured(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // secured sets the headers that keep a person's pages out of caches, frames and
 // other sites, and lets the page load nothing but its own two files.
-func secured(next http.Handler) http.Handler {
+func (s *server) secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
@@ -122,6 +122,9 @@ func secured(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if s.https {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 		next.ServeHTTP(w, r)
 	})
@@ -166,11 +169,17 @@ func (s session) zone() *time.Location {
 	return zone
 }
 
-const cookieName = "bookingpage"
+// cookieName is one that, by https, browsers take from this host only.
+func (s *server) cookieName() string {
+	if s.https {
+		return "__Host-bookingpage"
+	}
+	return "bookingpage"
+}
 
 func (s *server) session(r *http.Request) (found session) {
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		if s.cookies.Decode(cookieName, cookie.Value, &found) != nil { // forged, or too old
+	if cookie, err := r.Cookie(s.cookieName()); err == nil {
+		if s.cookies.Decode(cookie.Name, cookie.Value, &found) != nil { // forged, or too old
 			return session{}
 		}
 	}
@@ -183,9 +192,9 @@ func (s *server) session(r *http.Request) (found session) {
 }
 
 func (s *server) setSession(w http.ResponseWriter, now session) error {
-	cookie := &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.https, SameSite: http.SameSiteLaxMode}
+	cookie := &http.Cookie{Name: s.cookieName(), Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.https, SameSite: http.SameSiteLaxMode}
 	if now.ID != "" {
-		value, err := s.cookies.Encode(cookieName, now)
+		value, err := s.cookies.Encode(cookie.Name, now)
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,7 @@ func TestSlowForm(t *testing.T) {
 	body := url.Values{"shown-to": {s.sessionOf(p).Mark()}, "opening": {openingValue(closure.Slot{StartAt: monday2, Duration: 30})}}.Encode()
 	fmt.Fprintf(connection, "POST %s/move HTTP/1.1\r\nHost: %s\r\nCookie: %s=%s\r\nConnection: close\r\n"+
 		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
-		path, at.Host, cookieName, p.http.Jar.Cookies(at)[0].Value, len(body), body[:10])
+		path, at.Host, s.cookieName(), p.http.Jar.Cookies(at)[0].Value, len(body), body[:10])
 	mustSee(t, p.post(path+"/move", "opening", openingValue(closure.Slot{StartAt: tuesday, Duration: 30})), isBooked, "Tuesday, November 3")
 	_, _ = io.WriteString(connection, body[10:])
 	_, _ = io.ReadAll(connection)
