@@ -47,7 +47,7 @@ func drawLatencies(b *testing.B, panels []panel) {
 	if os.Getenv(pictures.Variable) == "" {
 		return
 	}
-	picture := pictures.Picture{Title: "How long a booking takes with each journal", Width: 680, Height: 400,
+	picture := pictures.Picture{Title: "How long a booking takes with each journal", Width: 680, Height: 470,
 		X: "time that a booking takes (ms); each line is ten times the one before"}
 	for _, mark := range marks {
 		picture.Keys = append(picture.Keys, pictures.Key{Text: mark.says, Mark: mark.style})
