@@ -1,8 +1,8 @@
 // Package pictures draws the pictures of the documents, as SVG: plots in rows, under a title
 // and a line that says what each colour or mark means.
 //
-// They have a white background, so that they can be read where pages are dark, and their text
-// is text in a font that every machine has.
+// They have a white background, so that they can be read on dark pages too. Their text needs no
+// font that has to be installed.
 package pictures
 
 import (
@@ -23,14 +23,14 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Variable names the directory that the pictures are written to. Without it there are none.
+// Variable names the directory that the pictures are written to. If it is not set, none is drawn.
 const Variable = "CLOSURE_PICTURES"
 
-// These colours differ for colour-blind readers too.
+// Colour-blind readers can tell these colours apart, too.
 var (
 	Ink    = color.RGBA{R: 0x24, G: 0x29, B: 0x2f, A: 0xff} // text and axes
-	Muted  = color.RGBA{R: 0x8a, G: 0x92, B: 0x9c, A: 0xff} // what others are compared with
-	Shade  = color.RGBA{R: 0xec, G: 0xee, B: 0xf1, A: 0xff} // a stretch of a plot
+	Muted  = color.RGBA{R: 0x8a, G: 0x92, B: 0x9c, A: 0xff} // what the rest is compared with
+	Shade  = color.RGBA{R: 0xec, G: 0xee, B: 0xf1, A: 0xff} // a highlighted part of a plot
 	Blue   = color.RGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}
 	Orange = color.RGBA{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}
 )
@@ -47,20 +47,20 @@ const (
 type Picture struct {
 	Title  string
 	Keys   []Key
-	X, Y   string         // what the axes of all plots say, with the unit
-	Rows   [][]*plot.Plot // all rows have as many
+	X, Y   string         // the titles of all plots' axes, with the unit
+	Rows   [][]*plot.Plot // of the same length
 	Width  vg.Length
 	Height vg.Length
 }
 
-// A Key says what a line is, or a mark.
+// A Key explains a line or a mark.
 type Key struct {
 	Text string
 	Line draw.LineStyle  // if it has a width
 	Mark draw.GlyphStyle // if it has a shape
 }
 
-// Style is the style of a text.
+// Style returns the style of a text.
 func Style(bold bool, points vg.Length, x text.XAlignment, y text.YAlignment) text.Style {
 	face := font.Font{Typeface: "Liberation", Variant: "Sans", Size: points}
 	if bold {
@@ -69,7 +69,7 @@ func Style(bold bool, points vg.Length, x text.XAlignment, y text.YAlignment) te
 	return text.Style{Color: Ink, Font: face, XAlign: x, YAlign: y, Handler: plot.DefaultTextHandler}
 }
 
-// NewPlot is an empty plot.
+// NewPlot returns an empty plot.
 func NewPlot(title string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
@@ -113,8 +113,8 @@ func (p Picture) Write(name string) error {
 	return os.WriteFile(filepath.Join(os.Getenv(Variable), name), []byte(anywhere.Replace(file.String())), 0o600)
 }
 
-// anywhere names fonts that are as wide as Liberation Sans, for machines that don't have it, and
-// leaves out what is the default.
+// anywhere adds fonts as wide as Liberation Sans, for machines that don't have that one, and
+// removes defaults, so that the file is small.
 var anywhere = strings.NewReplacer(
 	"font-family:Liberation Sans", "font-family:Liberation Sans,Arial,Helvetica,sans-serif",
 	"font-variant:normal;", "", "font-weight:normal;", "", "font-style:normal;", "",
@@ -123,7 +123,7 @@ var anywhere = strings.NewReplacer(
 // Ticks are the values that an axis shows.
 type Ticks []float64
 
-// Ticks is what package plot asks.
+// Ticks implements plot.Ticker.
 func (t Ticks) Ticks(_, _ float64) (all []plot.Tick) {
 	for _, value := range t {
 		all = append(all, plot.Tick{Value: value, Label: strconv.FormatFloat(value, 'f', -1, 64)})
@@ -131,7 +131,7 @@ func (t Ticks) Ticks(_, _ float64) (all []plot.Tick) {
 	return all
 }
 
-// Unlabelled are the same without the numbers, where the plot below has them.
+// Unlabelled returns the same ticks without their numbers, for a plot above one that has them.
 func (t Ticks) Unlabelled() plot.Ticker {
 	all := t.Ticks(0, 0)
 	for i := range all {
