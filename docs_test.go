@@ -194,16 +194,22 @@ var (
 	notInAnchor  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// Links between documents lead somewhere. Links to other sites are not checked.
-func TestLinks(t *testing.T) {
-	t.Parallel()
-	var documents []string
+// documents are all that people read.
+func documents(t testing.TB) (all []string) {
+	t.Helper()
 	for _, pattern := range []string{"*.md", "docs/*.md", "*/README.md", "examples/*/README.md"} {
 		found, err := filepath.Glob(pattern)
 		noError(t, err)
-		documents = append(documents, found...)
+		all = append(all, found...)
 	}
-	for _, document := range documents {
+	return all
+}
+
+// Links between documents, and from them to pictures and programs, lead somewhere. Links to
+// other sites are not checked.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	for _, document := range documents(t) {
 		for _, match := range markdownLink.FindAllStringSubmatch(prose(t, document), -1) {
 			path, anchor, _ := strings.Cut(match[1], "#")
 			if strings.Contains(path, ":") {
@@ -219,6 +225,34 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s links to %s: %s has no such heading", document, match[1], target)
 			}
 		}
+	}
+}
+
+// The pictures that the documents show are small, and say in words what is to be seen; no other
+// picture lies in docs.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	unseen, shown := map[string]bool{}, regexp.MustCompile(`!\[([^\]]*)\]\(([^)\s]+)\)`)
+	for pattern, most := range map[string]int64{"docs/*.svg": 60_000, "docs/*.png": 150_000} {
+		pictures, err := filepath.Glob(pattern)
+		noError(t, err)
+		for _, picture := range pictures {
+			unseen[picture] = true
+			if info, err := os.Stat(picture); err != nil || info.Size() > most {
+				t.Errorf("%s has more than %d bytes: %v", picture, most, err)
+			}
+		}
+	}
+	for _, document := range documents(t) {
+		for _, match := range shown.FindAllStringSubmatch(prose(t, document), -1) {
+			delete(unseen, filepath.Join(filepath.Dir(document), match[2]))
+			if words := len(strings.Fields(match[1])); words < 3 {
+				t.Errorf("%s shows %s, and says in %d words what is to be seen", document, match[2], words)
+			}
+		}
+	}
+	for picture := range unseen {
+		t.Errorf("no document shows %s", picture)
 	}
 }
 

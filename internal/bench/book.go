@@ -110,7 +110,7 @@ func bookings(ctx context.Context, s *server) error {
 	}
 	progress.Clear()
 	fmt.Printf("%s, median of %d rounds\n\n", about(), rounds)
-	fmt.Println("| A booking | beside | CPU | Time |")
+	fmt.Println("| A booking | compared with | CPU | Time |")
 	fmt.Println("|---|---|---:|---:|")
 	fmt.Printf("| BookSlot | its four requests by hand, json v2 | %.2f | %.2f |\n", ofPlain[0].cpu, ofPlain[0].wall)
 	fmt.Printf("| BookSlot with a journal in memory | BookSlot without | %.2f | %.2f |\n", ofJournaled[0].cpu, ofJournaled[0].wall)

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // A budget is what a client of ours would ask before a retry; each is built as its project
@@ -184,6 +187,8 @@ func read(w *world) error {
 // The budgets in the same loop: failed calls of a blip, and requests a call of an outage in
 // which connections are lost.
 func TestBudgets(t *testing.T) {
+	progress := commandline.NewProgress(os.Stderr, "budgets", len(budgets)+1)
+	defer progress.Clear()
 	table := [][]string{{"", "blip of 64: failed", "blip of 1,000: failed"}}
 	for _, s := range outages {
 		table[0] = append(table[0], s.name)
@@ -197,10 +202,12 @@ func TestBudgets(t *testing.T) {
 			row = append(row, fmt.Sprintf("%.3f", suffer(t, s, client()).perCall()))
 		}
 		table = append(table, row)
+		progress.Step()
 	}
 	for _, b := range budgets {
 		run(b.name, func() func(*testing.T, *world) func() error { return simulated(b.new()) })
 	}
 	run("closure-go", func() func(*testing.T, *world) func() error { return newClosure })
+	progress.Clear()
 	print(t, "Budgets", table)
 }

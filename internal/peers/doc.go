@@ -2,8 +2,11 @@
 // retry budget beside those of others. It is a module of its own, so that the SDK does not
 // depend on them.
 //
-//	go -C internal/peers test -v .
+//	go -C internal/peers test -v
+//	CLOSURE_PICTURES=$PWD/docs go -C internal/peers test -run TestPicture
 //
-// prints the tables of docs/retries.md. Time is virtual, and the network a
-// RoundTripper: what happens on real sockets, TestBlip of internal/transport shows.
+// The first prints the tables of docs/retries.md, and the second draws its picture. On a
+// terminal both show how far they are: go test passes a terminal on only if no package is
+// named. Time is virtual, and the network is a RoundTripper. TestBlip of internal/transport
+// shows what happens on real sockets.
 package peers

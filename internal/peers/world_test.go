@@ -22,6 +22,7 @@ type world struct {
 	status   int           // that it answers then; 0: the connection is lost
 	requests atomic.Int64  // that began while out of order, or before the blip
 	total    atomic.Int64
+	sent     *series // of all requests; nil: nobody asks
 }
 
 func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -36,12 +37,17 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 		w.requests.Add(1)
 	}
 	w.total.Add(1)
+	w.sent.add(began)
+	lost := blip && began <= w.from && began+w.takes > w.from
+	takes := w.takes
+	if lost {
+		takes = w.from - began
+	}
 	select {
-	case <-time.After(w.takes):
+	case <-time.After(takes):
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
-	lost := blip && began <= w.from && time.Since(w.begin) > w.from
 	switch {
 	case (down || lost) && w.status == 0:
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
