@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -59,6 +60,7 @@ type activities struct {
 }
 
 type sendInput struct {
+	input
 	Wish  wish   `json:"wish"`
 	Slot  slot   `json:"slot"`
 	RunID string `json:"run_id"` // the run that may send; one that was reset from it may not
@@ -69,6 +71,9 @@ type sendInput struct {
 // send books, unless an earlier run may have done so, or no worker was there for
 // so long that it may not be wanted any more.
 func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
+	if in.unread != nil {
+		return ending{Failure: newFailure(errUnread()), Again: true}, nil
+	}
 	// The testsuite of Temporal's SDK knows no original run; a server always does.
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
 		return ending{Unknown: in.attempt(time.Now()), Late: true}, nil
@@ -79,7 +84,9 @@ func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
 	defer beat(ctx)()
 	ctx, stop := sendBefore(ctx, time.Now)
 	defer stop()
-	booking, err := a.api.BookSlot(ctx, in.Wish.params(in.Slot, a.key(in.Wish.Key)))
+	booking, err := a.api.BookSlot(
+		ctx, in.Wish.params(in.Slot, a.key(in.Wish.Key)), closure.KnownCancelled(in.Wish.Cancelled...),
+	)
 	return newEnding(booking, err), nil
 }
 
@@ -110,6 +117,9 @@ func newEnding(booking *closure.Booking, err error) ending {
 
 // worthAgain reports whether nothing was done for a reason that may pass.
 func worthAgain(err error) bool {
+	if several, ok := errors.AsType[*joined](err); ok { // of several schedules
+		return slices.ContainsFunc(several.errs, worthAgain)
+	}
 	if errors.Is(err, closure.ErrSlotUnavailable) {
 		return false
 	}
@@ -125,92 +135,6 @@ func worthAgain(err error) bool {
 	}
 	_, lost := errors.AsType[*closure.TransportError](err)
 	return lost
-}
-
-type lookInput struct {
-	Attempt closure.BookingAttempt `json:"attempt"`
-	Key     string                 `json:"key,omitempty"`
-	Lost    bool                   `json:"lost,omitempty"` // if a clean look doesn't show it
-}
-
-// look asks the API once, and the journal, if there is one, what it knows.
-func (a *activities) look(ctx context.Context, in lookInput) (ending, error) {
-	attempt, known := a.recorded(ctx, in.Attempt, in.Key)
-	if known != nil {
-		return ending{Appointment: known}, nil
-	}
-	var opts []closure.CallOption
-	if in.Lost {
-		// The workflow has measured the age by the server's clock.
-		opts = append(opts, closure.AssumeLostAfter(time.Nanosecond))
-		if past := time.Now().Add(-time.Second); attempt.AttemptedAt.After(past) {
-			attempt.AttemptedAt = past
-		}
-	}
-	booking, err := a.api.ResolveBooking(ctx, attempt, opts...)
-	if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
-		return ending{SlotOpen: unknown.SlotOpen}, nil
-	}
-	if booking == nil && !errors.Is(err, closure.ErrNotBooked) {
-		return ending{}, nil // this look failed, as by a key of the other mode
-	}
-	return newEnding(booking, err), nil
-}
-
-// recorded is the attempt as the journal has it: with its ID, which is lost with
-// the worker that made it; or the appointment, if the journal knows that.
-func (a *activities) recorded(
-	ctx context.Context, attempt closure.BookingAttempt, key string,
-) (closure.BookingAttempt, *closure.Appointment) {
-	if a.journal == nil {
-		return attempt, nil
-	}
-	asked := attempt
-	asked.IdempotencyKey = key
-	entry, err := a.journal.Find(ctx, asked)
-	switch {
-	case err != nil || entry == nil || !sameSlot(entry.Attempt, attempt):
-		return attempt, nil
-	case entry.State == closure.JournalBooked:
-		return entry.Attempt, appointmentOf(entry.Attempt, entry.Appointment)
-	default:
-		return entry.Attempt, nil
-	}
-}
-
-func sameSlot(a, b closure.BookingAttempt) bool {
-	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
-}
-
-// appointmentOf is what is known of an appointment that the API need not show.
-func appointmentOf(attempt closure.BookingAttempt, id closure.AppointmentID) *closure.Appointment {
-	return &closure.Appointment{
-		ID:         id,
-		ScheduleID: attempt.ScheduleID,
-		PatientID:  attempt.PatientID,
-		Status:     closure.AppointmentScheduled,
-		StartAt:    attempt.StartAt,
-		Duration:   attempt.Duration,
-	}
-}
-
-type recordInput struct {
-	Attempt closure.BookingAttempt `json:"attempt"`
-	Key     string                 `json:"key,omitempty"`
-	Verdict Verdict                `json:"verdict"`
-}
-
-// record tells the journal, if there is one, what a person found out.
-func (a *activities) record(ctx context.Context, in recordInput) error {
-	attempt, known := a.recorded(ctx, in.Attempt, in.Key)
-	if a.journal == nil || known != nil || attempt.ID == "" {
-		return nil
-	}
-	entry := closure.JournalEntry{Attempt: attempt, State: closure.JournalNotBooked}
-	if !in.Verdict.notBooked {
-		entry.State, entry.Appointment = closure.JournalBooked, in.Verdict.appointment
-	}
-	return a.journal.Finish(ctx, entry)
 }
 
 // beat tells Temporal that the worker lives, until the returned function is called.
