@@ -95,7 +95,7 @@ func TestAChangeEnds(t *testing.T) {
 // No worker takes it up until EscalateAfter is over.
 func TestAChangeThatNoWorkerTookUpWasNotSent(t *testing.T) {
 	inBench(t, func(b *bench) {
-		registerWorkflows(b)
+		b.register()
 		b.OnActivity(changeActivity, mock.Anything, mock.Anything).
 			Return(nil, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, nil))
 		_, err := b.changing(changeInput{})

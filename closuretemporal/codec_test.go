@@ -116,9 +116,9 @@ func TestFailuresAreEncrypted(t *testing.T) {
 
 func TestClientOptionsRefuse(t *testing.T) {
 	for name, spoil := range map[string]func(*Keyring, *client.Options){
-		"no id key":      func(k *Keyring, _ *client.Options) { k.IDKey = nil },
-		"no current key": func(k *Keyring, _ *client.Options) { k.Current = "c" },
-		"a short key":    func(k *Keyring, _ *client.Options) { k.Keys["b"] = k.Keys["b"][:16] },
+		"no id key":                    func(k *Keyring, _ *client.Options) { k.IDKey = nil },
+		"no current key":               func(k *Keyring, _ *client.Options) { k.Current = "c" },
+		"a short key":                  func(k *Keyring, _ *client.Options) { k.Keys["b"] = k.Keys["b"][:16] },
 		"an id key of zeros":           func(k *Keyring, _ *client.Options) { clear(k.IDKey) },
 		"a key of zeros":               func(k *Keyring, _ *client.Options) { clear(k.Keys["b"]) },
 		"a key without a name":         func(k *Keyring, _ *client.Options) { k.Keys[""] = k.Keys["b"] },

@@ -84,18 +84,20 @@ func TestTheWalkPassesOverWhatThePatientHas(t *testing.T) {
 	}, closuretest.AllowDuplicates())
 }
 
-// No request can name such a start, and the next slot is booked.
-func TestTheWalkPassesOverAStartThatIsNoWholeMillisecond(t *testing.T) {
-	inBench(t, func(b *bench) {
-		b.wish = first()
-		odd := closuretest.GuideSlot()
-		odd.StartAt = odd.StartAt.Add(-30*time.Minute + 500*time.Microsecond)
-		b.server.AddSlots(closuretest.GuideScheduleID, odd)
-		booked, err := b.book()
-		if want := closuretest.GuideSlot().StartAt.Add(-15 * time.Minute); err != nil || !booked.StartAt.Equal(want) {
-			t.Errorf("%v, %v", booked, err)
+// No request can name such a slot.
+func TestTheWalkPassesOverWhatNoRequestCanName(t *testing.T) {
+	server := closuretest.New(closuretest.ReportTo(t))
+	c := &choice{api: server.Client(), in: chooseInput{Wish: first()}}
+	start := closuretest.GuideSlot().StartAt
+	for _, found := range []closure.Slot{
+		{ScheduleID: "sch_1", StartAt: start.Add(500 * time.Microsecond), Duration: 30},
+		{ScheduleID: "sch_1", StartAt: start, Duration: -1},
+		{ScheduleID: "sch_1", StartAt: start, Duration: closure.MaxMinutes + 1},
+	} {
+		if err := c.add(t.Context(), found); err != nil || len(c.slots) != 0 || len(server.Requests()) != 0 {
+			t.Errorf("%v: %v, %d slots", found, err, len(c.slots))
 		}
-	})
+	}
 }
 
 // A worker of another version answers what this one doesn't understand, or leaves
