@@ -19,8 +19,8 @@ type WorkerOption func(*activities)
 
 // WithJournal names the journal that the client was made with
 // (closure.WithJournal), if it was: idempotency keys go into it, and what is
-// settled here is settled there. Without a journal on the client it must not be
-// given.
+// settled here is settled there, and the other way round. Without a journal on the
+// client it must not be given.
 func WithJournal(journal closure.Journal) WorkerOption {
 	return func(a *activities) { a.journal = journal }
 }
@@ -31,7 +31,9 @@ func WithJournal(journal closure.Journal) WorkerOption {
 //
 // Set WorkerStopTimeout of the worker to [Policy].SendTimeout, so that one that is
 // stopped ends the attempts that it has begun. Without it nothing is lost, but
-// those take a heartbeat longer.
+// those take a heartbeat longer. Leave the worker's WorkflowPanicPolicy at its default,
+// worker.BlockWorkflow: Register can't see it, and under worker.FailWorkflow a worker
+// that lacks a key ends bookings, which may then be sent again.
 func Register(w worker.Registry, api *closure.Client, opts ...WorkerOption) {
 	a := &activities{api: api}
 	for _, opt := range opts {
@@ -72,14 +74,14 @@ type sendInput struct {
 // so long that it may not be wanted any more.
 func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
 	if in.unread != nil {
-		return ending{Failure: newFailure(errUnread()), Again: true}, nil
+		return ending{Failure: newFailure(errNotSent(noKey)), Again: true}, nil
 	}
 	// The testsuite of Temporal's SDK knows no original run; a server always does.
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
 		return ending{Unknown: in.attempt(time.Now()), Late: true}, nil
 	}
 	if !in.GiveUpAt.IsZero() && time.Now().After(in.GiveUpAt) {
-		return ending{Failure: newFailure(errNoWorker())}, nil
+		return ending{Failure: newFailure(errNotSent(noWorker))}, nil
 	}
 	defer beat(ctx)()
 	ctx, stop := sendBefore(ctx, time.Now)

@@ -29,8 +29,9 @@ type changeInput struct {
 // Cancel cancels the booking's appointment and waits until that is certain, or
 // for the end of the context. It first waits for the booking itself, as
 // [Pending.Wait] does. Cancelling one that is cancelled succeeds. An outcome that
-// is still unknown after the policy's EscalateAfter is a
-// [*closure.OutcomeUnknownError]: call it again to settle that. After an attempt of
+// is still unknown after the policy's EscalateAfter, or when the context ends, is a
+// [*closure.OutcomeUnknownError]: call it again to settle that. A change that no worker
+// took up within EscalateAfter ends in an error of [closure.OutcomeNotSent]. After an attempt of
 // unknown outcome a refusal of a later one ends nothing. One change of a
 // booking is under way at a time; others queue.
 //
@@ -112,6 +113,18 @@ func change(ctx workflow.Context, in changeInput) (*result, error) {
 	}
 }
 
+// errNotSent is the ending of a change of which nothing was sent.
+func (in changeInput) errNotSent(cause error) error {
+	e := &closure.TransportError{
+		Op: "appointments.reschedule", Method: "PATCH", Route: "/appointments/{id}",
+		Outcome: closure.OutcomeNotSent, Err: cause,
+	}
+	if in.StartAt.IsZero() {
+		e.Op, e.Method, e.Route = "appointments.cancel", "POST", "/appointments/{id}/cancel"
+	}
+	return e
+}
+
 // makeChange runs the activity once. It has no heartbeat: the next attempt must not
 // begin before the worker of this one, which may be frozen, can't send any more.
 func makeChange(ctx workflow.Context, in changeInput) (end ending) {
@@ -123,7 +136,7 @@ func makeChange(ctx workflow.Context, in changeInput) (end ending) {
 	case err == nil && (end.Appointment != nil || end.Failure != nil):
 		return end
 	case notStarted(err):
-		return ending{Failure: newFailure(errNoWorker())}
+		return ending{Failure: newFailure(in.errNotSent(noWorker))}
 	default:
 		return ending{Again: true, Failure: newFailure(&closure.OutcomeUnknownError{
 			AppointmentID: in.Appointment, Err: errElsewhere,
@@ -135,9 +148,9 @@ func makeChange(ctx workflow.Context, in changeInput) (end ending) {
 func (a *activities) change(ctx context.Context, in changeInput) (ending, error) {
 	switch {
 	case in.unread != nil:
-		return ending{Failure: newFailure(errUnread()), Again: true}, nil
+		return ending{Failure: newFailure(in.errNotSent(noKey)), Again: true}, nil
 	case !in.GiveUpAt.IsZero() && time.Now().After(in.GiveUpAt):
-		return ending{Failure: newFailure(errNoWorker())}, nil
+		return ending{Failure: newFailure(in.errNotSent(noWorker))}, nil
 	}
 	ctx, stop := sendBefore(ctx, time.Now)
 	defer stop()

@@ -35,7 +35,7 @@ const maxChosen = 5
 // chooses none: the one before it may have sent what it chose.
 func (a *activities) choose(ctx context.Context, in chooseInput) (chosen, error) {
 	if in.unread != nil {
-		return chosen{Failure: newFailure(errUnread()), Again: true}, nil
+		return chosen{Failure: newFailure(errNotSent(noKey)), Again: true}, nil
 	}
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
 		return chosen{Late: true}, nil

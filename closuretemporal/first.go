@@ -65,7 +65,7 @@ func (b *booking) choose(ctx workflow.Context, in chooseInput) (chosen, error) {
 			ScheduleToStartTimeout: max(b.giveUpAt.Sub(workflow.Now(ctx)), firstResend),
 		}, chooseActivity, in, &c)
 		if err != nil {
-			c = chosen{Failure: newFailure(errNoWorker()), Again: true}
+			c = chosen{Failure: newFailure(errNotSent(noWorker)), Again: true}
 		}
 		if !c.Again || workflow.Now(ctx).Add(wait).After(b.giveUpAt) {
 			return c, nil

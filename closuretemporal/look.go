@@ -165,7 +165,7 @@ type recordInput struct {
 // that the journal knows is the ending, whatever that was. It may run again.
 func (a *activities) record(ctx context.Context, in recordInput) (ending, error) {
 	if in.unread != nil {
-		return ending{}, errUnread()
+		return ending{}, errNotSent(noKey)
 	}
 	entry, err := a.held(ctx, in.Attempt, in.Wish)
 	if err != nil || a.journal == nil {

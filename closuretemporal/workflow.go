@@ -194,7 +194,7 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		u := b.ofAnotherRun(ctx, s)
 		return ending{}, &u
 	case notStarted(err):
-		return ending{Failure: newFailure(errNoWorker())}, nil
+		return ending{Failure: newFailure(errNotSent(noWorker))}, nil
 	default: // the worker may be alive, and send as late as the time allows
 		sentBy := now.Add(b.in.Policy.SendTimeout)
 		attempt := closure.BookingAttempt{
@@ -220,16 +220,13 @@ func (b *booking) ofAnotherRun(ctx workflow.Context, s slot) unsettled {
 	return unsettled{Attempt: *attempt, Since: now, SentBy: sentBy, Elsewhere: true}
 }
 
-// errNoWorker is the ending of what no worker took up in time.
-func errNoWorker() error {
-	return errNotSent(&remoteCause{text: "no worker took it up in time", timeout: true})
-}
+// Why nothing was sent.
+var (
+	noWorker = &remoteCause{text: "no worker took it up in time", timeout: true}
+	noKey    = &remoteCause{text: "the worker lacks the key that encrypted it"}
+)
 
-// errUnread is the ending of what the worker can't read.
-func errUnread() error {
-	return errNotSent(&remoteCause{text: "the worker lacks the key that encrypted it"})
-}
-
+// errNotSent is the ending of a booking of which nothing was sent.
 func errNotSent(cause error) error {
 	return &closure.TransportError{
 		Op: "appointments.create", Method: "POST", Route: "/appointments",
