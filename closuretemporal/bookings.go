@@ -53,7 +53,8 @@ type startConfig struct{ after string }
 // Again books anew what was booked before and then cancelled: after is the
 // [Pending.ID] of that booking. Without it, the booking's answer is the one it had.
 // The booking must have been cancelled by [Pending.Cancel], which succeeds also where
-// somebody else cancelled the appointment; else Start is a [closure.InputError]. A read
+// somebody else cancelled the appointment; else Start is a [closure.InputError]. If a
+// change of that booking is under way, Start waits for it. A read
 // that lags, and still shows the cancelled appointment, doesn't confirm the new booking.
 func Again(after string) StartOption {
 	return func(c *startConfig) { c.after = after }

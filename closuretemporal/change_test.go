@@ -97,7 +97,7 @@ func TestAChangeThatNoWorkerTookUpWasNotSent(t *testing.T) {
 	inBench(t, func(b *bench) {
 		b.register()
 		b.OnActivity(changeActivity, mock.Anything, mock.Anything).
-			Return(nil, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, nil))
+			Return(ending{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, nil))
 		_, err := b.changing(changeInput{})
 		if closure.OutcomeOf(err) != closure.OutcomeNotSent || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v: %v", err, closure.OutcomeOf(err))
