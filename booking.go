@@ -156,6 +156,8 @@ type slotBooking struct {
 	lostAfter time.Duration // 0: never
 	window    sendWindow
 
+	cancelled []AppointmentID // the caller knows that
+
 	// What was read for it or was known before; nil: it does not have to be.
 	schedule *Schedule
 	patient  *Patient
@@ -172,6 +174,7 @@ func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []Ca
 		readOpts:    withoutCapture(opts),
 		window:      sendWindow{timeout: cfg.timeout},
 		lostAfter:   c.core.lostAfter(cfg),
+		cancelled:   cfg.cancelled,
 		attempt: BookingAttempt{
 			ScheduleID:     params.ScheduleID,
 			PatientID:      params.PatientID,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -386,7 +387,8 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	if err != nil {
 		return nil, false, err
 	}
-	if known != nil && known.State == JournalReleased { // it was recorded as booked later than as cancelled
+	if slices.Contains(b.cancelled, entry.Appointment) ||
+		known != nil && known.State == JournalReleased { // it was recorded as booked later than as cancelled
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
 	}
@@ -526,7 +528,7 @@ func (e JournalEntry) appointment() *Appointment {
 // of an attempt that somebody else makes or made, or the time is up.
 func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
 	var now *JournalEntry // what the journal holds; nil: nothing any more
-	other := &slotBooking{client: b.client, attempt: entry.Attempt, readOpts: b.readOpts}
+	other := &slotBooking{client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, cancelled: b.cancelled}
 	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
 		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter)
 		if lost {

@@ -56,6 +56,7 @@ type callConfig struct {
 	expand          string // the query parameter
 	capture         *Response
 	assumeLostAfter time.Duration
+	cancelled       []AppointmentID
 }
 
 type clientOption func(*clientConfig) error
@@ -521,6 +522,18 @@ func AssumeLostAfter(age time.Duration) CallOption {
 			return refuse("AssumeLostAfter", "is not positive")
 		}
 		c.assumeLostAfter = age
+		return nil
+	})
+}
+
+// KnownCancelled names appointments that the caller knows to be cancelled. A read that
+// shows one of them as booked lags behind, and [Client.BookSlot],
+// [Client.BookFirstAvailable] and [Client.ResolveBooking] don't take it for the booking:
+// give it to book anew what was cancelled a moment ago. A client with a journal
+// ([WithJournal]) that cancelled it needs no such option. Other calls ignore it.
+func KnownCancelled(ids ...AppointmentID) CallOption {
+	return callOption(func(c *callConfig) error {
+		c.cancelled = append(slices.Clip(c.cancelled), ids...)
 		return nil
 	})
 }

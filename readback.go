@@ -91,7 +91,7 @@ func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error)
 		return nil, because(errNoList, err)
 	}
 	for _, shown := range appointments {
-		if !b.attempt.matches(shown) || shown.Status.gone() {
+		if !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {
 			continue
 		}
 		there, doubt := b.isThere(ctx, shown)

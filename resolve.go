@@ -31,7 +31,9 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 		lostAfter = c.core.lostAfter(cfg)
 	}
 	lost := attempt.lost(lostAfter) // by when the look begins
-	b := &slotBooking{client: c, attempt: attempt, readOpts: withoutCapture(opts), lostAfter: lostAfter}
+	b := &slotBooking{
+		client: c, attempt: attempt, readOpts: withoutCapture(opts), lostAfter: lostAfter, cancelled: cfg.cancelled,
+	}
 	seen := b.look(ctx)
 	switch {
 	case seen.appointment != nil:

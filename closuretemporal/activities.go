@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -18,8 +19,8 @@ type WorkerOption func(*activities)
 
 // WithJournal names the journal that the client was made with
 // (closure.WithJournal), if it was: idempotency keys go into it, and what is
-// settled here is settled there. Without a journal on the client it must not be
-// given.
+// settled here is settled there, and the other way round. Without a journal on the
+// client it must not be given.
 func WithJournal(journal closure.Journal) WorkerOption {
 	return func(a *activities) { a.journal = journal }
 }
@@ -30,7 +31,9 @@ func WithJournal(journal closure.Journal) WorkerOption {
 //
 // Set WorkerStopTimeout of the worker to [Policy].SendTimeout, so that one that is
 // stopped ends the attempts that it has begun. Without it nothing is lost, but
-// those take a heartbeat longer.
+// those take a heartbeat longer. Leave the worker's WorkflowPanicPolicy at its default,
+// worker.BlockWorkflow: Register can't see it, and under worker.FailWorkflow a worker
+// that lacks a key ends bookings, which may then be sent again.
 func Register(w worker.Registry, api *closure.Client, opts ...WorkerOption) {
 	a := &activities{api: api}
 	for _, opt := range opts {
@@ -59,6 +62,7 @@ type activities struct {
 }
 
 type sendInput struct {
+	input
 	Wish  wish   `json:"wish"`
 	Slot  slot   `json:"slot"`
 	RunID string `json:"run_id"` // the run that may send; one that was reset from it may not
@@ -69,17 +73,22 @@ type sendInput struct {
 // send books, unless an earlier run may have done so, or no worker was there for
 // so long that it may not be wanted any more.
 func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
+	if in.unread != nil {
+		return ending{Failure: newFailure(errNotSent(noKey)), Again: true}, nil
+	}
 	// The testsuite of Temporal's SDK knows no original run; a server always does.
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
 		return ending{Unknown: in.attempt(time.Now()), Late: true}, nil
 	}
 	if !in.GiveUpAt.IsZero() && time.Now().After(in.GiveUpAt) {
-		return ending{Failure: newFailure(errNoWorker())}, nil
+		return ending{Failure: newFailure(errNotSent(noWorker))}, nil
 	}
 	defer beat(ctx)()
 	ctx, stop := sendBefore(ctx, time.Now)
 	defer stop()
-	booking, err := a.api.BookSlot(ctx, in.Wish.params(in.Slot, a.key(in.Wish.Key)))
+	booking, err := a.api.BookSlot(
+		ctx, in.Wish.params(in.Slot, a.key(in.Wish.Key)), closure.KnownCancelled(in.Wish.Cancelled...),
+	)
 	return newEnding(booking, err), nil
 }
 
@@ -110,6 +119,9 @@ func newEnding(booking *closure.Booking, err error) ending {
 
 // worthAgain reports whether nothing was done for a reason that may pass.
 func worthAgain(err error) bool {
+	if several, ok := errors.AsType[*joined](err); ok { // of several schedules
+		return slices.ContainsFunc(several.errs, worthAgain)
+	}
 	if errors.Is(err, closure.ErrSlotUnavailable) {
 		return false
 	}
@@ -125,92 +137,6 @@ func worthAgain(err error) bool {
 	}
 	_, lost := errors.AsType[*closure.TransportError](err)
 	return lost
-}
-
-type lookInput struct {
-	Attempt closure.BookingAttempt `json:"attempt"`
-	Key     string                 `json:"key,omitempty"`
-	Lost    bool                   `json:"lost,omitempty"` // if a clean look doesn't show it
-}
-
-// look asks the API once, and the journal, if there is one, what it knows.
-func (a *activities) look(ctx context.Context, in lookInput) (ending, error) {
-	attempt, known := a.recorded(ctx, in.Attempt, in.Key)
-	if known != nil {
-		return ending{Appointment: known}, nil
-	}
-	var opts []closure.CallOption
-	if in.Lost {
-		// The workflow has measured the age by the server's clock.
-		opts = append(opts, closure.AssumeLostAfter(time.Nanosecond))
-		if past := time.Now().Add(-time.Second); attempt.AttemptedAt.After(past) {
-			attempt.AttemptedAt = past
-		}
-	}
-	booking, err := a.api.ResolveBooking(ctx, attempt, opts...)
-	if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
-		return ending{SlotOpen: unknown.SlotOpen}, nil
-	}
-	if booking == nil && !errors.Is(err, closure.ErrNotBooked) {
-		return ending{}, nil // this look failed, as by a key of the other mode
-	}
-	return newEnding(booking, err), nil
-}
-
-// recorded is the attempt as the journal has it: with its ID, which is lost with
-// the worker that made it; or the appointment, if the journal knows that.
-func (a *activities) recorded(
-	ctx context.Context, attempt closure.BookingAttempt, key string,
-) (closure.BookingAttempt, *closure.Appointment) {
-	if a.journal == nil {
-		return attempt, nil
-	}
-	asked := attempt
-	asked.IdempotencyKey = key
-	entry, err := a.journal.Find(ctx, asked)
-	switch {
-	case err != nil || entry == nil || !sameSlot(entry.Attempt, attempt):
-		return attempt, nil
-	case entry.State == closure.JournalBooked:
-		return entry.Attempt, appointmentOf(entry.Attempt, entry.Appointment)
-	default:
-		return entry.Attempt, nil
-	}
-}
-
-func sameSlot(a, b closure.BookingAttempt) bool {
-	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
-}
-
-// appointmentOf is what is known of an appointment that the API need not show.
-func appointmentOf(attempt closure.BookingAttempt, id closure.AppointmentID) *closure.Appointment {
-	return &closure.Appointment{
-		ID:         id,
-		ScheduleID: attempt.ScheduleID,
-		PatientID:  attempt.PatientID,
-		Status:     closure.AppointmentScheduled,
-		StartAt:    attempt.StartAt,
-		Duration:   attempt.Duration,
-	}
-}
-
-type recordInput struct {
-	Attempt closure.BookingAttempt `json:"attempt"`
-	Key     string                 `json:"key,omitempty"`
-	Verdict Verdict                `json:"verdict"`
-}
-
-// record tells the journal, if there is one, what a person found out.
-func (a *activities) record(ctx context.Context, in recordInput) error {
-	attempt, known := a.recorded(ctx, in.Attempt, in.Key)
-	if a.journal == nil || known != nil || attempt.ID == "" {
-		return nil
-	}
-	entry := closure.JournalEntry{Attempt: attempt, State: closure.JournalNotBooked}
-	if !in.Verdict.notBooked {
-		entry.State, entry.Appointment = closure.JournalBooked, in.Verdict.appointment
-	}
-	return a.journal.Finish(ctx, entry)
 }
 
 // beat tells Temporal that the worker lives, until the returned function is called.

@@ -52,6 +52,10 @@ type startConfig struct{ after string }
 
 // Again books anew what was booked before and then cancelled: after is the
 // [Pending.ID] of that booking. Without it, the booking's answer is the one it had.
+// The booking must have been cancelled by [Pending.Cancel], which succeeds also where
+// somebody else cancelled the appointment; else Start is a [closure.InputError]. If a
+// change of that booking is under way, Start waits for it. A read
+// that lags, and still shows the cancelled appointment, doesn't confirm the new booking.
 func Again(after string) StartOption {
 	return func(c *startConfig) { c.after = after }
 }
@@ -74,6 +78,8 @@ func (b *Bookings) Start(ctx context.Context, params closure.BookSlotParams, opt
 		return nil, refuse("Start", "ScheduleID", "is empty")
 	case params.StartAt.IsZero():
 		return nil, refuse("Start", "StartAt", "is zero")
+	case !isWhole(params.StartAt):
+		return nil, refuse("Start", "StartAt", "is not a whole number of milliseconds")
 	case params.Duration < 0 || params.Duration > closure.MaxMinutes:
 		return nil, refuse("Start", "Duration", "is negative or longer than a week")
 	}
@@ -94,6 +100,8 @@ func (b *Bookings) StartFirst(
 		return nil, refuse("StartFirst", "IdempotencyKey", "is empty")
 	case len(params.Search.Schedules) == 0:
 		return nil, refuse("StartFirst", "Search.Schedules", "is empty")
+	case !named(params.Search):
+		return nil, refuse("StartFirst", "Search.Zone", "is not a zone of the time zone database")
 	}
 	return b.start(ctx, firstWish(params), opts)
 }
@@ -103,6 +111,12 @@ func (b *Bookings) start(ctx context.Context, w wish, opts []StartOption) (*Pend
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&cfg)
+		}
+	}
+	if cfg.after != "" {
+		var err error
+		if w.Cancelled, err = b.cancelled(ctx, cfg.after); err != nil {
+			return nil, err
 		}
 	}
 	p := &Pending{
@@ -120,6 +134,19 @@ func (b *Bookings) start(ctx context.Context, w wish, opts []StartOption) (*Pend
 		return nil, err
 	}
 	return p, nil
+}
+
+// cancelled are the appointments that the booking had, and those before it.
+func (b *Bookings) cancelled(ctx context.Context, id string) ([]closure.AppointmentID, error) {
+	changed, err := readResult(ctx, b.client.GetWorkflow(ctx, id+changeSuffix, ""))
+	if errors.Is(err, ErrNoBooking) || err == nil && (changed.Appointment == nil || !isCancelled(*changed.Appointment)) {
+		return nil, refuse("Start", "Again", "names a booking that was not cancelled by Cancel")
+	}
+	if err != nil {
+		return nil, err
+	}
+	before, err := readResult(ctx, b.client.GetWorkflow(ctx, id, ""))
+	return append(before.Cancelled, changed.Appointment.ID), err
 }
 
 // Get is the booking of that [Pending.ID], from any process. It asks nothing: that
@@ -179,7 +206,7 @@ func readResult(ctx context.Context, run client.WorkflowRun) (r result, err erro
 		return r, ErrNoBooking
 	}
 	if _, ok := errors.AsType[*temporal.CanceledError](err); ok {
-		return r, errCanceled()
+		return r, errNotSent(context.Canceled)
 	}
 	failed, ok := errors.AsType[*temporal.ApplicationError](err)
 	if ok && failed.Type() == notBooked {
@@ -193,13 +220,6 @@ func (r result) answer() (*closure.Appointment, error) {
 		return r.Appointment, nil
 	}
 	return nil, r.Failure.err()
-}
-
-func errCanceled() error {
-	return &closure.TransportError{
-		Op: "appointments.create", Method: "POST", Route: "/appointments",
-		Outcome: closure.OutcomeNotSent, Err: context.Canceled,
-	}
 }
 
 // Status asks a worker where the booking is. It changes nothing, and needs a
@@ -217,9 +237,9 @@ func (p *Pending) Status(ctx context.Context) (Status, error) {
 }
 
 // Settle ends a booking that is settling or escalated, by what a person found
-// out. Where the API shows the appointment in that very moment, that counts; a look
-// that finds nothing in that moment doesn't. A
-// booking in another state is [ErrNotUnsettled]. It is safe to call again.
+// out. Where the API shows the appointment in that very moment, or the client's journal
+// knows it, that counts. A booking in another state is [ErrNotUnsettled]. It is safe to
+// call again.
 //
 // After NotBooked the same can be booked again: be sure that nothing comes late.
 func (p *Pending) Settle(ctx context.Context, v Verdict) error {

@@ -16,18 +16,22 @@ import (
 // A changeInput is a change of a booked appointment: to another start, or, if
 // StartAt is zero, its cancellation.
 type changeInput struct {
+	input
 	Appointment closure.AppointmentID `json:"appointment"`
 	StartAt     time.Time             `json:"start_at,omitzero"`
 	Duration    closure.Minutes       `json:"duration,omitempty"`
 	Fingerprint string                `json:"fingerprint"`
 	Policy      Policy                `json:"policy"`
+
+	GiveUpAt time.Time `json:"give_up_at,omitzero"` // of the activity: the time from which it isn't sent any more
 }
 
 // Cancel cancels the booking's appointment and waits until that is certain, or
 // for the end of the context. It first waits for the booking itself, as
 // [Pending.Wait] does. Cancelling one that is cancelled succeeds. An outcome that
-// is still unknown after the policy's EscalateAfter is a
-// [*closure.OutcomeUnknownError]: call it again to settle that. After an attempt of
+// is still unknown after the policy's EscalateAfter, or when the context ends, is a
+// [*closure.OutcomeUnknownError]: call it again to settle that. A change that no worker
+// took up within EscalateAfter ends in an error of [closure.OutcomeNotSent]. After an attempt of
 // unknown outcome a refusal of a later one ends nothing. One change of a
 // booking is under way at a time; others queue.
 //
@@ -57,7 +61,7 @@ func (p *Pending) change(ctx context.Context, in changeInput) (*closure.Appointm
 	in.Fingerprint = b.keyring.hash("change", in.StartAt.UTC().String(), strconv.Itoa(int(in.Duration)))
 	for {
 		run, err := b.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-			ID:                       p.id + "-change",
+			ID:                       p.id + changeSuffix,
 			TaskQueue:                b.queue,
 			WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
@@ -66,6 +70,9 @@ func (p *Pending) change(ctx context.Context, in changeInput) (*closure.Appointm
 			return nil, err
 		}
 		r, err := readResult(ctx, run)
+		if err != nil && ctx.Err() != nil {
+			err = &closure.OutcomeUnknownError{AppointmentID: in.Appointment, Err: err} // the workflow goes on
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -78,22 +85,14 @@ func (p *Pending) change(ctx context.Context, in changeInput) (*closure.Appointm
 // change is the workflow of a change. The API is told where the appointment is to
 // be, so that it is safe to send it again, until the outcome is certain.
 func change(ctx workflow.Context, in changeInput) (*result, error) {
+	if err := in.unread; err != nil {
+		panic(err) // as in book
+	}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	giveUpAt := workflow.Now(ctx).Add(in.Policy.EscalateAfter)
+	in.GiveUpAt = workflow.GetInfo(ctx).WorkflowStartTime.Add(in.Policy.EscalateAfter)
 	var unknown *failure // of an attempt that may have been carried out
 	for wait := firstResend; ; wait = min(2*wait, in.Policy.MaxWait) {
-		end := ending{Again: true, Failure: newFailure(&closure.OutcomeUnknownError{
-			AppointmentID: in.Appointment, Err: errElsewhere,
-		})}
-		var sent ending
-		err := runOnce(ctx, workflow.ActivityOptions{
-			StartToCloseTimeout:    in.Policy.SendTimeout,
-			HeartbeatTimeout:       in.Policy.heartbeat(),
-			ScheduleToStartTimeout: max(giveUpAt.Sub(workflow.Now(ctx)), firstResend),
-		}, changeActivity, in, &sent)
-		if err == nil {
-			end = sent
-		}
+		end := makeChange(ctx, in)
 		switch {
 		case end.Failure == nil:
 		case end.Failure.Unknown != nil:
@@ -101,7 +100,7 @@ func change(ctx workflow.Context, in changeInput) (*result, error) {
 		case unknown != nil: // that this attempt was refused says nothing of that one
 			end.Failure, end.Again = unknown, true
 		}
-		if !end.Again || workflow.Now(ctx).Add(wait).After(giveUpAt) {
+		if !end.Again || workflow.Now(ctx).Add(wait).After(in.GiveUpAt) {
 			r := result{Appointment: end.Appointment, Failure: end.Failure, Fingerprint: in.Fingerprint}
 			if r.Failure != nil {
 				return nil, failed(r)
@@ -114,9 +113,45 @@ func change(ctx workflow.Context, in changeInput) (*result, error) {
 	}
 }
 
+// errNotSent is the ending of a change of which nothing was sent.
+func (in changeInput) errNotSent(cause error) error {
+	e := &closure.TransportError{
+		Op: "appointments.reschedule", Method: "PATCH", Route: "/appointments/{id}",
+		Outcome: closure.OutcomeNotSent, Err: cause,
+	}
+	if in.StartAt.IsZero() {
+		e.Op, e.Method, e.Route = "appointments.cancel", "POST", "/appointments/{id}/cancel"
+	}
+	return e
+}
+
+// makeChange runs the activity once. It has no heartbeat: the next attempt must not
+// begin before the worker of this one, which may be frozen, can't send any more.
+func makeChange(ctx workflow.Context, in changeInput) (end ending) {
+	err := do(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    in.Policy.SendTimeout,
+		ScheduleToStartTimeout: max(in.GiveUpAt.Sub(workflow.Now(ctx)), firstResend),
+	}, changeActivity, in, &end)
+	switch {
+	case err == nil && (end.Appointment != nil || end.Failure != nil):
+		return end
+	case notStarted(err):
+		return ending{Failure: newFailure(in.errNotSent(noWorker))}
+	default:
+		return ending{Again: true, Failure: newFailure(&closure.OutcomeUnknownError{
+			AppointmentID: in.Appointment, Err: errElsewhere,
+		})}
+	}
+}
+
 // change makes the change once.
 func (a *activities) change(ctx context.Context, in changeInput) (ending, error) {
-	defer beat(ctx)()
+	switch {
+	case in.unread != nil:
+		return ending{Failure: newFailure(in.errNotSent(noKey)), Again: true}, nil
+	case !in.GiveUpAt.IsZero() && time.Now().After(in.GiveUpAt):
+		return ending{Failure: newFailure(in.errNotSent(noWorker))}, nil
+	}
 	ctx, stop := sendBefore(ctx, time.Now)
 	defer stop()
 	var changed *closure.Appointment

@@ -1,12 +1,18 @@
 package closuretemporal
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/mock"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -17,8 +23,13 @@ func (b *bench) changed(in changeInput) (*closure.Appointment, error) {
 	own := taken()
 	own.PatientID = closuretest.GuidePatientID
 	b.server.AddAppointment(own)
-	in.Appointment, in.Policy = own.ID, b.policy.withDefaults()
+	in.Appointment = own.ID
 	b.register()
+	return b.changing(in)
+}
+
+func (b *bench) changing(in changeInput) (*closure.Appointment, error) {
+	in.Policy = b.policy.withDefaults()
 	b.ExecuteWorkflow(changeWorkflow, in)
 	r, err := readResult(b.t.Context(), envRun{env: b.TestWorkflowEnvironment})
 	if err != nil {
@@ -79,6 +90,46 @@ func TestAChangeEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// No worker takes it up until EscalateAfter is over.
+func TestAChangeThatNoWorkerTookUpWasNotSent(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.register()
+		b.OnActivity(changeActivity, mock.Anything, mock.Anything).
+			Return(ending{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, nil))
+		_, err := b.changing(changeInput{})
+		if closure.OutcomeOf(err) != closure.OutcomeNotSent || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v: %v", err, closure.OutcomeOf(err))
+		}
+	})
+}
+
+// A worker takes it up when nobody waits for it any more.
+func TestAnOldChangeIsNotSent(t *testing.T) {
+	server := closuretest.New(closuretest.ReportTo(t))
+	a := &activities{api: server.Client()}
+	end, err := a.change(t.Context(), changeInput{Appointment: "appt_1", GiveUpAt: time.Now().Add(-time.Second)})
+	if err != nil || end.Again || closure.OutcomeOf(end.Failure.err()) != closure.OutcomeNotSent || len(server.Requests()) != 0 {
+		t.Errorf("%+v, %v, %d requests", end, err, len(server.Requests()))
+	}
+}
+
+// A worker that is frozen may send until its attempt's time is over: no other attempt
+// begins before that, so nothing sooner may end it.
+func TestAnAttemptAtAChangeEndsByItsDeadlineAlone(t *testing.T) {
+	inBench(t, func(b *bench) {
+		registerWorkflows(b)
+		b.RegisterActivityWithOptions(func(ctx context.Context, _ changeInput) (ending, error) {
+			if info := activity.GetInfo(ctx); info.HeartbeatTimeout != 0 {
+				t.Errorf("it ends after %v without a heartbeat", info.HeartbeatTimeout)
+			}
+			return ending{Appointment: &closure.Appointment{ID: "appt_1"}}, nil
+		}, activity.RegisterOptions{Name: changeActivity})
+		if _, err := b.changing(changeInput{}); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // The first attempt lands after 20 minutes, and the later ones are refused

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -12,6 +13,7 @@ import (
 )
 
 type chooseInput struct {
+	input
 	Wish    wish                 `json:"wish"`
 	Tried   []slot               `json:"tried,omitempty"`
 	LeftOut []closure.ScheduleID `json:"left_out,omitempty"`
@@ -32,6 +34,9 @@ const maxChosen = 5
 // choose reads the next open slots of the search, in order. A run that was reset
 // chooses none: the one before it may have sent what it chose.
 func (a *activities) choose(ctx context.Context, in chooseInput) (chosen, error) {
+	if in.unread != nil {
+		return chosen{Failure: newFailure(errNotSent(noKey)), Again: true}, nil
+	}
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
 		return chosen{Late: true}, nil
 	}
@@ -76,7 +81,7 @@ type choice struct {
 // that accepts duplicates goes on showing that as open.
 func (c *choice) add(ctx context.Context, found closure.Slot) error {
 	s := slot{found.ScheduleID, found.StartAt, found.Duration}
-	if slices.ContainsFunc(c.in.Tried, s.same) || slices.ContainsFunc(c.slots, s.same) {
+	if !s.askable() || slices.ContainsFunc(c.in.Tried, s.same) || slices.ContainsFunc(c.slots, s.same) {
 		return nil
 	}
 	held, err := c.appointments(ctx, s.Schedule)
@@ -84,12 +89,24 @@ func (c *choice) add(ctx context.Context, found closure.Slot) error {
 		return err
 	}
 	taken := func(a closure.Appointment) bool {
-		return a.StartAt.Equal(s.StartAt) && a.Status != closure.AppointmentCancelled && a.Status != "canceled"
+		return a.StartAt.Equal(s.StartAt) && !isCancelled(a) && !slices.Contains(c.in.Wish.Cancelled, a.ID)
 	}
 	if !slices.ContainsFunc(held, taken) {
 		c.slots = append(c.slots, s)
 	}
 	return nil
+}
+
+// askable reports whether a request can name the slot: its start is a whole
+// millisecond, and its duration is possible.
+func (s slot) askable() bool {
+	return isWhole(s.StartAt) && s.Duration >= 0 && s.Duration <= closure.MaxMinutes
+}
+
+func isWhole(start time.Time) bool { return start.Nanosecond()%int(time.Millisecond) == 0 }
+
+func isCancelled(a closure.Appointment) bool {
+	return a.Status == closure.AppointmentCancelled || a.Status == "canceled"
 }
 
 func (c *choice) appointments(ctx context.Context, id closure.ScheduleID) ([]closure.Appointment, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	commonpb "go.temporal.io/api/common/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -33,20 +34,93 @@ func ClientOptions(base client.Options, k Keyring) (client.Options, error) {
 	if inner == nil {
 		inner = converter.GetDefaultDataConverter()
 	}
-	base.DataConverter = converter.NewCodecDataConverter(inner, c)
-	base.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
-		DataConverter:          base.DataConverter,
-		EncodeCommonAttributes: true,
-	})
+	base.DataConverter = inputConverter{converter.NewCodecDataConverter(inner, c)}
+	base.FailureConverter = failureConverter{temporal.NewDefaultFailureConverter(
+		temporal.DefaultFailureConverterOptions{DataConverter: base.DataConverter, EncodeCommonAttributes: true},
+	)}
 	return base, nil
 }
 
-// The metadata of an encrypted payload, as in Temporal's own samples, so that
-// their codec servers read it.
+// NewCodec makes the keyring's codec alone: for a codec server
+// (converter.NewPayloadCodecHTTPHandler), by which Temporal's UI shows payloads. Such a
+// server shows patients' data: it needs access control. A keyring that can't be used is
+// a [closure.InputError].
+func NewCodec(k Keyring) (converter.PayloadCodec, error) {
+	c, err := newCodec(k)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// An inputConverter hands an input that can't be read to the step that it is of. The SDK
+// itself would fail the workflow, or say nothing of whether the activity ran.
+type inputConverter struct{ converter.DataConverter }
+
+// An input is embedded in what workflows and activities of this package are given.
+type input struct{ unread error }
+
+func (i *input) cannotRead(err error) { i.unread = err }
+
+// FromPayload also refuses that there is no payload.
+func (c inputConverter) FromPayload(payload *commonpb.Payload, value any) error {
+	if payload == nil {
+		return errPlaintext
+	}
+	return c.DataConverter.FromPayload(payload, value)
+}
+
+// FromPayloads also refuses that there are no payloads.
+func (c inputConverter) FromPayloads(payloads *commonpb.Payloads, values ...any) error {
+	err := c.DataConverter.FromPayloads(payloads, values...)
+	if len(values) > 0 && len(payloads.GetPayloads()) == 0 {
+		err = errPlaintext
+	}
+	if err == nil || len(values) != 1 {
+		return err
+	}
+	in, ok := values[0].(interface{ cannotRead(error) })
+	if !ok {
+		return err
+	}
+	in.cannotRead(err)
+	return nil
+}
+
+// WithSerializationContext hands the context to the converter that the caller gave.
+func (c inputConverter) WithSerializationContext(ctx converter.SerializationContext) converter.DataConverter {
+	inner, ok := c.DataConverter.(converter.DataConverterWithSerializationContext)
+	if !ok {
+		return c
+	}
+	return inputConverter{inner.WithSerializationContext(ctx)}
+}
+
+// A failureConverter shows no text that came in clear where a worker would have
+// encrypted it.
+type failureConverter struct{ converter.FailureConverter }
+
+func (c failureConverter) FailureToError(failure *failurepb.Failure) error {
+	if failure == nil {
+		return nil
+	}
+	clean, _ := proto.Clone(failure).(*failurepb.Failure)
+	for f := clean; f != nil; f = f.GetCause() {
+		ofWorker := f.GetApplicationFailureInfo() != nil || f.GetCanceledFailureInfo() != nil
+		if ofWorker && f.GetEncodedAttributes() == nil {
+			f.Message, f.StackTrace = errPlaintext.Error(), ""
+		}
+	}
+	return c.FailureConverter.FailureToError(clean)
+}
+
+// The metadata of an encrypted payload. Both are authenticated with its data.
 const (
-	encoding   = "binary/encrypted"
+	encoding   = "closure/aes-256-gcm"
 	keyIDField = "encryption-key-id"
 )
+
+func additional(keyID string) []byte { return []byte(encoding + "\x00" + keyID) }
 
 // What the codec refuses. None of the texts holds anything of the payload.
 var (
@@ -93,7 +167,7 @@ func (c *codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 		}
 		return &commonpb.Payload{
 			Metadata: map[string][]byte{converter.MetadataEncoding: []byte(encoding), keyIDField: []byte(c.current)},
-			Data:     aead.Seal(nonce, nonce, data, nil),
+			Data:     aead.Seal(nonce, nonce, data, additional(c.current)),
 		}, nil
 	})
 }
@@ -104,7 +178,8 @@ func (c *codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 		if string(sealed.GetMetadata()[converter.MetadataEncoding]) != encoding {
 			return nil, errPlaintext
 		}
-		aead, ok := c.ciphers[string(sealed.GetMetadata()[keyIDField])]
+		keyID := string(sealed.GetMetadata()[keyIDField])
+		aead, ok := c.ciphers[keyID]
 		if !ok {
 			return nil, errUnknownKey
 		}
@@ -112,7 +187,7 @@ func (c *codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 		if len(sealed.GetData()) < size {
 			return nil, errTampered
 		}
-		data, err := aead.Open(nil, sealed.GetData()[:size], sealed.GetData()[size:], nil)
+		data, err := aead.Open(nil, sealed.GetData()[:size], sealed.GetData()[size:], additional(keyID))
 		if err != nil {
 			return nil, errTampered
 		}

@@ -63,8 +63,10 @@ func TestWhatIsNotFromTheKeyringIsRefused(t *testing.T) {
 		return payload
 	}
 	plain, _ := converter.GetDefaultDataConverter().ToPayload("pt_1")
-	renamed, flipped, short, disguised := sealed(), sealed(), sealed(), sealed()
+	renamed, flipped, short, disguised, unbound := sealed(), sealed(), sealed(), sealed(), sealed()
 	renamed.Metadata[keyIDField] = []byte("another")
+	c, _ := newCodec(testKeyring())
+	unbound.Data = c.ciphers["a"].Seal(unbound.Data[:12], unbound.Data[:12], nil, []byte(encoding+"\x00b"))
 	flipped.Data[len(flipped.Data)-1] ^= 1
 	short.Data = short.Data[:5]
 	disguised.Metadata[converter.MetadataEncoding] = []byte("json/plain")
@@ -79,6 +81,8 @@ func TestWhatIsNotFromTheKeyringIsRefused(t *testing.T) {
 		{"an unknown key", renamed, errUnknownKey},
 		{"changed", flipped, errTampered},
 		{"cut short", short, errTampered},
+		{"sealed under another key's name", unbound, errTampered},
+		{"nil", nil, errPlaintext},
 	} {
 		var read string
 		if err := dc.FromPayload(tt.payload, &read); !errors.Is(err, tt.want) || read != "" {
@@ -112,9 +116,13 @@ func TestFailuresAreEncrypted(t *testing.T) {
 
 func TestClientOptionsRefuse(t *testing.T) {
 	for name, spoil := range map[string]func(*Keyring, *client.Options){
-		"no id key":      func(k *Keyring, _ *client.Options) { k.IDKey = nil },
-		"no current key": func(k *Keyring, _ *client.Options) { k.Current = "c" },
-		"a short key":    func(k *Keyring, _ *client.Options) { k.Keys["b"] = k.Keys["b"][:16] },
+		"no id key":                    func(k *Keyring, _ *client.Options) { k.IDKey = nil },
+		"no current key":               func(k *Keyring, _ *client.Options) { k.Current = "c" },
+		"a short key":                  func(k *Keyring, _ *client.Options) { k.Keys["b"] = k.Keys["b"][:16] },
+		"an id key of zeros":           func(k *Keyring, _ *client.Options) { clear(k.IDKey) },
+		"a key of zeros":               func(k *Keyring, _ *client.Options) { clear(k.Keys["b"]) },
+		"a key without a name":         func(k *Keyring, _ *client.Options) { k.Keys[""] = k.Keys["b"] },
+		"an id key that encrypts, too": func(k *Keyring, _ *client.Options) { k.IDKey = k.Keys["b"] },
 		"a failure converter": func(_ *Keyring, o *client.Options) {
 			o.FailureConverter = temporal.GetDefaultFailureConverter()
 		},

@@ -21,6 +21,7 @@ type failure struct {
 	Input     *inputFailure     `json:"input,omitempty"`
 	Journal   string            `json:"journal,omitempty"` // the method that failed
 	Unknown   *unknownFailure   `json:"unknown,omitempty"` // of a change
+	Joined    []*failure        `json:"joined,omitempty"`  // it is these together, and nothing else
 }
 
 type insuranceFailure struct {
@@ -80,6 +81,12 @@ var sentinels = []struct {
 
 func newFailure(err error) *failure {
 	f := &failure{}
+	if several, ok := errors.AsType[*joined](err); ok {
+		for _, err := range several.errs {
+			f.Joined = append(f.Joined, newFailure(err))
+		}
+		return f
+	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
 			f.Is = append(f.Is, s.name)
@@ -118,6 +125,9 @@ func (f *failure) err() error {
 	}
 	var parts []error
 	add := func(err error) { parts = append(parts, err) }
+	for _, one := range f.Joined {
+		add(one.err())
+	}
 	for _, s := range sentinels {
 		for _, name := range f.Is {
 			if name == s.name {

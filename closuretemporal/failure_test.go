@@ -31,6 +31,7 @@ func TestFailuresAreTheSameAfterTheHistory(t *testing.T) {
 		&closure.InputError{Op: "o", Field: "f", Reason: "r"},
 		&closure.JournalError{Op: "begin", Err: errElsewhere},
 		&closure.OutcomeUnknownError{AppointmentID: "appt_1", Err: errElsewhere},
+		&joined{[]error{api, &closure.APIError{Op: "o", Method: "GET", Route: "/r", StatusCode: 503, Attempts: 3}, lost}},
 	} {
 		stored, _ := json.Marshal(newFailure(err))
 		var read failure
@@ -43,7 +44,7 @@ func TestFailuresAreTheSameAfterTheHistory(t *testing.T) {
 		}
 		for _, s := range []error{
 			closure.ErrSlotUnavailable, closure.ErrConflict, closure.ErrInsuranceNotAccepted, closure.ErrInvalidInput,
-			closure.ErrOutcomeUnknown, closure.ErrNotBookable, context.DeadlineExceeded, closure.ErrNoSlot,
+			closure.ErrOutcomeUnknown, closure.ErrNotBookable, closure.ErrServer, context.DeadlineExceeded, closure.ErrNoSlot,
 		} {
 			if errors.Is(err, s) != errors.Is(again, s) {
 				t.Errorf("%v: %v was %v and is %v", err, s, errors.Is(err, s), errors.Is(again, s))

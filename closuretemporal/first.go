@@ -1,6 +1,7 @@
 package closuretemporal
 
 import (
+	"cmp"
 	"slices"
 
 	"go.temporal.io/sdk/workflow"
@@ -22,13 +23,15 @@ func (b *booking) bookFirst(ctx workflow.Context) (ending, error) {
 			}
 			return ending{Failure: chosen.Failure}, err
 		}
-		if chosen.Late {
+		if chosen.Late || len(chosen.Slots) == 0 {
 			return b.settle(ctx, b.ofAnotherRun(ctx, slot{}))
 		}
+		anew := false
 		for _, s := range chosen.Slots {
-			if slices.Contains(in.LeftOut, s.Schedule) {
+			if slices.Contains(in.LeftOut, s.Schedule) || slices.ContainsFunc(in.Tried, s.same) {
 				continue
 			}
+			anew = true
 			end, err := b.bookSlot(ctx, s)
 			switch {
 			case err != nil || end.Failure == nil:
@@ -40,6 +43,9 @@ func (b *booking) bookFirst(ctx workflow.Context) (ending, error) {
 			default:
 				return end, nil
 			}
+		}
+		if !anew { // a worker of another version, which leaves nothing out: this would go on for ever
+			return ending{Failure: cmp.Or(refused, newFailure(closure.ErrNoSlot))}, nil
 		}
 	}
 }
@@ -54,12 +60,12 @@ func (b *booking) choose(ctx workflow.Context, in chooseInput) (chosen, error) {
 	for wait := firstResend; ; wait = min(2*wait, maxResend) {
 		b.enter(ctx, StateSending)
 		var c chosen
-		err := b.do(ctx, workflow.ActivityOptions{
+		err := do(ctx, workflow.ActivityOptions{
 			StartToCloseTimeout:    b.in.Policy.SendTimeout,
 			ScheduleToStartTimeout: max(b.giveUpAt.Sub(workflow.Now(ctx)), firstResend),
 		}, chooseActivity, in, &c)
 		if err != nil {
-			c = chosen{Failure: newFailure(errNoWorker()), Again: true}
+			c = chosen{Failure: newFailure(errNotSent(noWorker)), Again: true}
 		}
 		if !c.Again || workflow.Now(ctx).Add(wait).After(b.giveUpAt) {
 			return c, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -81,6 +82,74 @@ func TestTheWalkPassesOverWhatThePatientHas(t *testing.T) {
 			t.Errorf("%v, %v", booked, err)
 		}
 	}, closuretest.AllowDuplicates())
+}
+
+// No request can name such a slot.
+func TestTheWalkPassesOverWhatNoRequestCanName(t *testing.T) {
+	server := closuretest.New(closuretest.ReportTo(t))
+	c := &choice{
+		api: server.Client(), in: chooseInput{Wish: first()},
+		held: map[closure.ScheduleID][]closure.Appointment{"sch_1": nil},
+	}
+	start := closuretest.GuideSlot().StartAt
+	for _, found := range []closure.Slot{
+		{ScheduleID: "sch_1", StartAt: start.Add(500 * time.Microsecond), Duration: 30},
+		{ScheduleID: "sch_1", StartAt: start, Duration: -1},
+		{ScheduleID: "sch_1", StartAt: start, Duration: closure.MaxMinutes + 1},
+	} {
+		if err := c.add(t.Context(), found); err != nil || len(c.slots) != 0 {
+			t.Errorf("%v: %v, %d slots", found, err, len(c.slots))
+		}
+	}
+}
+
+// A worker of another version answers what this one doesn't understand, or leaves
+// nothing out: the workflow asks no further.
+func TestAWalkEndsWithAWorkerOfAnotherVersion(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		chosen chosen
+		want   error
+	}{
+		{"what it doesn't understand", chosen{}, closure.ErrNotBooked},
+		{"the same for ever", chosen{Slots: []slot{*slotWish(guide()).Slot}}, closure.ErrNoSlot},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBench(t, func(b *bench) {
+				b.wish = first()
+				b.server.AddAppointment(taken())
+				asked := 0
+				a := &activities{api: b.server.Client()}
+				registerWorkflows(b)
+				b.RegisterActivityWithOptions(a.send, activity.RegisterOptions{Name: sendActivity})
+				b.RegisterActivityWithOptions(a.record, activity.RegisterOptions{Name: recordActivity})
+				b.RegisterActivityWithOptions(func(context.Context, chooseInput) (chosen, error) {
+					asked++
+					return tt.chosen, nil
+				}, activity.RegisterOptions{Name: chooseActivity})
+				b.RegisterDelayedCallback(func() {
+					b.UpdateWorkflow(settleUpdate, "", &testsuite.TestUpdateCallback{
+						OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {},
+					}, NotBooked())
+				}, time.Hour)
+				booked, err := b.run()
+				if booked != nil || !errors.Is(err, tt.want) || asked > 2 {
+					t.Errorf("%v, %v, asked %d times", booked, err, asked)
+				}
+			})
+		})
+	}
+}
+
+// One schedule can't be searched for good, the other one for a moment.
+func TestASearchThatFailedInPartIsRepeated(t *testing.T) {
+	err := joinOr([]error{
+		&closure.APIError{Method: "GET", StatusCode: http.StatusForbidden},
+		&closure.APIError{Method: "GET", StatusCode: http.StatusServiceUnavailable},
+	}, nil)
+	if !worthAgain(err) || worthAgain(joinOr([]error{closure.ErrNoSlot, closure.ErrNotBookable}, nil)) {
+		t.Error("it isn't, or what can't change is")
+	}
 }
 
 func TestAWalkThatFindsNothingSaysWhy(t *testing.T) {

@@ -52,13 +52,25 @@ func (k Keyring) check() error {
 	if _, ok := k.Keys[k.Current]; !ok {
 		return refuse("Keyring", "Current", "is not the name of one of Keys")
 	}
-	for _, key := range k.Keys {
-		if len(key) != keySize {
+	if isZero(k.IDKey) {
+		return refuse("Keyring", "IDKey", "is all zeros")
+	}
+	for name, key := range k.Keys {
+		switch {
+		case name == "":
+			return refuse("Keyring", "Keys", "holds one without a name")
+		case len(key) != keySize:
 			return refuse("Keyring", "Keys", "holds one that is not 32 bytes long")
+		case isZero(key):
+			return refuse("Keyring", "Keys", "holds one that is all zeros")
+		case bytes.Equal(key, k.IDKey):
+			return refuse("Keyring", "IDKey", "is also one of Keys")
 		}
 	}
 	return nil
 }
+
+func isZero(key []byte) bool { return len(bytes.Trim(key, "\x00")) == 0 }
 
 // clone is a keyring of its own, whatever becomes of the caller's bytes.
 func (k Keyring) clone() Keyring {

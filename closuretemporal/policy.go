@@ -10,8 +10,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A Policy says how long a booking sends, looks and waits. Zero fields take the
-// default. No field may be negative or longer than ten years. A booking keeps the
+// A Policy says how long a booking sends, looks and waits. Its JSON is in nanoseconds, as
+// that of any [time.Duration]. Zero fields take the default. No field may be negative or longer than ten years. A booking keeps the
 // policy that it was started with.
 type Policy struct {
 	// SendTimeout bounds one attempt to send, its reads and the looks right after it
@@ -35,8 +35,9 @@ type Policy struct {
 	// never looked at cleanly.
 	AssumeLostAfter time.Duration `json:"assume_lost_after"`
 
-	// EscalateAfter is when a booking that is still unknown is reported as
-	// [StateEscalated]; the default is 1 hour. It is looked for all the same.
+	// EscalateAfter is for how long a booking may be unknown before it is reported as
+	// [StateEscalated]; the default is 1 hour. It is looked for all the same. A change
+	// ends after as long from its start.
 	EscalateAfter time.Duration `json:"escalate_after"`
 }
 

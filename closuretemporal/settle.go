@@ -3,6 +3,7 @@ package closuretemporal
 import (
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/closurehealth/closure-go"
@@ -78,10 +79,11 @@ func (b *booking) look(ctx workflow.Context, u unsettled) (end ending, known boo
 	p, now := b.in.Policy, workflow.Now(ctx)
 	b.status.Looks++
 	b.status.LastLook = now
-	err := b.do(ctx, workflow.ActivityOptions{StartToCloseTimeout: p.SendTimeout}, lookActivity, lookInput{
-		Attempt: u.Attempt,
-		Key:     b.in.Wish.Key,
-		Lost:    u.mayBeLost(p) && now.Sub(u.SentBy) > p.AssumeLostAfter,
+	err := do(ctx, workflow.ActivityOptions{StartToCloseTimeout: p.SendTimeout}, lookActivity, lookInput{
+		Attempt:   u.Attempt,
+		Wish:      b.in.Wish,
+		Lost:      u.mayBeLost(p) && now.Sub(u.SentBy) > p.AssumeLostAfter,
+		LostAfter: p.AssumeLostAfter,
 	}, &end)
 	if err != nil {
 		return ending{}, false // the worker died, or hung: as good as not looked
@@ -96,23 +98,24 @@ func (u unsettled) mayBeLost(p Policy) bool { return p.AssumeLostAfter > 0 && !u
 // lookable reports whether it is known which slot to look for.
 func (u unsettled) lookable() bool { return u.Attempt.ScheduleID != "" }
 
-// settled is what a person says.
+// maxRecords is how often a verdict is told to a journal that fails.
+const maxRecords = 5
+
+// settled is what a person says, unless the journal knows of an appointment.
 func (b *booking) settled(ctx workflow.Context, u unsettled) ending {
 	v := *b.verdict
 	// The client's journal, if it has one, learns of it. That this fails changes
-	// nothing of the verdict.
-	_ = b.do(ctx, workflow.ActivityOptions{StartToCloseTimeout: b.in.Policy.SendTimeout}, recordActivity, recordInput{
-		Attempt: u.Attempt, Key: b.in.Wish.Key, Verdict: v,
-	}, nil)
+	// nothing of the verdict: the journal's entry is pending then.
+	var known ending
+	_ = do(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: b.in.Policy.SendTimeout,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: maxRecords},
+	}, recordActivity, recordInput{Attempt: u.Attempt, Wish: b.in.Wish, Verdict: v}, &known)
+	if known.Appointment != nil {
+		return known
+	}
 	if v.notBooked {
 		return ending{Failure: newFailure(closure.ErrNotBooked)}
 	}
-	return ending{Appointment: &closure.Appointment{
-		ID:         v.appointment,
-		ScheduleID: u.Attempt.ScheduleID,
-		PatientID:  u.Attempt.PatientID,
-		Status:     closure.AppointmentScheduled,
-		StartAt:    u.Attempt.StartAt,
-		Duration:   u.Attempt.Duration,
-	}}
+	return ending{Appointment: appointmentOf(u.Attempt, v.appointment)}
 }

@@ -17,6 +17,10 @@ type wish struct {
 	Key       string                 `json:"key,omitempty"`
 	Slot      *slot                  `json:"slot,omitempty"`
 	Search    *search                `json:"search,omitempty"`
+
+	// Of Again: appointments that were booked before and cancelled. A read that shows
+	// one of them lags.
+	Cancelled []closure.AppointmentID `json:"cancelled,omitempty"`
 }
 
 type slot struct {
@@ -68,6 +72,32 @@ func firstWish(p closure.BookFirstParams) wish {
 	return w
 }
 
+// named reports whether the search's zone is the one of its name, which is all that
+// the worker learns of it.
+func named(s closure.SlotSearch) bool {
+	if s.Zone == nil {
+		return true
+	}
+	zone, err := time.LoadLocation(s.Zone.String())
+	if err != nil || s.Zone == time.Local {
+		return false
+	}
+	for at := s.From; ; {
+		_, offset := at.In(zone).Zone()
+		_, own := at.In(s.Zone).Zone()
+		_, until := at.In(zone).ZoneBounds()
+		_, ownUntil := at.In(s.Zone).ZoneBounds()
+		last := until.IsZero() || until.After(s.To)
+		if offset != own || !last && !until.Equal(ownUntil) {
+			return false
+		}
+		if last {
+			return ownUntil.IsZero() || ownUntil.After(s.To)
+		}
+		at = until
+	}
+}
+
 func (s search) slotSearch() (closure.SlotSearch, error) {
 	zone, err := time.LoadLocation(s.Zone)
 	if err != nil {
@@ -90,6 +120,7 @@ func (w wish) params(s slot, key string) closure.BookSlotParams {
 // A bookingInput starts a booking. The policy is part of it, so that a booking
 // that is under way keeps its own.
 type bookingInput struct {
+	input
 	Wish        wish       `json:"wish"`
 	Fingerprint string     `json:"fingerprint"`
 	Policy      Policy     `json:"policy"`
@@ -124,4 +155,7 @@ type result struct {
 	Appointment *closure.Appointment `json:"appointment,omitempty"`
 	Failure     *failure             `json:"failure,omitempty"`
 	Fingerprint string               `json:"fingerprint"`
+
+	// As in the wish, for one that is booked again after this one.
+	Cancelled []closure.AppointmentID `json:"cancelled,omitempty"`
 }

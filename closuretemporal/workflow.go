@@ -17,6 +17,7 @@ import (
 const (
 	bookingWorkflow = "closure.booking"
 	changeWorkflow  = "closure.change"
+	changeSuffix    = "-change" // of a booking's id
 
 	sendActivity   = "closure.send"
 	lookActivity   = "closure.look"
@@ -40,6 +41,9 @@ type booking struct {
 // book is the workflow of a booking. Cancelling it ends it only while nothing is
 // sent that may have been carried out.
 func book(stoppable workflow.Context, in bookingInput) (*result, error) {
+	if err := in.unread; err != nil {
+		panic(err) // fails the task, not the workflow: a worker that has the key takes over
+	}
 	ctx, _ := workflow.NewDisconnectedContext(stoppable)
 	b := &booking{
 		in:        in,
@@ -103,7 +107,10 @@ func (b *booking) run(ctx workflow.Context) (*result, error) {
 // end makes the workflow's own ending: one that failed may be started again under
 // its id, one that completed may not.
 func (b *booking) end(ctx workflow.Context, end ending) (*result, error) {
-	r := result{Appointment: end.Appointment, Failure: end.Failure, Fingerprint: b.in.Fingerprint}
+	r := result{
+		Appointment: end.Appointment, Failure: end.Failure,
+		Fingerprint: b.in.Fingerprint, Cancelled: b.in.Wish.Cancelled,
+	}
 	switch {
 	case end.Appointment != nil:
 		b.enter(ctx, StateConfirmed)
@@ -170,7 +177,7 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 	b.enter(ctx, StateSending)
 	b.status.Sends++
 	var end ending
-	err := b.do(ctx, workflow.ActivityOptions{
+	err := do(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    b.in.Policy.SendTimeout,
 		HeartbeatTimeout:       b.in.Policy.heartbeat(),
 		ScheduleToStartTimeout: max(b.giveUpAt.Sub(workflow.Now(ctx)), time.Second),
@@ -178,17 +185,16 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		Wish: b.in.Wish, Slot: s, RunID: workflow.GetInfo(ctx).OriginalRunID, GiveUpAt: b.giveUpAt,
 	}, &end)
 	now := workflow.Now(ctx)
-	timeout, _ := errors.AsType[*temporal.TimeoutError](err)
 	switch {
-	case err == nil && end.Unknown == nil:
+	case err == nil && (end.Appointment != nil || end.Failure != nil):
 		return end, nil
-	case err == nil && !end.Late:
+	case err == nil && end.Unknown != nil && !end.Late:
 		return ending{}, &unsettled{Attempt: *end.Unknown, Since: now, SentBy: now}
-	case err == nil && b.in.Wish.Slot == nil:
+	case err == nil && end.Late && b.in.Wish.Slot == nil:
 		u := b.ofAnotherRun(ctx, s)
 		return ending{}, &u
-	case timeout != nil && timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START:
-		return ending{Failure: newFailure(errNoWorker())}, nil
+	case notStarted(err):
+		return ending{Failure: newFailure(errNotSent(noWorker))}, nil
 	default: // the worker may be alive, and send as late as the time allows
 		sentBy := now.Add(b.in.Policy.SendTimeout)
 		attempt := closure.BookingAttempt{
@@ -197,6 +203,12 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		}
 		return ending{}, &unsettled{Attempt: attempt, Since: now, SentBy: sentBy}
 	}
+}
+
+// notStarted reports whether no worker took the activity up.
+func notStarted(err error) bool {
+	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+	return ok && timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START
 }
 
 // ofAnotherRun is what the run before a reset may have sent: the slot, or another
@@ -208,21 +220,25 @@ func (b *booking) ofAnotherRun(ctx workflow.Context, s slot) unsettled {
 	return unsettled{Attempt: *attempt, Since: now, SentBy: sentBy, Elsewhere: true}
 }
 
-// errNoWorker is the ending of a booking that no worker took up in time.
-func errNoWorker() error {
+// Why nothing was sent.
+var (
+	noWorker = &remoteCause{text: "no worker took it up in time", timeout: true}
+	noKey    = &remoteCause{text: "the worker lacks the key that encrypted it"}
+)
+
+// errNotSent is the ending of a booking of which nothing was sent.
+func errNotSent(cause error) error {
 	return &closure.TransportError{
 		Op: "appointments.create", Method: "POST", Route: "/appointments",
-		Outcome: closure.OutcomeNotSent, Err: &remoteCause{text: "no worker took it up in time", timeout: true},
+		Outcome: closure.OutcomeNotSent, Err: cause,
 	}
 }
 
-// do runs an activity once.
-func (b *booking) do(ctx workflow.Context, opts workflow.ActivityOptions, name string, in, out any) error {
-	return runOnce(ctx, opts, name, in, out)
-}
-
-func runOnce(ctx workflow.Context, opts workflow.ActivityOptions, name string, in, out any) error {
-	opts.RetryPolicy = &temporal.RetryPolicy{MaximumAttempts: 1}
+// do runs an activity: once, unless the options say otherwise.
+func do(ctx workflow.Context, opts workflow.ActivityOptions, name string, in, out any) error {
+	if opts.RetryPolicy == nil {
+		opts.RetryPolicy = &temporal.RetryPolicy{MaximumAttempts: 1}
+	}
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in).Get(ctx, out)
 	if _, ok := errors.AsType[*temporal.ActivityError](err); err != nil && !ok {
 		// The result is there and can't be read, as by a worker that lacks a new key. To

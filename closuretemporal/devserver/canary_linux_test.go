@@ -146,3 +146,42 @@ func TestKeysRotateWhileABookingIsUnknown(t *testing.T) {
 		t.Errorf("%v, %v", booked, err)
 	}
 }
+
+// A worker that lacks the key of a new booking, or of what it is to send, ends nothing and
+// sends nothing: another one does.
+func TestAWorkerWithoutTheKeyEndsNothing(t *testing.T) {
+	for name, role := range map[string]func(*roleConfig){
+		"it decides": func(*roleConfig) {}, "it sends": func(cfg *roleConfig) { cfg.ActivitiesOnly = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClinic(t)
+			c.cfg.Key = "b"
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			s := &story{t: t, c: c, ctx: ctx, params: c.wanted(1)}
+			old := c.worker(t, "queue", func(cfg *roleConfig) {
+				cfg.Key, cfg.Lacks = "a", "b"
+				role(cfg)
+			})
+			if name == "it sends" {
+				c.worker(t, "queue", func(cfg *roleConfig) { cfg.WorkflowsOnly = true })
+			}
+			pending := s.start()
+			if name == "it sends" {
+				s.reaches(pending, closuretemporal.StateWaiting)
+			} else {
+				old.says("not in the keyring")
+			}
+			old.kill()
+			c.worker(t, "queue", nil)
+			booked, err := pending.Wait(ctx)
+			if err != nil || booked == nil || c.made(s.params.PatientID) != 1 {
+				t.Errorf("%v, %v, %d appointments", booked, err, c.made(s.params.PatientID))
+			}
+			if status, err := pending.Status(ctx); err != nil || status.Looks != 0 {
+				t.Errorf("%+v, %v", status, err)
+			}
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -144,7 +145,11 @@ func freePorts(n int) (ports []int, err error) {
 			return nil, fmt.Errorf("devserver: %w", err)
 		}
 		defer func() { _ = listener.Close() }() // all at the end, so that they differ
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+		address, err := netip.ParseAddrPort(listener.Addr().String())
+		if err != nil {
+			return nil, fmt.Errorf("devserver: %w", err)
+		}
+		ports = append(ports, int(address.Port()))
 	}
 	return ports, nil
 }

@@ -97,6 +97,7 @@ func (c *clinic) thousandUnsettled(t *testing.T, next func() closure.BookSlotPar
 	c.Inject(closuretest.DropBefore("appointments.create").Times(0))
 	c.policy.FirstLook, c.policy.MaxWait, c.policy.EscalateAfter = 0, 0, 0 // the defaults
 	c.policy.SendTimeout = 5 * time.Second
+	c.policy.GiveUpSending = 0 // with a minute, those that queue for longer end unsent
 	bookings, tc := c.bookings(t, "queue")
 	before, _ := os.Stat(c.file)
 	for range 1000 {

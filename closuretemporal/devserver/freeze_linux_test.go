@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"testing"
@@ -23,17 +24,17 @@ func TestAWorkerFreezesBeforeItSends(t *testing.T) {
 			t.Parallel()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			c.freeze(t, fmt.Sprint("queue-", i), params)
+			c.freeze(t, fmt.Sprint("queue-", i), []string{"before POST", "connected POST"}[i%2], params)
 		})
 	}
 }
 
-func (c *clinic) freeze(t *testing.T, queue string, params closure.BookSlotParams) {
+func (c *clinic) freeze(t *testing.T, queue, at string, params closure.BookSlotParams) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	bookings, _ := c.bookings(t, queue)
 	c.worker(t, queue, func(cfg *roleConfig) { cfg.WorkflowsOnly = true })
-	frozen := c.worker(t, queue, func(cfg *roleConfig) { cfg.ActivitiesOnly, cfg.StopAt = true, "before POST" })
+	frozen := c.worker(t, queue, func(cfg *roleConfig) { cfg.ActivitiesOnly, cfg.StopAt = true, at })
 	if _, err := bookings.Start(ctx, params); err != nil {
 		t.Fatal(err)
 	}
@@ -47,5 +48,38 @@ func (c *clinic) freeze(t *testing.T, queue string, params closure.BookSlotParam
 	time.Sleep(time.Second) // for what it would send
 	if made := c.made(params.PatientID); made != 1 {
 		t.Errorf("%d appointments", made)
+	}
+}
+
+// The same in the middle of a change, which another worker then makes, and which another
+// change follows: what the first one would send undoes that.
+func TestAWorkerFreezesBeforeItMovesAnAppointment(t *testing.T) {
+	c := newClinic(t)
+	c.policy.SendTimeout = 2 * time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	s := &story{t: t, c: c, ctx: ctx, params: c.wanted(1)}
+	booker := c.worker(t, "queue", nil)
+	pending := s.start()
+	s.ends(pending)
+	booker.kill()
+
+	c.worker(t, "queue", func(cfg *roleConfig) { cfg.WorkflowsOnly = true })
+	frozen := c.worker(t, "queue", func(cfg *roleConfig) { cfg.ActivitiesOnly, cfg.StopAt = true, "connected PATCH" })
+	move := func(n int) error {
+		_, err := pending.Reschedule(ctx, closure.AppointmentRescheduleParams{StartAt: c.wanted(n).StartAt})
+		return err
+	}
+	moved := make(chan error)
+	go func() { moved <- move(2) }()
+	frozen.sleeps()
+	c.worker(t, "queue", nil)
+	if err := errors.Join(<-moved, move(3)); err != nil {
+		t.Fatal(err)
+	}
+	frozen.signal(syscall.SIGCONT)
+	time.Sleep(time.Second) // for what it would send
+	if at := c.Appointments()[0].StartAt; !at.Equal(c.wanted(3).StartAt) {
+		t.Errorf("it is at %v", at)
 	}
 }

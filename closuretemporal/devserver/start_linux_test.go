@@ -33,6 +33,10 @@ func TestStartOfTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	if _, err := b.Start(ctx, wanted, closuretemporal.Again(first.ID())); !errors.Is(err, closure.ErrInvalidInput) {
+		t.Errorf("again, although it is not cancelled: %v", err)
+	}
+
 	// Booked: the same answer, also from its id alone, and when it was cancelled.
 	if again, err := start(wanted).Wait(ctx); err != nil || again.ID != booked.ID {
 		t.Errorf("started again: %v, %v", again, err)
@@ -44,8 +48,16 @@ func TestStartOfTheSame(t *testing.T) {
 		t.Errorf("got: %v, %v", again, err)
 	}
 	second := start(wanted, closuretemporal.Again(first.ID()))
-	if anew, err := second.Wait(ctx); err != nil || anew.ID == booked.ID || c.made(wanted.PatientID) != 2 {
+	anew, err := second.Wait(ctx)
+	if err != nil || anew.ID == booked.ID || c.made(wanted.PatientID) != 2 {
 		t.Errorf("booked anew: %v, %v", anew, err)
+	}
+	if _, err := second.Cancel(ctx); err != nil {
+		t.Error(err)
+	}
+	third := start(wanted, closuretemporal.Again(second.ID()))
+	if last, err := third.Wait(ctx); err != nil || last.ID == anew.ID || last.ID == booked.ID {
+		t.Errorf("booked a third time: %v, %v", last, err)
 	}
 
 	// The key of another wish.
@@ -57,11 +69,11 @@ func TestStartOfTheSame(t *testing.T) {
 
 	// Failed: started again, and booked when it can be.
 	c.Inject(closuretest.Status("schedules.get", 401).Times(1))
-	third := c.wanted(3)
-	if _, err := start(third).Wait(ctx); !errors.Is(err, closure.ErrUnauthorized) {
+	refused := c.wanted(3)
+	if _, err := start(refused).Wait(ctx); !errors.Is(err, closure.ErrUnauthorized) {
 		t.Errorf("refused: %v", err)
 	}
-	if booked, err := start(third).Wait(ctx); err != nil {
+	if booked, err := start(refused).Wait(ctx); err != nil {
 		t.Errorf("after a refusal: %v, %v", booked, err)
 	}
 

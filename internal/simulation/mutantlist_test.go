@@ -38,7 +38,7 @@ var guards = map[string][]mutant{
 	}},
 	"counts a cancelled appointment": {{
 		"the look's check", readBackFile,
-		"\t\tif !b.attempt.matches(shown) || shown.Status.gone() {\n", "\t\tif !b.attempt.matches(shown) {\n",
+		"\t\tif !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {\n", "\t\tif !b.attempt.matches(shown) {\n",
 	}},
 }
 

@@ -1,0 +1,188 @@
+package closuretemporal
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// inJournalBench is inBench with a client, and a worker, that have a journal. The worker
+// fails right before it sends, so that it is unknown whether the booking was made.
+func inJournalBench(t *testing.T, test func(b *bench, journal closure.Journal), opts ...closuretest.Option) {
+	t.Helper()
+	inBench(t, func(b *bench) {
+		journal := closuretest.NewJournal()
+		b.client, b.worker = []closure.Option{closure.WithJournal(journal)}, []WorkerOption{WithJournal(journal)}
+		b.wish.Key = "order-1"
+		b.routes = before(http.MethodPost, func() { panic("the worker fails") })
+		test(b, journal)
+	}, opts...)
+}
+
+// entry is what the journal holds under the key for the guide's slot.
+func entry(t *testing.T, journal closure.Journal, key string) *closure.JournalEntry {
+	t.Helper()
+	params := guide()
+	params.IdempotencyKey = key
+	entry, err := journal.Find(t.Context(), closure.NewBookingAttempt(params))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entry
+}
+
+// finish makes the pending entry booked.
+func finish(t *testing.T, journal closure.Journal, pending *closure.JournalEntry, id closure.AppointmentID) {
+	t.Helper()
+	booked := *pending
+	booked.State, booked.Appointment = closure.JournalBooked, id
+	if err := journal.Finish(t.Context(), booked); err != nil {
+		t.Error(err)
+	}
+}
+
+// The key's appointment was moved: it is the booking, wherever it is.
+func TestAMovedAppointmentIsTheBooking(t *testing.T) {
+	inJournalBench(t, func(b *bench, journal closure.Journal) {
+		b.policy.AssumeLostAfter = 30 * time.Minute
+		to := guide().StartAt.Add(15 * time.Minute)
+		b.RegisterDelayedCallback(func() {
+			finish(t, journal, entry(t, journal, "order-1"), "appt_told")
+			moved := guide()
+			moved.StartAt = to
+			attempt := closure.NewBookingAttempt(moved)
+			attempt.AppointmentID = "appt_told"
+			if there, err := journal.Begin(t.Context(), attempt); there != nil || err != nil {
+				t.Error(there, err)
+			}
+			finish(t, journal, &closure.JournalEntry{Attempt: attempt}, "appt_told")
+		}, 200*time.Millisecond)
+		booked, err := b.book()
+		if err != nil || booked.ID != "appt_told" || !booked.StartAt.Equal(to) {
+			t.Errorf("%v, %v", booked, err)
+		}
+	})
+}
+
+// The journal knows that the appointment was cancelled, and has freed the key.
+func TestAReleasedAppointmentIsNoBooking(t *testing.T) {
+	inJournalBench(t, func(b *bench, journal closure.Journal) {
+		b.RegisterDelayedCallback(func() {
+			if err := journal.Release(t.Context(), "appt_told"); err != nil {
+				t.Error(err)
+			}
+			finish(t, journal, entry(t, journal, "order-1"), "appt_told") // later than the cancellation
+		}, 200*time.Millisecond)
+		booked, err := b.book()
+		if booked != nil || closure.OutcomeOf(err) != closure.OutcomeRejected || entry(t, journal, "order-1") != nil {
+			t.Errorf("%v, %v, the journal holds %v", booked, err, entry(t, journal, "order-1"))
+		}
+	})
+}
+
+// Another key has begun a booking of the same slot. Whatever becomes of this one, that
+// one may be sent: its entry stays, and this one doesn't count as lost meanwhile.
+func TestAnotherKeysAttemptStays(t *testing.T) {
+	for name, lostAfter := range map[string]time.Duration{"never lost": 0, "lost after a while": 30 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			inJournalBench(t, func(b *bench, journal closure.Journal) {
+				b.RegisterDelayedCallback(func() {
+					own := entry(t, journal, "order-1")
+					own.State = closure.JournalNotBooked
+					params := guide()
+					params.IdempotencyKey = "order-2"
+					if err := journal.Finish(t.Context(), *own); err != nil {
+						t.Error(err)
+					}
+					if there, err := journal.Begin(t.Context(), closure.NewBookingAttempt(params)); there != nil || err != nil {
+						t.Error(there, err)
+					}
+				}, 200*time.Millisecond)
+				b.policy.AssumeLostAfter = lostAfter
+				b.settle(2*time.Hour, NotBooked())
+				if booked, err := b.book(); booked != nil || closure.OutcomeOf(err) != closure.OutcomeRejected {
+					t.Errorf("%v, %v", booked, err)
+				}
+				if held := entry(t, journal, "order-2"); held == nil || held.State != closure.JournalPending {
+					t.Errorf("the journal holds %v", held)
+				}
+			})
+		})
+	}
+}
+
+// The journal's word on an appointment is the client's, too: a verdict that contradicts
+// it would make two answers.
+func TestTheJournalBeatsAVerdict(t *testing.T) {
+	for name, verdict := range map[string]Verdict{"not booked": NotBooked(), "another one": Booked("appt_other")} {
+		t.Run(name, func(t *testing.T) {
+			inJournalBench(t, func(b *bench, journal closure.Journal) {
+				b.policy.MaxWait, b.policy.FirstLook = 5*time.Hour, 5*time.Hour
+				b.RegisterDelayedCallback(func() {
+					finish(t, journal, entry(t, journal, "order-1"), "appt_told")
+				}, time.Hour)
+				b.settle(2*time.Hour, verdict)
+				if booked, err := b.book(); err != nil || booked.ID != "appt_told" {
+					t.Errorf("%v, %v", booked, err)
+				}
+			})
+		})
+	}
+}
+
+// The journal has lost the attempt, or never had it: it learns of the appointment.
+func TestTheJournalLearnsWhatItDidNotHold(t *testing.T) {
+	lose := func(t *testing.T, journal closure.Journal) {
+		own := entry(t, journal, "order-1")
+		own.State = closure.JournalNotBooked
+		if err := journal.Finish(t.Context(), *own); err != nil {
+			t.Error(err)
+		}
+	}
+	check := func(t *testing.T, journal closure.Journal, id closure.AppointmentID) {
+		held := entry(t, journal, "order-1")
+		if held == nil || held.State != closure.JournalBooked || held.Appointment != id {
+			t.Errorf("the journal holds %v", held)
+		}
+	}
+	t.Run("by a person", func(t *testing.T) {
+		inJournalBench(t, func(b *bench, journal closure.Journal) {
+			b.RegisterDelayedCallback(func() { lose(t, journal) }, 200*time.Millisecond)
+			b.settle(2*time.Hour, Booked("appt_told"))
+			if booked, err := b.book(); err != nil || booked.ID != "appt_told" {
+				t.Errorf("%v, %v", booked, err)
+			}
+			check(t, journal, "appt_told")
+		})
+	})
+	t.Run("by a look", func(t *testing.T) {
+		inJournalBench(t, func(b *bench, journal closure.Journal) {
+			b.RegisterDelayedCallback(func() {
+				lose(t, journal)
+				own := taken()
+				own.PatientID = closuretest.GuidePatientID
+				b.server.AddAppointment(own)
+			}, 200*time.Millisecond)
+			booked, err := b.book()
+			if err != nil || booked.ID != taken().ID {
+				t.Errorf("%v, %v", booked, err)
+			}
+			check(t, journal, taken().ID)
+		})
+	})
+}
+
+// A look that can't ask the journal ends nothing.
+func TestALookWithoutTheJournalEndsNothing(t *testing.T) {
+	journal := closuretest.NewJournal()
+	journal.Inject(closuretest.JournalFailsBefore("find"))
+	a := &activities{api: closuretest.New(closuretest.ReportTo(t)).Client(), journal: journal}
+	in := lookInput{Attempt: closure.NewBookingAttempt(guide()), Wish: slotWish(guide()), Lost: true, LostAfter: time.Hour}
+	in.Attempt.AttemptedAt = time.Now().Add(-2 * time.Hour)
+	if end, err := a.look(t.Context(), in); err != nil || end.Failure != nil || end.Appointment != nil {
+		t.Errorf("%+v, %v", end, err)
+	}
+}

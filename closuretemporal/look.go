@@ -1,0 +1,212 @@
+package closuretemporal
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+type lookInput struct {
+	input
+	Attempt   closure.BookingAttempt `json:"attempt"`
+	Wish      wish                   `json:"wish"`
+	Lost      bool                   `json:"lost,omitempty"` // if a clean look doesn't show it
+	LostAfter time.Duration          `json:"lost_after,omitempty"`
+}
+
+// look asks the API once, and the journal, if there is one, what it knows.
+func (a *activities) look(ctx context.Context, in lookInput) (ending, error) {
+	if in.unread != nil {
+		return ending{}, nil
+	}
+	entry, err := a.held(ctx, in.Attempt, in.Wish)
+	switch {
+	case err != nil:
+		return ending{}, nil // to look without the journal may be to contradict it
+	case entry != nil && entry.State == closure.JournalBooked:
+		end, err := a.booked(ctx, *entry, in.Wish)
+		if err != nil {
+			return ending{}, nil
+		}
+		return end, nil
+	}
+	attempt, opts := in.attempt(entry)
+	booking, err := a.api.ResolveBooking(ctx, attempt, append(opts, closure.KnownCancelled(in.Wish.Cancelled...))...)
+	if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
+		return ending{SlotOpen: unknown.SlotOpen}, nil
+	}
+	if booking == nil && !errors.Is(err, closure.ErrNotBooked) {
+		return ending{}, nil // this look failed, as by a key of the other mode
+	}
+	if booking != nil && entry == nil && a.keep(ctx, attempt, in.Wish.Key, booking.Appointment.ID) != nil {
+		return ending{}, nil
+	}
+	return newEnding(booking, err), nil
+}
+
+// attempt is what to look for. The journal's has an ID and an age of its own: it may be
+// a later one.
+func (in lookInput) attempt(entry *closure.JournalEntry) (closure.BookingAttempt, []closure.CallOption) {
+	switch {
+	case !in.Lost && entry == nil:
+		return in.Attempt, nil
+	case !in.Lost:
+		return entry.Attempt, nil
+	case entry != nil:
+		return entry.Attempt, []closure.CallOption{closure.AssumeLostAfter(in.LostAfter)}
+	}
+	// The workflow has measured the age by the server's clock.
+	attempt := in.Attempt
+	if past := time.Now().Add(-time.Second); attempt.AttemptedAt.After(past) {
+		attempt.AttemptedAt = past
+	}
+	return attempt, []closure.CallOption{closure.AssumeLostAfter(time.Nanosecond)}
+}
+
+// held is what the journal holds of the booking, as [closure.Client.BookSlot] and
+// BookFirstAvailable would take it: nil is nothing, or what is of another wish.
+func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w wish) (*closure.JournalEntry, error) {
+	if a.journal == nil {
+		return nil, nil
+	}
+	attempt.IdempotencyKey = w.Key
+	entry, err := a.journal.Find(ctx, attempt)
+	if err != nil || entry == nil || entry.Attempt.PatientID != attempt.PatientID {
+		return nil, err
+	}
+	pending, moves := entry.State == closure.JournalPending, entry.Attempt.AppointmentID != ""
+	own := entry.Attempt.IdempotencyKey == w.Key && !(pending && moves)
+	elsewhere := own && w.Key != "" && (w.Slot == nil || moves) // one key, one appointment, wherever that is
+	switch {
+	case !elsewhere && !sameSlot(entry.Attempt, attempt):
+		return nil, nil
+	case !own && (pending || w.Slot == nil):
+		return nil, nil
+	}
+	return entry, nil
+}
+
+// booked is the ending by a booked entry. If its appointment was cancelled since, the
+// journal has freed the key, and so does the workflow.
+func (a *activities) booked(ctx context.Context, entry closure.JournalEntry, w wish) (ending, error) {
+	known, err := a.journal.FindAppointment(ctx, entry.Appointment)
+	if err != nil {
+		return ending{}, err
+	}
+	if known != nil && known.State == closure.JournalReleased || slices.Contains(w.Cancelled, entry.Appointment) {
+		return ending{Failure: newFailure(closure.ErrNotBooked)}, a.journal.Release(ctx, entry.Appointment)
+	}
+	if entry.Attempt.IdempotencyKey != w.Key {
+		err = a.share(ctx, entry, w.Key)
+	}
+	return ending{Appointment: appointmentOf(entry.Attempt, entry.Appointment)}, err
+}
+
+// share makes the key one more of those of a booked entry.
+func (a *activities) share(ctx context.Context, entry closure.JournalEntry, key string) error {
+	if key == "" {
+		return nil
+	}
+	entry.Attempt.IdempotencyKey = key
+	return a.journal.Finish(ctx, entry)
+}
+
+// keep records an appointment that the journal doesn't hold.
+func (a *activities) keep(
+	ctx context.Context, attempt closure.BookingAttempt, key string, id closure.AppointmentID,
+) error {
+	if a.journal == nil {
+		return nil
+	}
+	attempt.ID, attempt.IdempotencyKey = rand.Text(), key
+	entry, err := a.journal.Begin(ctx, attempt)
+	switch {
+	case err != nil:
+		return err
+	case entry == nil:
+		return a.journal.Finish(ctx, closure.JournalEntry{
+			Attempt: attempt, State: closure.JournalBooked, Appointment: id,
+		})
+	case entry.State == closure.JournalBooked && entry.Appointment == id:
+		return a.share(ctx, *entry, key)
+	default:
+		return nil // of another wish, which settles it
+	}
+}
+
+func sameSlot(a, b closure.BookingAttempt) bool {
+	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
+}
+
+// appointmentOf is what is known of an appointment that the API need not show.
+func appointmentOf(attempt closure.BookingAttempt, id closure.AppointmentID) *closure.Appointment {
+	return &closure.Appointment{
+		ID:         id,
+		ScheduleID: attempt.ScheduleID,
+		PatientID:  attempt.PatientID,
+		Status:     closure.AppointmentScheduled,
+		StartAt:    attempt.StartAt,
+		Duration:   attempt.Duration,
+	}
+}
+
+type recordInput struct {
+	input
+	Attempt closure.BookingAttempt `json:"attempt"`
+	Wish    wish                   `json:"wish"`
+	Verdict Verdict                `json:"verdict"`
+}
+
+// record tells the journal, if there is one, what a person found out. An appointment
+// that the journal knows is the ending, whatever that was. It may run again.
+func (a *activities) record(ctx context.Context, in recordInput) (ending, error) {
+	if in.unread != nil {
+		return ending{}, errNotSent(noKey)
+	}
+	entry, err := a.held(ctx, in.Attempt, in.Wish)
+	if err != nil || a.journal == nil {
+		return ending{}, err
+	}
+	if entry != nil && entry.State == closure.JournalBooked {
+		end, err := a.booked(ctx, *entry, in.Wish)
+		if err != nil || end.Appointment != nil {
+			return end, err
+		}
+		entry = nil // its appointment was cancelled since
+	}
+	told := closure.JournalEntry{State: closure.JournalNotBooked}
+	if !in.Verdict.notBooked {
+		told.State, told.Appointment = closure.JournalBooked, in.Verdict.appointment
+	}
+	switch {
+	case entry != nil:
+		told.Attempt = entry.Attempt
+		return ending{}, a.journal.Finish(ctx, told)
+	case in.Verdict.notBooked:
+		return ending{}, nil
+	}
+	attempt, err := a.place(ctx, in.Attempt, told.Appointment)
+	if err == nil {
+		err = a.keep(ctx, attempt, in.Wish.Key, told.Appointment)
+	}
+	return ending{}, err
+}
+
+// place is the attempt with the slot of the appointment, if its own isn't known.
+func (a *activities) place(
+	ctx context.Context, attempt closure.BookingAttempt, id closure.AppointmentID,
+) (closure.BookingAttempt, error) {
+	if attempt.ScheduleID != "" {
+		return attempt, nil
+	}
+	shown, err := a.api.Appointments.Get(ctx, id)
+	if err != nil {
+		return attempt, err
+	}
+	attempt.ScheduleID, attempt.StartAt, attempt.Duration = shown.ScheduleID, shown.StartAt, shown.Duration
+	return attempt, nil
+}
