@@ -8,7 +8,6 @@ import (
 	"time"
 
 	operations "github.com/closurehealth/closure-go/internal/operation"
-	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // An Appointment is a booked visit (source: reference).
@@ -33,12 +32,6 @@ func (a Appointment) LogValue() slog.Value { return slog.StringValue(showing(a, 
 
 func (a Appointment) recordID() (id, prefix string) { return string(a.ID), a.ID.prefix() }
 
-// MarshalJSON writes the appointment as the API does.
-func (a Appointment) MarshalJSON() ([]byte, error) {
-	type plain Appointment
-	return wire.Marshal(plain(a))
-}
-
 // AppointmentCreateParams says what to book. All fields but Duration are needed.
 type AppointmentCreateParams struct {
 	ScheduleID ScheduleID `json:"schedule_id"`
@@ -55,12 +48,6 @@ func (p AppointmentCreateParams) Format(f fmt.State, _ rune) {
 // LogValue shows the schedule's id and nothing else.
 func (p AppointmentCreateParams) LogValue() slog.Value {
 	return slog.StringValue(showing(p, "ScheduleID", p.ScheduleID))
-}
-
-// MarshalJSON writes the params as the API wants them.
-func (p AppointmentCreateParams) MarshalJSON() ([]byte, error) {
-	type plain AppointmentCreateParams
-	return wire.Marshal(plain(p))
 }
 
 func (p AppointmentCreateParams) check(op operation) error {
@@ -116,12 +103,6 @@ func (p AppointmentRescheduleParams) Format(f fmt.State, _ rune) { printAs(f, re
 
 // LogValue shows no more than the type.
 func (p AppointmentRescheduleParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
-
-// MarshalJSON writes the params as the API wants them.
-func (p AppointmentRescheduleParams) MarshalJSON() ([]byte, error) {
-	type plain AppointmentRescheduleParams
-	return wire.Marshal(plain(p))
-}
 
 func (p AppointmentRescheduleParams) check(op operation) error {
 	return cmp.Or(checkStart(op, p.StartAt), checkDuration(op, "Duration", p.Duration))

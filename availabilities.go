@@ -26,12 +26,6 @@ func (s Slot) recordID() (id, prefix string) { //nolint:unparam // others have a
 	return "slot", ""
 }
 
-// MarshalJSON writes the slot as the API does, and the schedule's id with it.
-func (s Slot) MarshalJSON() ([]byte, error) {
-	type plain Slot
-	return wire.Marshal(plain(s))
-}
-
 // EndAt is the instant at which the slot ends. For a slot without a duration it is
 // StartAt, because the slot's length isn't known.
 func (s Slot) EndAt() time.Time { return s.StartAt.Add(s.Duration.Duration()) }

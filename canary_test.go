@@ -483,7 +483,7 @@ func TestCanaryDecoders(t *testing.T) {
 			}
 		}
 	}
-	_, err := closure.Patient{Timezone: leak}.Location()
+	_, err := closure.Patient{Timezone: leak}.Zone()
 	checkError(t, "Location", err)
 }
 

@@ -215,19 +215,6 @@ func (c Client) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
 // A service is the part that all services share.
 type service struct{ core *core }
 
-func (s service) redacted() string {
-	if s.core == nil {
-		return "closure.Service{}"
-	}
-	return "closure.Service{mode: " + string(s.core.mode) + "}"
-}
-
-// Format prints the mode and nothing else, under every verb.
-func (s service) Format(f fmt.State, _ rune) { printAs(f, s.redacted()) }
-
-// LogValue shows the mode and nothing else.
-func (s service) LogValue() slog.Value { return slog.StringValue(s.redacted()) }
-
 // core is what the services of a client share.
 //
 // If a caller's struct holds a client in an unexported field, fmt calls none of the

@@ -161,15 +161,15 @@ func TestPatientsFindNotOne(t *testing.T) {
 func TestPatientLocation(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"": "UTC", "UTC": "UTC", "America/New_York": "America/New_York"} {
-		zone, err := closure.Patient{Timezone: name}.Location()
+		zone, err := closure.Patient{Timezone: name}.Zone()
 		noError(t, err)
 		if zone.String() != want {
 			t.Errorf("%q: zone %s, want %s", name, zone, want)
 		}
 	}
 	for _, name := range []string{"Local", "Nowhere/At All", "../etc/passwd"} {
-		_, err := closure.Patient{Timezone: name}.Location()
-		refused(t, name, err, "Patient.Location", "Timezone")
+		_, err := closure.Patient{Timezone: name}.Zone()
+		refused(t, name, err, "Patient.Zone", "Timezone")
 	}
 }
 
@@ -213,7 +213,7 @@ func ExamplePatientsService_Get() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	zone, err := patient.Location()
+	zone, err := patient.Zone()
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -234,7 +234,7 @@ var (
 	_ func(error) closure.Outcome = closure.OutcomeOf
 )
 
-// What prints redacted, and what encodes faithfully.
+// What prints redacted.
 type redacted interface {
 	fmt.Formatter
 	slog.LogValuer
@@ -247,10 +247,6 @@ var (
 		closure.AppointmentRescheduleParams{}, closure.Booking{}, closure.BookingAttempt{}, closure.BookSlotParams{},
 		closure.BookFirstParams{}, closure.Response{}, closure.APIError{}, closure.TransportError{}, closure.InsuranceError{},
 		closure.OutcomeUnknownError{},
-	}
-	_ = []json.Marshaler{
-		closure.Patient{}, closure.Practitioner{}, closure.Schedule{}, closure.Slot{}, closure.Appointment{}, closure.Specialty{},
-		closure.Insurance{}, closure.Location{}, closure.AppointmentType{}, closure.IndexVersion{}, closure.Minutes(0),
 	}
 )
 
