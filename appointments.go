@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	operations "github.com/closurehealth/closure-go/internal/operation"
@@ -70,9 +71,9 @@ func (p AppointmentCreateParams) madeInto(a *Appointment) bool {
 // AppointmentListParams says which appointments to list. An empty field is not a
 // filter.
 type AppointmentListParams struct {
-	PatientID  PatientID         `url:"patient_id,omitempty"`
-	ScheduleID ScheduleID        `url:"schedule_id,omitempty"`
-	Status     AppointmentStatus `url:"status,omitempty"`
+	PatientID  PatientID
+	ScheduleID ScheduleID
+	Status     AppointmentStatus
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -90,6 +91,22 @@ func (p AppointmentListParams) check(op operation) error {
 		checkOptionalID(op, "PatientID", p.PatientID),
 		checkOptionalID(op, "ScheduleID", p.ScheduleID),
 	)
+}
+
+// query needs no reflection, because every booking lists appointments first:
+// go-querystring took about a twentieth of a booking's CPU.
+func (p AppointmentListParams) query() url.Values {
+	query := make(url.Values, 3)
+	setUnlessEmpty(query, "patient_id", string(p.PatientID))
+	setUnlessEmpty(query, "schedule_id", string(p.ScheduleID))
+	setUnlessEmpty(query, "status", string(p.Status))
+	return query
+}
+
+func setUnlessEmpty(query url.Values, name, value string) {
+	if value != "" {
+		query.Set(name, value)
+	}
 }
 
 // AppointmentRescheduleParams says where to move an appointment.
@@ -155,7 +172,7 @@ func (s *AppointmentsService) List(ctx context.Context, params AppointmentListPa
 		return nil, err
 	}
 	ofPatient := func(a *Appointment) bool { return params.PatientID == "" || a.PatientID == params.PatientID }
-	return listOf(ctx, use((*holder)(s)), request{op: opAppointmentsList, query: params}, ofPatient, opts)
+	return listOf(ctx, use((*holder)(s)), request{op: opAppointmentsList, query: params.query()}, ofPatient, opts)
 }
 
 // Reschedule moves an appointment to another start on its schedule. The request is sent

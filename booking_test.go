@@ -908,7 +908,7 @@ func TestBookSlotOptions(t *testing.T) {
 	}
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
-		s := answer(t, 500, "")
+		s := serveAlways(t, 500, "")
 		_, err := s.client(t).BookSlot(t.Context(), slot(), closure.WithMaxAttempts(0))
 		isErrors(t, err, closure.ErrInvalidInput)
 		var none context.Context
@@ -1212,7 +1212,7 @@ func TestBookSlotShared(t *testing.T) {
 // An error of a change has no attempt to resolve.
 func TestResolveBookingOfNothing(t *testing.T) {
 	t.Parallel()
-	_, err := answer(t, 200, "[]").client(t).ResolveBooking(t.Context(), closure.BookingAttempt{})
+	_, err := serveAlways(t, 200, "[]").client(t).ResolveBooking(t.Context(), closure.BookingAttempt{})
 	refused(t, "no attempt", err, "appointments.list", "Attempt")
 }
 

@@ -65,7 +65,7 @@ func TestAirportsMixNothing(t *testing.T) {
 		"4111111111111111-VIS": false, "1994122241555501-TRI": false, "19941222415555012300000000-lhr": false,
 		"8c7f2b1a9d3e4f50-AMS": true,
 	} {
-		_, err := answer(t, 404, "", "X-Request-Id", id).client(t).Patients.Get(t.Context(), "pt_1")
+		_, err := serveAlways(t, 404, "", "X-Request-Id", id).client(t).Patients.Get(t.Context(), "pt_1")
 		if got := contains(err, id); got != shown {
 			t.Errorf("%s: shown %t", id, got)
 		}

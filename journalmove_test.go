@@ -14,11 +14,11 @@ import (
 func TestUnknownBookingStaysPending(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.DropAfter("appointments.create"))
-		_, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		isUnknown(t, err)
 		c.holds(closure.JournalPending)
 		time.Sleep(time.Minute)
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, true)
 		c.sentBookings(1)
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(30*time.Second))
@@ -27,11 +27,11 @@ func TestUnknownBookingStaysPending(t *testing.T) {
 // The slot is closed by what the list doesn't show yet: that is no refusal.
 func TestJournalIsAskedBeforeTheReads(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
 		c.Inject(closuretest.Stale("appointments.list", time.Minute).Times(0))
-		wish := slotWish("")
-		wish.Duration = 0
-		_, err := c.process().BookSlot(t.Context(), wish)
+		params := slotParamsFor("")
+		params.Duration = 0
+		_, err := c.process().BookSlot(t.Context(), params)
 		isUnknown(t, err)
 	})
 }
@@ -39,7 +39,7 @@ func TestJournalIsAskedBeforeTheReads(t *testing.T) {
 func TestUnknownMoveIsMadeAgain(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), booking.Appointment.ID, to) })
@@ -56,9 +56,9 @@ func TestUnknownMoveIsMadeAgain(t *testing.T) {
 func TestMoveToWhatAnotherAppointmentHolds(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		one, err := c.process().BookSlot(t.Context(), slotWish(""))
+		one, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(one, err, false)
-		there := slotWish("")
+		there := slotParamsFor("")
 		there.StartAt = clinicSlot(15)
 		two, err := c.process().BookSlot(t.Context(), there)
 		c.booked(two, err, false)
@@ -75,14 +75,14 @@ func TestMoveToWhatAnotherAppointmentHolds(t *testing.T) {
 func TestMovedByStaffKeepsItsKey(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		one, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		one, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(one, err, false)
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		_, err = c.Client().RescheduleBooking(t.Context(), one.Appointment.ID, to)
 		noError(t, err)
-		two, err := c.process().BookSlot(t.Context(), slotWish(""))
+		two, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(two, err, false)
-		again, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		again, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		if c.booked(again, err, true); again.Appointment.ID != one.Appointment.ID {
 			t.Error("another appointment was returned")
 		}
@@ -92,11 +92,11 @@ func TestMovedByStaffKeepsItsKey(t *testing.T) {
 // The appointment was there before the journal was: the key is its from now on.
 func TestKeyOfAnAppointmentThatWasThere(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		one, err := c.Client().BookSlot(t.Context(), slotWish(""))
+		one, err := c.Client().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(one, err, false)
-		again, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(again, err, true)
-		first, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		first, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		if c.booked(first, err, true); first.Appointment.ID != one.Appointment.ID {
 			t.Error("another appointment was returned")
 		}
@@ -106,7 +106,7 @@ func TestKeyOfAnAppointmentThatWasThere(t *testing.T) {
 // All slots are taken, one of them by the key.
 func TestWalkAsksForTheKeyFirst(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		params := firstWish("order 1")
+		params := firstParamsFor("order 1")
 		params.Search.Schedules = clinicIDs[:1]
 		one, err := c.process().BookFirstAvailable(t.Context(), params)
 		c.booked(one, err, false)
@@ -122,7 +122,7 @@ func TestTwoKeysInOneProcess(t *testing.T) {
 		p := c.process()
 		for _, key := range []string{"order 1", "order 2"} {
 			go func() {
-				if _, err := p.BookFirstAvailable(t.Context(), firstWish(key)); err != nil {
+				if _, err := p.BookFirstAvailable(t.Context(), firstParamsFor(key)); err != nil {
 					t.Errorf("%s: %v", key, err)
 				}
 			}()
@@ -138,13 +138,13 @@ func TestTwoKeysInOneProcess(t *testing.T) {
 func TestBookingWhereAMoveWentWithinTheLag(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
 		time.Sleep(time.Hour)
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		_, err = c.process().RescheduleBooking(t.Context(), booking.Appointment.ID, to)
 		noError(t, err)
-		there := slotWish("")
+		there := slotParamsFor("")
 		there.StartAt = clinicSlot(15)
 		_, err = c.process().BookSlot(t.Context(), there)
 		isUnknown(t, err)
@@ -159,14 +159,14 @@ func TestBookingWhereAMoveWentWithinTheLag(t *testing.T) {
 // An attempt is taken for lost on a look that shows nothing, never on a look that failed.
 func TestLookThatFailsLosesNothing(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
 		time.Sleep(time.Hour)
 		c.Inject(closuretest.Status("appointments.list", 503).Times(0))
-		_, err := c.process().BookSlot(t.Context(), slotWish(""), closure.AssumeLostAfter(time.Minute))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor(""), closure.AssumeLostAfter(time.Minute))
 		isUnknown(t, err)
 		c.holds(closure.JournalPending)
 		c.ClearFaults()
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""), closure.AssumeLostAfter(time.Minute))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""), closure.AssumeLostAfter(time.Minute))
 		c.booked(booking, err, true)
 		c.standing(1)
 	}, closuretest.AllowDuplicates())

@@ -43,7 +43,7 @@ var notPersonal = map[string]string{
 	"closure.Schedule":                 "the directory: who practises where",
 	"closure.ScheduleListParams":       "ids of the directory",
 	"closure.Slot":                     "an open time of a schedule, which nobody has booked",
-	"closure.SlotSearch":               "ids of the directory and wishes about the time, without a person",
+	"closure.SlotSearch":               "ids of the directory and bounds of time, without a person",
 	"closure.Specialty":                "the directory: a field of medicine",
 
 	"closure.AppointmentTypesService": aService,

@@ -29,7 +29,7 @@ func TestDurationOfASlot(t *testing.T) {
 			t.Parallel()
 			p, c := openPractice(t, nil)
 			p.slots = test.slots
-			booking, err := c.BookSlot(t.Context(), wish())
+			booking, err := c.BookSlot(t.Context(), bookingParams())
 			if test.choice != "" {
 				refused(t, name, err, create, "Duration")
 				if !strings.Contains(err.Error(), test.choice) {
@@ -48,7 +48,7 @@ func TestDurationOfASlot(t *testing.T) {
 		t.Parallel()
 		p, c := openPractice(t, nil)
 		p.slots = "[" + at + `,"duration":30},` + at + `,"duration":15}]`
-		params := wish()
+		params := bookingParams()
 		params.Duration = 30
 		booking, err := c.BookSlot(t.Context(), params)
 		ends(t, booking, err, "booked")

@@ -151,7 +151,7 @@ func TestPatientsFindNotOne(t *testing.T) {
 		`[{"id":"pt_1"},{"id":"pt_2"}]`: closure.ErrAmbiguous,
 		`[{"id":"pt_1"},{"id":"pt_2"},{"id":"pt_3"}]`: closure.ErrAmbiguous,
 	} {
-		got, err := answer(t, 200, body).client(t).Patients.Find(t.Context(), closure.PatientListParams{DOB: guide.dob})
+		got, err := serveAlways(t, 200, body).client(t).Patients.Find(t.Context(), closure.PatientListParams{DOB: guide.dob})
 		if got != nil || !errors.Is(err, want) || closure.OutcomeOf(err) != closure.OutcomeNotSent {
 			t.Errorf("%s: %v, want %v", body, err, want)
 		}

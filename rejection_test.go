@@ -29,7 +29,7 @@ func TestRejectedThoughBooked(t *testing.T) {
 					g.say(status, body)
 				}
 			})
-			booking, err := c.BookSlot(t.Context(), wish())
+			booking, err := c.BookSlot(t.Context(), bookingParams())
 			ends(t, booking, err, "recovered")
 			p.sent(t, 1, 1)
 		}
@@ -54,7 +54,7 @@ func TestRejectedAndNobodyCanTell(t *testing.T) {
 					g.say(list.status, list.body)
 				}
 			})
-			booking, err := c.BookSlot(t.Context(), wish())
+			booking, err := c.BookSlot(t.Context(), bookingParams())
 			ends(t, booking, err, "unknown")
 			if e := (*closure.APIError)(nil); !errors.As(err, &e) || e.StatusCode != status {
 				t.Errorf("%d, list %d: the cause is not the rejection: %v", status, list.status, err)
@@ -78,7 +78,7 @@ func TestRejected(t *testing.T) {
 					g.say(status, "")
 				}
 			})
-			booking, err := c.BookSlot(t.Context(), wish())
+			booking, err := c.BookSlot(t.Context(), bookingParams())
 			ends(t, booking, err, "rejected")
 			if errors.Is(err, closure.ErrSlotUnavailable) != gone {
 				t.Errorf("%d, slot gone %t: %v", status, gone, err)
@@ -115,7 +115,7 @@ func TestRejectedWithoutAList(t *testing.T) {
 						g.say(list, "")
 					}
 				})
-				booking, err := c.BookSlot(t.Context(), wish())
+				booking, err := c.BookSlot(t.Context(), bookingParams())
 				ends(t, booking, err, want)
 				p.sent(t, 1, 0)
 			}
@@ -141,7 +141,7 @@ func TestThrottled(t *testing.T) {
 	t.Run("looks before it sends again", func(t *testing.T) {
 		t.Parallel()
 		p, c := openPractice(t, throttle(2, ""))
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "booked")
 		p.sent(t, 3, 1)
 		posts, looked := 0, 0
@@ -180,7 +180,7 @@ func TestThrottled(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
 			defer cancel()
 			begin := time.Now()
-			booking, err := c.BookSlot(ctx, wish())
+			booking, err := c.BookSlot(ctx, bookingParams())
 			ends(t, booking, err, "rejected", closure.ErrRateLimited)
 			p.sent(t, test.posts, 0)
 			if took := time.Since(begin); took > 5*time.Second {
@@ -192,7 +192,7 @@ func TestThrottled(t *testing.T) {
 		t.Parallel()
 		p, c := openPractice(t, throttle(1, "1"))
 		begin := time.Now()
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "booked")
 		p.sent(t, 2, 1)
 		if took := time.Since(begin); took < time.Second {

@@ -33,7 +33,7 @@ func TestAnswerThatConfirmsNothing(t *testing.T) {
 			t.Parallel()
 			p, c := openPractice(t, nil)
 			p.status = status
-			booking, err := c.BookSlot(soon(t), wish())
+			booking, err := c.BookSlot(soon(t), bookingParams())
 			ends(t, booking, err, "unknown", closure.ErrMalformedResponse)
 			saysStatus(t, err, !strings.HasPrefix(status, "cancel"))
 			p.sent(t, 1, 0)
@@ -50,14 +50,14 @@ func TestAnswerThatConfirmsNothing(t *testing.T) {
 				p.mu.Unlock()
 			}
 		}
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "recovered")
 		p.sent(t, 1, 1)
 	})
 	for _, status := range []string{"scheduled", "rescheduled"} {
 		p, c := openPractice(t, nil)
 		p.status = status
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "booked")
 	}
 }
@@ -70,13 +70,13 @@ func TestStatusBefore(t *testing.T) {
 	} {
 		p, c := openPractice(t, nil)
 		p.hold(status)
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, want)
 	}
 	for _, status := range doubtfulStatuses {
 		p, c := openPractice(t, nil)
 		p.hold(status)
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "unknown")
 		saysStatus(t, err, true)
 		p.sent(t, 0, 0)
@@ -84,13 +84,13 @@ func TestStatusBefore(t *testing.T) {
 		// What it takes to go on: the appointment is cancelled, or it stands.
 		_, err = c.CancelBooking(t.Context(), "appt_1")
 		noError(t, err)
-		booking, err = c.BookSlot(t.Context(), wish())
+		booking, err = c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "booked")
 	}
 	// One that stands is the booking, whatever there was before it.
 	p, c := openPractice(t, nil)
 	p.hold("declined").hold("scheduled")
-	booking, err := c.BookSlot(t.Context(), wish())
+	booking, err := c.BookSlot(t.Context(), bookingParams())
 	ends(t, booking, err, "recovered")
 }
 
@@ -117,7 +117,7 @@ func TestStatusSaysNothing(t *testing.T) {
 		}
 	})
 	p.status = "declined"
-	booking, err = c.BookSlot(t.Context(), wish())
+	booking, err = c.BookSlot(t.Context(), bookingParams())
 	ends(t, booking, err, "unknown", closure.ErrConflict)
 	saysStatus(t, err, true)
 }

@@ -52,7 +52,7 @@ func TestNothingKnownIsUnknown(t *testing.T) {
 func TestUnknownMembersOfACall(t *testing.T) {
 	t.Parallel()
 	var response closure.Response
-	client := answer(t, 200, `[{"id":"loc_1","phone":"1"}]`).client(t)
+	client := serveAlways(t, 200, `[{"id":"loc_1","phone":"1"}]`).client(t)
 	_, err := client.Locations.List(t.Context(), closure.CaptureResponse(&response))
 	noError(t, err)
 	got, err := closure.UnknownMembers[closure.Location](response.Body)

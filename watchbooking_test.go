@@ -75,12 +75,12 @@ func (w *witness) ties(t *testing.T) {
 type bookingAct func(context.Context, *closure.Client) error
 
 func bookSlotAct(ctx context.Context, c *closure.Client) error {
-	_, err := c.BookSlot(ctx, slotWish("order 1"))
+	_, err := c.BookSlot(ctx, slotParamsFor("order 1"))
 	return err
 }
 
 func bookFirstAct(ctx context.Context, c *closure.Client) error {
-	_, err := c.BookFirstAvailable(ctx, firstWish("order 1"))
+	_, err := c.BookFirstAvailable(ctx, firstParamsFor("order 1"))
 	return err
 }
 
@@ -175,7 +175,7 @@ func TestEndingsOfRefusals(t *testing.T) {
 		client := c.process(w.option())
 		ended, end := context.WithCancel(t.Context())
 		end()
-		params := slotWish("")
+		params := slotParamsFor("")
 		c.AddSchedule(closure.Schedule{ID: "sch_byPhone"})
 		for _, step := range []struct {
 			ctx    context.Context
@@ -202,7 +202,7 @@ func TestEndingsOfRefusals(t *testing.T) {
 		_, _ = c.Client(w.option()).BookSlot(ended, params) // no journal that sees it first
 		equal(t, "booking", w.said(), []string{"BookSlot not sent context_ended"})
 		w.bookings = nil
-		first := firstWish("")
+		first := firstParamsFor("")
 		first.PatientID = "pt_other"
 		first.Search.NotBefore = &closure.ClockTime{Hour: 23}
 		_, _ = client.BookFirstAvailable(t.Context(), first)
