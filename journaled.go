@@ -180,7 +180,7 @@ func (b *slotBooking) bookByJournal(ctx context.Context) (*Booking, error) {
 	}
 	booking, err := b.book(ctx)
 	switch {
-	case b.attempt.ID != "": // the attempt was begun, so the journal was asked again
+	case b.attempt.ID != "": // the attempt was begun: the journal was asked right before the request
 	case booking != nil && b.attempt.IdempotencyKey != "":
 		return b.adopt(ctx, booking)
 	case errors.Is(err, ErrSlotUnavailable):

@@ -47,7 +47,7 @@ func newWatcher(cfg clientConfig) *watcher {
 		return nil
 	}
 	w := &watcher{logger: cfg.logger, observers: cfg.observers, bookingObservers: cfg.bookingObservers}
-	w.calls.Store(rand.Uint64()) // one observer may look at several clients
+	w.calls.Store(rand.Uint64()) // an observer may watch several clients, whose ids must differ
 	return w
 }
 
