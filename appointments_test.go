@@ -161,7 +161,7 @@ func TestAppointments(t *testing.T) {
 }
 
 // A write that is confirmed for another record is not confirmed.
-func TestAppointmentsOtherRecord(t *testing.T) {
+func TestAppointmentsRefuseAnotherRecord(t *testing.T) {
 	t.Parallel()
 	for _, call := range appointmentCalls {
 		if call.op != "appointments.reschedule" && call.op != "appointments.cancel" {

@@ -237,7 +237,7 @@ func TestWithPlainHTTP(t *testing.T) {
 	}
 }
 
-// A search that would ask for ever is refused, unless it is meant.
+// A search that takes too many requests is refused, unless MaxRequests allows them.
 func TestSearchIsBounded(t *testing.T) {
 	t.Parallel()
 	search := closure.SlotSearch{
@@ -259,7 +259,7 @@ func TestSearchIsBounded(t *testing.T) {
 	}
 }
 
-// A search says why it looked at no schedule, and reads none that it is given.
+// A search that leaves out every schedule says why. It doesn't read the schedules in Known.
 func TestSearchSaysWhySchedulesWereLeftOut(t *testing.T) {
 	t.Parallel()
 	takes := func(id closure.ScheduleID, insurance closure.InsuranceID) closure.Schedule {
@@ -296,7 +296,7 @@ func TestSearchSaysWhySchedulesWereLeftOut(t *testing.T) {
 }
 
 // What can't be parsed is invalid input, and its error doesn't repeat it.
-func TestParsersRefuse(t *testing.T) {
+func TestParsersDoNotQuoteTheText(t *testing.T) {
 	t.Parallel()
 	_, date := closure.ParseDate("22.12.1994")
 	minutes, clock := new(closure.Minutes), new(closure.ClockTime)

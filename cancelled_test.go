@@ -58,8 +58,8 @@ func TestRoundTripperFailsWithOurError(t *testing.T) {
 	}
 }
 
-// Digits are no request id, whatever airport is behind them.
-func TestAirportsMixNothing(t *testing.T) {
+// Digits with the code of a data center behind them are no request id.
+func TestDataCenterCodesMakeNoRequestID(t *testing.T) {
 	t.Parallel()
 	for id, shown := range map[string]bool{
 		"4111111111111111-VIS": false, "1994122241555501-TRI": false, "19941222415555012300000000-lhr": false,

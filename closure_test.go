@@ -165,7 +165,7 @@ func TestCaptureResponseOfFailure(t *testing.T) {
 	}
 }
 
-func TestCreated201(t *testing.T) {
+func TestStatus201IsASuccess(t *testing.T) {
 	t.Parallel()
 	got, err := serveAlways(t, 201, appointmentJSON).client(t).Appointments.Create(t.Context(), closure.AppointmentCreateParams{
 		ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: 30,
@@ -175,7 +175,7 @@ func TestCreated201(t *testing.T) {
 }
 
 // Neither the caller's values nor what calls share changes.
-func TestNothingSharedChanges(t *testing.T) {
+func TestCallsChangeNothingShared(t *testing.T) {
 	t.Parallel()
 	npis := []string{"4321098765", "0000000001"}
 	var headers []http.Header

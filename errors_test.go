@@ -147,7 +147,7 @@ func TestErrorsIs(t *testing.T) {
 	}
 }
 
-// The texts that people search their logs for.
+// The texts of errors, which people search their logs for.
 func TestErrorTexts(t *testing.T) {
 	t.Parallel()
 	attempt := closure.BookingAttempt{ScheduleID: "sch_1"}

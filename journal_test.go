@@ -195,7 +195,7 @@ func TestTwoProcessesMakeOneAppointment(t *testing.T) {
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(5*time.Second))
 }
 
-func TestTwoWalksWithOneKeyMakeOneAppointment(t *testing.T) {
+func TestTwoProcessesWithOneKeyMakeOneAppointment(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.Delay("appointments.create", 2*time.Second).Times(0))
 		c.clickTwice(func(p *closure.Client) (*closure.Booking, error) {
@@ -224,7 +224,7 @@ func (c *sharedClinic) clickTwice(act func(*closure.Client) (*closure.Booking, e
 }
 
 // What is read shows nothing of the booking yet: only the journal knows.
-func TestWalkRunAgainAfterACrash(t *testing.T) {
+func TestBookFirstAvailableAgainAfterACrash(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.crashes(true, func(p *closure.Client) { _, _ = p.BookFirstAvailable(t.Context(), firstParamsFor("order 1")) })
 		_, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
@@ -389,9 +389,9 @@ func TestFrozenProcessSendsNothing(t *testing.T) {
 	})
 }
 
-// The API can't show an appointment that it confirmed: reads lag, or it lacks the
-// call.
-func TestMissingAppointmentIsNoEvidence(t *testing.T) {
+// The API confirmed an appointment and can't show it, because reads lag or the call is
+// missing. It is booked all the same.
+func TestConfirmedAppointmentThatIsNotShown(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
@@ -478,7 +478,7 @@ func (n nonsense) Pending(context.Context) iter.Seq2[closure.JournalEntry, error
 	return func(yield func(closure.JournalEntry, error) bool) { yield(n.entry, nil) }
 }
 
-func TestJournalThatAnswersNonsense(t *testing.T) {
+func TestJournalThatReturnsNonsense(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		ours := closure.NewBookingAttempt(slotParamsFor(""))
 		foreign, nameless, live := ours, ours, ours

@@ -11,7 +11,7 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// One key, one appointment: also where the slot was held under another key, or
+// One key gets one appointment, even if the slot was held under another key, or
 // under none.
 func TestKeyOfASlotThatIsHeldAlready(t *testing.T) {
 	for name, first := range map[string]string{"without a key": "", "under another": "order 1"} {
@@ -35,8 +35,8 @@ func TestKeyOfASlotThatIsHeldAlready(t *testing.T) {
 	}
 }
 
-// That the key could not be recorded is no booking under that key.
-func TestKeyThatCanNotBeRecorded(t *testing.T) {
+// If the key can't be recorded, the call fails: another call with the key might book again.
+func TestBookingFailsIfItsKeyIsNotRecorded(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
@@ -105,7 +105,7 @@ func TestBookingWhereAnUnknownMoveCameFrom(t *testing.T) {
 	}, closuretest.AllowDuplicates())
 }
 
-// Staff cancelled it: one read shows that, and the list still lags behind.
+// Staff cancelled the appointment: one read shows that, and the list still lags behind.
 func TestCancelledByStaffWithinTheLagOfTheList(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
@@ -120,7 +120,8 @@ func TestCancelledByStaffWithinTheLagOfTheList(t *testing.T) {
 	}, closuretest.AllowDuplicates())
 }
 
-// The list still shows an appointment where it was moved from. It is no booking.
+// The list still shows an appointment at the start that it was moved from. That isn't a
+// booking.
 func TestBookingWhereAMoveCameFromWithinTheLag(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})

@@ -10,7 +10,7 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The same process, and not killed: what is unknown stays in the journal.
+// The process lives on, and a booking whose outcome is unknown stays in the journal.
 func TestUnknownBookingStaysPending(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.DropAfter("appointments.create"))
@@ -24,7 +24,8 @@ func TestUnknownBookingStaysPending(t *testing.T) {
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(30*time.Second))
 }
 
-// The slot is closed by what the list doesn't show yet: that is no refusal.
+// An appointment that the list doesn't show yet closed the slot. The call must not report
+// that the slot is taken.
 func TestJournalIsAskedBeforeTheReads(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
@@ -104,7 +105,7 @@ func TestKeyOfAnAppointmentThatWasThere(t *testing.T) {
 }
 
 // All slots are taken, one of them by the key.
-func TestWalkAsksForTheKeyFirst(t *testing.T) {
+func TestBookFirstAvailableSettlesTheKeyFirst(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		params := firstParamsFor("order 1")
 		params.Search.Schedules = clinicIDs[:1]
@@ -115,8 +116,8 @@ func TestWalkAsksForTheKeyFirst(t *testing.T) {
 	})
 }
 
-// In one process, at once: what one key waits for is not the other's.
-func TestTwoKeysInOneProcess(t *testing.T) {
+// Two keys at once in one process: neither gets the other's booking.
+func TestTwoKeysAtOnceInOneProcess(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.Delay("appointments.create", time.Second).Times(0))
 		p := c.process()
@@ -133,8 +134,8 @@ func TestTwoKeysInOneProcess(t *testing.T) {
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
 }
 
-// A read that lags behind a move shows the appointment where it was. That is no
-// evidence that the new start is free again.
+// A read that lags behind a move shows the appointment at the old start. That doesn't
+// prove that the new start is free again.
 func TestBookingWhereAMoveWentWithinTheLag(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
@@ -156,8 +157,8 @@ func TestBookingWhereAMoveWentWithinTheLag(t *testing.T) {
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
 }
 
-// An attempt is taken for lost on a look that shows nothing, never on a look that failed.
-func TestLookThatFailsLosesNothing(t *testing.T) {
+// An attempt counts as lost only after a read that succeeded and didn't show it.
+func TestAttemptIsNotLostAfterAFailedRead(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
 		time.Sleep(time.Hour)

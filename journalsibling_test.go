@@ -12,10 +12,10 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// Another process takes the slot for the same patient between this one's look at
-// the journal and its look at the slots, and the list of appointments lags: that is
-// no refusal.
-func TestSlotTakenByTheOtherClick(t *testing.T) {
+// Another process books the slot for the same patient after this one has asked the journal
+// and before it reads the slots. The list of appointments lags. The call must not report
+// that the slot is taken.
+func TestSlotTakenForTheSamePatient(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.Stale("appointments.list", time.Minute).Times(0))
 		var once sync.Once
@@ -36,8 +36,8 @@ func TestSlotTakenByTheOtherClick(t *testing.T) {
 	})
 }
 
-// What became of an attempt that was lost is the one that was made in its place:
-// "not booked" would be a lie to whoever has the appointment.
+// An attempt was lost, and another one was made instead. To resolve the first returns the
+// second: "not booked" would be a lie, because the patient has the appointment.
 func TestLostAttemptThatWasMadeAgain(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("order 1")) })

@@ -128,7 +128,7 @@ func TestEveryExportedStructPrintsRedacted(t *testing.T) {
 	}
 }
 
-// The law has teeth.
+// The test of the law finds structs that break it.
 func TestTheLawFindsNewStructs(t *testing.T) {
 	t.Parallel()
 	const source = `package closure

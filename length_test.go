@@ -8,8 +8,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// Which duration is asked for where the caller gives none.
-func TestDurationOfASlot(t *testing.T) {
+// Which duration is sent if the caller gives none.
+func TestBookSlotWithoutADuration(t *testing.T) {
 	t.Parallel()
 	const at = `{"start_at":"2022-05-20T17:00:00Z"`
 	for name, test := range map[string]struct {
@@ -55,7 +55,7 @@ func TestDurationOfASlot(t *testing.T) {
 	})
 }
 
-// The walk passes over a slot that can't be named to the millisecond, takes the
+// BookFirstAvailable leaves out a slot that can't be named to the millisecond, takes the
 // shortest of several at one start, and asks for no duration where none is stated.
 func TestBookFirstAvailableOddSlots(t *testing.T) {
 	t.Parallel()

@@ -102,7 +102,7 @@ func TestNilOptions(t *testing.T) {
 
 // Where two options set the same thing, the later one wins, and a call's wins
 // over the client's.
-func TestTwoOptionsMeet(t *testing.T) {
+func TestTheLaterOptionWins(t *testing.T) {
 	t.Parallel()
 	attempts := func(n int) closure.Option {
 		return closure.WithRetryPolicy(closure.RetryPolicy{MaxAttempts: n, MinWait: 1, MaxWait: 1})
@@ -132,7 +132,7 @@ func TestTwoOptionsMeet(t *testing.T) {
 }
 
 // An option is a value: that one client has it changes nothing for the next.
-func TestOptionOfTwoClients(t *testing.T) {
+func TestOneOptionForTwoClients(t *testing.T) {
 	t.Parallel()
 	policy := closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 1, MaxWait: 1})
 	for range 2 {
@@ -168,7 +168,7 @@ func TestIndexVersionAndExpandOfClientAndCall(t *testing.T) {
 	}
 }
 
-// An option keeps nothing of what it was given.
+// An option keeps no memory of its arguments.
 func TestExpandCopies(t *testing.T) {
 	t.Parallel()
 	fields := []closure.ExpandField{closure.ExpandLocation}

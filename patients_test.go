@@ -142,7 +142,7 @@ func TestPatients(t *testing.T) {
 	})
 }
 
-func TestPatientsFindNotOne(t *testing.T) {
+func TestFindWantsExactlyOnePatient(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]error{
 		"[]":                            closure.ErrNotFound,
@@ -158,7 +158,7 @@ func TestPatientsFindNotOne(t *testing.T) {
 	}
 }
 
-func TestPatientLocation(t *testing.T) {
+func TestPatientZone(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"": "UTC", "UTC": "UTC", "America/New_York": "America/New_York"} {
 		zone, err := closure.Patient{Timezone: name}.Zone()

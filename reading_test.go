@@ -83,7 +83,7 @@ func readField(t testing.TB, field, text string) (seen, error) {
 	return seen{*patient, *appointment}, nil
 }
 
-func TestFormsOfTheDocument(t *testing.T) {
+func TestFormsInReadingMd(t *testing.T) {
 	t.Parallel()
 	for _, f := range readForms(t) {
 		got, err := readField(t, formFields[f.value], f.sent)
@@ -179,8 +179,8 @@ func FuzzForms(f *testing.F) {
 	})
 }
 
-// Whatever a list is answered with in the place of one, nothing of it is a record.
-func TestListsOfOthers(t *testing.T) {
+// An answer that is not a list is not read as records.
+func TestListOfAnythingElseIsMalformed(t *testing.T) {
 	t.Parallel()
 	const other = `{"id":"appt_2","patient_id":"pt_other","schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX"}`
 	for name, test := range map[string]struct {

@@ -251,7 +251,7 @@ func services(client *closure.Client) map[string]any {
 	return found
 }
 
-// Options are functions, which show nothing; all of the package are here.
+// Options are functions, so that printing one shows nothing. The test has all options.
 func TestOptionsHideTheirArguments(t *testing.T) {
 	t.Parallel()
 	response := closure.Response{Body: []byte(leak), RequestID: leak, Header: http.Header{"X-Patient": {leak}}}

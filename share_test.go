@@ -97,8 +97,8 @@ func (c ownContext) Err() error {
 	}
 }
 
-// One who waits for another's turn and gives up says so in a text of this package.
-func TestOwnContextInTheQueue(t *testing.T) {
+// If a call gives up waiting for its turn, the error is a text of this package.
+func TestContextOfTheCallersOwnEndsInTheQueue(t *testing.T) {
 	t.Parallel()
 	sent, release := make(chan struct{}), make(chan struct{})
 	_, c := openPractice(t, func(g *gateway) {

@@ -11,7 +11,7 @@ import (
 
 var doubtfulStatuses = []string{"", "declined", "failed", "pending", "checked_in", "SCHEDULED"}
 
-// soon ends what reads back in vain.
+// soon returns a context that ends while a call still looks for its appointment.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
 	t.Cleanup(cancel)
@@ -25,8 +25,8 @@ func saysStatus(t *testing.T, err error, want bool) {
 	}
 }
 
-// An answer confirms a booking only with a status that says so.
-func TestAnswerThatConfirmsNothing(t *testing.T) {
+// An answer confirms a booking only if its status says that it is booked.
+func TestStatusOfTheAnswer(t *testing.T) {
 	t.Parallel()
 	for _, status := range append([]string{"cancelled", "canceled"}, doubtfulStatuses...) {
 		t.Run("status "+status, func(t *testing.T) {
@@ -62,8 +62,8 @@ func TestAnswerThatConfirmsNothing(t *testing.T) {
 	}
 }
 
-// What the patient has at that start already, by its status.
-func TestStatusBefore(t *testing.T) {
+// How a booking ends if the patient has an appointment at that start, by its status.
+func TestStatusOfTheEarlierAppointment(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[string]string{
 		"scheduled": "recovered", "rescheduled": "recovered", "cancelled": "booked", "canceled": "booked",
@@ -94,9 +94,9 @@ func TestStatusBefore(t *testing.T) {
 	ends(t, booking, err, "recovered")
 }
 
-// Neither does the walk go on, nor ResolveBooking bet, on a status that says
-// neither yes nor no. A rejection is not believed either.
-func TestStatusSaysNothing(t *testing.T) {
+// With a status that this version doesn't know, BookFirstAvailable stops, ResolveBooking
+// settles nothing, and a rejection isn't believed.
+func TestUnknownStatusLeavesTheOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	p, c := openPractice(t, nil)
 	p.hold("declined")
@@ -122,8 +122,8 @@ func TestStatusSaysNothing(t *testing.T) {
 	saysStatus(t, err, true)
 }
 
-// The same of the answer to a change, and of the read after a rejection.
-func TestChangeAndStatus(t *testing.T) {
+// So does the answer to a change, and the read after a rejection.
+func TestStatusOfAChange(t *testing.T) {
 	t.Parallel()
 	for change := range changesOf(nil) {
 		for _, rejected := range []bool{false, true} {

@@ -33,8 +33,8 @@ func TestUnknownMembers(t *testing.T) {
 	}
 }
 
-// No field that a record is read with is unknown.
-func TestNothingKnownIsUnknown(t *testing.T) {
+// A member that a field is read from is never reported as unknown.
+func TestNoKnownFieldIsAnUnknownMember(t *testing.T) {
 	t.Parallel()
 	known := func(unknown []members, err error) {
 		t.Helper()

@@ -168,7 +168,8 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// What is refused here, and what one booking can tell only of another.
+// The endings of bookings that were refused before anything was sent, and of one that
+// knows only what another call found.
 func TestEndingsOfRefusals(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		var w witness
@@ -240,7 +241,7 @@ func TestEndingsOfResolutions(t *testing.T) {
 
 // Those who share a booking report one each, and only the one that sent it has the
 // request among its calls.
-func TestEndingsOfThoseWhoShare(t *testing.T) {
+func TestEndingsOfSharedBookings(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		var w witness
 		client := c.process(w.option())
@@ -266,7 +267,7 @@ func TestEndingsOfThoseWhoShare(t *testing.T) {
 
 // A look that nobody needs any more is cut short, and so are the schedules of a
 // search that has failed: neither is a failure.
-func TestAbandonedCallsAreNoFailures(t *testing.T) {
+func TestAbandonedCallsAreNotFailures(t *testing.T) {
 	check := func(t *testing.T, w *witness, op string) {
 		t.Helper()
 		abandoned := 0
@@ -348,9 +349,9 @@ func TestAbandonedCallsAreNoFailures(t *testing.T) {
 	})
 }
 
-// A context that outlives its booking, such as one that a RoundTripper kept, is of
-// no booking any more: its end was reported.
-func TestCallsAfterTheBooking(t *testing.T) {
+// A RoundTripper may keep the context of a booking. Calls with it after the booking has
+// ended don't count as the booking's.
+func TestCallsWithTheContextOfAnEndedBooking(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		var w witness
 		var kept context.Context
