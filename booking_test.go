@@ -86,8 +86,8 @@ func newTestServer(t *testing.T, opts []closuretest.Option) *closuretest.Server 
 	return closuretest.New(append([]closuretest.Option{closuretest.ReportTo(t)}, opts...)...)
 }
 
-// patience is a context for a call that looks for an appointment that never shows: over a socket it ends soon
-// after the write, in a bubble there is time.
+// patience is a context for a call that looks for an appointment that never shows. Over a
+// socket it ends soon after the write; in a bubble there is time.
 func (d *desk) patience(t *testing.T) context.Context {
 	if !d.loopback {
 		return t.Context()
@@ -1151,8 +1151,8 @@ func TestBookSlotWaitsForAnotherCall(t *testing.T) {
 	})
 }
 
-// An observer may panic: nobody waits for ever for the call that it ended, and
-// nobody sends what it may have sent.
+// An observer may panic. Calls that wait for the one that it ended don't wait for ever, and
+// don't send what that one may have sent.
 func TestBookSlotEndedByAPanic(t *testing.T) {
 	t.Parallel()
 	atDesks(t, "panic", func(t *testing.T, d *desk) {
