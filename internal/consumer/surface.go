@@ -134,7 +134,7 @@ var (
 	_ func(closure.Schedule, closure.InsuranceID) closure.InsuranceStatus = closure.Schedule.CheckInsurance
 	_ func(closure.Schedule) bool                                         = closure.Schedule.Bookable
 	_ func([]byte) ([]map[string]json.RawMessage, error)                  = closure.UnknownMembers[closure.Location]
-	_ func(closure.Patient) (*time.Location, error)                       = closure.Patient.Location
+	_ func(closure.Patient) (*time.Location, error)                       = closure.Patient.Zone
 
 	_ = closure.Patient{
 		ID: closure.PatientID(text), FirstName: text, LastName: text, MiddleName: text, PreferredName: text, DOB: date,
