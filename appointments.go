@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	operations "github.com/closurehealth/closure-go/internal/operation"
-	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // An Appointment is a booked visit (source: reference).
@@ -33,12 +33,6 @@ func (a Appointment) LogValue() slog.Value { return slog.StringValue(showing(a, 
 
 func (a Appointment) recordID() (id, prefix string) { return string(a.ID), a.ID.prefix() }
 
-// MarshalJSON writes the appointment as the API does.
-func (a Appointment) MarshalJSON() ([]byte, error) {
-	type plain Appointment
-	return wire.Marshal(plain(a))
-}
-
 // AppointmentCreateParams says what to book. All fields but Duration are needed.
 type AppointmentCreateParams struct {
 	ScheduleID ScheduleID `json:"schedule_id"`
@@ -55,12 +49,6 @@ func (p AppointmentCreateParams) Format(f fmt.State, _ rune) {
 // LogValue shows the schedule's id and nothing else.
 func (p AppointmentCreateParams) LogValue() slog.Value {
 	return slog.StringValue(showing(p, "ScheduleID", p.ScheduleID))
-}
-
-// MarshalJSON writes the params as the API wants them.
-func (p AppointmentCreateParams) MarshalJSON() ([]byte, error) {
-	type plain AppointmentCreateParams
-	return wire.Marshal(plain(p))
 }
 
 func (p AppointmentCreateParams) check(op operation) error {
@@ -83,9 +71,9 @@ func (p AppointmentCreateParams) madeInto(a *Appointment) bool {
 // AppointmentListParams says which appointments to list. An empty field is not a
 // filter.
 type AppointmentListParams struct {
-	PatientID  PatientID         `url:"patient_id,omitempty"`
-	ScheduleID ScheduleID        `url:"schedule_id,omitempty"`
-	Status     AppointmentStatus `url:"status,omitempty"`
+	PatientID  PatientID
+	ScheduleID ScheduleID
+	Status     AppointmentStatus
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -105,6 +93,22 @@ func (p AppointmentListParams) check(op operation) error {
 	)
 }
 
+// query needs no reflection, because every booking lists appointments first:
+// go-querystring took about a twentieth of a booking's CPU.
+func (p AppointmentListParams) query() url.Values {
+	query := make(url.Values, 3)
+	setUnlessEmpty(query, "patient_id", string(p.PatientID))
+	setUnlessEmpty(query, "schedule_id", string(p.ScheduleID))
+	setUnlessEmpty(query, "status", string(p.Status))
+	return query
+}
+
+func setUnlessEmpty(query url.Values, name, value string) {
+	if value != "" {
+		query.Set(name, value)
+	}
+}
+
 // AppointmentRescheduleParams says where to move an appointment.
 type AppointmentRescheduleParams struct {
 	StartAt  time.Time `json:"start_at"`          // an open slot's start; whole milliseconds
@@ -116,12 +120,6 @@ func (p AppointmentRescheduleParams) Format(f fmt.State, _ rune) { printAs(f, re
 
 // LogValue shows no more than the type.
 func (p AppointmentRescheduleParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
-
-// MarshalJSON writes the params as the API wants them.
-func (p AppointmentRescheduleParams) MarshalJSON() ([]byte, error) {
-	type plain AppointmentRescheduleParams
-	return wire.Marshal(plain(p))
-}
 
 func (p AppointmentRescheduleParams) check(op operation) error {
 	return cmp.Or(checkStart(op, p.StartAt), checkDuration(op, "Duration", p.Duration))
@@ -174,7 +172,7 @@ func (s *AppointmentsService) List(ctx context.Context, params AppointmentListPa
 		return nil, err
 	}
 	ofPatient := func(a *Appointment) bool { return params.PatientID == "" || a.PatientID == params.PatientID }
-	return listOf(ctx, use((*holder)(s)), request{op: opAppointmentsList, query: params}, ofPatient, opts)
+	return listOf(ctx, use((*holder)(s)), request{op: opAppointmentsList, query: params.query()}, ofPatient, opts)
 }
 
 // Reschedule moves an appointment to another start on its schedule. The request is sent

@@ -161,13 +161,13 @@ func TestAppointments(t *testing.T) {
 }
 
 // A write that is confirmed for another record is not confirmed.
-func TestAppointmentsOtherRecord(t *testing.T) {
+func TestAppointmentsRefuseAnotherRecord(t *testing.T) {
 	t.Parallel()
 	for _, call := range appointmentCalls {
 		if call.op != "appointments.reschedule" && call.op != "appointments.cancel" {
 			continue
 		}
-		s := answer(t, 200, `{"id":"appt_2"}`)
+		s := serveAlways(t, 200, `{"id":"appt_2"}`)
 		_, err := call.call(t.Context(), s.client(t), guide)
 		if closure.OutcomeOf(err) != closure.OutcomeUnknown {
 			t.Errorf("%s: %v, want an unknown outcome", call.op, err)

@@ -26,12 +26,6 @@ func (s Slot) recordID() (id, prefix string) { //nolint:unparam // others have a
 	return "slot", ""
 }
 
-// MarshalJSON writes the slot as the API does, and the schedule's id with it.
-func (s Slot) MarshalJSON() ([]byte, error) {
-	type plain Slot
-	return wire.Marshal(plain(s))
-}
-
 // EndAt is the instant at which the slot ends. For a slot without a duration it is
 // StartAt, because the slot's length isn't known.
 func (s Slot) EndAt() time.Time { return s.StartAt.Add(s.Duration.Duration()) }
@@ -49,18 +43,18 @@ func (p AvailabilityListParams) check(op operation) error {
 	return cmp.Or(checkYear(op, "From", p.From), checkYear(op, "To", p.To))
 }
 
-// availabilityQuery is the range as the API takes it.
-type availabilityQuery struct {
-	StartAt queryInstant `url:"start_at,omitempty"`
-	EndAt   queryInstant `url:"end_at,omitempty"`
+// query needs no reflection, like that of [AppointmentListParams].
+func (p AvailabilityListParams) query() url.Values {
+	query := make(url.Values, 2)
+	setInstant(query, "start_at", p.From)
+	setInstant(query, "end_at", p.To)
+	return query
 }
 
-type queryInstant struct{ time.Time }
-
-// EncodeValues writes the instant into a query in the API's form.
-func (t queryInstant) EncodeValues(key string, v *url.Values) error {
-	v.Set(key, string(wire.AppendInstant(nil, t.Time)))
-	return nil
+func setInstant(query url.Values, name string, t time.Time) {
+	if !t.IsZero() {
+		query.Set(name, string(wire.AppendInstant(nil, t)))
+	}
 }
 
 const opAvailabilitiesList = operation(operations.AvailabilitiesList)
@@ -78,8 +72,7 @@ func (s *AvailabilitiesService) List(ctx context.Context, id ScheduleID, params 
 	if err := cmp.Or(checkID(op, "ScheduleID", id), params.check(op)); err != nil {
 		return nil, err
 	}
-	query := availabilityQuery{StartAt: queryInstant{params.From}, EndAt: queryInstant{params.To}}
-	slots, err := list[Slot](ctx, use((*holder)(s)), request{op: op, id: string(id), query: query}, opts)
+	slots, err := list[Slot](ctx, use((*holder)(s)), request{op: op, id: string(id), query: params.query()}, opts)
 	for i := range slots {
 		slots[i].ScheduleID = id
 	}

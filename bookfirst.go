@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// BookFirstParams says for whom to book the first open slot, and where to look.
-// It prints redacted.
+// BookFirstParams says for whom to book the first open slot, and on which schedules to
+// look for it. It prints redacted.
 type BookFirstParams struct {
 	PatientID      PatientID
 	Search         SlotSearch
@@ -30,7 +30,7 @@ func (p BookFirstParams) LogValue() slog.Value { return slog.StringValue(redacte
 func (p BookFirstParams) check() error {
 	op := opAppointmentsCreate
 	if p.InsuranceID != "" && p.Search.InsuranceID != "" && p.InsuranceID != p.Search.InsuranceID {
-		return &InputError{Op: op.name(), Field: "InsuranceID", Reason: "is another one than the search's"}
+		return &InputError{Op: op.name(), Field: "InsuranceID", Reason: "differs from the search's"}
 	}
 	return cmp.Or(
 		checkID(op, "PatientID", p.PatientID),
@@ -39,22 +39,22 @@ func (p BookFirstParams) check() error {
 	)
 }
 
-// BookFirstAvailable tries the slots of the search one after the other, until a
-// booking is confirmed. It leaves out schedules that can't be booked or don't pass the
-// insurance check. If a slot turns out to be taken ([ErrSlotUnavailable]), it goes on to
-// the next one. Any other error ends it, above all an unknown outcome
-// ([*OutcomeUnknownError]): the next slot could become a second appointment. Each
-// schedule and the patient are read once. Of several slots with one start the shortest
-// is tried first: set Search.MinDuration if that is too short. A slot that states no
-// duration is booked without one. A slot whose start is not a whole millisecond is left
-// out, because it can't be named to the API exactly.
+// BookFirstAvailable tries the slots of the search one after the other, until a booking is
+// confirmed. It leaves out schedules that can't be booked or don't pass the insurance
+// check. If a slot turns out to be taken ([ErrSlotUnavailable]), it tries the next one. Any
+// other error ends it. An unknown outcome ([*OutcomeUnknownError]) does too, because the
+// next slot could become a second appointment. Each schedule and the patient are read once.
+// If several slots have the same start, the shortest is tried first: set Search.MinDuration
+// if that is too short. A slot that states no duration is booked without one. A slot whose
+// start is not a whole millisecond is left out, because a request can't name it exactly.
 //
-// If there is no slot, the error is [ErrNoSlot], joined with the reason if every
-// schedule was left out; or it is the errors of the schedules that couldn't be searched.
-// If you call it again, it books again: it looks for the patient's appointments only at
-// the starts that it tries. With an IdempotencyKey it doesn't: it first settles what the
-// journal holds for the key, at that slot, before it tries any other, and it leaves out
-// a start at which the patient has an appointment under another key.
+// If there is no slot, the error is [ErrNoSlot], joined with the reasons if every schedule
+// was left out. If schedules couldn't be searched, it is their errors.
+//
+// If you call it again, it may book again: it notices an appointment of the patient only at
+// a start that it tries. Give an IdempotencyKey to call it again safely. It then settles
+// what the journal holds for the key before it tries another slot, and it leaves out a
+// start at which the patient has an appointment under another key.
 //
 // The calls and sources are those of [AvailabilitiesService.Search] and
 // [Client.BookSlot].
@@ -84,7 +84,7 @@ func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams,
 	return f.book(ctx)
 }
 
-// A firstBooking is one walk of BookFirstAvailable.
+// A firstBooking is one call of BookFirstAvailable.
 type firstBooking struct {
 	client  *Client
 	params  BookFirstParams // InsuranceID is the one to check
@@ -96,8 +96,8 @@ type firstBooking struct {
 	schedules map[ScheduleID]*Schedule
 }
 
-// held settles what the journal holds for the key, whatever its slot. It reports that the
-// key is free if the journal holds nothing.
+// held settles what the journal holds for the key, at whatever slot. free reports that the
+// journal holds nothing for it.
 func (f *firstBooking) held(ctx context.Context) (booking *Booking, free bool, err error) {
 	b := f.slotBooking(BookSlotParams{PatientID: f.params.PatientID})
 	entry, err := f.client.core.find(ctx, b.attempt)
@@ -147,8 +147,7 @@ func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 	return nil, noSlot(failures)
 }
 
-// askable reports whether a request can name the slot: its start is a whole millisecond,
-// and its duration is possible.
+// askable reports whether a request can name the slot.
 func askable(slot Slot) bool {
 	return checkStart(opAppointmentsCreate, slot.StartAt) == nil && slot.Duration.valid()
 }

@@ -62,7 +62,7 @@ func (d *desk) bookFirst(ctx context.Context, t *testing.T, params closure.BookF
 	return booking, err
 }
 
-// Which slot is booked, and what ends the walk.
+// Which slot BookFirstAvailable books, and what ends it.
 func TestBookFirstAvailable(t *testing.T) {
 	t.Parallel()
 	takenAt := func(i int) func(*desk) {

@@ -16,12 +16,12 @@ import (
 type InsuranceCheck int
 
 const (
-	RequireAccepted    InsuranceCheck = iota // the schedule must list it
-	AllowUnknown                             // … or list none at all, or the patient have none on file
-	SkipInsuranceCheck                       // self-pay: nothing is checked, the patient isn't read
+	RequireAccepted    InsuranceCheck = iota // the schedule must list the insurance
+	AllowUnknown                             // it may also list none, or the patient may have none on file
+	SkipInsuranceCheck                       // self-pay: nothing is checked, and the patient isn't read
 )
 
-// BookSlotParams says what to book, for whom. It prints the schedule's id and
+// BookSlotParams says what to book and for whom. It prints the schedule's id and
 // nothing else.
 type BookSlotParams struct {
 	ScheduleID     ScheduleID
@@ -31,9 +31,10 @@ type BookSlotParams struct {
 	InsuranceID    InsuranceID    // the insurance to check; zero: the patient's own
 	InsuranceCheck InsuranceCheck // zero: RequireAccepted
 
-	// IdempotencyKey is what is wanted, by a name of your own, such as an order's id:
-	// one key, one appointment, wherever that was moved since. It needs [WithJournal],
-	// is never sent to the API and prints nowhere.
+	// IdempotencyKey names what you want to book by a text of your own, such as an
+	// order's id. Calls with the same key get the same appointment, even if it has been
+	// moved since. The key needs [WithJournal]. It is never sent to the API, and never
+	// printed.
 	IdempotencyKey string
 }
 
@@ -63,18 +64,18 @@ func (p BookSlotParams) check() error {
 func checkInsuranceParams(id InsuranceID, check InsuranceCheck) error {
 	op := opAppointmentsCreate
 	if check < RequireAccepted || check > SkipInsuranceCheck {
-		return &InputError{Op: op.name(), Field: "InsuranceCheck", Reason: "is none of its constants"}
+		return &InputError{Op: op.name(), Field: "InsuranceCheck", Reason: "is not one of the constants"}
 	}
 	return checkOptionalID(op, "InsuranceID", id)
 }
 
-// A Booking is a confirmed appointment and what was read on the way to it. It
+// A Booking is a confirmed appointment and the records that were read to book it. It
 // prints the appointment's id and nothing else.
 type Booking struct {
 	Appointment Appointment
-	Schedule    *Schedule // nil where it did not have to be read
-	Patient     *Patient  // nil where it did not have to be read
-	Recovered   bool      // found by reading back: an earlier attempt had made it
+	Schedule    *Schedule // nil if it didn't have to be read
+	Patient     *Patient  // nil if it didn't have to be read
+	Recovered   bool      // a read showed it: an earlier attempt had made it
 }
 
 func (b Booking) redacted() string {
@@ -87,49 +88,53 @@ func (b Booking) Format(f fmt.State, _ rune) { printAs(f, b.redacted()) }
 // LogValue shows the appointment's id and nothing else.
 func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 
-// BookSlot books an open slot and ends in one of three ways: a [Booking]; an
-// error that says why there is none; or an [*OutcomeUnknownError], whose Attempt
+// BookSlot books an open slot. It ends in one of three ways: a [Booking]; an error that
+// says why there is none; or an [*OutcomeUnknownError], whose Attempt
 // [Client.ResolveBooking] settles later.
 //
-// It first reads, concurrently: the schedule; the patient, if the insurance to
-// check isn't given; the patient's appointments on the schedule; and the open
-// slots around the start, if no duration is given. If the patient has this
-// start already, that is the booking, Recovered. Otherwise it ends, with nothing
-// sent, in [ErrNotBookable], [*InsuranceError], [ErrSlotUnavailable] or the
-// error of a read, or it books. Without a duration, a start that is open for
-// several is an [*InputError] that names them; a slot that states none is booked
-// without one, unless another slot at that start states one.
+// First it reads, concurrently: the schedule; the patient, if the insurance to check
+// isn't given; the patient's appointments on the schedule; and the open slots around the
+// start, if no duration is given. If the patient already has an appointment at this
+// start, that is the booking, and Recovered is set; its duration doesn't matter. If the
+// slot can't be booked, or a read fails, nothing is sent, and the error is
+// [ErrNotBookable], an [*InsuranceError], [ErrSlotUnavailable] or that of the read.
 //
-// After a rejection, whatever its status, it looks again, because the answer may
-// be a gateway's and come after the API has booked: the patient's own is
-// Recovered; a list of appointments that can't be read leaves the outcome
-// unknown; a slot that is gone is [ErrSlotUnavailable] joined with the
-// [*APIError]; else it is the APIError. After a failure that leaves the outcome
-// open it reads back for up to 10 s or until the context ends.
+// If you give no duration, the slot's own is taken. A slot that states none is booked
+// without one. If slots of several durations start at that time, the error is an
+// [*InputError] that names the durations.
 //
-// The request to book is sent again only if the one before provably never left
-// this machine, or was answered 429 and the look after that shows no booking:
-// within the [RetryPolicy] and the context's deadline.
+// After a rejection, whatever its status, BookSlot reads the appointments and the open
+// slots again, because the answer may be a gateway's, and the API may have booked before
+// it. If the appointment is there, the call succeeds, and Recovered is set. If the
+// appointments can't be read, the outcome is unknown. If the slot is not open any more,
+// the error is [ErrSlotUnavailable] joined with the [*APIError]; else it is the APIError.
+// After a failure that leaves the outcome open, BookSlot looks for the appointment for up
+// to 10 s, or until the context ends.
 //
-// An appointment counts as booked with the status scheduled or rescheduled, and
-// as not there if it is cancelled. With any other status the outcome is unknown,
-// also before anything is sent: read its status ([AppointmentsService.List]) and
-// take it for what it means, or cancel it and book again.
+// The request to book is sent again in two cases only: nothing of it left this machine,
+// or the answer was 429 and the reads after that show no appointment. The [RetryPolicy]
+// and the context's deadline bound how often.
 //
-// Concurrent calls through one Client for the same patient, schedule and start
-// take turns and share one booking; each has a copy of its own. What protects
-// several processes from each other is that a slot can be taken once, or a journal
-// that they share ([WithJournal]): nothing is sent then while it holds another
-// attempt for the same thing, which is settled instead, for up to 10 s each; a journal
-// that fails before anything is sent is a [*JournalError]. It is safe
-// to call again after an error whose [OutcomeOf] is [OutcomeNotSent] or
-// [OutcomeRejected]; after [OutcomeUnknown], settle the attempt first. An
-// appointment that is there is the booking whatever its duration.
+// An appointment with the status scheduled or rescheduled is booked. One that is
+// cancelled doesn't count. With any other status the outcome is unknown, even if nothing
+// was sent: read the status with [AppointmentsService.List] and decide what it means, or
+// cancel the appointment and book again.
+//
+// Concurrent calls through one Client for the same patient, schedule and start take turns
+// and share one booking; each gets its own copy. Several processes are protected from
+// each other only because the API lets a slot be taken once, or by a journal that they
+// share ([WithJournal]). While the journal holds another attempt for the same patient,
+// schedule and start, or for the same key, nothing is sent: BookSlot settles that attempt
+// first, for up to 10 s. If the journal fails before anything is sent, the error is a
+// [*JournalError].
+//
+// After an error whose [OutcomeOf] is [OutcomeNotSent] or [OutcomeRejected] it is safe to
+// call again. After [OutcomeUnknown] settle the attempt first.
 //
 // GET /schedules/{id} (source: guide), GET /patients/{id}, GET /appointments and
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:
-// guide). An API without the list of appointments (404 or 405 on it) is booked
-// without looking, and a rejection counts only in the API's own error object.
+// guide). If the API doesn't list appointments (404 or 405), BookSlot books without
+// looking, and believes a rejection only if it holds the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (booking *Booking, err error) {
 	ctx, watched := c.use().watchBooking(ctx, "BookSlot")
 	defer func() { watched.endBooking(booking, err) }()
@@ -152,17 +157,17 @@ type slotBooking struct {
 	place       *place
 
 	// With a journal.
-	first     bool          // one of the slots that a walk tries
-	lostAfter time.Duration // 0: never
+	first     bool          // BookFirstAvailable made it
+	lostAfter time.Duration // the age from which a pending entry counts as lost; 0: none does
 	window    sendWindow
 
-	cancelled []AppointmentID // the caller knows that
+	cancelled []AppointmentID // the caller knows that they are
 
-	// What was read for it or was known before; nil: it does not have to be.
+	// What was read, or known before; nil: it doesn't have to be read.
 	schedule *Schedule
 	patient  *Patient
 	slots    []Slot
-	noList   bool // the API turned out to have no list of appointments
+	noList   bool // the API doesn't list appointments
 }
 
 func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []CallOption) *slotBooking {
@@ -186,7 +191,7 @@ func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []Ca
 	}
 }
 
-// unknown is the ending of a booking that may have been made.
+// unknown is the error of a booking that may have been made.
 func (b *slotBooking) unknown(cause error) *OutcomeUnknownError {
 	return &OutcomeUnknownError{Attempt: b.attempt, Err: cause}
 }
@@ -195,21 +200,21 @@ func (b *slotBooking) confirmed(appointment *Appointment, recovered bool) *Booki
 	return &Booking{Appointment: *appointment, Schedule: b.schedule, Patient: b.patient, Recovered: recovered}
 }
 
-// inTurn books when no other call for the same thing is under way, or takes
-// over what that one found.
+// inTurn waits for the other calls for the same booking. It books, or returns what they
+// found.
 func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) {
 	b.place, err = b.client.core.turns.take(ctx, newBookingKey(b.params))
 	if err != nil {
 		return nil, err
 	}
-	// Deferred because an observer may panic: the others must not wait for ever.
+	// Deferred because an observer may panic, and the other calls must not wait for ever.
 	defer func() { b.place.done(booking, err) }()
 	earlier, unknown := b.place.before()
 	switch {
 	case b.client.core.journal != nil:
 		return b.inTurnByJournal(ctx, earlier, unknown)
 	case unknown != nil:
-		// To send now would be to send again. The others can look, too.
+		// To send now would be to send again. The other calls may look meanwhile.
 		b.place.pass()
 		b.attempt = unknown.Attempt
 		return b.readBack(ctx, unknown.Err)
@@ -228,8 +233,8 @@ func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
 	switch {
 	case own != nil:
 		return b.confirmed(own, true), nil
-	case errors.Is(err, errMovedAway) && b.isWalkWithKey():
-		return nil, ErrSlotUnavailable // of this patient, if of anybody, and of another wish
+	case errors.Is(err, errMovedAway) && b.isFirstWithKey():
+		return nil, ErrSlotUnavailable // what is there was booked under another key
 	case inDoubt(err):
 		return nil, b.unknown(err)
 	case err == nil:
@@ -255,11 +260,11 @@ func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
 	return b.sendNow(ctx)
 }
 
-// readFirst reads concurrently all that a booking needs to know: own is the
-// booking if it is there already, err that of whichever read failed.
+// readFirst concurrently reads what a booking needs to know. own is the patient's
+// appointment, if it is there already. err is that of the read that failed.
 func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err error) {
 	var list, schedule, patient, slots error
-	// Not an errgroup: what one read says matters even if another fails.
+	// Not an errgroup, because one read's result matters even if another read fails.
 	var group sync.WaitGroup
 	group.Go(func() { own, list = b.findAppointment(ctx) })
 	if b.schedule == nil {
@@ -284,7 +289,7 @@ func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err erro
 	return own, cmp.Or(list, schedule, patient, slots)
 }
 
-// refusal is why the booking must not be sent.
+// refusal says why the booking must not be sent.
 func (b *slotBooking) refusal() error {
 	switch {
 	case !b.schedule.Bookable():
@@ -310,8 +315,9 @@ func checkInsurance(schedule *Schedule, id InsuranceID, check InsuranceCheck) er
 	return &InsuranceError{InsuranceID: id, Accepted: accepted, Status: status}
 }
 
-// notOffered ends a booking of a slot that isn't open, unless what closed it is
-// the booking itself: it may have come between the concurrent reads.
+// notOffered ends a booking of a slot that isn't open. It looks once more for the
+// appointment, because the appointment itself may have closed the slot between the
+// concurrent reads.
 func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
 	own, err := b.findAppointment(ctx)
 	switch {
@@ -326,8 +332,8 @@ func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
 	}
 }
 
-// sendNow makes the request that books, and says what came of it. After a 429 it
-// may make another one.
+// sendNow sends the request that books, and finds out what came of it. After a 429 it may
+// send the request again.
 func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 	if b.window.late() {
 		return nil, &JournalError{Op: "begin", Err: errTooLate}
@@ -353,7 +359,7 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 	}
 }
 
-// post is one request to book.
+// post sends one request to book.
 func (b *slotBooking) post(ctx context.Context, maxAttempts int) (*Appointment, error) {
 	b.attempt.AttemptedAt = time.Now()
 	b.place.sending(b.attempt)
@@ -365,26 +371,26 @@ func (b *slotBooking) post(ctx context.Context, maxAttempts int) (*Appointment, 
 		StartAt:    b.attempt.StartAt,
 		Duration:   b.attempt.Duration,
 	}, append(slices.Clip(b.opts), WithMaxAttempts(maxAttempts))...)
-	// Before it left, the request may have waited: for the rate limit, or to be tried again.
+	// The request may have left later, because it waited for the rate limit or for a retry.
 	b.attempt.AttemptedAt = time.Now()
 	return made, err
 }
 
-// errNotConfirmed is a success that shows something else than was asked for:
-// another appointment, or one that doesn't stand.
+// errNotConfirmed is the error of a 2xx that shows another appointment than was asked for,
+// or one whose status doesn't say that it is booked.
 var errNotConfirmed = because(errors.New("closure: the answer does not show the appointment as it was asked for"), ErrMalformedResponse)
 
-// rejectionIn is the API's no to a write, or a gateway's.
+// rejectionIn returns the rejection of a write, which may be the API's or a gateway's.
 func rejectionIn(err error) (rejection *APIError, ok bool) {
 	rejection, ok = errors.AsType[*APIError](err)
 	return rejection, ok && rejection.outcome() == OutcomeRejected
 }
 
-// explain says what a rejection means, by evidence.
+// explain reads what is there after a rejection, and returns what the rejection means.
 func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
 	seen := b.look(ctx)
 	if seen.gone() {
-		// As in notOffered: the slot may have been closed by the booking itself.
+		// As in notOffered, the appointment itself may have closed the slot.
 		seen.appointment, seen.err = b.findAppointment(ctx)
 	}
 	believed := seen.err == nil || b.noList && errors.Is(seen.err, errNoList) && rejection.isOfAPI()
@@ -402,14 +408,14 @@ func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Bookin
 	}
 }
 
-// isOfAPI reports whether the answer holds the API's own error object: a gateway
-// has another one or none.
+// isOfAPI reports whether the answer holds the API's own error object. A gateway's answer
+// doesn't.
 func (e *APIError) isOfAPI() bool { return e.Type != "" || e.Code != "" }
 
-// inDoubt reports whether the API shows an appointment that is neither a yes nor a no.
+// inDoubt reports whether the API shows an appointment that may or may not be the booking.
 func inDoubt(err error) bool { return errors.Is(err, errDoubtful) || errors.Is(err, errMovedAway) }
 
-// withDoubt adds to a cause that this is why nothing can be told.
+// withDoubt adds to the cause that a read in doubt is why the outcome stays unknown.
 func withDoubt(cause, seen error) error {
 	switch {
 	case inDoubt(cause):
@@ -423,9 +429,9 @@ func withDoubt(cause, seen error) error {
 	}
 }
 
-// waitToResend waits until a write that was answered 429 may be sent again. It
-// is false where it may not: the verdict on the 429 is another than the 429
-// itself, the attempts are used up, or the wait would be too long.
+// waitToResend waits until a write that was answered 429 may be sent again. It returns
+// false if the write may not be sent again: the reads showed more than the 429 says, no
+// attempts are left, or the wait would be too long.
 func (c *core) waitToResend(ctx context.Context, window sendWindow, rejection *APIError, verdict error, sent, left int) bool {
 	stands := OutcomeOf(verdict) == OutcomeRejected && !errors.Is(verdict, ErrSlotUnavailable)
 	if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {

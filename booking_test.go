@@ -29,7 +29,7 @@ const (
 // longer is past the 10 s that a booking reads back for.
 const longer = 12 * time.Second
 
-// A desk is a server and a client of it, in process or over a socket. Tests of
+// A desk is a server with a client, in process or over a socket. Tests of
 // the booking calls run at both.
 type desk struct {
 	*closuretest.Server
@@ -86,8 +86,8 @@ func newTestServer(t *testing.T, opts []closuretest.Option) *closuretest.Server 
 	return closuretest.New(append([]closuretest.Option{closuretest.ReportTo(t)}, opts...)...)
 }
 
-// patience is a context for what reads back in vain: over a socket it ends soon
-// after the write, in a bubble there is time.
+// patience is a context for a call that looks for an appointment that never shows. Over a
+// socket it ends soon after the write; in a bubble there is time.
 func (d *desk) patience(t *testing.T) context.Context {
 	if !d.loopback {
 		return t.Context()
@@ -245,8 +245,8 @@ func (d *desk) takenBy(patient closure.PatientID) closure.Appointment {
 	return d.AddAppointment(closure.Appointment{ScheduleID: guide.schedule, PatientID: patient, StartAt: guide.start})
 }
 
-// What comes of the one request to book.
-func TestBookSlotSend(t *testing.T) {
+// How a booking ends, by what happens to its request.
+func TestBookSlotAfterTheRequest(t *testing.T) {
 	t.Parallel()
 	quick := closure.WithTimeout(500 * time.Millisecond)
 	for _, test := range []struct {
@@ -360,8 +360,8 @@ func checkUnknown(t *testing.T, err error, open string) {
 	}
 }
 
-// A success that shows another appointment than was asked for is none.
-func TestBookSlotOtherAnswer(t *testing.T) {
+// A 2xx that shows another appointment than was asked for is not a success.
+func TestBookSlotAnsweredWithAnotherAppointment(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*closure.Appointment){
 		"other patient":  func(a *closure.Appointment) { a.PatientID = "pt_other" },
@@ -411,9 +411,9 @@ func replace(resp *http.Response, body any) *http.Response {
 	return resp
 }
 
-// An appointment that the patient has already is the booking, and nothing is
-// sent; what only looks like it does not count.
-func TestBookSlotBefore(t *testing.T) {
+// If the patient has the appointment already, that is the booking, and nothing is sent.
+// An appointment that differs doesn't count.
+func TestBookSlotFindsTheEarlierAppointment(t *testing.T) {
 	t.Parallel()
 	other := closuretest.GuideSlot().StartAt.Add(2 * time.Hour)
 	for _, test := range []struct {
@@ -489,8 +489,8 @@ func withoutQuery(req *http.Request, next http.RoundTripper) (*http.Response, er
 	return next.RoundTrip(req)
 }
 
-// A program that crashed while it booked is run again.
-func TestBookSlotRerun(t *testing.T) {
+// A program crashed while it booked, and is run again.
+func TestBookSlotAgainAfterACrash(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]closuretest.Option{"slots once": nil, "slots twice": {closuretest.AllowDuplicates()}} {
 		atDesks(t, name, func(t *testing.T, d *desk) {
@@ -543,7 +543,7 @@ func TestBookSlotReadFails(t *testing.T) {
 			"404":       {closuretest.Status(op, 404), closure.ErrNotFound},
 		} {
 			if op == lists && what == "404" {
-				continue // no list: see TestBookSlotSend
+				continue // no list: see TestBookSlotAfterTheRequest
 			}
 			atDesks(t, op+" "+what, func(t *testing.T, d *desk) {
 				d.Inject(always(test.fault))
@@ -672,9 +672,8 @@ func TestBookSlotDuration(t *testing.T) {
 	}
 }
 
-// The reads run side by side: a booking that is made in between shows in one
-// and not in the other.
-func TestBookSlotBetweenReads(t *testing.T) {
+// The reads run concurrently, so that a booking made meanwhile shows in one of them only.
+func TestBookSlotMadeBetweenTheReads(t *testing.T) {
 	t.Parallel()
 	// listThenSlots lets the list be read first, then the slot be taken, and then
 	// the slots be read.
@@ -738,7 +737,7 @@ func TestBookSlotBetweenReads(t *testing.T) {
 }
 
 // A booking costs two round trips of waiting, whatever it has to read.
-func TestBookSlotTwoRoundTrips(t *testing.T) {
+func TestBookSlotTakesTwoRoundTrips(t *testing.T) {
 	t.Parallel()
 	const roundTrip = 80 * time.Millisecond
 	for name, test := range map[string]struct {
@@ -908,7 +907,7 @@ func TestBookSlotOptions(t *testing.T) {
 	}
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
-		s := answer(t, 500, "")
+		s := serveAlways(t, 500, "")
 		_, err := s.client(t).BookSlot(t.Context(), slot(), closure.WithMaxAttempts(0))
 		isErrors(t, err, closure.ErrInvalidInput)
 		var none context.Context
@@ -947,7 +946,7 @@ func TestBookSlotInput(t *testing.T) {
 }
 
 // Concurrent calls for the same thing make one request and share one booking.
-func TestBookSlotTwoClicks(t *testing.T) {
+func TestTwoClicksMakeOneBooking(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		faults []closuretest.Fault
@@ -1003,7 +1002,7 @@ func TestBookSlotTwoClicks(t *testing.T) {
 				t.Errorf("%d keys leaked", n)
 			}
 			if took := time.Since(begin); !d.loopback && took > 21*time.Second {
-				t.Errorf("took %s: those who waited must read back side by side", took)
+				t.Errorf("took %s: those who waited must read back concurrently", took)
 			}
 		}, test.server...)
 	}
@@ -1017,8 +1016,8 @@ func checkUnknownAttempt(t *testing.T, err error) {
 	}
 }
 
-// What becomes of those who wait for one that ends early.
-func TestBookSlotTurns(t *testing.T) {
+// How calls end that waited for a call that ended early.
+func TestBookSlotWaitsForAnotherCall(t *testing.T) {
 	t.Parallel()
 	type result struct {
 		ending string
@@ -1152,9 +1151,9 @@ func TestBookSlotTurns(t *testing.T) {
 	})
 }
 
-// An observer may panic: nobody waits for ever for the call that it ended, and
-// nobody sends what it may have sent.
-func TestBookSlotPanic(t *testing.T) {
+// An observer may panic. Calls that wait for the one that it ended don't wait for ever, and
+// don't send what that one may have sent.
+func TestBookSlotEndedByAPanic(t *testing.T) {
 	t.Parallel()
 	atDesks(t, "panic", func(t *testing.T, d *desk) {
 		var once sync.Once
@@ -1183,8 +1182,8 @@ func TestBookSlotPanic(t *testing.T) {
 	})
 }
 
-// Those who share a booking share no memory.
-func TestBookSlotShared(t *testing.T) {
+// Calls that share a booking share no memory.
+func TestBookSlotSharesNoMemory(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, d *desk) {
 		d.Inject(closuretest.Delay(create, time.Second))
@@ -1210,9 +1209,9 @@ func TestBookSlotShared(t *testing.T) {
 }
 
 // An error of a change has no attempt to resolve.
-func TestResolveBookingOfNothing(t *testing.T) {
+func TestResolveBookingRefusesAnEmptyAttempt(t *testing.T) {
 	t.Parallel()
-	_, err := answer(t, 200, "[]").client(t).ResolveBooking(t.Context(), closure.BookingAttempt{})
+	_, err := serveAlways(t, 200, "[]").client(t).ResolveBooking(t.Context(), closure.BookingAttempt{})
 	refused(t, "no attempt", err, "appointments.list", "Attempt")
 }
 

@@ -9,22 +9,22 @@ import (
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
-// A BookingAttempt is what is left of a booking whose outcome is unknown: enough
-// to settle it later, in another process or on another machine. It is plain
-// JSON: store it where patients' data may be stored, for it says who wanted to
-// see which doctor when. It prints the schedule's id and nothing else.
+// A BookingAttempt holds what is needed to settle a booking whose outcome is unknown,
+// later, in another process or on another machine. It is written as plain JSON. Store it
+// where patients' data may be stored, because it says who wanted to see which doctor when.
+// It prints the schedule's id and nothing else.
 type BookingAttempt struct {
 	ScheduleID  ScheduleID `json:"schedule_id"`
 	PatientID   PatientID  `json:"patient_id"`
 	StartAt     time.Time  `json:"start_at"`
-	Duration    Minutes    `json:"duration"`       // zero: it was left to the API
-	AttemptedAt time.Time  `json:"attempted_at"`   // when the request had left, at the latest; by this machine's clock
-	Mode        Mode       `json:"mode,omitempty"` // of the client that made it; empty: not known
+	Duration    Minutes    `json:"duration"`       // zero: none was sent
+	AttemptedAt time.Time  `json:"attempted_at"`   // the request did not leave later; by this machine's clock
+	Mode        Mode       `json:"mode,omitempty"` // the client's; empty: not known
 
-	// With a [Journal]; else they are empty.
-	ID             string        `json:"id,omitempty"`              // names the attempt; random
+	// Without a [Journal] these are empty.
+	ID             string        `json:"id,omitempty"`              // random
 	IdempotencyKey string        `json:"idempotency_key,omitempty"` // the caller's
-	AppointmentID  AppointmentID `json:"appointment_id,omitempty"`  // of a move: the appointment that is to be at StartAt
+	AppointmentID  AppointmentID `json:"appointment_id,omitempty"`  // if the attempt is a move: the appointment to move to StartAt
 }
 
 // Format prints the schedule's id and nothing else, under every verb.
@@ -37,13 +37,13 @@ func (a BookingAttempt) LogValue() slog.Value {
 	return slog.StringValue(showing(a, "ScheduleID", a.ScheduleID))
 }
 
-// UnmarshalJSON reads a stored attempt. Its error doesn't repeat what it stumbled
-// over.
+// UnmarshalJSON reads a stored attempt. Its error doesn't quote the text, as that of
+// encoding/json would.
 func (a *BookingAttempt) UnmarshalJSON(data []byte) error {
 	type plain BookingAttempt
 	var read plain
 	if wire.Unmarshal(data, &read) != nil {
-		return &InputError{Op: "BookingAttempt", Field: "JSON", Reason: "is not that of an attempt"}
+		return &InputError{Op: "BookingAttempt", Field: "JSON", Reason: "is not a stored attempt"}
 	}
 	*a = BookingAttempt(read)
 	return nil
@@ -58,21 +58,21 @@ func (a BookingAttempt) matches(appointment Appointment) bool {
 		appointment.StartAt.Equal(a.StartAt)
 }
 
-// made reports whether the appointment is the one that was attempted, and stands.
+// made reports whether the appointment is the one that was attempted, and is booked.
 func (a BookingAttempt) made(appointment Appointment) bool {
 	return a.matches(appointment) && appointment.Status.stands()
 }
 
-// stands reports whether the status says that there is an appointment.
+// stands reports whether the status says that the appointment is booked.
 func (s AppointmentStatus) stands() bool {
 	return s == AppointmentScheduled || s == AppointmentRescheduled
 }
 
-// gone reports whether the status says that there is none any more, in either
-// spelling. Any other status says neither: this version doesn't know it.
+// gone reports whether the status says that the appointment was cancelled, in either
+// spelling. A status that this version doesn't know says neither.
 func (s AppointmentStatus) gone() bool {
 	return s == AppointmentCancelled || s == "canceled"
 }
 
-// errDoubtful is an appointment that neither stands nor is gone.
+// errDoubtful is the error of an appointment that neither stands nor is gone.
 var errDoubtful = errors.New("closure: the API shows the appointment with a status that this version does not know")

@@ -20,10 +20,10 @@ import (
 // method and route and nothing else.
 type CallRequest struct {
 	Method string            // GET, POST, PUT, PATCH or DELETE
-	Route  string            // a template, "/schedules/{schedule_id}": lower-case words and parameters
-	Params map[string]string // the parameters' values; each is escaped
-	Query  url.Values        // nil: none
-	Body   any               // written as JSON; nil: none
+	Route  string            // a template of lower-case words and parameters, "/schedules/{schedule_id}"
+	Params map[string]string // the parameters' values; they are escaped
+	Query  url.Values        // nil: there is none
+	Body   any               // is written as JSON; nil: there is none
 }
 
 func (r CallRequest) redacted() string {
@@ -52,14 +52,14 @@ var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http
 // that the answer holds what was asked for: compare its id. If a success can't be read,
 // the error is [ErrMalformedResponse], and the outcome of a write is unknown.
 //
-// A GET is tried again like any read. Every other method is a write: it is sent again
-// only if provably nothing of it was carried out. After an error ask [OutcomeOf] before
-// you call it again. [WithIndexVersion] and [Expand] are sent if given.
+// A GET is tried again like any read. Every other method is a write: it is sent again only
+// if nothing of it can have been carried out. After an error, ask [OutcomeOf] before you
+// call it again. [WithIndexVersion] and [Expand] are sent if given.
 //
-// A request that can't be right ends in an [InputError] before anything is sent: an
-// unknown method; a route that isn't a path of lower-case words and {parameters}, such as
-// one that holds an id or a query; a parameter without a value, or a value without a
-// parameter; a GET with a body.
+// If the request can't be right, the error is an [InputError], and nothing is sent. That is
+// so for an unknown method; a route that isn't a path of lower-case words and
+// {parameters}, such as one that holds an id or a query; a parameter without a value, or a
+// value without a parameter; and a GET with a body.
 func (c *Client) Call(ctx context.Context, request CallRequest, into any, opts ...CallOption) error {
 	e, values, err := request.check()
 	if err = cmp.Or(err, checkInto(into)); err != nil {
@@ -118,7 +118,7 @@ func segmentProblem(value string) string {
 	}
 }
 
-// checkInto refuses a value that an answer can't be read into, before anything is sent.
+// checkInto refuses, before anything is sent, a value that no answer can be read into.
 func checkInto(into any) error {
 	if v := reflect.ValueOf(into); into == nil || v.Kind() == reflect.Pointer && !v.IsNil() {
 		return nil
@@ -126,7 +126,7 @@ func checkInto(into any) error {
 	return &InputError{Op: opCall, Field: "into", Reason: "is not a pointer to a value"}
 }
 
-// anything returns a reader that reads an answer into a value of the caller's.
+// anything reads an answer into a value of the caller's.
 type anything struct{ into any }
 
 func (a anything) read(_ context.Context, _ request, body []byte) error {

@@ -16,7 +16,7 @@ import (
 
 func TestCallSends(t *testing.T) {
 	t.Parallel()
-	s := answer(t, 200, `{"id":"x"}`)
+	s := serveAlways(t, 200, `{"id":"x"}`)
 	var event closure.Event
 	client := s.client(t, closure.WithObserver(func(_ context.Context, e closure.Event) { event = e }))
 	var got map[string]string
@@ -50,7 +50,7 @@ func TestCallFails(t *testing.T) {
 	}{
 		"GET": {3, closure.OutcomeNotSent}, "POST": {1, closure.OutcomeUnknown}, "DELETE": {1, closure.OutcomeUnknown},
 	} {
-		s := answer(t, 503, "")
+		s := serveAlways(t, 503, "")
 		err := s.client(t, closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 1, MaxWait: 1})).Call(t.Context(),
 			closure.CallRequest{Method: method, Route: "/patients/{id}", Params: map[string]string{"id": "pt_SECRET"}}, nil)
 		if len(s.seen) != want.requests || closure.OutcomeOf(err) != want.outcome || !errors.Is(err, closure.ErrServer) {
@@ -68,14 +68,14 @@ func TestCallReads(t *testing.T) {
 	post := closure.CallRequest{Method: "POST", Route: "/specialties"}
 	var record struct{ ID string }
 	for body, ok := range map[string]bool{`{"ID":"sp_1"}`: true, "": false, "<html>": false, `{"ID":{}}`: false} {
-		err := answer(t, 200, body).client(t).Call(t.Context(), post, &record)
+		err := serveAlways(t, 200, body).client(t).Call(t.Context(), post, &record)
 		if (err == nil) != ok || !ok && (!errors.Is(err, closure.ErrMalformedResponse) || closure.OutcomeOf(err) != closure.OutcomeUnknown) {
 			t.Errorf("%q: %v", body, err)
 		}
 	}
-	noError(t, answer(t, 204, "").client(t).Call(t.Context(), post, nil))
+	noError(t, serveAlways(t, 204, "").client(t).Call(t.Context(), post, nil))
 	var raw json.RawMessage
-	noError(t, answer(t, 200, `[1, 2]`).client(t).Call(t.Context(), post, &raw))
+	noError(t, serveAlways(t, 200, `[1, 2]`).client(t).Call(t.Context(), post, &raw))
 	equal(t, "raw", string(raw), "[1, 2]")
 }
 
@@ -102,7 +102,7 @@ func TestCallRefuses(t *testing.T) {
 		"params": {{Method: "POST", Route: "/x", Body: "SECRET\xff"}, {Method: "POST", Route: "/x", Body: func() {}}},
 	} {
 		for _, request := range requests {
-			s := answer(t, 200, "{}")
+			s := serveAlways(t, 200, "{}")
 			err := s.client(t).Call(t.Context(), request, nil)
 			var input *closure.InputError
 			if !errors.As(err, &input) || input.Field != field || len(s.seen) > 0 || strings.Contains(err.Error(), "SECRET") {
@@ -114,13 +114,13 @@ func TestCallRefuses(t *testing.T) {
 
 func TestWithRoute(t *testing.T) {
 	t.Parallel()
-	s := answer(t, 200, "[]")
+	s := serveAlways(t, 200, "[]")
 	client := s.client(t, closure.WithRoute("availabilities.list", "/appointments/{schedule}/slots"))
 	_, err := client.Availabilities.List(t.Context(), "sch_1", closure.AvailabilityListParams{})
 	noError(t, err)
 	equal(t, "sent to", s.seen[0].url, "/appointments/sch_1/slots")
 
-	s = answer(t, 500, "")
+	s = serveAlways(t, 500, "")
 	client = s.client(t, closure.WithMaxAttempts(1), closure.WithRoute("appointments.cancel", "DELETE /appointments/{id}"))
 	_, err = client.Appointments.Cancel(t.Context(), "appt_1")
 	var e *closure.APIError
@@ -172,7 +172,7 @@ func TestWithRouteReachesEveryCall(t *testing.T) {
 		opts = append(opts, closure.WithRoute(op.Name, op.Method+" /elsewhere"+op.Route))
 	}
 	for _, call := range allCalls() {
-		s := answer(t, 418, "")
+		s := serveAlways(t, 418, "")
 		_, err := call.call(t.Context(), s.client(t, opts...), guide)
 		if len(s.seen) != 1 || !strings.HasPrefix(s.seen[0].url, "/elsewhere/") || !strings.Contains(err.Error(), " /elsewhere") {
 			t.Errorf("%s: %v, sent to %v", call.op, err, s.seen)
@@ -237,7 +237,7 @@ func TestWithPlainHTTP(t *testing.T) {
 	}
 }
 
-// A search that would ask for ever is refused, unless it is meant.
+// A search that takes too many requests is refused, unless MaxRequests allows them.
 func TestSearchIsBounded(t *testing.T) {
 	t.Parallel()
 	search := closure.SlotSearch{
@@ -245,7 +245,7 @@ func TestSearchIsBounded(t *testing.T) {
 		From:      time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
 		To:        time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
-	s := answer(t, 200, "[]")
+	s := serveAlways(t, 200, "[]")
 	client := s.client(t)
 	_, err := client.Availabilities.First(t.Context(), search)
 	var input *closure.InputError
@@ -259,7 +259,7 @@ func TestSearchIsBounded(t *testing.T) {
 	}
 }
 
-// A search says why it looked at no schedule, and reads none that it is given.
+// A search that leaves out every schedule says why. It doesn't read the schedules in Known.
 func TestSearchSaysWhySchedulesWereLeftOut(t *testing.T) {
 	t.Parallel()
 	takes := func(id closure.ScheduleID, insurance closure.InsuranceID) closure.Schedule {
@@ -268,7 +268,7 @@ func TestSearchSaysWhySchedulesWereLeftOut(t *testing.T) {
 			Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: insurance}},
 		}
 	}
-	s := answer(t, 200, `[{"start_at":"2022-05-20T17:00:00Z","duration":30}]`)
+	s := serveAlways(t, 200, `[{"start_at":"2022-05-20T17:00:00Z","duration":30}]`)
 	client := s.client(t)
 	search := closure.SlotSearch{
 		Schedules:   []closure.ScheduleID{"sch_1", "sch_2"},
@@ -296,7 +296,7 @@ func TestSearchSaysWhySchedulesWereLeftOut(t *testing.T) {
 }
 
 // What can't be parsed is invalid input, and its error doesn't repeat it.
-func TestParsersRefuse(t *testing.T) {
+func TestParsersDoNotQuoteTheText(t *testing.T) {
 	t.Parallel()
 	_, date := closure.ParseDate("22.12.1994")
 	minutes, clock := new(closure.Minutes), new(closure.ClockTime)
@@ -317,7 +317,7 @@ func TestParsersRefuse(t *testing.T) {
 func TestCallRefusesInto(t *testing.T) {
 	t.Parallel()
 	for _, into := range []any{7, "x", struct{}{}, map[string]any(nil), (*map[string]any)(nil)} {
-		s := answer(t, 200, "{}")
+		s := serveAlways(t, 200, "{}")
 		err := s.client(t).Call(t.Context(), closure.CallRequest{Method: "POST", Route: "/x"}, into)
 		var input *closure.InputError
 		if !errors.As(err, &input) || input.Field != "into" || len(s.seen) > 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// The helpers make several calls: each of them fails in every way, at its first
+// The booking calls make several requests: each of these fails in every way, at its first
 // read and at its write, and what they return is printed in every way.
 func TestCanaryHelpers(t *testing.T) {
 	t.Parallel()
@@ -74,7 +74,7 @@ func helperCalls() map[string]helperCall {
 func (f failure) testHelper(t *testing.T, stage string, call helperCall) {
 	where := f.name + ", " + stage
 	var log bytes.Buffer
-	var events lockedBuffer // the reads of one booking run side by side
+	var events lockedBuffer // the reads of one booking run concurrently
 	server := roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		slots := strings.HasSuffix(req.URL.Path, "/slots")
 		switch {

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// RescheduleBooking moves an appointment to another start on its schedule. After
-// a failure that leaves the outcome open the appointment is read back for up to
-// 10 s or until the context ends: if it shows the requested start, the call
-// succeeds, else the outcome is unknown, an [*OutcomeUnknownError] with the
-// AppointmentID. Call it again with the same params to settle that: moving an
-// appointment to where it is changes nothing.
+// RescheduleBooking moves an appointment to another start on its schedule. After a failure
+// that leaves the outcome open, it reads the appointment for up to 10 s, or until the
+// context ends. If the appointment shows the requested start, the call succeeds; else the
+// outcome is unknown, and the error is an [*OutcomeUnknownError] with the AppointmentID.
+// Call it again with the same params to settle that: to move an appointment to where it is
+// changes nothing.
 //
-// A rejection is looked into as in [Client.BookSlot]: if the appointment shows
-// the requested start, the call succeeds; if it can't be read, or shows that start
-// with a status that this version doesn't know, the outcome is unknown; a slot that
-// is gone is [ErrSlotUnavailable] joined with the [*APIError], unless the
-// appointment overlaps it and may be what closes it. After a 429 it is sent again
-// once the read shows that it was not moved.
+// After a rejection it reads the appointment, as [Client.BookSlot] does. If the appointment
+// shows the requested start, the call succeeds. If it can't be read, or shows that start
+// with a status that this version doesn't know, the outcome is unknown. If the slot is not
+// open any more, the error is [ErrSlotUnavailable] joined with the [*APIError]; if the
+// appointment overlaps the slot and so may close it itself, it is the APIError. After a 429
+// the request is sent again if the read shows that the appointment was not moved.
 //
-// With a journal ([WithJournal]) the appointment is read first, and the call ends
-// with that read's error if it can't be; a start that the journal holds for another
-// appointment is [ErrSlotUnavailable], with nothing sent. While another call may still
-// make the same move, until twice the timeout after it began, this one waits for its
-// ending for up to 10 s, and is unknown if there is none.
+// With a journal ([WithJournal]) it reads the appointment first, and ends with the read's
+// error if that fails. If the journal holds the start for another appointment, the error
+// is [ErrSlotUnavailable], and nothing is sent. Another call may be making the same move:
+// until twice the timeout after that began, this call waits for its result for up to 10 s,
+// and its outcome is unknown if there is none.
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (moved *Appointment, err error) {
@@ -41,7 +41,7 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 	change.write = func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
 		return c.Appointments.Reschedule(ctx, id, params, opts...)
 	}
-	change.wished = func(a Appointment) bool {
+	change.shows = func(a Appointment) bool {
 		return a.StartAt.Equal(params.StartAt) && a.Status.stands() &&
 			(params.Duration == 0 || a.Duration == params.Duration)
 	}
@@ -54,12 +54,12 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 	return change.send(ctx)
 }
 
-// CancelBooking cancels an appointment; cancelling one that is cancelled
-// succeeds. After a failure that leaves the outcome open the appointment is read
-// back for up to 10 s or until the context ends: cancelled is a success, else the
-// outcome is unknown, an [*OutcomeUnknownError] with the AppointmentID. Call it
-// again to settle that. A rejection is looked into as in
-// [Client.RescheduleBooking].
+// CancelBooking cancels an appointment. If the appointment is cancelled already, the call
+// succeeds. After a failure that leaves the outcome open, it reads the appointment for up
+// to 10 s, or until the context ends. If the appointment is cancelled, the call succeeds;
+// else the outcome is unknown, and the error is an [*OutcomeUnknownError] with the
+// AppointmentID. Call it again to settle that. After a rejection it reads the appointment,
+// as [Client.RescheduleBooking] does.
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (cancelled *Appointment, err error) {
@@ -74,18 +74,17 @@ func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...Ca
 	change.write = func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
 		return c.Appointments.Cancel(ctx, id, opts...)
 	}
-	change.wished = func(a Appointment) bool { return a.Status.gone() }
+	change.shows = func(a Appointment) bool { return a.Status.gone() }
 	change.recordBooked(ctx)
 	cancelled, err = change.send(ctx)
 	if err == nil {
-		// That it fails costs a look later: the appointment shows as cancelled then.
+		// If it fails, a later booking reads the appointment, which shows as cancelled.
 		_ = c.core.release(ctx, id)
 	}
 	return cancelled, err
 }
 
-// A change is one move or cancellation of an appointment, from the request to
-// its ending.
+// A change is one call that moves or cancels an appointment.
 type change struct {
 	client      *Client
 	id          AppointmentID
@@ -93,22 +92,22 @@ type change struct {
 	opts        []CallOption // of the write
 	readOpts    []CallOption
 	write       func(context.Context, ...CallOption) (*Appointment, error)
-	wished      func(Appointment) bool
+	shows       func(Appointment) bool
 
-	start    time.Time // to move it to; zero: it is cancelled
-	duration Minutes   // zero: it keeps its own
+	start    time.Time // the requested start; zero: it is a cancellation
+	duration Minutes   // the requested one; zero: the appointment keeps its own
 	window   sendWindow
 
-	recovered bool // a read showed that it was made
-	again     bool // the same move may have been made before
+	recovered bool // a read showed that the change was made
+	again     bool // an earlier call may have made the same move
 }
 
 func (c *change) configure(cfg callConfig, opts []CallOption) {
 	c.maxAttempts, c.opts, c.readOpts = cfg.maxAttempts, opts, withoutCapture(opts)
 }
 
-// send makes the request, and says what came of it. After a 429 it may send
-// another one.
+// send sends the request, and finds out what came of it. After a 429 it may send the
+// request again.
 func (c *change) send(ctx context.Context) (*Appointment, error) {
 	if c.window.late() {
 		return nil, &JournalError{Op: "begin", Err: errTooLate}
@@ -117,7 +116,7 @@ func (c *change) send(ctx context.Context) (*Appointment, error) {
 		changed, err := c.request(ctx, left)
 		rejection, rejected := rejectionIn(err)
 		switch {
-		case err == nil && c.wished(*changed):
+		case err == nil && c.shows(*changed):
 			return changed, nil
 		case err == nil:
 			return c.readBack(ctx, errNotConfirmed)
@@ -147,7 +146,7 @@ func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error
 		current, err := c.read(ctx)
 		why = cause
 		switch {
-		case err == nil && c.wished(*current):
+		case err == nil && c.shows(*current):
 			done = current
 		case err == nil && c.doubtful(*current):
 			why = withDoubt(cause, errDoubtful)
@@ -161,12 +160,11 @@ func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error
 	return nil, c.unknown(why)
 }
 
-// unknown is the ending of a change that may have been made.
+// unknown is the error of a change that may have been made.
 func (c *change) unknown(cause error) error {
 	return &OutcomeUnknownError{AppointmentID: c.id, Err: cause}
 }
 
-// read reads the appointment.
 func (c *change) read(ctx context.Context) (*Appointment, error) {
 	current, err := c.client.Appointments.Get(ctx, c.id, c.readOpts...)
 	if err == nil && current.ID != c.id {
@@ -175,7 +173,7 @@ func (c *change) read(ctx context.Context) (*Appointment, error) {
 	return current, err
 }
 
-// explain says what a rejection means, by evidence.
+// explain reads the appointment after a rejection, and returns what the rejection means.
 func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment, error) {
 	current, err := c.read(ctx)
 	switch {
@@ -183,16 +181,16 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 		return nil, rejection
 	case err != nil:
 		return nil, c.unknown(rejection)
-	case c.wished(*current):
+	case c.shows(*current):
 		c.recovered = true
 		return current, nil
 	case c.doubtful(*current):
 		return nil, c.unknown(because(errDoubtful, rejection))
 	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status.gone():
-		return nil, rejection // not about another slot
+		return nil, rejection // it can't be about another slot
 	case rejection.StatusCode == http.StatusTooManyRequests:
-		// It is about no slot at all. What closes the slot may be an earlier request of
-		// ours that this read is too old to show.
+		// A 429 says nothing about the slot. An earlier request of ours may have closed it,
+		// and this read may be too old to show that.
 		return nil, rejection
 	}
 	slots, err := c.client.Availabilities.around(ctx, current.ScheduleID, c.start, c.readOpts)
@@ -211,7 +209,7 @@ func (c *change) doubtful(current Appointment) bool {
 	return where && !current.Status.stands() && !current.Status.gone()
 }
 
-// overlaps reports whether the appointment itself may close the slot it is to be
+// overlaps reports whether the appointment itself may close the slot that it is to be
 // moved to.
 func (c *change) overlaps(current Appointment) bool {
 	wanted := cmp.Or(c.duration, current.Duration)

@@ -233,8 +233,8 @@ func TestChangesOtherAppointment(t *testing.T) {
 	}
 }
 
-// A success that does not show what was wished for is none.
-func TestChangesNotAsWished(t *testing.T) {
+// A 2xx that doesn't show the requested change is not a success.
+func TestAnswersThatDoNotShowTheChange(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		call   changeCall

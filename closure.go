@@ -30,7 +30,7 @@ const (
 // Version is the SDK's own, sent in the User-Agent header.
 const Version = "0.1.0"
 
-// A Mode is what a key is for: simulated data or real patients.
+// A Mode says what a key is for: simulated data or real patients.
 type Mode string
 
 const (
@@ -57,8 +57,8 @@ type Client struct {
 }
 
 // NewClient returns a client for the given secret key, which starts with
-// ch_sk_test or ch_sk_live. For a key or an option that can't be right, the error is an
-// [InputError], which never repeats the value. Nothing is sent.
+// ch_sk_test or ch_sk_live. If the key or an option can't be right, the error is an
+// [InputError], which never repeats the value. NewClient sends nothing.
 func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	const op = "NewClient"
 	mode, problem := keyMode(apiKey)
@@ -107,7 +107,7 @@ func NewClientFromEnv(opts ...Option) (*Client, error) {
 
 func keyMode(key string) (mode Mode, problem string) {
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
-		return "", "holds a space, a colon or a character that no key holds"
+		return "", "holds a space, a colon or another character that is in no key"
 	}
 	switch {
 	case key == "":
@@ -167,7 +167,7 @@ func (c *Client) Mode() Mode {
 	return ""
 }
 
-// use returns what calls go through, or nil if NewClient didn't make the client.
+// use returns the client's core, or nil if NewClient didn't make the client.
 func (c *Client) use() *core {
 	if c == nil {
 		return nil
@@ -178,8 +178,7 @@ func (c *Client) use() *core {
 // A holder is any of the services.
 type holder = struct{ service }
 
-// use returns what the calls of a service go through, or nil if no client made the
-// service.
+// use returns the service's core, or nil if no client made the service.
 func use(s *holder) *core {
 	if s == nil {
 		return nil
@@ -187,7 +186,7 @@ func use(s *holder) *core {
 	return s.core
 }
 
-// name is the operation's name, which is known even if there is no client.
+// name returns the operation's name. It needs no client.
 func (r request) name() string {
 	if r.endpoint != nil {
 		return r.endpoint.name
@@ -212,28 +211,15 @@ func (c Client) Format(f fmt.State, _ rune) { printAs(f, c.redacted()) }
 // LogValue shows the mode and nothing else.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
 
-// A service is the part that all services share.
+// A service is what all services have in common.
 type service struct{ core *core }
 
-func (s service) redacted() string {
-	if s.core == nil {
-		return "closure.Service{}"
-	}
-	return "closure.Service{mode: " + string(s.core.mode) + "}"
-}
-
-// Format prints the mode and nothing else, under every verb.
-func (s service) Format(f fmt.State, _ rune) { printAs(f, s.redacted()) }
-
-// LogValue shows the mode and nothing else.
-func (s service) LogValue() slog.Value { return slog.StringValue(s.redacted()) }
-
-// core is what the services of a client share.
+// A core is what the services of a client share. All calls go through it.
 //
-// If a caller's struct holds a client in an unexported field, fmt calls none of the
-// client's methods, and with a verb that doesn't fit it follows one pointer: then it
-// prints these fields. So none of them may be, or hold by value, what must not be seen.
-// Such values are behind one more pointer, and the key is behind a function.
+// If a caller prints a service, or a struct with a client in an unexported field, with a
+// verb that doesn't fit, fmt follows one pointer and prints these fields. So none of them
+// may be, or hold by value, what must not be seen. Such values are behind one more pointer,
+// and the key is behind a function.
 type core struct {
 	mode      Mode
 	baseURL   *url.URL
@@ -294,14 +280,14 @@ func newHeader(apiKey string, cfg clientConfig) func(hasBody bool) http.Header {
 	}
 }
 
-// A request is what a service method wants to be sent.
+// A request says what a method wants to send.
 type request struct {
 	op       operation
-	endpoint *endpoint // nil: the client's for op
+	endpoint *endpoint // nil: the client's endpoint of op
 	id       string    // the value of the route's one parameter; empty: the route has none
-	values   []string  // the values, if the route has several
+	values   []string  // the values of several parameters
 	query    any       // a struct with url tags, url.Values or nil
-	body     any       // what is written as JSON, or nil
+	body     any       // is written as JSON; nil: there is none
 }
 
 // get makes a call that reads one record.
@@ -317,7 +303,7 @@ func object[T record](ctx context.Context, c *core, r request, opts []CallOption
 	return objectOf[T](ctx, c, r, nil, opts)
 }
 
-// objectOf is object with a check that the record is the one asked for; nil: no check.
+// objectOf is object, and also checks that the record is the one asked for.
 func objectOf[T record](ctx context.Context, c *core, r request, asked func(*T) bool, opts []CallOption) (*T, error) {
 	answer := one[T]{asked: asked}
 	if err := c.do(ctx, r, &answer, opts); err != nil {
@@ -331,8 +317,7 @@ func list[T record](ctx context.Context, c *core, r request, opts []CallOption) 
 	return listOf[T](ctx, c, r, nil, opts)
 }
 
-// listOf is list with a check that each record is one of those asked for; nil: no
-// check.
+// listOf is list, and also checks that each record is one of those asked for.
 func listOf[T record](ctx context.Context, c *core, r request, asked func(*T) bool, opts []CallOption) ([]T, error) {
 	answer := many[T]{asked: asked}
 	if err := c.do(ctx, r, &answer, opts); err != nil {
@@ -341,7 +326,7 @@ func listOf[T record](ctx context.Context, c *core, r request, asked func(*T) bo
 	return answer.records, nil
 }
 
-// A reader reads the body of an answer. Its error means that the body doesn't hold what
+// A reader reads the body of an answer. It returns an error if the body doesn't hold what
 // was asked for.
 type reader interface {
 	read(ctx context.Context, r request, body []byte) error
@@ -349,7 +334,7 @@ type reader interface {
 
 type one[T record] struct {
 	record T
-	asked  func(*T) bool
+	asked  func(*T) bool // nil: any record is right
 }
 
 var errNotAsked = errors.New("closure: not the record that was asked for")
@@ -366,7 +351,7 @@ func (a *one[T]) read(ctx context.Context, r request, body []byte) error {
 
 type many[T record] struct {
 	records []T
-	asked   func(*T) bool
+	asked   func(*T) bool // nil: any record is right
 }
 
 func (a *many[T]) read(ctx context.Context, _ request, body []byte) (err error) {
@@ -505,7 +490,7 @@ func (c *core) callHeader(r request, cfg callConfig) http.Header {
 
 func requestID(h http.Header) string { return h.Get("X-Request-Id") }
 
-// interpret turns an answer into a value or into one of the error types.
+// interpret reads an answer into a value, or returns one of the error types.
 func interpret(ctx context.Context, r request, answer transport.Answer, err error, into reader) error {
 	if err != nil {
 		return newTransportError(r.endpoint, answer, err)

@@ -138,7 +138,7 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	t.Parallel()
 	const body = `{"id":"loc_1","parking":{"spaces":12},"name":null}`
 	var r closure.Response
-	got, err := answer(t, 200, body, "X-Request-Id", "req_1", "X-Other", "y").client(t).Locations.Get(t.Context(), "loc_1", closure.CaptureResponse(&r))
+	got, err := serveAlways(t, 200, body, "X-Request-Id", "req_1", "X-Other", "y").client(t).Locations.Get(t.Context(), "loc_1", closure.CaptureResponse(&r))
 	noError(t, err)
 	equal(t, "location", got, &closure.Location{ID: "loc_1"})
 	if r.StatusCode != 200 || string(r.Body) != body || r.RequestID != "req_1" || r.Attempts != 1 || r.Header.Get("X-Other") != "y" {
@@ -149,7 +149,7 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 func TestCaptureResponseOfFailure(t *testing.T) {
 	t.Parallel()
 	var r closure.Response
-	_, err := answer(t, 503, "<html>").client(t).Locations.Get(t.Context(), "loc_1", closure.CaptureResponse(&r))
+	_, err := serveAlways(t, 503, "<html>").client(t).Locations.Get(t.Context(), "loc_1", closure.CaptureResponse(&r))
 	if !errors.Is(err, closure.ErrServer) || r.StatusCode != 503 || string(r.Body) != "<html>" || r.Attempts != 3 {
 		t.Errorf("%v; captured %s %q", err, r, r.Body)
 	}
@@ -165,9 +165,9 @@ func TestCaptureResponseOfFailure(t *testing.T) {
 	}
 }
 
-func TestCreated201(t *testing.T) {
+func TestStatus201IsASuccess(t *testing.T) {
 	t.Parallel()
-	got, err := answer(t, 201, appointmentJSON).client(t).Appointments.Create(t.Context(), closure.AppointmentCreateParams{
+	got, err := serveAlways(t, 201, appointmentJSON).client(t).Appointments.Create(t.Context(), closure.AppointmentCreateParams{
 		ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: 30,
 	})
 	noError(t, err)
@@ -175,7 +175,7 @@ func TestCreated201(t *testing.T) {
 }
 
 // Neither the caller's values nor what calls share changes.
-func TestNothingSharedChanges(t *testing.T) {
+func TestCallsChangeNothingShared(t *testing.T) {
 	t.Parallel()
 	npis := []string{"4321098765", "0000000001"}
 	var headers []http.Header

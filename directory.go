@@ -5,7 +5,6 @@ import (
 	"time"
 
 	operations "github.com/closurehealth/closure-go/internal/operation"
-	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // A Specialty is a field of medicine, by the NUCC taxonomy (source: reference).
@@ -22,12 +21,6 @@ type Specialty struct {
 
 func (s Specialty) recordID() (id, prefix string) { return string(s.ID), s.ID.prefix() }
 
-// MarshalJSON writes the specialty as the API does.
-func (s Specialty) MarshalJSON() ([]byte, error) {
-	type plain Specialty
-	return wire.Marshal(plain(s))
-}
-
 // An Insurance is a plan that schedules accept and patients have. Its id and its
 // name for display are published (source: reference); the timestamps are inferred.
 // [UnknownMembers] shows what else the API sends.
@@ -39,12 +32,6 @@ type Insurance struct {
 }
 
 func (i Insurance) recordID() (id, prefix string) { return string(i.ID), i.ID.prefix() }
-
-// MarshalJSON writes the insurance as the API does.
-func (i Insurance) MarshalJSON() ([]byte, error) {
-	type plain Insurance
-	return wire.Marshal(plain(i))
-}
 
 // A Location is a place where patients are seen. The reference says that it holds
 // a name, a facility type, an address and coordinates, but not what these fields
@@ -59,12 +46,6 @@ type Location struct {
 
 func (l Location) recordID() (id, prefix string) { return string(l.ID), l.ID.prefix() }
 
-// MarshalJSON writes the location as the API does.
-func (l Location) MarshalJSON() ([]byte, error) {
-	type plain Location
-	return wire.Marshal(plain(l))
-}
-
 // An AppointmentType is a kind of visit. Only its id is published; the other
 // fields are inferred, and [UnknownMembers] shows what else the API sends.
 type AppointmentType struct {
@@ -75,12 +56,6 @@ type AppointmentType struct {
 }
 
 func (t AppointmentType) recordID() (id, prefix string) { return string(t.ID), t.ID.prefix() }
-
-// MarshalJSON writes the appointment type as the API does.
-func (t AppointmentType) MarshalJSON() ([]byte, error) {
-	type plain AppointmentType
-	return wire.Marshal(plain(t))
-}
 
 const (
 	opSpecialtiesList = operation(operations.SpecialtiesList)

@@ -2,11 +2,10 @@
 // practitioners, schedules, open slots and appointments. It is not affiliated
 // with the vendor.
 //
-// # Booking ends in one of three ways
+// # A booking ends in one of three ways
 //
-// The network can fail after a request left: is there an appointment or not?
-// [Client.BookSlot] always returns one of three endings, and never books twice to find
-// out:
+// If the network fails after a request left, is there an appointment or not?
+// [Client.BookSlot] always ends in one of three ways, and never books twice to find out:
 //
 //	booking, err := client.BookSlot(ctx, closure.BookSlotParams{
 //		ScheduleID: scheduleID,
@@ -29,8 +28,8 @@
 // same booking. With a [Journal] that all of them share ([WithJournal]), the client
 // records what it is about to send. It sends nothing while another attempt for the same
 // slot and patient is open, and [Client.ResolvePending] settles what a crash left. Calls
-// with one IdempotencyKey ask for one appointment, so that you can call
-// [Client.BookFirstAvailable] again. Without a journal, what the SDK knows dies with the
+// with the same IdempotencyKey get the same appointment, so that you can call
+// [Client.BookFirstAvailable] again. Without a journal, what the SDK knows is lost with the
 // process. Read docs/production.md before you book for real patients.
 //
 // # Map
@@ -38,8 +37,8 @@
 //   - Make a client: [NewClient], [NewClientFromEnv].
 //   - Book: [Client.BookSlot], [Client.BookFirstAvailable],
 //     [Client.RescheduleBooking], [Client.CancelBooking].
-//   - Settle: [Client.ResolveBooking], [Client.ResolvePending], [AssumeLostAfter],
-//     [Journal], [BookingAttempt].
+//   - Settle what is unknown: [Client.ResolveBooking], [Client.ResolvePending],
+//     [AssumeLostAfter], [BookingAttempt], [Journal], [NewBookingAttempt].
 //   - Find open slots: [AvailabilitiesService.Search], [AvailabilitiesService.First],
 //     [AvailabilitiesService.List].
 //   - Patients and the directory: [PatientsService], [PractitionersService],
@@ -49,26 +48,32 @@
 //   - Errors: [OutcomeOf], [APIError], [TransportError], [InputError],
 //     [InsuranceError], [OutcomeUnknownError], [JournalError], and the sentinels such
 //     as [ErrSlotUnavailable].
-//   - Options of a client: [WithAPIVersion], [WithBaseURL], [WithHTTPClient],
-//     [WithJournal], [WithLogger], [WithMode], [WithRateLimit],
-//     [WithRetryPolicy], [WithTimeout]. Many are options of one call, too.
-//   - Watch: [WithObserver] for calls, [WithBookingObserver] for how bookings ended.
-//   - If a guess of this package is wrong: [Client.Call], [WithRoute],
-//     [CaptureResponse].
+//   - Values: [Date], [Minutes], [ClockTime], [Ref], and a type for each kind of id, such
+//     as [PatientID].
+//   - Options of a client: [WithJournal], [WithMode], [WithRateLimit],
+//     [WithRetryPolicy], [WithBaseURL], [WithPlainHTTP], [WithHTTPClient], [WithHTTP2],
+//     [WithAPIVersion], [WithUserAgent], [Options].
+//   - Options of a client or of one call: [WithTimeout], [WithMaxAttempts],
+//     [WithIndexVersion], [Expand], [AssumeLostAfter].
+//   - Watch: [WithLogger], [WithObserver] for calls, [WithBookingObserver] for how
+//     bookings ended.
+//   - If the API differs from what this package expects: [Client.Call], [WithRoute],
+//     [CaptureResponse], [UnknownMembers].
 //
 // # Privacy
 //
 // No error text, log record, event or trace of this package holds a name, a
 // birth date, an id, a time of care or a URL. Values that hold a person's data
-// print redacted under every verb of fmt and in slog; their fields don't.
+// print redacted under every verb of fmt and in slog; their fields don't. Their methods
+// Format and LogValue, and MarshalText of the errors, do that: no program calls them.
 // docs/privacy.md lists the ways to print for which Go offers no hook.
 //
 // # Retries
 //
-// A read is tried again after any failure that may pass. A write is tried again only if
-// nothing left this machine, and never after a failure that leaves open whether it was
-// carried out. After a 429 the booking calls look first whether it was.
-// [RetryPolicy] has the figures.
+// A read is tried again after any failure that may be temporary. A write is tried again
+// only if nothing of it left this machine. After a 429, [Client.BookSlot] and the other
+// booking calls first look whether the write was carried out all the same. [RetryPolicy]
+// has the figures.
 //
 // # Testing
 //
@@ -78,6 +83,6 @@
 // # What is published
 //
 // The comment of each method names the call of the API and its source: the vendor's
-// guide, its reference pages, or "inferred", which means that it is published nowhere
-// and was chosen to fit the rest.
+// guide, its reference pages, or "inferred". An inferred call is published nowhere, and was
+// chosen to fit the others.
 package closure

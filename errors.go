@@ -28,9 +28,9 @@ var (
 	ErrNotBookable          = errors.New("closure: schedule is not bookable")   // its scheduling method is not direct_api
 	ErrInsuranceNotAccepted = errors.New("closure: insurance is not accepted")  // an [InsuranceError]
 	ErrInsuranceUnknown     = errors.New("closure: insurance can't be checked") // an [InsuranceError]
-	ErrSlotUnavailable      = errors.New("closure: slot is not open")           // somebody else has it, or it isn't offered
+	ErrSlotUnavailable      = errors.New("closure: slot is not open")           // somebody else has it, or the schedule doesn't offer it
 	ErrNoSlot               = errors.New("closure: no open slot")               // the search found none
-	ErrNotBooked            = errors.New("closure: not booked")                 // see [AssumeLostAfter]
+	ErrNotBooked            = errors.New("closure: not booked")                 // the attempt is lost: see [AssumeLostAfter]
 	ErrOutcomeUnknown       = errors.New("closure: outcome unknown")            // any write whose [OutcomeOf] is [OutcomeUnknown]
 	ErrResponseTooLarge     = errors.New("closure: response is too large")      // more than 10 MiB after unpacking, or a list of nearly empty records: docs/reading.md
 	ErrRedirect             = errors.New("closure: redirect not followed")      // 3xx
@@ -63,10 +63,10 @@ func (o Outcome) String() string {
 }
 
 // OutcomeOf tells whether the write that returned err was carried out. Use it with every
-// method that changes something. A nil error is [OutcomeApplied]; an error of another
-// package is [OutcomeUnknown].
+// method that changes something. For a nil error it is [OutcomeApplied]; for an error of
+// another package, [OutcomeUnknown].
 //
-// If err is from a read, also from one that a booking made before its write, the outcome
+// If err comes from a read, such as one that a booking made before its write, the outcome
 // is [OutcomeNotSent]: nothing was changed.
 func OutcomeOf(err error) Outcome {
 	if err == nil {
@@ -76,7 +76,7 @@ func OutcomeOf(err error) Outcome {
 		return OutcomeUnknown
 	}
 	if _, ok := errors.AsType[*JournalError](err); ok {
-		return OutcomeNotSent // whatever the journal's own error says
+		return OutcomeNotSent // whatever the error that it wraps says
 	}
 	if e, ok := errors.AsType[*APIError](err); ok {
 		return e.outcome()
@@ -95,10 +95,9 @@ func OutcomeOf(err error) Outcome {
 	return OutcomeUnknown
 }
 
-// joined is several errors as one: a verdict and its reason, or the failures among many
-// calls. Under every verb it shows nothing but their texts. The joined errors of fmt and
-// errors show the fields of what they wrap under a verb that doesn't fit an error, such
-// as %t.
+// joined is several errors as one: an error and its cause, or the failures of many calls.
+// Under every verb it shows only their texts. The joined errors of packages fmt and errors
+// show the fields of what they wrap under a verb that doesn't fit an error, such as %t.
 type joined struct {
 	errs      []error
 	separator string
@@ -107,8 +106,8 @@ type joined struct {
 // unprefixed drops the "closure: " prefix, for embedding in another message.
 func unprefixed(cause error) string { return strings.TrimPrefix(fmt.Sprint(cause), "closure: ") }
 
-// because joins a verdict with its cause.
-func because(verdict, cause error) error { return &joined{[]error{verdict, cause}, ": "} }
+// because joins an error with its cause.
+func because(err, cause error) error { return &joined{[]error{err, cause}, ": "} }
 
 // allOf joins errors, of which there is at least one.
 func allOf(errs []error) error {
@@ -134,7 +133,7 @@ func (j joined) Format(f fmt.State, _ rune) { printAs(f, j.text()) }
 
 func (j joined) MarshalText() ([]byte, error) { return []byte(j.text()), nil }
 
-// An APIError is an answer of the API that is not a success.
+// An APIError says that the API answered with a status that is not a success.
 //
 // Its text and its log value show only what is safe. Message and Detail can hold a
 // patient's data: the text says only that they are there.
@@ -143,12 +142,12 @@ type APIError struct {
 	Method     string        // "POST"
 	Route      string        // the route's template, "/appointments/{id}"
 	StatusCode int           // 3xx to 5xx
-	Type       ErrorType     // who is responsible; safe for programs
-	Code       ErrorCode     // finer, optional; safe for programs
+	Type       ErrorType     // who is responsible; programs may depend on it
+	Code       ErrorCode     // a finer reason, if any; programs may depend on it
 	Message    string        // for developers, not for customers; may hold a patient's data
-	Detail     []string      // what is wrong with the request, of a 400: texts, or JSON; the first 1,000; may hold a patient's data
-	RequestID  string        // the API's name for the request, for its support
-	RetryAfter time.Duration // how long the API asks to wait, if it does
+	Detail     []string      // of a 400: what is wrong with the request, as texts or JSON, the first 1,000; may hold a patient's data
+	RequestID  string        // names the request to the API's support
+	RetryAfter time.Duration // how long the API asks to wait; zero: it doesn't
 	Attempts   int           // how often the request was sent
 }
 
@@ -161,8 +160,8 @@ const (
 	ErrorTypeInvalidRequest ErrorType = "invalid_request" // the developer's fault
 )
 
-// ErrorCode is a finer reason. We don't have the published list, so that there are no
-// constants; values are kept as they come (source: reference).
+// ErrorCode is a finer reason for an error. There are no constants, because no list of them
+// is published. Values are kept as they come (source: reference).
 type ErrorCode string
 
 // Is matches the sentinel of the status code: [ErrNotFound] for 404 and so on.
@@ -197,7 +196,7 @@ func (e *APIError) outcome() Outcome {
 		return OutcomeNotSent
 	case e.StatusCode >= 400 && e.StatusCode < 500 && e.StatusCode != http.StatusRequestTimeout:
 		return OutcomeRejected
-	default: // a gateway may answer with a 5xx or a redirect after the API has carried it out
+	default: // a gateway may answer with a 5xx or a redirect after the API has carried out the write
 		return OutcomeUnknown
 	}
 }
@@ -246,7 +245,7 @@ func (e APIError) LogValue() slog.Value {
 	)
 }
 
-// MarshalText is Error's text, for whatever encodes an error inside a struct.
+// MarshalText returns Error's text, for encoders that find the error inside a struct.
 func (e APIError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
 // A TransportError says that a call got no usable answer: the connection failed, the time
@@ -255,7 +254,7 @@ type TransportError struct {
 	Op       string  // the operation, "appointments.create"
 	Method   string  // "POST"
 	Route    string  // the route's template
-	Outcome  Outcome // OutcomeNotSent or OutcomeUnknown; of a read always OutcomeNotSent
+	Outcome  Outcome // OutcomeNotSent or OutcomeUnknown; for a read always OutcomeNotSent
 	Attempts int     // how often the request was tried
 	Err      error   // the cause, without its URL; errors.Is and errors.As find what it wraps
 }
@@ -275,12 +274,12 @@ func (e TransportError) text() string {
 // Unwrap returns the cause.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// Is matches [ErrOutcomeUnknown] where the outcome is unknown.
+// Is matches [ErrOutcomeUnknown] if the outcome is unknown.
 func (e *TransportError) Is(target error) bool {
 	return target == ErrOutcomeUnknown && e.Outcome == OutcomeUnknown
 }
 
-// Timeout reports whether time ran out: the attempt's or the context's.
+// Timeout reports whether the time of the attempt or of the context ran out.
 func (e *TransportError) Timeout() bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -304,7 +303,7 @@ func (e TransportError) LogValue() slog.Value {
 	)
 }
 
-// MarshalText is Error's text, for whatever encodes an error inside a struct.
+// MarshalText returns Error's text, for encoders that find the error inside a struct.
 func (e TransportError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
 // An InputError says that an argument was refused before anything was sent. It never
@@ -327,7 +326,7 @@ func (e *InputError) Is(target error) bool { return target == ErrInvalidInput }
 // insurance ([ErrInsuranceNotAccepted]), or it is not known whether it does
 // ([ErrInsuranceUnknown]).
 type InsuranceError struct {
-	InsuranceID InsuranceID     // the insurance checked; empty: the patient has none on file
+	InsuranceID InsuranceID     // the insurance that was checked; empty: the patient has none on file
 	Accepted    []InsuranceID   // what the schedule accepts
 	Status      InsuranceStatus // InsuranceNotAccepted or InsuranceUnknown
 }
@@ -343,7 +342,7 @@ func (e InsuranceError) text() string {
 	}
 }
 
-// Error says which of the two it is, without ids.
+// Error says which of the two it is. It shows no id.
 func (e *InsuranceError) Error() string { return e.text() }
 
 // Is matches [ErrInsuranceNotAccepted] or [ErrInsuranceUnknown].
@@ -360,22 +359,23 @@ func (e InsuranceError) Format(f fmt.State, _ rune) { printAs(f, e.text()) }
 // LogValue shows the same as Error.
 func (e InsuranceError) LogValue() slog.Value { return slog.StringValue(e.text()) }
 
-// MarshalText is Error's text, for whatever encodes an error inside a struct.
+// MarshalText returns Error's text, for encoders that find the error inside a struct.
 func (e InsuranceError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
-// An OutcomeUnknownError says that a booking, or a change to one, may or may not have
-// been made: the request left, no answer came, and reading back didn't show it in time.
+// An OutcomeUnknownError says that a booking, or a change of one, may or may not have been
+// made. Most often the request left, no answer came, and no read showed the result in time.
 //
-// If it is from [Client.BookSlot], [Client.BookFirstAvailable] or
-// [Client.ResolveBooking], store Attempt and settle it later with ResolveBooking; don't
-// book again before. Err can say that the API shows the appointment with a status that
+// If it comes from [Client.BookSlot], [Client.BookFirstAvailable] or
+// [Client.ResolveBooking], store Attempt and settle it later with ResolveBooking. Don't
+// book again before that. Err can say that the API shows the appointment with a status that
 // this version does not know: read that status with [AppointmentsService.List] and decide
 // what it means, or cancel the appointment to book again.
-// If it is from [Client.RescheduleBooking] or [Client.CancelBooking], AppointmentID is
-// set and Attempt is not: make the same call again.
+//
+// If it comes from [Client.RescheduleBooking] or [Client.CancelBooking], AppointmentID is
+// set and Attempt is empty: make the same call again.
 type OutcomeUnknownError struct {
 	Attempt       BookingAttempt
-	AppointmentID AppointmentID // of the appointment to change; empty if it is a booking
+	AppointmentID AppointmentID // the appointment to change; empty for a booking
 	SlotOpen      *bool         // whether the slot was still open at the last look; nil: not known
 	Err           error         // why the outcome is unknown
 }
@@ -388,7 +388,7 @@ func (e OutcomeUnknownError) text() string {
 	return "closure: it is unknown whether the appointment was booked; settle it with ResolveBooking: " + cause
 }
 
-// Error shows the cause, without ids or times.
+// Error shows the cause, but no id and no time of care.
 func (e *OutcomeUnknownError) Error() string { return e.text() }
 
 // Unwrap returns the cause.
@@ -408,7 +408,7 @@ func (e OutcomeUnknownError) LogValue() slog.Value {
 	)
 }
 
-// MarshalText is Error's text, for whatever encodes an error inside a struct.
+// MarshalText returns Error's text, for encoders that find the error inside a struct.
 func (e OutcomeUnknownError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
 func newTransportError(e *endpoint, answer transport.Answer, cause error) error {
@@ -429,8 +429,8 @@ func newTransportError(e *endpoint, answer transport.Answer, cause error) error 
 	}
 }
 
-// errorBody is the API's error object (source: reference). If the body isn't one, as
-// with a proxy's HTML or no body at all, it stays empty: the status says enough.
+// errorBody is the API's error object (source: reference). If the body is something else,
+// such as a proxy's HTML, errorBody stays empty: the status says enough.
 type errorBody struct {
 	Type    optional[ErrorType] `json:"error_type"`
 	Code    optional[ErrorCode] `json:"error_code"`
@@ -438,8 +438,8 @@ type errorBody struct {
 	Detail  details             `json:"detail"`
 }
 
-// If an optional field has another type than promised, it is left out, and the fields
-// around it are read.
+// An optional field that has another type than promised stays zero. The fields around it
+// are read.
 type optional[T any] struct{ value T }
 
 func (o *optional[T]) UnmarshalJSON(data []byte) error {
@@ -449,8 +449,7 @@ func (o *optional[T]) UnmarshalJSON(data []byte) error {
 
 const maxDetails = 1000
 
-// details may also be a single value, and may hold other values than strings: those are
-// kept as JSON.
+// details reads an array or a single value. Values that aren't strings are kept as JSON.
 type details []string
 
 func (d *details) UnmarshalJSON(data []byte) error {

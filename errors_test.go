@@ -147,7 +147,7 @@ func TestErrorsIs(t *testing.T) {
 	}
 }
 
-// The texts that people search their logs for.
+// The texts of errors, which people search their logs for.
 func TestErrorTexts(t *testing.T) {
 	t.Parallel()
 	attempt := closure.BookingAttempt{ScheduleID: "sch_1"}
@@ -201,7 +201,7 @@ func TestErrorBodies(t *testing.T) {
 		"{\"error_type\":\"t\",\"error_code\":\"c\",\"error_message\":\"m\xff\"}":    {Type: "t", Code: "c", Message: "m\uFFFD"},
 		`{"error_type":"t","error_code":"c","error_message":"m"} <!-- trailing -->`:  full,
 	} {
-		_, err := answer(t, 422, body).client(t).Patients.List(t.Context(), closure.PatientListParams{})
+		_, err := serveAlways(t, 422, body).client(t).Patients.List(t.Context(), closure.PatientListParams{})
 		var got *closure.APIError
 		if !errors.As(err, &got) {
 			t.Errorf("%s: %v", body, err)
@@ -218,7 +218,7 @@ func TestErrorBodies(t *testing.T) {
 func TestErrorHeaders(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{"7": 7 * time.Second, "x": 0, "-1": 0} {
-		_, err := answer(t, 429, "", "Retry-After", value, "X-Request-Id", "req_1").client(t).Patients.List(t.Context(), closure.PatientListParams{}, closure.WithMaxAttempts(1))
+		_, err := serveAlways(t, 429, "", "Retry-After", value, "X-Request-Id", "req_1").client(t).Patients.List(t.Context(), closure.PatientListParams{}, closure.WithMaxAttempts(1))
 		var got *closure.APIError
 		if !errors.As(err, &got) || got.RetryAfter != want || got.RequestID != "req_1" {
 			t.Errorf("%s: %v, want to wait %v", value, got.RetryAfter, want)
@@ -322,7 +322,7 @@ func TestContextErrors(t *testing.T) {
 					t.Errorf("%s: %s: %v, want %v after 1 attempt, outcome %v", name, call.op, err, tt.want, want)
 				}
 				// Over before it begins: nothing is sent.
-				s := answer(t, 200, call.answer)
+				s := serveAlways(t, 200, call.answer)
 				_, err = call.call(ctx, s.client(t), guide)
 				if !errors.Is(err, tt.want) || closure.OutcomeOf(err) != closure.OutcomeNotSent || len(s.seen) != 0 {
 					t.Errorf("%s: %s: %v after %d requests, want none", name, call.op, err, len(s.seen))
@@ -340,14 +340,14 @@ func TestTooLargeAndRedirect(t *testing.T) {
 		if call.writes(t) {
 			want = closure.OutcomeUnknown
 		}
-		s := answer(t, 200, huge)
+		s := serveAlways(t, 200, huge)
 		_, err := call.call(t.Context(), s.client(t), guide)
 		if !errors.Is(err, closure.ErrResponseTooLarge) || closure.OutcomeOf(err) != want || len(s.seen) != 1 {
 			t.Errorf("%s: %v after %d requests, want ErrResponseTooLarge", call.op, err, len(s.seen))
 		}
 		for _, status := range []int{301, 302, 303, 307, 308} {
 			for _, location := range []string{"", "/elsewhere", "https://railway.test/elsewhere", "://%zz"} {
-				s := answer(t, status, "", "Location", location)
+				s := serveAlways(t, status, "", "Location", location)
 				var captured closure.Response
 				_, err := call.call(t.Context(), s.client(t), guide, closure.CaptureResponse(&captured))
 				if !errors.Is(err, closure.ErrRedirect) || closure.OutcomeOf(err) != want || len(s.seen) != 1 {

@@ -16,7 +16,7 @@ func ExampleClient_ResolvePending() {
 	server := closuretest.New()
 	journal := closuretest.NewJournal()
 	slot := closuretest.GuideSlot()
-	wish := closure.BookSlotParams{
+	params := closure.BookSlotParams{
 		ScheduleID:     closuretest.GuideScheduleID,
 		PatientID:      closuretest.GuidePatientID,
 		StartAt:        slot.StartAt,
@@ -24,10 +24,10 @@ func ExampleClient_ResolvePending() {
 	}
 
 	// A process dies after its request has left: the entry is pending, the appointment made.
-	if _, err := journal.Begin(ctx, closure.NewBookingAttempt(wish)); err != nil {
+	if _, err := journal.Begin(ctx, closure.NewBookingAttempt(params)); err != nil {
 		log.Fatal(err)
 	}
-	server.AddAppointment(closure.Appointment{ScheduleID: wish.ScheduleID, PatientID: wish.PatientID, StartAt: slot.StartAt, Duration: slot.Duration})
+	server.AddAppointment(closure.Appointment{ScheduleID: params.ScheduleID, PatientID: params.PatientID, StartAt: slot.StartAt, Duration: slot.Duration})
 
 	client := server.Client(closure.WithJournal(journal))
 	for resolution, err := range client.ResolvePending(ctx) {
@@ -36,7 +36,7 @@ func ExampleClient_ResolvePending() {
 		}
 		fmt.Println("booked:", resolution.Booking != nil, "error:", resolution.Err)
 	}
-	booking, err := client.BookSlot(ctx, wish) // the same wish again
+	booking, err := client.BookSlot(ctx, params) // the same call again
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -45,9 +45,9 @@ func serve(t testing.TB, respond httpmock.Responder) *server {
 	return s
 }
 
-// answer is a server that gives the same answer to every request; header holds names and
+// serveAlways returns a server that gives the same answer to every request; header holds names and
 // values in turn.
-func answer(t testing.TB, status int, body string, header ...string) *server {
+func serveAlways(t testing.TB, status int, body string, header ...string) *server {
 	t.Helper()
 	return serve(t, func(*http.Request) (*http.Response, error) {
 		return newResponse(status, body, header...), nil
@@ -214,7 +214,7 @@ func testCalls(t *testing.T, calls []apiCall) {
 
 func (a apiCall) testExchange(t *testing.T) {
 	t.Parallel()
-	s := answer(t, http.StatusOK, a.answer)
+	s := serveAlways(t, http.StatusOK, a.answer)
 	c := s.client(t, closure.WithIndexVersion("idx_mine"), closure.WithUserAgent("clinic/7"))
 	got, err := a.call(t.Context(), c, guide)
 	noError(t, err)
@@ -258,7 +258,7 @@ func (a apiCall) testStatuses(t *testing.T) {
 	t.Parallel()
 	spec := a.spec(t)
 	for status, sentinel := range statuses {
-		s := answer(t, status, errorJSON, "X-Request-Id", "req_1")
+		s := serveAlways(t, status, errorJSON, "X-Request-Id", "req_1")
 		_, err := a.call(t.Context(), s.client(t), guide)
 		var got *closure.APIError
 		if !errors.As(err, &got) {
@@ -296,7 +296,7 @@ func (a apiCall) testMalformed(t *testing.T) {
 	}
 	for _, body := range bodies {
 		for _, status := range []int{200, 204} {
-			s := answer(t, status, body, "X-Request-Id", "req_1")
+			s := serveAlways(t, status, body, "X-Request-Id", "req_1")
 			_, err := a.call(t.Context(), s.client(t), guide)
 			var got *closure.TransportError
 			if !errors.As(err, &got) || !errors.Is(err, closure.ErrMalformedResponse) {
@@ -350,7 +350,7 @@ func (a apiCall) testID(t *testing.T) {
 		"a line":       guide.withIDs("x\n"),
 		"too long":     guide.withIDs(strings.Repeat("x", 255)),
 	} {
-		s := answer(t, 500, "")
+		s := serveAlways(t, 500, "")
 		_, err := a.call(t.Context(), s.client(t), in)
 		refused(t, name, err, a.op, "ID")
 		if len(s.seen) != 0 {
@@ -387,7 +387,7 @@ func testBadInputs(t *testing.T, bad []badInput) {
 	for _, b := range bad {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			s := answer(t, 500, "")
+			s := serveAlways(t, 500, "")
 			_, err := b.call(t.Context(), s.client(t), guide)
 			refused(t, b.name, err, b.op, b.field)
 			if len(s.seen) != 0 {
@@ -402,7 +402,7 @@ type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// hang is a server that never answers.
+// hang is a transport that never answers.
 var hang = roundTripFunc(func(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()
 	return nil, req.Context().Err()

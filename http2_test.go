@@ -57,7 +57,7 @@ func handshakes(t *testing.T) (address string, offered <-chan []string) {
 	return listener.Addr().String(), protocols
 }
 
-func TestWithHTTP2BesideATransport(t *testing.T) {
+func TestWithHTTP2AndATransport(t *testing.T) {
 	t.Parallel()
 	own := closure.WithHTTPClient(&http.Client{Transport: new(http.Transport)})
 	for _, opts := range [][]closure.Option{{own, closure.WithHTTP2()}, {closure.WithHTTP2(), own}} {

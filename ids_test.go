@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// What must not compile, and beside it something like it that must.
+// What must not compile, and for each a similar statement that must.
 func TestMustNotCompile(t *testing.T) {
 	t.Parallel()
 	check := compiler(t)
@@ -38,7 +38,7 @@ func TestMustNotCompile(t *testing.T) {
 		}, { // nor does a string that is no constant
 			`_, _ = c.Patients.Get(ctx, closure.PatientID(text))`,
 			`_, _ = c.Patients.Get(ctx, text)`,
-		}, { // a client's option is none of a call
+		}, { // a client's option is not a call's
 			`_, _ = c.Patients.Get(ctx, patient, closure.WithTimeout(1))`,
 			`_, _ = c.Patients.Get(ctx, patient, closure.WithBaseURL("https://x"))`,
 		}, {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	operations "github.com/closurehealth/closure-go/internal/operation"
-	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // An IndexVersion is a private copy of the base directory data
@@ -20,12 +19,6 @@ type IndexVersion struct {
 }
 
 func (v IndexVersion) recordID() (id, prefix string) { return string(v.ID), v.ID.prefix() }
-
-// MarshalJSON writes the index version as the API does.
-func (v IndexVersion) MarshalJSON() ([]byte, error) {
-	type plain IndexVersion
-	return wire.Marshal(plain(v))
-}
 
 // IndexVersionCreateParams names a new index version.
 type IndexVersionCreateParams struct {

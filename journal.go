@@ -10,69 +10,72 @@ import (
 	"time"
 )
 
-// A Journal remembers bookings beyond the process: across crashes, and between
-// the machines that share it. It holds one entry for each patient, schedule and
-// start, and at most one for each idempotency key; an entry can have several keys.
-// What it holds says who sees which doctor when: it is patients' data.
+// A Journal remembers bookings after a process has ended, and for all the machines that
+// share it. It holds one entry for each patient, schedule and start, and at most one for
+// each idempotency key; an entry can have several keys. Its entries are patients' data,
+// because they say who sees which doctor when.
 //
-// All methods must be safe for concurrent use and end when their context ends.
-// Package closuretest has one in memory and a test for your own,
-// closuretest.TestJournal.
+// All methods must be safe for concurrent use, and return when their context ends.
+// Package closuretest has a Journal in memory, and closuretest.TestJournal tests your own.
 type Journal interface {
-	// Begin records that the attempt is about to be sent and returns nil. If Find
-	// would return an entry, Begin returns that one and changes nothing. It is
-	// atomic among all who share the journal, and durable when it returns.
+	// Begin records that the attempt is about to be sent, and returns nil. If Find would
+	// return an entry, Begin returns that entry and changes nothing. Begin is atomic for
+	// all who share the journal. What it recorded is durable when it returns.
 	Begin(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error)
 
-	// Find returns the entry with the attempt's idempotency key if it has one, which
-	// is then the key of the attempt returned; or else the entry with its patient,
-	// schedule and start; nil: there is none. It sees all that was recorded before it
-	// was called.
+	// Find returns the entry with the attempt's idempotency key, if there is one; the
+	// attempt in it then has that key. Otherwise it returns the entry with the attempt's
+	// patient, schedule and start, or nil if there is none. It sees all that was recorded
+	// before it was called.
 	Find(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error)
 
-	// FindAppointment returns the booked entry of an appointment; or, if Release was
-	// called with it, an entry with that appointment and the state JournalReleased;
-	// nil: the journal doesn't know it.
+	// FindAppointment returns the booked entry of an appointment. If Release was called
+	// with the appointment, it returns an entry with that appointment and the state
+	// JournalReleased. If the journal doesn't know the appointment, it returns nil.
 	FindAppointment(ctx context.Context, id AppointmentID) (*JournalEntry, error)
 
-	// Finish records how the attempt of the entry ended; the journal's entry is the
-	// one whose attempt has that ID. Booked: if that is pending, it becomes booked,
-	// with the appointment's id. Other booked entries of that appointment are removed,
-	// and it takes over their idempotency keys: the appointment moved. If it is booked
-	// with that appointment now, an idempotency key of the attempt given that no entry
-	// has becomes one more of its keys. Not booked: it is removed, with its keys, if
-	// its Appointment is that of the entry given, which of a pending one is empty.
+	// Finish records how an attempt ended. The journal's own entry is the one whose attempt
+	// has the same ID.
+	//
+	// JournalBooked: if the journal's entry is pending, it becomes booked, with the
+	// appointment's id. Other booked entries of that appointment are removed, and the entry
+	// takes over their idempotency keys, because the appointment moved. If the entry is now
+	// booked with that appointment, and the attempt given has an idempotency key that no
+	// entry has, the key becomes one more of the entry's.
+	//
+	// JournalNotBooked: the journal's entry is removed, with its keys, if its Appointment is
+	// that of the entry given. A pending entry has none.
+	//
 	// Otherwise Finish changes nothing. It is atomic and durable, as Begin is.
 	Finish(ctx context.Context, entry JournalEntry) error
 
 	// Pending yields the entries whose outcome isn't known, oldest first.
 	Pending(ctx context.Context) iter.Seq2[JournalEntry, error]
 
-	// Release removes the booked entries of an appointment, and the pending ones
-	// whose attempt is to move it: it was cancelled, so what it held is free. It
-	// remembers the appointment's id for as long as a read can lag behind, also if
-	// there was no entry: a day is more than enough.
+	// Release removes the booked entries of an appointment that was cancelled, and the
+	// pending entries of attempts to move it. Even if there was no entry, it remembers the
+	// appointment's id for as long as a read can lag behind. A day is more than enough.
 	Release(ctx context.Context, id AppointmentID) error
 }
 
-// A JournalState is what a [Journal] knows of an attempt. The zero state is
-// pending: one that nobody set must not free a slot.
+// A JournalState says what a [Journal] knows of an attempt. The zero state is
+// [JournalPending], so that one that nobody set doesn't free a slot.
 type JournalState int
 
-// The states. A journal keeps entries that are pending or booked.
+// The states. The entries that a journal keeps are pending or booked.
 const (
 	JournalPending   JournalState = iota // it may have been sent, and may have been booked
 	JournalBooked                        // it was booked
-	JournalNotBooked                     // it was not: its entry is removed
+	JournalNotBooked                     // it was not booked: its entry is removed
 	JournalReleased                      // its appointment was cancelled: its entry is removed
 )
 
-// A JournalEntry is what a [Journal] holds of one attempt. It prints what its
-// attempt does.
+// A JournalEntry is what a [Journal] holds of one attempt. It prints the schedule's id and
+// nothing else.
 type JournalEntry struct {
 	Attempt     BookingAttempt `json:"attempt"`
 	State       JournalState   `json:"state"`
-	Appointment AppointmentID  `json:"appointment,omitempty"` // of a booked or released one
+	Appointment AppointmentID  `json:"appointment,omitempty"` // empty while pending
 }
 
 func (e JournalEntry) redacted() string {
@@ -85,11 +88,11 @@ func (e JournalEntry) Format(f fmt.State, _ rune) { printAs(f, e.redacted()) }
 // LogValue shows the schedule's id and nothing else.
 func (e JournalEntry) LogValue() slog.Value { return slog.StringValue(e.redacted()) }
 
-// WithJournal makes all bookings of the client go through a journal: no write is
-// sent that it doesn't hold, and none while it holds another attempt for the same
-// thing. Without one, what protects several processes from each other, and a
-// process from its own crash, is only that a slot can be taken once. All clients
-// that book for the same patients should share one journal.
+// WithJournal makes all bookings of the client go through a journal. A write is sent only
+// after the journal has recorded it, and only if the journal holds no other attempt for
+// the same patient, schedule and start. Without a journal, several processes, or one
+// process before and after a crash, are protected only because the API lets a slot be
+// taken once. All clients that book for the same patients should share one journal.
 func WithJournal(journal Journal) Option {
 	return clientOption(func(c *clientConfig) error {
 		if journal == nil {
@@ -100,9 +103,8 @@ func WithJournal(journal Journal) Option {
 	})
 }
 
-// NewBookingAttempt is an attempt that is about to be made, with a random ID and
-// the time now: for those who keep a store of their own, and for tests of a
-// [Journal].
+// NewBookingAttempt returns an attempt that is about to be made, with a random ID and the
+// current time. Use it to keep attempts in a store of your own, or to test a [Journal].
 func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 	return BookingAttempt{
 		ID:             rand.Text(),
@@ -115,12 +117,11 @@ func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 	}
 }
 
-// A JournalError is a failure of the [Journal] before a write: nothing was sent,
-// and it is safe to call again. Its text doesn't show the cause, which may hold a
-// patient's data.
+// A JournalError says that the [Journal] failed before a write. Nothing was sent, and it is
+// safe to call again. Its text doesn't show the cause, which may hold a patient's data.
 type JournalError struct {
 	Op  string // the journal's method: "begin", "find", "finish", "release" or "pending"
-	Err error  // the journal's, or what is wrong with its answer
+	Err error  // the journal's error, or what is wrong with the entry that it returned
 }
 
 func (e JournalError) text() string {
@@ -142,17 +143,17 @@ func (e JournalError) LogValue() slog.Value { return slog.StringValue(e.text()) 
 // MarshalText is Error's text, for whatever encodes an error inside a struct.
 func (e JournalError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
-// What a journal must not answer, and what it must not take.
+// What can be wrong with a journal that reports no error.
 var (
-	errForeignEntry = errors.New("closure: the journal's entry is not of this booking")
-	errBadEntry     = errors.New("closure: the journal's entry is neither pending nor booked")
-	errUnsteady     = errors.New("closure: the journal's answers contradict each other")
-	errTooLate      = errors.New("closure: too much time passed since the journal recorded the attempt")
+	errForeignEntry = errors.New("closure: the journal returned the entry of another booking")
+	errBadEntry     = errors.New("closure: the journal returned an entry that is neither pending nor booked")
+	errUnsteady     = errors.New("closure: the entries that the journal returned contradict each other")
+	errTooLate      = errors.New("closure: too much time has passed since the journal recorded the attempt")
 )
 
-// checkKey refuses a key that nothing would look at.
+// checkKey refuses an idempotency key that no journal would record.
 func (c *core) checkKey(key string) error {
-	if key == "" || c == nil || c.journal != nil { // without a client, that is what is wrong
+	if key == "" || c == nil || c.journal != nil { // prepare reports a missing client
 		return nil
 	}
 	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: "needs a client with a journal"}

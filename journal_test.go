@@ -109,13 +109,13 @@ func (c *sharedClinic) booked(booking *closure.Booking, err error, recovered boo
 	}
 }
 
-func slotWish(key string) closure.BookSlotParams {
+func slotParamsFor(key string) closure.BookSlotParams {
 	return closure.BookSlotParams{
 		ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(9), Duration: 20, IdempotencyKey: key,
 	}
 }
 
-func firstWish(key string) closure.BookFirstParams {
+func firstParamsFor(key string) closure.BookFirstParams {
 	params := firstParams()
 	params.IdempotencyKey = key
 	return params
@@ -132,14 +132,14 @@ func isUnknown(t *testing.T, err error) closure.BookingAttempt {
 
 func TestBookingGoesThroughTheJournal(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		c.holds(closure.JournalBooked)
 		entry := c.journal.Entries()[0]
 		if entry.Appointment != booking.Appointment.ID || entry.Attempt.ID == "" || entry.Attempt.IdempotencyKey != "order 1" {
 			t.Errorf("the journal holds %s", show(entry))
 		}
-		again, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(again, err, true)
 		c.sentBookings(1)
 	})
@@ -147,11 +147,11 @@ func TestBookingGoesThroughTheJournal(t *testing.T) {
 
 func TestRefusedBookingLeavesTheJournalEmpty(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		other := slotWish("")
+		other := slotParamsFor("")
 		other.PatientID = "pt_other"
 		_, err := c.process().BookSlot(t.Context(), other)
 		noError(t, err)
-		_, err = c.process().BookSlot(t.Context(), slotWish(""))
+		_, err = c.process().BookSlot(t.Context(), slotParamsFor(""))
 		if !errors.Is(err, closure.ErrSlotUnavailable) {
 			t.Errorf("%v", err)
 		}
@@ -161,16 +161,16 @@ func TestRefusedBookingLeavesTheJournalEmpty(t *testing.T) {
 
 func TestCrashBeforeTheRequest(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
+		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
 		c.holds(closure.JournalPending)
-		_, err := c.process().BookSlot(t.Context(), slotWish(""))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		if attempt := isUnknown(t, err); attempt != c.journal.Entries()[0].Attempt {
 			t.Error("the attempt is not the journal's")
 		}
 		c.sentBookings(0)
 
 		time.Sleep(time.Hour)
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""), closure.AssumeLostAfter(time.Minute))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""), closure.AssumeLostAfter(time.Minute))
 		c.booked(booking, err, false)
 		c.standing(1)
 		c.holds(closure.JournalBooked)
@@ -179,9 +179,9 @@ func TestCrashBeforeTheRequest(t *testing.T) {
 
 func TestCrashAfterTheRequest(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
 		c.holds(closure.JournalPending)
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, true)
 		c.holds(closure.JournalBooked)
 		c.standing(1)
@@ -191,15 +191,15 @@ func TestCrashAfterTheRequest(t *testing.T) {
 func TestTwoProcessesMakeOneAppointment(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.Delay("appointments.create", 2*time.Second).Times(0))
-		c.clickTwice(func(p *closure.Client) (*closure.Booking, error) { return p.BookSlot(t.Context(), slotWish("")) })
+		c.clickTwice(func(p *closure.Client) (*closure.Booking, error) { return p.BookSlot(t.Context(), slotParamsFor("")) })
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(5*time.Second))
 }
 
-func TestTwoWalksWithOneKeyMakeOneAppointment(t *testing.T) {
+func TestTwoProcessesWithOneKeyMakeOneAppointment(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.Delay("appointments.create", 2*time.Second).Times(0))
 		c.clickTwice(func(p *closure.Client) (*closure.Booking, error) {
-			return p.BookFirstAvailable(t.Context(), firstWish("order 1"))
+			return p.BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		})
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(5*time.Second))
 }
@@ -224,13 +224,13 @@ func (c *sharedClinic) clickTwice(act func(*closure.Client) (*closure.Booking, e
 }
 
 // What is read shows nothing of the booking yet: only the journal knows.
-func TestWalkRunAgainAfterACrash(t *testing.T) {
+func TestBookFirstAvailableAgainAfterACrash(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		c.crashes(true, func(p *closure.Client) { _, _ = p.BookFirstAvailable(t.Context(), firstWish("order 1")) })
-		_, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookFirstAvailable(t.Context(), firstParamsFor("order 1")) })
+		_, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		isUnknown(t, err)
 		time.Sleep(time.Minute)
-		booking, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		booking, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		c.booked(booking, err, true)
 		c.sentBookings(1)
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(30*time.Second))
@@ -238,15 +238,15 @@ func TestWalkRunAgainAfterACrash(t *testing.T) {
 
 func TestKeyOfAnotherBookingIsRefused(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		_, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		noError(t, err)
-		patient, slot, first := slotWish("order 1"), slotWish("order 1"), firstWish("order 1")
+		patient, slot, first := slotParamsFor("order 1"), slotParamsFor("order 1"), firstParamsFor("order 1")
 		patient.PatientID, first.PatientID = "pt_other", "pt_other"
 		slot.ScheduleID, slot.StartAt = clinicIDs[1], clinicSlot(10)
 		_, patientErr := c.process().BookSlot(t.Context(), patient)
 		_, slotErr := c.process().BookSlot(t.Context(), slot)
 		_, firstErr := c.process().BookFirstAvailable(t.Context(), first)
-		_, keyErr := c.Client().BookSlot(t.Context(), slotWish("order 1"))
+		_, keyErr := c.Client().BookSlot(t.Context(), slotParamsFor("order 1"))
 		for _, err := range []error{patientErr, slotErr, firstErr, keyErr} {
 			var input *closure.InputError
 			if !errors.As(err, &input) || input.Field != "IdempotencyKey" || strings.Contains(err.Error(), "order") {
@@ -257,16 +257,16 @@ func TestKeyOfAnotherBookingIsRefused(t *testing.T) {
 	})
 }
 
-func TestTwoKeysAreTwoWishes(t *testing.T) {
+func TestTwoKeysAreTwoBookings(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		one, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		one, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		c.booked(one, err, false)
-		two, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 2"))
+		two, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 2"))
 		c.booked(two, err, false)
 		if one.Appointment.StartAt.Equal(two.Appointment.StartAt) {
 			t.Error("both are at one start")
 		}
-		exactly, err := c.process().BookSlot(t.Context(), slotWish("order 3"))
+		exactly, err := c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
 		if c.booked(exactly, err, true); exactly.Appointment.ID != one.Appointment.ID {
 			t.Error("another appointment was returned")
 		}
@@ -277,7 +277,7 @@ func TestTwoKeysAreTwoWishes(t *testing.T) {
 func TestCancelAndBookAgain(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		for range 2 {
-			booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+			booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 			c.booked(booking, err, false)
 			_, err = c.process().CancelBooking(t.Context(), booking.Appointment.ID)
 			noError(t, err)
@@ -289,11 +289,11 @@ func TestCancelAndBookAgain(t *testing.T) {
 // Nobody told the journal that the appointment was cancelled: the API shows it.
 func TestCancelledByStaff(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		_, err = c.Client().CancelBooking(t.Context(), booking.Appointment.ID)
 		noError(t, err)
-		booking, err = c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err = c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		c.standing(1)
 	})
@@ -301,7 +301,7 @@ func TestCancelledByStaff(t *testing.T) {
 
 func TestUnknownCancellationReleasesNothing(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
 		c.Inject(closuretest.DropBefore("appointments.cancel"))
 		_, err = c.process().CancelBooking(t.Context(), booking.Appointment.ID)
@@ -313,16 +313,16 @@ func TestUnknownCancellationReleasesNothing(t *testing.T) {
 func TestMoveTakesTheKeyAlong(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		booking, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		booking, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		c.booked(booking, err, false)
 		_, err = c.process().RescheduleBooking(t.Context(), booking.Appointment.ID, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)})
 		noError(t, err)
 		c.holds(closure.JournalBooked)
-		again, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		again, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		if c.booked(again, err, true); again.Appointment.ID != booking.Appointment.ID {
 			t.Error("another appointment was returned")
 		}
-		old, err := c.process().BookSlot(t.Context(), slotWish("order 2"))
+		old, err := c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
 		c.booked(old, err, false) // the old start is free
 	})
 }
@@ -330,7 +330,7 @@ func TestMoveTakesTheKeyAlong(t *testing.T) {
 func TestUnknownMoveIsSettledLater(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		c.crashes(true, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), booking.Appointment.ID, to) })
@@ -342,7 +342,7 @@ func TestUnknownMoveIsSettledLater(t *testing.T) {
 			}
 		}
 		c.holds(closure.JournalBooked)
-		again, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(again, err, true)
 		equal(t, "appointment of the key", again.Appointment.ID, booking.Appointment.ID)
 	})
@@ -350,8 +350,8 @@ func TestUnknownMoveIsSettledLater(t *testing.T) {
 
 func TestResolvePending(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
-		lost := slotWish("order 2")
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
+		lost := slotParamsFor("order 2")
 		lost.ScheduleID, lost.StartAt = clinicIDs[1], clinicSlot(10)
 		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), lost) })
 		resolve := func(opts ...closure.CallOption) (all []closure.Resolution) {
@@ -382,21 +382,21 @@ func TestResolvePending(t *testing.T) {
 func TestFrozenProcessSendsNothing(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.journal.Inject(closuretest.JournalWaits("begin", time.Hour))
-		_, err := c.process().BookSlot(t.Context(), slotWish(""))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		isJournalError(t, err)
 		c.sentBookings(0)
 		c.holds()
 	})
 }
 
-// The API can't show an appointment that it confirmed: reads lag, or it lacks the
-// call.
-func TestMissingAppointmentIsNoEvidence(t *testing.T) {
+// The API confirmed an appointment and can't show it, because reads lag or the call is
+// missing. It is booked all the same.
+func TestConfirmedAppointmentThatIsNotShown(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
 		c.Inject(closuretest.Status("appointments.get", 404).Times(0))
-		again, err := c.process().BookSlot(t.Context(), slotWish(""))
+		again, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		if c.booked(again, err, true); again.Appointment.ID != booking.Appointment.ID {
 			t.Error("another appointment was returned")
 		}
@@ -418,7 +418,7 @@ func TestJournalThatFails(t *testing.T) {
 			closuretest.JournalFailsBefore("find"), closuretest.JournalFailsBefore("begin"), closuretest.JournalFailsAfter("begin"),
 		} {
 			c.journal.Inject(fault)
-			_, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+			_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 			isJournalError(t, err)
 			if !errors.Is(err, closuretest.ErrJournal) {
 				t.Errorf("the cause is not in %v", err)
@@ -428,7 +428,7 @@ func TestJournalThatFails(t *testing.T) {
 		c.sentBookings(0)
 
 		c.journal.Inject(closuretest.JournalFailsBefore("finish"))
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false) // it is the truth
 		c.holds(closure.JournalPending)
 		for resolution := range c.process().ResolvePending(t.Context()) {
@@ -443,14 +443,14 @@ func TestJournalThatHangs(t *testing.T) {
 		c.journal.Inject(closuretest.JournalWaits("find", time.Hour), closuretest.JournalWaits("begin", time.Hour))
 		for range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			_, err := c.process().BookSlot(ctx, slotWish(""))
+			_, err := c.process().BookSlot(ctx, slotParamsFor(""))
 			isJournalError(t, err)
 			cancel()
 		}
 		c.sentBookings(0)
 		c.journal.Inject(closuretest.JournalWaits("finish", time.Hour))
 		begin := time.Now()
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
 		if took := time.Since(begin); took > 10*time.Second {
 			t.Errorf("took %s", took)
@@ -478,9 +478,9 @@ func (n nonsense) Pending(context.Context) iter.Seq2[closure.JournalEntry, error
 	return func(yield func(closure.JournalEntry, error) bool) { yield(n.entry, nil) }
 }
 
-func TestJournalThatAnswersNonsense(t *testing.T) {
+func TestJournalThatReturnsNonsense(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		ours := closure.NewBookingAttempt(slotWish(""))
+		ours := closure.NewBookingAttempt(slotParamsFor(""))
 		foreign, nameless, live := ours, ours, ours
 		foreign.PatientID, nameless.ID, live.Mode = "pt_other", "", closure.ModeLive
 		for name, entry := range map[string]closure.JournalEntry{
@@ -493,7 +493,7 @@ func TestJournalThatAnswersNonsense(t *testing.T) {
 			"of no state":                {Attempt: ours, State: 7},
 			"begun, and never found":     {Attempt: ours},
 		} {
-			_, err := c.process(closure.WithJournal(nonsense{entry})).BookSlot(t.Context(), slotWish(""))
+			_, err := c.process(closure.WithJournal(nonsense{entry})).BookSlot(t.Context(), slotParamsFor(""))
 			if _, ok := errors.AsType[*closure.JournalError](err); !ok {
 				t.Errorf("%s: %v", name, err)
 			}

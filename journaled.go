@@ -9,17 +9,18 @@ import (
 	"time"
 )
 
-// How a booking goes through the journal: what it holds is settled before
-// anything is sent, and what is sent it holds.
+// How a booking uses the journal. What the journal holds is settled before anything is
+// sent, and nothing is sent that it doesn't hold.
 
-// maxBegins bounds how often a booking begins anew after an entry was in its way.
+// maxBegins bounds how often a booking begins again after another entry was in its way.
 const maxBegins = 5
 
-// bookkeeping bounds what is recorded after the API's answer, also when the
-// caller's context has ended by then.
+// bookkeeping bounds the time for recording an ending. The caller's context may have ended
+// by then, so it doesn't count.
 const bookkeeping = 5 * time.Second
 
-// find is the journal's entry for what is to be booked, or one of its key.
+// find returns the journal's entry for the attempt's key, or else for its patient, schedule
+// and start.
 func (c *core) find(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error) {
 	entry, err := c.journal.Find(ctx, attempt)
 	return c.checked(ctx, "find", attempt, entry, err)
@@ -28,13 +29,13 @@ func (c *core) find(ctx context.Context, attempt BookingAttempt) (*JournalEntry,
 func (c *core) begin(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error) {
 	entry, err := c.journal.Begin(ctx, attempt)
 	if entry, err = c.checked(ctx, "begin", attempt, entry, err); err != nil {
-		// It may have recorded the attempt all the same, and nothing was sent.
+		// The journal may have recorded the attempt all the same, and nothing is sent now.
 		_ = c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalNotBooked})
 	}
 	return entry, err
 }
 
-// checked refuses an answer of the journal that the protocol has no meaning for.
+// checked refuses an entry that the journal must not return.
 func (c *core) checked(ctx context.Context, op string, attempt BookingAttempt, entry *JournalEntry, err error) (*JournalEntry, error) {
 	switch err = cmp.Or(err, ctx.Err()); {
 	case err != nil:
@@ -44,7 +45,7 @@ func (c *core) checked(ctx context.Context, op string, attempt BookingAttempt, e
 	case entry.State != JournalPending && entry.State != JournalBooked,
 		entry.State == JournalBooked && entry.Appointment == "", entry.Attempt.ID == "":
 		return nil, &JournalError{Op: op, Err: errBadEntry}
-	case !entry.Attempt.sameWish(attempt) && !entry.Attempt.sameSlot(attempt),
+	case !entry.Attempt.sameKey(attempt) && !entry.Attempt.sameSlot(attempt),
 		entry.Attempt.Mode != "" && entry.Attempt.Mode != c.mode:
 		return nil, &JournalError{Op: op, Err: errForeignEntry}
 	}
@@ -52,7 +53,7 @@ func (c *core) checked(ctx context.Context, op string, attempt BookingAttempt, e
 	return &found, nil
 }
 
-func (a BookingAttempt) sameWish(b BookingAttempt) bool {
+func (a BookingAttempt) sameKey(b BookingAttempt) bool {
 	return a.IdempotencyKey != "" && a.IdempotencyKey == b.IdempotencyKey
 }
 
@@ -60,7 +61,7 @@ func (a BookingAttempt) sameSlot(b BookingAttempt) bool {
 	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
 }
 
-// findAppointment is what the journal knows of an appointment that a read shows.
+// findAppointment returns what the journal knows of an appointment.
 func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalEntry, error) {
 	if c.journal == nil {
 		return nil, nil
@@ -77,12 +78,12 @@ func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalE
 	return entry, nil
 }
 
-// errMovedAway is an appointment that a read shows where the journal says that it
-// was moved from: the read may lag behind the move, or somebody moved it back.
+// errMovedAway is the error of an appointment that a read shows at a start from which, by
+// the journal, it was moved. The read may lag behind the move, or somebody moved it back.
 var errMovedAway = errors.New("closure: the API shows an appointment that, by the journal, was moved to another start")
 
-// isThere reports whether an appointment that a read shows is there: the read may
-// lag behind its cancellation or its move.
+// isThere reports whether an appointment is where a read shows it. The read may lag behind
+// the appointment's cancellation or its move.
 func (b *slotBooking) isThere(ctx context.Context, shown Appointment) (bool, error) {
 	entry, err := b.client.core.findAppointment(ctx, shown.ID)
 	switch {
@@ -102,8 +103,8 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment) (bool, err
 	}
 }
 
-// finish records an ending that is certain. That it fails changes nothing of
-// that: the entry stays, and is settled later.
+// finish records an ending that is certain. If it fails, the ending stays as certain: the
+// entry stays pending, and is settled later.
 func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	if c.journal == nil || entry.Attempt.ID == "" {
 		return nil
@@ -118,7 +119,7 @@ func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	return nil
 }
 
-// finishAs records what came of an attempt, if that is known.
+// finishAs records what came of an attempt, if that is certain.
 func (c *core) finishAs(ctx context.Context, attempt BookingAttempt, booking *Booking, err error) {
 	entry := JournalEntry{Attempt: attempt, State: JournalNotBooked}
 	if booking != nil {
@@ -129,15 +130,15 @@ func (c *core) finishAs(ctx context.Context, attempt BookingAttempt, booking *Bo
 	_ = c.finish(ctx, entry)
 }
 
-// free removes an entry that holds nothing, so that a booking can begin. It does
-// not if the journal knows more of it by now.
+// free removes the entry of a lost attempt, so that a booking can begin. If the journal
+// knows of a booking by now, Finish changes nothing.
 func (c *core) free(ctx context.Context, entry JournalEntry) error {
 	entry.State = JournalNotBooked
 	return c.finish(ctx, entry)
 }
 
-// lostAfter is the age from which a pending entry that no look shows is taken for
-// lost; 0: never. A process that lives may send until twice its timeout.
+// lostAfter returns the age from which a pending entry counts as lost, if the API doesn't
+// show its appointment; 0: it never does. Until twice its timeout, a process may send.
 func (c *core) lostAfter(cfg callConfig) time.Duration {
 	if cfg.assumeLostAfter == 0 {
 		return 0
@@ -145,17 +146,16 @@ func (c *core) lostAfter(cfg callConfig) time.Duration {
 	return max(cfg.assumeLostAfter, c.sendsUntil(cfg))
 }
 
-// sendsUntil is the age until which a process that lives may send what it began.
+// sendsUntil returns the age up to which the process that began an attempt may send it.
 func (c *core) sendsUntil(cfg callConfig) time.Duration {
 	return 2 * max(cfg.timeout, c.defaults.timeout)
 }
 
-// longestLag is for how long a read may show what was before a move, unless the
-// caller has said what counts as lost.
+// longestLag is how long a read may lag behind a move, unless the caller has said from what
+// age an attempt counts as lost.
 const longestLag = 24 * time.Hour
 
-// mayLag reports whether a read that contradicts the entry may be older than the move
-// that made it.
+// mayLag reports whether the entry comes from a move that a read may still lag behind.
 func (b *slotBooking) mayLag(entry JournalEntry) bool {
 	return entry.Attempt.AppointmentID != "" && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag))
 }
@@ -164,11 +164,11 @@ func (a BookingAttempt) lost(after time.Duration) bool {
 	return after > 0 && !a.AttemptedAt.IsZero() && wallClockSince(a.AttemptedAt) > after
 }
 
-// wallClockSince also counts the time for which the machine slept.
+// wallClockSince also counts the time during which the machine slept.
 func wallClockSince(t time.Time) time.Duration { return time.Now().Round(0).Sub(t.Round(0)) }
 
-// bookByJournal settles what the journal holds already, and books if that is
-// nothing.
+// bookByJournal settles what the journal holds for the booking. If it holds nothing, it
+// books.
 func (b *slotBooking) bookByJournal(ctx context.Context) (*Booking, error) {
 	entry, err := b.client.core.find(ctx, b.attempt)
 	if err != nil {
@@ -181,20 +181,20 @@ func (b *slotBooking) bookByJournal(ctx context.Context) (*Booking, error) {
 	}
 	booking, err := b.book(ctx)
 	switch {
-	case b.attempt.ID != "": // the journal was asked last, right before the request
+	case b.attempt.ID != "": // the attempt was begun: the journal was asked right before the request
 	case booking != nil && b.attempt.IdempotencyKey != "":
 		return b.adopt(ctx, booking)
 	case errors.Is(err, ErrSlotUnavailable):
-		return b.notTaken(ctx, err)
+		return b.notOpen(ctx, err)
 	}
 	return booking, err
 }
 
-// inTurnByJournal books after another call for the same. What the journal says is newer
-// than what that one found; where it can't be asked, that is as good.
+// inTurnByJournal books when it is this call's turn. The journal knows more than the call
+// before, so it is asked first. Only if it can't be asked, that call's result is returned.
 func (b *slotBooking) inTurnByJournal(ctx context.Context, earlier *Booking, unknown *OutcomeUnknownError) (*Booking, error) {
 	if earlier != nil || unknown != nil {
-		b.place.pass() // the others can look, too
+		b.place.pass() // the other calls may look meanwhile
 	}
 	booking, err := b.bookByJournal(ctx)
 	switch {
@@ -210,7 +210,8 @@ func (b *slotBooking) inTurnByJournal(ctx context.Context, earlier *Booking, unk
 	}
 }
 
-// isFailure reports whether the error says nothing of the booking itself.
+// isFailure reports whether the error comes from the journal, the connection or the API,
+// so that it says nothing about the booking itself.
 func isFailure(err error) bool {
 	var (
 		journal   *JournalError
@@ -220,9 +221,9 @@ func isFailure(err error) bool {
 	return errors.As(err, &journal) || errors.As(err, &transport) || errors.As(err, &api)
 }
 
-// notTaken ends a booking of a slot that isn't open, unless another process took
-// it for the same patient meanwhile: the journal shows that before the API does.
-func (b *slotBooking) notTaken(ctx context.Context, taken error) (*Booking, error) {
+// notOpen ends a booking of a slot that isn't open. Another process may have booked it for
+// the same patient meanwhile. The journal shows that before the API does.
+func (b *slotBooking) notOpen(ctx context.Context, taken error) (*Booking, error) {
 	entry, err := b.client.core.find(ctx, b.attempt)
 	switch {
 	case err != nil:
@@ -236,8 +237,8 @@ func (b *slotBooking) notTaken(ctx context.Context, taken error) (*Booking, erro
 	return nil, taken
 }
 
-// instead ends the resolution of an attempt that was not booked: another one for
-// the same may have been made since.
+// instead ends the resolution of an attempt that was not booked. Another attempt for the
+// same patient, schedule and start, or key, may have been made since.
 func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
 	if b.client.core.journal == nil || b.attempt.AppointmentID != "" {
 		return nil, ErrNotBooked
@@ -261,8 +262,8 @@ func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
 	return booking, nil
 }
 
-// adopt gives the key to an appointment that was there and that nobody's entry
-// holds: one key, one appointment.
+// adopt records the caller's key for an appointment that was there before, and for which
+// the journal had no entry.
 func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, error) {
 	b.attempt.ID = rand.Text()
 	entry, err := b.client.core.begin(ctx, b.attempt)
@@ -272,19 +273,19 @@ func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, er
 	case entry == nil:
 		b.client.core.finishAs(ctx, b.attempt, booking, nil)
 		return booking, nil
-	case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.anothersWish(*entry):
+	case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.hasAnotherKey(*entry):
 		booking, _, err := b.known(ctx, *entry, booking)
 		return booking, err
 	}
 	held, free, err := b.held(ctx, *entry)
 	if free {
-		err = ErrSlotUnavailable // of this moment: what was in the way is gone, and a call again finds out
+		err = ErrSlotUnavailable // what was in the way has gone just now: the caller may call again
 	}
 	return held, err
 }
 
-// begun begins the attempt: a booking, if somebody else made it, or an error, or
-// neither, and it may be sent.
+// begun begins the attempt. If it returns neither a booking, which somebody else made, nor
+// an error, the attempt may be sent.
 func (b *slotBooking) begun(ctx context.Context) (*Booking, error) {
 	for range maxBegins {
 		b.attempt.ID, b.attempt.AttemptedAt = rand.Text(), time.Now()
@@ -299,7 +300,7 @@ func (b *slotBooking) begun(ctx context.Context) (*Booking, error) {
 	return nil, &JournalError{Op: "begin", Err: errUnsteady}
 }
 
-// sendBegun sends what the journal holds, and records what came of it.
+// sendBegun begins the attempt, sends it, and records what came of it.
 func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 	booking, err := b.begun(ctx)
 	if booking != nil || err != nil {
@@ -311,26 +312,26 @@ func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 	return booking, err
 }
 
-// A sendWindow is for how long after the journal recorded an attempt its request
-// may leave. The zero value is without bounds.
+// A sendWindow bounds the time in which the request of an attempt may leave, from when the
+// journal recorded the attempt. The zero value sets no bounds.
 type sendWindow struct {
 	begunAt time.Time
 	timeout time.Duration // of one attempt
 }
 
-// late reports whether nothing may be sent any more: this process may have been
-// frozen, and another one may have taken the attempt for lost.
+// late reports whether it is too late to send. This process may have been frozen, and
+// another process may have given the attempt up as lost.
 func (w sendWindow) late() bool {
 	return !w.begunAt.IsZero() && wallClockSince(w.begunAt) > w.timeout
 }
 
-// resend is for as long as a request may be sent again.
+// resend returns a context that ends when the request may not be sent again any more.
 func (w sendWindow) resend(ctx context.Context) (context.Context, context.CancelFunc) {
 	return w.until(ctx, w.timeout)
 }
 
-// bound ends a request that waits, for the rate limit or to be tried again, before
-// others may take it for lost.
+// bound returns a context that ends before other processes may give the attempt up as lost:
+// the request may wait for the rate limit or for a retry.
 func (w sendWindow) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return w.until(ctx, 2*w.timeout)
 }
@@ -342,8 +343,8 @@ func (w sendWindow) until(ctx context.Context, age time.Duration) (context.Conte
 	return context.WithDeadline(ctx, w.begunAt.Add(age))
 }
 
-// held settles an entry that the journal holds: it is the booking, or an error
-// says what it is, or it is free now.
+// held settles an entry that the journal holds. It returns the booking, or an error, or it
+// reports that the entry is gone and the slot is free.
 func (b *slotBooking) held(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
 	if err := b.wrongKey(entry); err != nil {
 		return nil, false, err
@@ -351,18 +352,18 @@ func (b *slotBooking) held(ctx context.Context, entry JournalEntry) (booking *Bo
 	if entry.State == JournalBooked {
 		return b.heldBooked(ctx, entry)
 	}
-	if b.anothersWish(entry) {
+	if b.hasAnotherKey(entry) {
 		return nil, false, ErrSlotUnavailable
 	}
 	return b.heldPending(ctx, entry)
 }
 
-// wrongKey refuses a key that the caller used for something else.
+// wrongKey refuses a key that the caller used for another booking.
 func (b *slotBooking) wrongKey(entry JournalEntry) error {
-	if !entry.Attempt.sameWish(b.attempt) {
+	if !entry.Attempt.sameKey(b.attempt) {
 		return nil
 	}
-	moved := entry.Attempt.AppointmentID != "" // where it was booked is not known any more
+	moved := entry.Attempt.AppointmentID != "" // then its first start is not known any more
 	if entry.Attempt.PatientID == b.attempt.PatientID && (b.first || moved || entry.Attempt.sameSlot(b.attempt)) {
 		return nil
 	}
@@ -373,22 +374,23 @@ func errKeyUsed() error {
 	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: "was used for another booking"}
 }
 
-// anothersWish reports whether a walk must pass over what the entry holds.
-func (b *slotBooking) anothersWish(entry JournalEntry) bool {
-	return b.isWalkWithKey() && !entry.Attempt.sameWish(b.attempt)
+// hasAnotherKey reports whether BookFirstAvailable must pass over the entry, because its key
+// is not the caller's.
+func (b *slotBooking) hasAnotherKey(entry JournalEntry) bool {
+	return b.isFirstWithKey() && !entry.Attempt.sameKey(b.attempt)
 }
 
-func (b *slotBooking) isWalkWithKey() bool { return b.first && b.attempt.IdempotencyKey != "" }
+func (b *slotBooking) isFirstWithKey() bool { return b.first && b.attempt.IdempotencyKey != "" }
 
-// heldBooked looks at the appointment of a booked entry. That the API can't show
-// it is no evidence against what it confirmed.
+// heldBooked reads the appointment of a booked entry. If the API doesn't show it, it is
+// booked all the same, because the API confirmed it.
 func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
 	known, err := b.client.core.findAppointment(ctx, entry.Appointment)
 	if err != nil {
 		return nil, false, err
 	}
-	if slices.Contains(b.cancelled, entry.Appointment) ||
-		known != nil && known.State == JournalReleased { // it was recorded as booked later than as cancelled
+	// The cancellation was recorded before the booking, or only the caller knows of it.
+	if slices.Contains(b.cancelled, entry.Appointment) || known != nil && known.State == JournalReleased {
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
 	}
@@ -403,25 +405,25 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 		return nil, err == nil, err
 	case !shown.Status.stands():
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errDoubtful}
-	case moved && b.mayLag(entry) && b.anothersWish(entry):
+	case moved && b.mayLag(entry) && b.hasAnotherKey(entry):
 		return nil, false, ErrSlotUnavailable
 	case moved && b.mayLag(entry):
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
-	case moved && !entry.Attempt.sameWish(b.attempt):
+	case moved && !entry.Attempt.sameKey(b.attempt):
 		err = b.follow(ctx, entry, *shown)
 		return nil, err == nil, err
-	case b.anothersWish(entry):
+	case b.hasAnotherKey(entry):
 		return nil, false, ErrSlotUnavailable
 	default:
 		return b.known(ctx, entry, &Booking{Appointment: *shown, Recovered: true})
 	}
 }
 
-// showBooked reads the appointment of a booked entry. A read that lags behind a move
-// shows the place before it, so it looks for the place after it for up to 10 s.
+// showBooked reads the appointment of a booked entry. A read may lag behind a move, so it
+// reads for up to 10 s, until the appointment shows where the entry says.
 func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
 	shown, err := b.getBooked(ctx, entry)
-	if err != nil || entry.isAt(*shown) || !b.mayLag(entry) || b.anothersWish(entry) {
+	if err != nil || entry.isAt(*shown) || !b.mayLag(entry) || b.hasAnotherKey(entry) {
 		return shown, err
 	}
 	keepLooking(ctx, func(ctx context.Context) bool {
@@ -447,16 +449,15 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 	return shown, nil
 }
 
-// isAt reports whether the appointment is gone, or where the entry says.
+// isAt reports whether the appointment is where the entry says, or is gone.
 func (e JournalEntry) isAt(shown Appointment) bool {
 	return shown.Status.gone() ||
 		shown.ScheduleID == e.Attempt.ScheduleID && shown.StartAt.Equal(e.Attempt.StartAt)
 }
 
-// known ends a booking in one that the journal holds, under this key too from now
-// on: one key, one appointment.
+// known returns a booking that the journal holds, and records the caller's key for it.
 func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Booking) (*Booking, bool, error) {
-	if b.attempt.IdempotencyKey == "" || entry.Attempt.sameWish(b.attempt) {
+	if b.attempt.IdempotencyKey == "" || entry.Attempt.sameKey(b.attempt) {
 		return booking, false, nil
 	}
 	entry.Attempt.IdempotencyKey = b.attempt.IdempotencyKey
@@ -468,7 +469,7 @@ func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Bo
 	switch {
 	case err != nil:
 		return nil, false, err
-	case now == nil || !now.Attempt.sameWish(b.attempt):
+	case now == nil || !now.Attempt.sameKey(b.attempt):
 		return nil, false, &JournalError{Op: "finish", Err: errUnsteady}
 	case now.Attempt.ID != entry.Attempt.ID:
 		return nil, false, errKeyUsed()
@@ -476,8 +477,8 @@ func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Bo
 	return booking, false, nil
 }
 
-// follow records that somebody else moved the appointment of a booked entry: its
-// key must not get lost.
+// follow records where somebody else moved the appointment of a booked entry, so that its
+// key isn't lost.
 func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appointment) error {
 	core := b.client.core
 	attempt := entry.Attempt
@@ -489,7 +490,7 @@ func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appo
 		return err
 	case there == nil:
 	case there.State == JournalPending && there.Attempt.AppointmentID == shown.ID:
-		attempt = there.Attempt // the move that nobody knew the end of
+		attempt = there.Attempt // the move whose ending was unknown
 	case there.State == JournalBooked:
 		return b.leftBy(ctx, *there)
 	default:
@@ -498,8 +499,7 @@ func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appo
 	return core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID})
 }
 
-// leftBy frees a start that the journal holds for an appointment that was cancelled
-// there.
+// leftBy frees the start of a booked entry if the entry's appointment was cancelled.
 func (b *slotBooking) leftBy(ctx context.Context, entry JournalEntry) error {
 	shown, err := b.getBooked(ctx, entry)
 	switch {
@@ -512,7 +512,7 @@ func (b *slotBooking) leftBy(ctx context.Context, entry JournalEntry) error {
 	}
 }
 
-// appointment is what the entry knows of its appointment.
+// appointment returns the appointment as the entry knows it.
 func (e JournalEntry) appointment() *Appointment {
 	return &Appointment{
 		ID:         e.Appointment,
@@ -524,8 +524,8 @@ func (e JournalEntry) appointment() *Appointment {
 	}
 }
 
-// heldPending looks at the API and at the journal until one of them says what came
-// of an attempt that somebody else makes or made, or the time is up.
+// heldPending asks the API and the journal what came of somebody else's attempt, until one
+// of them knows or the time is up.
 func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
 	var now *JournalEntry // what the journal holds; nil: nothing any more
 	other := &slotBooking{client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, cancelled: b.cancelled}
@@ -545,7 +545,7 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 		b.client.core.finishAs(ctx, entry.Attempt, booking, nil)
 		return b.known(ctx, entry, booking)
 	case free:
-		return nil, true, nil // what is there now, if anything, shows when the booking begins
+		return nil, true, nil // if there is another entry now, Begin returns it
 	case now != nil && now.State == JournalBooked:
 		return b.heldBooked(ctx, *now)
 	default:
@@ -553,7 +553,7 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 	}
 }
 
-// release frees what a cancelled appointment held.
+// release frees the entries of a cancelled appointment.
 func (c *core) release(ctx context.Context, id AppointmentID) error {
 	if c.journal == nil {
 		return nil

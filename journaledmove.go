@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// move moves an appointment by the journal: the new start is begun before the
-// request, so that a booking there waits. When the move is certain, the entry of
-// the new start takes the place of the old one's.
+// move moves an appointment with a journal. The journal records the new start before the
+// request, so that a booking there waits. When the move is certain, the entry of the new
+// start replaces that of the old start.
 func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error) {
 	current, err := c.read(ctx)
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 		case entry == nil:
 			return c.sendBegun(ctx, attempt, cfg)
 		case entry.State == JournalBooked && entry.Appointment == c.id:
-			return c.send(ctx) // to where it is
+			return c.send(ctx) // the appointment is there already
 		case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
 			moved, free, err := c.heldPending(ctx, cfg, *entry)
 			if !free {
@@ -45,7 +45,7 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 		case booking != nil && booking.Appointment.ID == c.id:
 			return c.send(ctx)
 		case booking != nil, OutcomeOf(err) == OutcomeUnknown:
-			return nil, ErrSlotUnavailable // somebody else's, or it may become that
+			return nil, ErrSlotUnavailable // another appointment is there, or may be
 		case !free:
 			return nil, err
 		}
@@ -53,9 +53,9 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 	return nil, &JournalError{Op: "begin", Err: errUnsteady}
 }
 
-// confirmBooked records that the appointment was booked where the read shows it, if
-// the journal holds that as pending. Else nothing would say after the move that a
-// read which shows the old start lags. known is what the journal knows of it.
+// confirmBooked records that the appointment is booked where the read shows it, if the
+// journal holds that as pending. Without this, a read that shows the old start after the
+// move couldn't be recognized as late. known is what the journal knows of the appointment.
 func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current Appointment) error {
 	if known != nil && known.State == JournalReleased {
 		return nil
@@ -72,8 +72,8 @@ func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current
 	return c.client.core.finish(ctx, JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id})
 }
 
-// recordBooked does that before a cancellation, so that the booking's key is free after
-// it. That it fails, or hangs, must keep nobody from cancelling.
+// recordBooked calls confirmBooked before a cancellation, so that the booking's key is free
+// afterwards. If it fails or hangs, the appointment is cancelled all the same.
 func (c *change) recordBooked(ctx context.Context) {
 	if c.client.core.journal == nil {
 		return
@@ -101,20 +101,20 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 	}
 }
 
-// sendBegun sends what the journal holds, and records what came of it.
+// sendBegun sends the attempt that the journal holds, and records what came of it.
 func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg callConfig) (*Appointment, error) {
 	c.window = sendWindow{attempt.AttemptedAt, cfg.timeout}
 	moved, err := c.send(ctx)
-	if err == nil || !c.again { // that this one is refused says nothing of the one before
+	if err == nil || !c.again { // a rejection of this request says nothing about the earlier one
 		c.client.core.finishAs(ctx, attempt, c.booking(moved), err)
 	}
 	return moved, err
 }
 
-// heldPending waits, for up to 10 s, for the ending of the same move that another call
-// makes or made. When nobody can send that one any more, it is made again, under an
-// attempt of its own: the request says where the appointment is to be, so that twice is
-// once.
+// heldPending waits for up to 10 s for the ending of the same move by another call. If that
+// call can't send any more, this one makes the move again, as an attempt of its own. That
+// is safe, because the request says where the appointment is to be: to send it twice moves
+// it once.
 func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Appointment, free bool, err error) {
 	core := c.client.core
 	if entry.Attempt.lost(core.sendsUntil(cfg)) {
@@ -123,7 +123,7 @@ func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalE
 		return nil, err == nil, err
 	}
 	keepLooking(ctx, func(ctx context.Context) bool {
-		if current, err := c.read(ctx); err == nil && c.wished(*current) {
+		if current, err := c.read(ctx); err == nil && c.shows(*current) {
 			moved, c.recovered = current, true
 			return true
 		}

@@ -11,20 +11,20 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// One key, one appointment: also where the slot was held under another key, or
+// One key gets one appointment, even if the slot was held under another key, or
 // under none.
 func TestKeyOfASlotThatIsHeldAlready(t *testing.T) {
 	for name, first := range map[string]string{"without a key": "", "under another": "order 1"} {
 		t.Run(name, func(t *testing.T) {
 			inClinic(t, func(t *testing.T, c *sharedClinic) {
-				booking, err := c.process().BookSlot(t.Context(), slotWish(first))
+				booking, err := c.process().BookSlot(t.Context(), slotParamsFor(first))
 				c.booked(booking, err, false)
-				same, err := c.process().BookSlot(t.Context(), slotWish("order 2"))
+				same, err := c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
 				c.booked(same, err, true)
-				again, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 2"))
+				again, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 2"))
 				c.booked(again, err, true)
 				equal(t, "appointment", again.Appointment.ID, booking.Appointment.ID)
-				elsewhere := slotWish("order 2")
+				elsewhere := slotParamsFor("order 2")
 				elsewhere.StartAt = clinicSlot(10)
 				if _, err := c.process().BookSlot(t.Context(), elsewhere); !errors.Is(err, closure.ErrInvalidInput) {
 					t.Errorf("the key for another start: %v", err)
@@ -35,15 +35,15 @@ func TestKeyOfASlotThatIsHeldAlready(t *testing.T) {
 	}
 }
 
-// That the key could not be recorded is no booking under that key.
-func TestKeyThatCanNotBeRecorded(t *testing.T) {
+// If the key can't be recorded, the call fails: another call with the key might book again.
+func TestBookingFailsIfItsKeyIsNotRecorded(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
 		c.journal.Inject(closuretest.JournalFailsBefore("finish"))
-		_, err = c.process().BookSlot(t.Context(), slotWish("order 2"))
+		_, err = c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
 		isJournalError(t, err)
-		same, err := c.process().BookSlot(t.Context(), slotWish("order 2"))
+		same, err := c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
 		c.booked(same, err, true)
 		c.standing(1)
 	})
@@ -53,17 +53,17 @@ func TestKeyThatCanNotBeRecorded(t *testing.T) {
 // cancelled. It is not the booking.
 func TestCancelAndBookAgainWithinTheLag(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		time.Sleep(time.Hour)
 		_, err = c.process().CancelBooking(t.Context(), booking.Appointment.ID)
 		noError(t, err)
-		again, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		if err == nil && again.Appointment.ID == booking.Appointment.ID {
 			t.Error("the cancelled appointment counts as booked")
 		}
 		time.Sleep(time.Hour)
-		again, err = c.process().BookSlot(t.Context(), slotWish("order 1"))
+		again, err = c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		noError(t, err)
 		if again.Appointment.ID == booking.Appointment.ID {
 			t.Error("the cancelled appointment counts as booked")
@@ -75,12 +75,12 @@ func TestCancelAndBookAgainWithinTheLag(t *testing.T) {
 // The same, of an appointment that the journal knew nothing of.
 func TestCancelOfAStrangersBookingWithinTheLag(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.Client().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.Client().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
 		time.Sleep(time.Hour)
 		_, err = c.process().CancelBooking(t.Context(), booking.Appointment.ID)
 		noError(t, err)
-		again, err := c.process().BookSlot(t.Context(), slotWish(""))
+		again, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		if err == nil && again.Appointment.ID == booking.Appointment.ID {
 			t.Error("the cancelled appointment counts as booked")
 		}
@@ -90,51 +90,52 @@ func TestCancelOfAStrangersBookingWithinTheLag(t *testing.T) {
 // A move that was made, though nobody was told: the start before it is free.
 func TestBookingWhereAnUnknownMoveCameFrom(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		c.crashes(true, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), booking.Appointment.ID, to) })
 		c.holds(closure.JournalBooked, closure.JournalPending)
-		second, err := c.process().BookSlot(t.Context(), slotWish("order 2"))
+		second, err := c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
 		c.booked(second, err, false)
-		first, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		first, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(first, err, true)
 		equal(t, "appointment", first.Appointment.ID, booking.Appointment.ID)
 		c.standing(2)
 	}, closuretest.AllowDuplicates())
 }
 
-// Staff cancelled it: one read shows that, and the list still lags behind.
+// Staff cancelled the appointment: one read shows that, and the list still lags behind.
 func TestCancelledByStaffWithinTheLagOfTheList(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
 		time.Sleep(time.Hour)
 		_, err = c.Client().Appointments.Cancel(t.Context(), booking.Appointment.ID)
 		noError(t, err)
 		c.Inject(closuretest.Stale("appointments.list", time.Minute).Times(0))
-		again, err := c.process().BookSlot(t.Context(), slotWish(""))
+		again, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(again, err, false)
 		c.standing(1)
 	}, closuretest.AllowDuplicates())
 }
 
-// The list still shows an appointment where it was moved from. It is no booking.
+// The list still shows an appointment at the start that it was moved from. That isn't a
+// booking.
 func TestBookingWhereAMoveCameFromWithinTheLag(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		time.Sleep(time.Hour)
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		_, err = c.process().RescheduleBooking(t.Context(), booking.Appointment.ID, to)
 		noError(t, err)
-		_, err = c.process().BookSlot(t.Context(), slotWish("order 2"))
+		_, err = c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
 		isUnknown(t, err)
 		c.sentBookings(1)
 		time.Sleep(time.Hour)
-		second, err := c.process().BookSlot(t.Context(), slotWish("order 2"))
+		second, err := c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
 		c.booked(second, err, false)
 		c.standing(2)
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
@@ -159,7 +160,7 @@ func (c *countingJournal) Finish(ctx context.Context, e closure.JournalEntry) er
 func TestBookingWritesOnceBeforeAndOnceAfter(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		journal := &countingJournal{Journal: c.journal}
-		booking, err := c.Client(closure.WithJournal(journal)).BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.Client(closure.WithJournal(journal)).BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		equal(t, "begun", journal.begun.Load(), int32(1))
 		equal(t, "finished", journal.finished.Load(), int32(1))

@@ -10,28 +10,29 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The same process, and not killed: what is unknown stays in the journal.
+// The process lives on, and a booking whose outcome is unknown stays in the journal.
 func TestUnknownBookingStaysPending(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.DropAfter("appointments.create"))
-		_, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		isUnknown(t, err)
 		c.holds(closure.JournalPending)
 		time.Sleep(time.Minute)
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, true)
 		c.sentBookings(1)
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(30*time.Second))
 }
 
-// The slot is closed by what the list doesn't show yet: that is no refusal.
+// An appointment that the list doesn't show yet closed the slot. The call must not report
+// that the slot is taken.
 func TestJournalIsAskedBeforeTheReads(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
 		c.Inject(closuretest.Stale("appointments.list", time.Minute).Times(0))
-		wish := slotWish("")
-		wish.Duration = 0
-		_, err := c.process().BookSlot(t.Context(), wish)
+		params := slotParamsFor("")
+		params.Duration = 0
+		_, err := c.process().BookSlot(t.Context(), params)
 		isUnknown(t, err)
 	})
 }
@@ -39,7 +40,7 @@ func TestJournalIsAskedBeforeTheReads(t *testing.T) {
 func TestUnknownMoveIsMadeAgain(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		booking, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(booking, err, false)
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), booking.Appointment.ID, to) })
@@ -56,9 +57,9 @@ func TestUnknownMoveIsMadeAgain(t *testing.T) {
 func TestMoveToWhatAnotherAppointmentHolds(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		one, err := c.process().BookSlot(t.Context(), slotWish(""))
+		one, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(one, err, false)
-		there := slotWish("")
+		there := slotParamsFor("")
 		there.StartAt = clinicSlot(15)
 		two, err := c.process().BookSlot(t.Context(), there)
 		c.booked(two, err, false)
@@ -75,14 +76,14 @@ func TestMoveToWhatAnotherAppointmentHolds(t *testing.T) {
 func TestMovedByStaffKeepsItsKey(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		one, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		one, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(one, err, false)
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		_, err = c.Client().RescheduleBooking(t.Context(), one.Appointment.ID, to)
 		noError(t, err)
-		two, err := c.process().BookSlot(t.Context(), slotWish(""))
+		two, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(two, err, false)
-		again, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		again, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		if c.booked(again, err, true); again.Appointment.ID != one.Appointment.ID {
 			t.Error("another appointment was returned")
 		}
@@ -92,11 +93,11 @@ func TestMovedByStaffKeepsItsKey(t *testing.T) {
 // The appointment was there before the journal was: the key is its from now on.
 func TestKeyOfAnAppointmentThatWasThere(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		one, err := c.Client().BookSlot(t.Context(), slotWish(""))
+		one, err := c.Client().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(one, err, false)
-		again, err := c.process().BookSlot(t.Context(), slotWish("order 1"))
+		again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(again, err, true)
-		first, err := c.process().BookFirstAvailable(t.Context(), firstWish("order 1"))
+		first, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
 		if c.booked(first, err, true); first.Appointment.ID != one.Appointment.ID {
 			t.Error("another appointment was returned")
 		}
@@ -104,9 +105,9 @@ func TestKeyOfAnAppointmentThatWasThere(t *testing.T) {
 }
 
 // All slots are taken, one of them by the key.
-func TestWalkAsksForTheKeyFirst(t *testing.T) {
+func TestBookFirstAvailableSettlesTheKeyFirst(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		params := firstWish("order 1")
+		params := firstParamsFor("order 1")
 		params.Search.Schedules = clinicIDs[:1]
 		one, err := c.process().BookFirstAvailable(t.Context(), params)
 		c.booked(one, err, false)
@@ -115,14 +116,14 @@ func TestWalkAsksForTheKeyFirst(t *testing.T) {
 	})
 }
 
-// In one process, at once: what one key waits for is not the other's.
-func TestTwoKeysInOneProcess(t *testing.T) {
+// Two keys at once in one process: neither gets the other's booking.
+func TestTwoKeysAtOnceInOneProcess(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.Inject(closuretest.Delay("appointments.create", time.Second).Times(0))
 		p := c.process()
 		for _, key := range []string{"order 1", "order 2"} {
 			go func() {
-				if _, err := p.BookFirstAvailable(t.Context(), firstWish(key)); err != nil {
+				if _, err := p.BookFirstAvailable(t.Context(), firstParamsFor(key)); err != nil {
 					t.Errorf("%s: %v", key, err)
 				}
 			}()
@@ -133,18 +134,18 @@ func TestTwoKeysInOneProcess(t *testing.T) {
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
 }
 
-// A read that lags behind a move shows the appointment where it was. That is no
-// evidence that the new start is free again.
+// A read that lags behind a move shows the appointment at the old start. That doesn't
+// prove that the new start is free again.
 func TestBookingWhereAMoveWentWithinTheLag(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
 		c.booked(booking, err, false)
 		time.Sleep(time.Hour)
 		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 		_, err = c.process().RescheduleBooking(t.Context(), booking.Appointment.ID, to)
 		noError(t, err)
-		there := slotWish("")
+		there := slotParamsFor("")
 		there.StartAt = clinicSlot(15)
 		_, err = c.process().BookSlot(t.Context(), there)
 		isUnknown(t, err)
@@ -156,17 +157,17 @@ func TestBookingWhereAMoveWentWithinTheLag(t *testing.T) {
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
 }
 
-// An attempt is taken for lost on a look that shows nothing, never on a look that failed.
-func TestLookThatFailsLosesNothing(t *testing.T) {
+// An attempt counts as lost only after a read that succeeded and didn't show it.
+func TestAttemptIsNotLostAfterAFailedRead(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
-		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotWish("")) })
+		c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
 		time.Sleep(time.Hour)
 		c.Inject(closuretest.Status("appointments.list", 503).Times(0))
-		_, err := c.process().BookSlot(t.Context(), slotWish(""), closure.AssumeLostAfter(time.Minute))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor(""), closure.AssumeLostAfter(time.Minute))
 		isUnknown(t, err)
 		c.holds(closure.JournalPending)
 		c.ClearFaults()
-		booking, err := c.process().BookSlot(t.Context(), slotWish(""), closure.AssumeLostAfter(time.Minute))
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""), closure.AssumeLostAfter(time.Minute))
 		c.booked(booking, err, true)
 		c.standing(1)
 	}, closuretest.AllowDuplicates())

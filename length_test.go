@@ -8,8 +8,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// Which duration is asked for where the caller gives none.
-func TestDurationOfASlot(t *testing.T) {
+// Which duration is sent if the caller gives none.
+func TestBookSlotWithoutADuration(t *testing.T) {
 	t.Parallel()
 	const at = `{"start_at":"2022-05-20T17:00:00Z"`
 	for name, test := range map[string]struct {
@@ -29,7 +29,7 @@ func TestDurationOfASlot(t *testing.T) {
 			t.Parallel()
 			p, c := openPractice(t, nil)
 			p.slots = test.slots
-			booking, err := c.BookSlot(t.Context(), wish())
+			booking, err := c.BookSlot(t.Context(), bookingParams())
 			if test.choice != "" {
 				refused(t, name, err, create, "Duration")
 				if !strings.Contains(err.Error(), test.choice) {
@@ -48,14 +48,14 @@ func TestDurationOfASlot(t *testing.T) {
 		t.Parallel()
 		p, c := openPractice(t, nil)
 		p.slots = "[" + at + `,"duration":30},` + at + `,"duration":15}]`
-		params := wish()
+		params := bookingParams()
 		params.Duration = 30
 		booking, err := c.BookSlot(t.Context(), params)
 		ends(t, booking, err, "booked")
 	})
 }
 
-// The walk passes over a slot that can't be named to the millisecond, takes the
+// BookFirstAvailable leaves out a slot that can't be named to the millisecond, takes the
 // shortest of several at one start, and asks for no duration where none is stated.
 func TestBookFirstAvailableOddSlots(t *testing.T) {
 	t.Parallel()

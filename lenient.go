@@ -7,8 +7,8 @@ import (
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
-// lenient reads, on a second try, what the API didn't promise but what can mean only one
-// thing. docs/reading.md has the table.
+// lenient is the second try at reading a body. It accepts forms that the API didn't promise
+// but that can mean only one thing. docs/reading.md lists them.
 var lenient = wire.NewLenient(
 	wire.Scalar(`"`, readDate),
 	wire.Scalar(`"0`, readMinutes),
@@ -18,8 +18,8 @@ var lenient = wire.NewLenient(
 	wire.Nested((*InsuranceRef).read),
 )
 
-// readDate also reads a date with a time, if the time says nothing: it is midnight, and
-// the day is the same in UTC.
+// readDate also reads a date with a time, if the time adds nothing: it is midnight, and the
+// day is the same in UTC.
 func readDate(text string) (date Date, err error) {
 	if date.UnmarshalText([]byte(text)) == nil {
 		return date, nil

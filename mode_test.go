@@ -18,7 +18,7 @@ func TestAttemptKnowsItsMode(t *testing.T) {
 			g.say(0, "")
 		}
 	})
-	_, err := c.BookSlot(soon(t), wish())
+	_, err := c.BookSlot(soon(t), bookingParams())
 	var unknown *closure.OutcomeUnknownError
 	if !errors.As(err, &unknown) {
 		t.Fatal(err)

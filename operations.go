@@ -13,7 +13,7 @@ type operation operations.ID
 func (op operation) spec() operations.Spec { return operations.ID(op).Spec() }
 func (op operation) name() string          { return op.spec().Name }
 
-// An endpoint is a call as a client makes it: by the table's route, or by the caller's.
+// An endpoint is a call as a client makes it, with the table's route or the caller's.
 type endpoint struct {
 	name      string
 	method    string
@@ -22,8 +22,8 @@ type endpoint struct {
 	expand    bool
 }
 
-// writes reports whether the call changes something. Then it must not be sent again once
-// it may have been carried out.
+// writes reports whether the call changes something. A call that does must not be sent
+// again if it may have been carried out.
 func (e *endpoint) writes() bool { return e.method != http.MethodGet }
 
 // newEndpoints returns the table's endpoints, some of them replaced by WithRoute.

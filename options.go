@@ -96,7 +96,7 @@ func parseBaseURL(text string) (parsed *url.URL, problem string) {
 	case u.Hostname() == "" || u.Opaque != "":
 		return nil, "has no host"
 	case !validPort(u.Port()):
-		return nil, "has a port that there is not"
+		return nil, "has a port that is not from 1 to 65535"
 	case u.User != nil:
 		return nil, "holds user info: the key is an argument of its own"
 	case u.RawQuery != "" || u.ForceQuery:
@@ -135,7 +135,7 @@ func WithPlainHTTP() Option {
 	})
 }
 
-// checkScheme is called when all options are known.
+// checkScheme needs all options, in whatever order they were given.
 func (c *clientConfig) checkScheme(mode Mode) error {
 	switch {
 	case c.plainHTTP && mode != ModeTest:
@@ -256,14 +256,14 @@ func WithLogger(logger *slog.Logger) Option {
 	})
 }
 
-// WithObserver calls fn after each attempt and once more at the end of the
-// call, for metrics, traces and audit. fn must not panic, and must be safe for
-// concurrent use: calls run side by side, also the reads of one
-// [Client.BookSlot]. Given several times, all are called.
+// WithObserver calls fn after each attempt, and once more at the end of each call, for
+// metrics, traces and audit. fn must not panic, and must be safe for concurrent use: calls
+// run concurrently, even the reads of one [Client.BookSlot]. If the option is given several
+// times, all functions are called.
 //
-// The context is the call's and has the caller's values. What belongs together is
-// told by the CallID and the BookingID of the [Event]. Module otelclosure builds
-// OpenTelemetry's spans and metrics on it.
+// The context is the call's, and has the caller's values. The CallID and the BookingID of
+// the [Event] say what belongs together. Module otelclosure makes OpenTelemetry's spans and
+// metrics of the events.
 func WithObserver(fn func(context.Context, Event)) Option {
 	return clientOption(func(c *clientConfig) error {
 		if fn == nil {
@@ -276,11 +276,11 @@ func WithObserver(fn func(context.Context, Event)) Option {
 
 // WithBookingObserver calls fn once at the end of each [Client.BookSlot],
 // [Client.BookFirstAvailable], [Client.RescheduleBooking], [Client.CancelBooking] and
-// [Client.ResolveBooking], each that [Client.ResolvePending] makes among them, after
-// the events of its calls: for alerts and metrics. An ending that is unknown is one
-// that somebody has to settle; a booking that healed itself ends confirmed or
-// recovered. fn must not panic, and must be safe for concurrent use. The context is
-// the caller's. Given several times, all are called.
+// [Client.ResolveBooking], for alerts and metrics. fn is called after the events of their
+// calls, and for each attempt that [Client.ResolvePending] settles. Somebody has to settle
+// a booking whose ending is unknown. One that the SDK settled itself ends confirmed or
+// recovered. fn must not panic, and must be safe for concurrent use. The context is the
+// caller's. If the option is given several times, all functions are called.
 func WithBookingObserver(fn func(context.Context, BookingEvent)) Option {
 	return clientOption(func(c *clientConfig) error {
 		if fn == nil {
@@ -291,8 +291,8 @@ func WithBookingObserver(fn func(context.Context, BookingEvent)) Option {
 	})
 }
 
-// Options is several options as one, applied in order; nil ones are passed over. It
-// is for packages that offer one option made of several, as otelclosure does.
+// Options makes one option of several, for packages that offer one, as otelclosure does.
+// They are applied in order; nil ones are ignored.
 func Options(opts ...Option) Option {
 	return clientOption(func(c *clientConfig) error {
 		for _, opt := range opts {
@@ -327,7 +327,7 @@ func WithRateLimit(perSecond float64, burst int) Option {
 // policy, if a look shows that nothing was carried out. Zero fields take the default.
 type RetryPolicy struct {
 	MaxAttempts   int           // default 3; 1 turns retries off
-	MinWait       time.Duration // default 100 ms; doubles each time, and the wait is a random part of it (full jitter)
+	MinWait       time.Duration // default 100 ms; doubled after each attempt; the wait is a random part of it (full jitter)
 	MaxWait       time.Duration // default 10 s
 	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once, with that answer
 	// Budget is the number of tokens of the whole client, default 100. A retry costs 10, a
@@ -347,7 +347,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 			return refuse("WithRetryPolicy", "holds a negative field")
 		}
 		if p.MaxAttempts != 0 {
-			c.call.maxAttempts = 0 // the policy's
+			c.call.maxAttempts = 0 // newClientConfig takes the policy's
 		}
 		policy := p.withDefaults()
 		if policy.MaxWait < policy.MinWait {
@@ -398,7 +398,7 @@ func WithIndexVersion(id IndexVersionID) CallOption {
 	return callOption(func(c *callConfig) error {
 		problem := idProblem(id)
 		if problem == "" && !headerSafe(string(id)) {
-			problem = "is not fit for a header"
+			problem = "can't be sent in a header"
 		}
 		if problem != "" {
 			return refuse("WithIndexVersion", problem)
@@ -463,7 +463,7 @@ func Expand(fields ...ExpandField) CallOption {
 	})
 }
 
-// A Response is an answer as it came. The body and the headers can hold a person's data;
+// A Response is an answer as it was received. The body and the headers can hold a person's data;
 // a printed Response shows neither.
 type Response struct {
 	StatusCode int // 0: no answer
@@ -485,10 +485,10 @@ func (r Response) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
 // LogValue shows status, attempts and request id.
 func (r Response) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
-// CaptureResponse copies the call's last answer into r, also if the call fails. With it
-// you can read fields that the SDK doesn't know: see [UnknownMembers]. It is for one call,
-// so [NewClient] refuses it. A helper that makes several calls captures the answer to the
-// write; a search captures nothing.
+// CaptureResponse copies the call's last answer into r, even if the call fails. With it you
+// can read fields that the SDK doesn't know: see [UnknownMembers]. It is for one call, so
+// that [NewClient] refuses it. A booking or a change captures the answer to its write; a
+// search captures nothing.
 func CaptureResponse(r *Response) CallOption {
 	return captureOption(func() *Response { return r })
 }
@@ -508,14 +508,16 @@ func (o captureOption) applyToCall(c *callConfig) error {
 }
 
 // AssumeLostAfter makes [Client.ResolveBooking] return [ErrNotBooked] for an attempt that
-// is older than age and that no read shows. It is off by default, because no client can
-// know how late a booking may still appear: choose age by what you know of the API,
-// minutes rather than seconds. With a journal ([WithJournal]) it also makes
-// [Client.BookSlot], [Client.BookFirstAvailable], [Client.RescheduleBooking] and
-// [Client.ResolvePending] give up a pending entry of that age, but none that is younger
-// than twice the timeout of the client or of the call, whichever is longer: until then
-// another process may still send it. A read that contradicts a move is believed from
-// that age on, too; without this option, after a day. Other calls ignore it.
+// is older than age and that the API doesn't show. It is off by default, because no client
+// can know how late an appointment may still appear. Choose age by what you know of the
+// API: minutes rather than seconds.
+//
+// With a journal ([WithJournal]) it also makes [Client.BookSlot],
+// [Client.BookFirstAvailable], [Client.RescheduleBooking] and [Client.ResolvePending] give
+// up a pending entry of that age. An entry younger than twice the timeout of the client or
+// of the call, whichever is longer, is never given up, because another process may still
+// send its request. From that age on a read that contradicts a move is believed, too;
+// without this option, after a day. Other calls ignore the option.
 func AssumeLostAfter(age time.Duration) CallOption {
 	return callOption(func(c *callConfig) error {
 		if age <= 0 {
@@ -538,7 +540,7 @@ func KnownCancelled(ids ...AppointmentID) CallOption {
 	})
 }
 
-// withoutCapture keeps the reads of a helper, which run concurrently, from writing to one
+// withoutCapture keeps the reads of a booking, which run concurrently, from writing to one
 // Response.
 func withoutCapture(opts []CallOption) []CallOption {
 	return append(slices.Clip(opts), callOption(func(c *callConfig) error {

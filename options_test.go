@@ -71,7 +71,7 @@ func TestCallOptionsRefused(t *testing.T) {
 		"AssumeLostAfter": {closure.AssumeLostAfter(0), closure.AssumeLostAfter(-1)},
 	} {
 		for _, opt := range opts {
-			s := answer(t, 500, "")
+			s := serveAlways(t, 500, "")
 			_, err := s.client(t).Schedules.Get(t.Context(), guide.schedule, opt)
 			refused(t, name, err, name, "argument")
 			_, clientErr := closure.NewClient(closure.QuickstartKey, opt)
@@ -95,14 +95,14 @@ func TestWithMode(t *testing.T) {
 
 func TestNilOptions(t *testing.T) {
 	t.Parallel()
-	s := answer(t, 200, "[]")
+	s := serveAlways(t, 200, "[]")
 	_, err := s.client(t, nil, closure.WithLogger(nil), nil).Specialties.List(t.Context(), nil, closure.WithMaxAttempts(1), nil)
 	noError(t, err)
 }
 
 // Where two options set the same thing, the later one wins, and a call's wins
 // over the client's.
-func TestTwoOptionsMeet(t *testing.T) {
+func TestTheLaterOptionWins(t *testing.T) {
 	t.Parallel()
 	attempts := func(n int) closure.Option {
 		return closure.WithRetryPolicy(closure.RetryPolicy{MaxAttempts: n, MinWait: 1, MaxWait: 1})
@@ -123,7 +123,7 @@ func TestTwoOptionsMeet(t *testing.T) {
 		{"call", []closure.Option{closure.WithMaxAttempts(5)}, []closure.CallOption{closure.WithMaxAttempts(2)}, 2},
 		{"later in the call", nil, []closure.CallOption{closure.WithMaxAttempts(5), closure.WithMaxAttempts(1)}, 1},
 	} {
-		s := answer(t, 503, "")
+		s := serveAlways(t, 503, "")
 		_, err := s.client(t, tt.opts...).Specialties.List(t.Context(), tt.call...)
 		if !errors.Is(err, closure.ErrServer) || len(s.seen) != tt.want {
 			t.Errorf("%s: sent %d times, want %d", tt.name, len(s.seen), tt.want)
@@ -132,11 +132,11 @@ func TestTwoOptionsMeet(t *testing.T) {
 }
 
 // An option is a value: that one client has it changes nothing for the next.
-func TestOptionOfTwoClients(t *testing.T) {
+func TestOneOptionForTwoClients(t *testing.T) {
 	t.Parallel()
 	policy := closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 1, MaxWait: 1})
 	for range 2 {
-		s := answer(t, 503, "")
+		s := serveAlways(t, 503, "")
 		_, err := s.client(t, closure.WithMaxAttempts(1), policy).Specialties.List(t.Context())
 		if !errors.Is(err, closure.ErrServer) || len(s.seen) != 1 {
 			t.Errorf("sent %d times, want once", len(s.seen))
@@ -146,7 +146,7 @@ func TestOptionOfTwoClients(t *testing.T) {
 
 func TestIndexVersionAndExpandOfClientAndCall(t *testing.T) {
 	t.Parallel()
-	s := answer(t, 200, "[]")
+	s := serveAlways(t, 200, "[]")
 	c := s.client(t, closure.WithIndexVersion("idx_client"), closure.Expand(closure.ExpandLocation))
 	_, err := c.Schedules.List(t.Context(), closure.ScheduleListParams{})
 	noError(t, err)
@@ -168,13 +168,13 @@ func TestIndexVersionAndExpandOfClientAndCall(t *testing.T) {
 	}
 }
 
-// An option keeps nothing of what it was given.
+// An option keeps no memory of its arguments.
 func TestExpandCopies(t *testing.T) {
 	t.Parallel()
 	fields := []closure.ExpandField{closure.ExpandLocation}
 	opt := closure.Expand(fields...)
 	fields[0] = closure.ExpandInsurances
-	s := answer(t, 200, "[]")
+	s := serveAlways(t, 200, "[]")
 	_, err := s.client(t).Schedules.List(t.Context(), closure.ScheduleListParams{}, opt)
 	noError(t, err)
 	if s.seen[0].url != "/schedules?expand=location" {
@@ -184,7 +184,7 @@ func TestExpandCopies(t *testing.T) {
 
 func TestWithAPIVersionAndUserAgent(t *testing.T) {
 	t.Parallel()
-	s := answer(t, 200, "[]")
+	s := serveAlways(t, 200, "[]")
 	_, err := s.client(t, closure.WithAPIVersion("2030-12-31"), closure.WithUserAgent("a/1"), closure.WithUserAgent("b/2 (x)")).Specialties.List(t.Context())
 	noError(t, err)
 	if h := s.seen[0].header; h.Get("Closure-API-Version") != "2030-12-31" || h.Get("User-Agent") != "b/2 (x) closure-go/"+closure.Version {
@@ -199,7 +199,7 @@ func TestWithHTTPClientJar(t *testing.T) {
 	where, err := url.Parse(baseURL)
 	noError(t, err)
 	jar.SetCookies(where, []*http.Cookie{{Name: "route", Value: "a"}})
-	s := answer(t, 503, "")
+	s := serveAlways(t, 503, "")
 	c := newClient(t, nil, closure.WithHTTPClient(&http.Client{Transport: s, Jar: jar}))
 	_, err = c.Specialties.List(t.Context())
 	if !errors.Is(err, closure.ErrServer) {
@@ -231,7 +231,7 @@ func TestWithTimeout(t *testing.T) {
 
 func TestWithRateLimit(t *testing.T) {
 	t.Parallel()
-	s := answer(t, 200, "[]")
+	s := serveAlways(t, 200, "[]")
 	c := s.client(t, closure.WithRateLimit(1e-6, 2))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -249,7 +249,7 @@ func TestWithRateLimit(t *testing.T) {
 func TestWithLogger(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s := answer(t, 503, "", "X-Request-Id", "req_1")
+	s := serveAlways(t, 503, "", "X-Request-Id", "req_1")
 	c := s.client(t, closure.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "duration" {

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	operations "github.com/closurehealth/closure-go/internal/operation"
-	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // A Patient is a person who is treated. Fields that the API leaves out or sends
@@ -28,7 +27,7 @@ type Patient struct {
 	Email                string               `json:"email,omitzero"`
 	MobilePhoneNumber    string               `json:"mobile_phone_number,omitzero"` // E.164, "+14155550123"
 	HomePhoneNumber      string               `json:"home_phone_number,omitzero"`   // E.164
-	Timezone             string               `json:"timezone,omitzero"`            // IANA name, "America/New_York"; see Location
+	Timezone             string               `json:"timezone,omitzero"`            // IANA name, "America/New_York"; see Zone
 	Address              Address              `json:"address,omitzero"`
 	Insurance            PatientInsurance     `json:"insurance,omitzero"`
 	CreatedAt            time.Time            `json:"created_at,omitzero"`
@@ -71,23 +70,17 @@ func (i PatientInsurance) Format(f fmt.State, _ rune) { printAs(f, redacted(i)) 
 // LogValue shows no more than the type.
 func (i PatientInsurance) LogValue() slog.Value { return slog.StringValue(redacted(i)) }
 
-// Location returns the patient's time zone, or UTC if the patient has none. If the system's
+// Zone returns the patient's time zone, or UTC if the patient has none. If the system's
 // zone database does not know the name, the error is an [InputError].
-func (p Patient) Location() (*time.Location, error) {
+func (p Patient) Zone() (*time.Location, error) {
 	zone, err := time.LoadLocation(p.Timezone)
 	if err != nil || p.Timezone == "Local" {
-		return nil, &InputError{Op: "Patient.Location", Field: "Timezone", Reason: "is not a known IANA time zone"}
+		return nil, &InputError{Op: "Patient.Zone", Field: "Timezone", Reason: "is not a known IANA time zone"}
 	}
 	return zone, nil
 }
 
 func (p Patient) recordID() (id, prefix string) { return string(p.ID), p.ID.prefix() }
-
-// MarshalJSON writes the patient as the API does, faithfully and unredacted.
-func (p Patient) MarshalJSON() ([]byte, error) {
-	type plain Patient
-	return wire.Marshal(plain(p))
-}
 
 // PatientListParams says which patients to look for. An empty field is not a filter. It
 // prints redacted.

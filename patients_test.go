@@ -142,7 +142,7 @@ func TestPatients(t *testing.T) {
 	})
 }
 
-func TestPatientsFindNotOne(t *testing.T) {
+func TestFindWantsExactlyOnePatient(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]error{
 		"[]":                            closure.ErrNotFound,
@@ -151,25 +151,25 @@ func TestPatientsFindNotOne(t *testing.T) {
 		`[{"id":"pt_1"},{"id":"pt_2"}]`: closure.ErrAmbiguous,
 		`[{"id":"pt_1"},{"id":"pt_2"},{"id":"pt_3"}]`: closure.ErrAmbiguous,
 	} {
-		got, err := answer(t, 200, body).client(t).Patients.Find(t.Context(), closure.PatientListParams{DOB: guide.dob})
+		got, err := serveAlways(t, 200, body).client(t).Patients.Find(t.Context(), closure.PatientListParams{DOB: guide.dob})
 		if got != nil || !errors.Is(err, want) || closure.OutcomeOf(err) != closure.OutcomeNotSent {
 			t.Errorf("%s: %v, want %v", body, err, want)
 		}
 	}
 }
 
-func TestPatientLocation(t *testing.T) {
+func TestPatientZone(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"": "UTC", "UTC": "UTC", "America/New_York": "America/New_York"} {
-		zone, err := closure.Patient{Timezone: name}.Location()
+		zone, err := closure.Patient{Timezone: name}.Zone()
 		noError(t, err)
 		if zone.String() != want {
 			t.Errorf("%q: zone %s, want %s", name, zone, want)
 		}
 	}
 	for _, name := range []string{"Local", "Nowhere/At All", "../etc/passwd"} {
-		_, err := closure.Patient{Timezone: name}.Location()
-		refused(t, name, err, "Patient.Location", "Timezone")
+		_, err := closure.Patient{Timezone: name}.Zone()
+		refused(t, name, err, "Patient.Zone", "Timezone")
 	}
 }
 
@@ -213,7 +213,7 @@ func ExamplePatientsService_Get() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	zone, err := patient.Location()
+	zone, err := patient.Zone()
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -186,8 +186,8 @@ func (p *practice) countLocked(name string) int {
 	return len(slices.DeleteFunc(slices.Clone(p.log), func(s string) bool { return s != name }))
 }
 
-// wish is a booking at guide.start for a patient whose insurance is accepted.
-func wish() closure.BookSlotParams {
+// bookingParams ask for a booking at guide.start for a patient whose insurance is accepted.
+func bookingParams() closure.BookSlotParams {
 	return closure.BookSlotParams{ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start}
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	operations "github.com/closurehealth/closure-go/internal/operation"
-	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // A Practitioner is a person who treats patients (source: reference).
@@ -27,12 +26,6 @@ type Practitioner struct {
 }
 
 func (p Practitioner) recordID() (id, prefix string) { return string(p.ID), p.ID.prefix() }
-
-// MarshalJSON writes the practitioner as the API does.
-func (p Practitioner) MarshalJSON() ([]byte, error) {
-	type plain Practitioner
-	return wire.Marshal(plain(p))
-}
 
 // PractitionerListParams says which practitioners to look for. An empty field is not a
 // filter.

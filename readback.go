@@ -1,6 +1,6 @@
 package closure
 
-// How a booking looks at the API for what became of it.
+// How a booking finds out from the API what became of it.
 
 import (
 	"cmp"
@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// readBack looks for an appointment that may have been made until it shows, the
-// time is up, or the API turns out to have no list to look at. That it doesn't
-// show is no evidence that it isn't there.
+// readBack looks for an appointment that may have been made. It stops when a read shows the
+// appointment, when the time is up, or when the API turns out not to list appointments. An
+// appointment that isn't shown may be there all the same: the list may lag behind.
 func (b *slotBooking) readBack(ctx context.Context, cause error) (*Booking, error) {
 	return b.readBackUntil(ctx, cause, func(context.Context, sighting) bool { return false })
 }
 
-// readBackUntil also ends when done, which each look is shown to that found
-// nothing, says so.
+// readBackUntil is readBack, and also stops when done says so. done gets what each look saw
+// that didn't find the appointment.
 func (b *slotBooking) readBackUntil(ctx context.Context, cause error, done func(context.Context, sighting) bool) (*Booking, error) {
 	unknown := b.unknown(cause)
 	var found *Booking
@@ -47,11 +47,11 @@ func (b *slotBooking) readBackUntil(ctx context.Context, cause error, done func(
 type sighting struct {
 	appointment *Appointment // nil: not shown
 	slotOpen    *bool        // nil: not known
-	err         error        // of the list of appointments
+	err         error        // the error of the list of appointments
 }
 
-// gone reports whether the slot is closed, and not by the attempt as far as the
-// API says whose appointments there are.
+// gone reports whether the slot isn't open any more, and the list of appointments, if there
+// is one, doesn't show that the attempt closed it.
 func (s sighting) gone() bool {
 	return s.appointment == nil && (s.err == nil || errors.Is(s.err, errNoList)) && s.slotOpen != nil && !*s.slotOpen
 }
@@ -71,17 +71,18 @@ func (b *slotBooking) look(ctx context.Context) sighting {
 	})
 	seen.appointment, seen.err = b.findAppointment(ctx)
 	if seen.appointment != nil {
-		cancel(errAbandoned) // the slots don't matter any more
+		cancel(errAbandoned) // the open slots don't matter any more
 	}
 	group.Wait()
 	return seen
 }
 
-// errNoList is an API without the list of appointments, which is inferred.
+// errNoList is the error of an API that doesn't list appointments. That it does is
+// inferred.
 var errNoList = errors.New("closure: the API does not list appointments")
 
-// findAppointment looks for the appointment among the patient's on the schedule.
-// One whose status says neither yes nor no is errDoubtful.
+// findAppointment looks for the appointment among those of the patient on the schedule. If
+// its status is not known to this version, the error is errDoubtful.
 func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error) {
 	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
 		PatientID:  b.attempt.PatientID,
@@ -106,20 +107,20 @@ func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error)
 	return nil, err
 }
 
-// noSuchCall reports whether the API may lack a call, which is inferred.
+// noSuchCall reports whether the API may not have the call: the caller's is inferred.
 func noSuchCall(err error) bool {
 	e, ok := errors.AsType[*APIError](err)
 	return ok && (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed)
 }
 
-// around lists more than the one instant: how the API treats the ends of a range
-// is inferred.
+// around lists the slots of an hour before and after start, because it is inferred how the
+// API treats the ends of a range.
 func (s *AvailabilitiesService) around(ctx context.Context, id ScheduleID, start time.Time, opts []CallOption) ([]Slot, error) {
 	return s.List(ctx, id, AvailabilityListParams{From: start.Add(-time.Hour), To: start.Add(time.Hour)}, opts...)
 }
 
-// durationsAt tells whether there is an open slot at start, and which durations
-// the slots there state: each once, the shortest first.
+// durationsAt reports whether a slot is open at start, and returns the durations that the
+// slots at start state: each once, the shortest first.
 func durationsAt(slots []Slot, start time.Time) (stated []Minutes, open bool) {
 	for _, slot := range slots {
 		if !slot.StartAt.Equal(start) {
@@ -148,12 +149,13 @@ func severalDurations(choice []Minutes) error {
 
 const (
 	lookFor     = 10 * time.Second
-	oneLookFor  = 3 * time.Second // so that one read that hangs doesn't use up the time
+	oneLookFor  = 3 * time.Second // a read that hangs must not use up all the time
 	minLookWait = 250 * time.Millisecond
 	maxLookWait = 2 * time.Second
 )
 
-// keepLooking calls look, with growing pauses, until it is done or the time is up.
+// keepLooking calls look, with growing pauses, until look reports that it is done or the
+// time is up.
 func keepLooking(ctx context.Context, look func(context.Context) (done bool)) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lookFor, errAbandoned)
 	defer cancel()
@@ -167,7 +169,7 @@ func keepLooking(ctx context.Context, look func(context.Context) (done bool)) {
 	}
 }
 
-// sleep waits, but no longer than the context lasts; false if that ended.
+// sleep waits. It returns false if the context ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

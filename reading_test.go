@@ -83,7 +83,7 @@ func readField(t testing.TB, field, text string) (seen, error) {
 	return seen{*patient, *appointment}, nil
 }
 
-func TestFormsOfTheDocument(t *testing.T) {
+func TestFormsInReadingMd(t *testing.T) {
 	t.Parallel()
 	for _, f := range readForms(t) {
 		got, err := readField(t, formFields[f.value], f.sent)
@@ -123,16 +123,16 @@ func TestLenientEverywhere(t *testing.T) {
 		},
 	} {
 		text := `{"id":"` + string(guide.schedule) + `",` + body + `}`
-		got, err := answer(t, 200, text).client(t).Schedules.Get(t.Context(), guide.schedule)
+		got, err := serveAlways(t, 200, text).client(t).Schedules.Get(t.Context(), guide.schedule)
 		noError(t, err)
 		want.ID = guide.schedule
 		equal(t, body, *got, want)
 	}
 	const bom = "\ufeff"
-	patients, err := answer(t, 200, bom+"["+trishaJSON+"]").client(t).Patients.List(t.Context(), closure.PatientListParams{})
+	patients, err := serveAlways(t, 200, bom+"["+trishaJSON+"]").client(t).Patients.List(t.Context(), closure.PatientListParams{})
 	noError(t, err)
 	equal(t, "list after a byte order mark", patients, []closure.Patient{trisha})
-	patient, err := answer(t, 200, bom+trishaJSON).client(t).Patients.Get(t.Context(), guide.patient)
+	patient, err := serveAlways(t, 200, bom+trishaJSON).client(t).Patients.Get(t.Context(), guide.patient)
 	noError(t, err)
 	equal(t, "record after a byte order mark", *patient, trisha)
 }
@@ -179,8 +179,8 @@ func FuzzForms(f *testing.F) {
 	})
 }
 
-// Whatever a list is answered with in the place of one, nothing of it is a record.
-func TestListsOfOthers(t *testing.T) {
+// An answer that is not a list is not read as records.
+func TestListOfAnythingElseIsMalformed(t *testing.T) {
 	t.Parallel()
 	const other = `{"id":"appt_2","patient_id":"pt_other","schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX"}`
 	for name, test := range map[string]struct {
@@ -199,7 +199,7 @@ func TestListsOfOthers(t *testing.T) {
 		"insurances with a hole":        {getSchedule, `{"id":"` + string(guide.schedule) + `","insurances":["ins_1",null]}`},
 		"an insurance without id":       {getSchedule, `{"id":"` + string(guide.schedule) + `","insurances":[{"name":"x"}]}`},
 	} {
-		_, err := test.call(t.Context(), answer(t, 200, test.body).client(t), guide)
+		_, err := test.call(t.Context(), serveAlways(t, 200, test.body).client(t), guide)
 		var e *closure.TransportError
 		if !errors.As(err, &e) || !errors.Is(err, closure.ErrMalformedResponse) {
 			t.Errorf("%s: %v, want ErrMalformedResponse", name, err)
@@ -207,7 +207,7 @@ func TestListsOfOthers(t *testing.T) {
 	}
 	// The schedule's filter is inferred: the API may ignore it.
 	elsewhere := `[{"id":"appt_2","patient_id":"` + string(guide.patient) + `","schedule_id":"sch_other"}]`
-	_, err := listAppointments(t.Context(), answer(t, 200, elsewhere).client(t), guide)
+	_, err := listAppointments(t.Context(), serveAlways(t, 200, elsewhere).client(t), guide)
 	noError(t, err)
 }
 

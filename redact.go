@@ -15,7 +15,7 @@ import (
 // also apply to pointers, slices, maps and exported fields of other structs.
 // docs/privacy.md names the ways to print for which Go gives no hook.
 
-// unprintable is printed in the place of what may be a person's data.
+// unprintable is printed instead of what may be a person's data.
 const unprintable = "(unprintable)"
 
 func printAs(f fmt.State, text string) { _, _ = io.WriteString(f, text) }
@@ -28,8 +28,8 @@ func showing[T any, ID identifier](_ T, field string, id ID) string {
 	return reflect.TypeFor[T]().String() + "{" + field + ": " + strconv.Quote(printableID(id)) + "}"
 }
 
-// printableID returns an id that consists of its prefix and up to 64 letters and digits,
-// and else unprintable: a caller who mixes up fields may have put a name there.
+// printableID returns the id if it consists of its prefix and up to 64 letters and digits.
+// Otherwise it returns unprintable: a caller who mixes up fields may have put a name there.
 func printableID[ID identifier](id ID) string {
 	rest, found := strings.CutPrefix(string(id), id.prefix())
 	if id != "" && (!found || rest == "" || len(rest) > 64 || strings.ContainsFunc(rest, notAlphanumeric)) {
@@ -100,9 +100,10 @@ var requestIDShapes = func() *regexp.Regexp {
 // requestIDPrefixed matches a request id that begins with "req_" or "req-".
 var requestIDPrefixed = regexp.MustCompile(`^req[_-](?:([0-9]{1,4})|([0-9A-Za-z]{14,40}))$`)
 
-// printableRequestID returns a request id of an allowed shape, and else unprintable. The
-// shape must hold letters and digits, so that no phone number and no word passes. After
-// "req_", where any word would fit, they must be mixed as if drawn at random.
+// printableRequestID returns the request id if it has an allowed shape, and otherwise
+// unprintable. The id must hold letters and digits, so that no phone number and no word
+// passes. After "req_" any word would fit, so that there they must be mixed as if drawn at
+// random.
 func printableRequestID(id string) string {
 	if id == "" {
 		return ""

@@ -18,7 +18,7 @@ var rejections = []int{400, 401, 402, 403, 404, 405, 409, 410, 422, 429, 451}
 // ownWord is the API's error object.
 const ownWord = `{"error_type":"invalid_request","error_message":"no"}`
 
-// Booked, and then a gateway says no: the list shows the appointment.
+// The API booked, and a gateway said no: the list shows the appointment.
 func TestRejectedThoughBooked(t *testing.T) {
 	t.Parallel()
 	for _, status := range rejections {
@@ -29,7 +29,7 @@ func TestRejectedThoughBooked(t *testing.T) {
 					g.say(status, body)
 				}
 			})
-			booking, err := c.BookSlot(t.Context(), wish())
+			booking, err := c.BookSlot(t.Context(), bookingParams())
 			ends(t, booking, err, "recovered")
 			p.sent(t, 1, 1)
 		}
@@ -38,7 +38,7 @@ func TestRejectedThoughBooked(t *testing.T) {
 
 // A rejection with nothing to bear it out is no rejection: the list, which could
 // be read before, can't be any more.
-func TestRejectedAndNobodyCanTell(t *testing.T) {
+func TestRejectedAndTheListFails(t *testing.T) {
 	t.Parallel()
 	for _, status := range rejections {
 		for _, list := range []struct {
@@ -54,7 +54,7 @@ func TestRejectedAndNobodyCanTell(t *testing.T) {
 					g.say(list.status, list.body)
 				}
 			})
-			booking, err := c.BookSlot(t.Context(), wish())
+			booking, err := c.BookSlot(t.Context(), bookingParams())
 			ends(t, booking, err, "unknown")
 			if e := (*closure.APIError)(nil); !errors.As(err, &e) || e.StatusCode != status {
 				t.Errorf("%d, list %d: the cause is not the rejection: %v", status, list.status, err)
@@ -64,7 +64,7 @@ func TestRejectedAndNobodyCanTell(t *testing.T) {
 	}
 }
 
-// Not booked, and a list that shows it: the rejection is definite.
+// Nothing was booked, and the list shows that: the rejection is definite.
 func TestRejected(t *testing.T) {
 	t.Parallel()
 	for _, status := range rejections {
@@ -78,7 +78,7 @@ func TestRejected(t *testing.T) {
 					g.say(status, "")
 				}
 			})
-			booking, err := c.BookSlot(t.Context(), wish())
+			booking, err := c.BookSlot(t.Context(), bookingParams())
 			ends(t, booking, err, "rejected")
 			if errors.Is(err, closure.ErrSlotUnavailable) != gone {
 				t.Errorf("%d, slot gone %t: %v", status, gone, err)
@@ -95,7 +95,7 @@ func TestRejected(t *testing.T) {
 }
 
 // Without a list, only the API's own error object is believed.
-func TestRejectedWithoutAList(t *testing.T) {
+func TestRejectedByAnAPIWithoutAList(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		"":                           "unknown",
@@ -115,7 +115,7 @@ func TestRejectedWithoutAList(t *testing.T) {
 						g.say(list, "")
 					}
 				})
-				booking, err := c.BookSlot(t.Context(), wish())
+				booking, err := c.BookSlot(t.Context(), bookingParams())
 				ends(t, booking, err, want)
 				p.sent(t, 1, 0)
 			}
@@ -136,12 +136,12 @@ func throttle(times int, retryAfter string) func(*gateway) {
 }
 
 // After a 429 a booking looks, waits and sends again.
-func TestThrottled(t *testing.T) {
+func TestBookSlotAfterA429(t *testing.T) {
 	t.Parallel()
 	t.Run("looks before it sends again", func(t *testing.T) {
 		t.Parallel()
 		p, c := openPractice(t, throttle(2, ""))
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "booked")
 		p.sent(t, 3, 1)
 		posts, looked := 0, 0
@@ -180,11 +180,11 @@ func TestThrottled(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
 			defer cancel()
 			begin := time.Now()
-			booking, err := c.BookSlot(ctx, wish())
+			booking, err := c.BookSlot(ctx, bookingParams())
 			ends(t, booking, err, "rejected", closure.ErrRateLimited)
 			p.sent(t, test.posts, 0)
 			if took := time.Since(begin); took > 5*time.Second {
-				t.Errorf("it waited %s in vain", took)
+				t.Errorf("it waited %s for nothing", took)
 			}
 		})
 	}
@@ -192,7 +192,7 @@ func TestThrottled(t *testing.T) {
 		t.Parallel()
 		p, c := openPractice(t, throttle(1, "1"))
 		begin := time.Now()
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "booked")
 		p.sent(t, 2, 1)
 		if took := time.Since(begin); took < time.Second {
@@ -258,7 +258,7 @@ func TestChangeRejected(t *testing.T) {
 }
 
 // After a 429 a change reads the appointment, and then sends again.
-func TestChangeThrottled(t *testing.T) {
+func TestChangeAfterA429(t *testing.T) {
 	t.Parallel()
 	for change := range changesOf(nil) {
 		p, c := openPractice(t, throttle(2, ""))

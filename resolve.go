@@ -9,14 +9,17 @@ import (
 	"log/slog"
 )
 
-// ResolveBooking settles an attempt whose outcome was unknown, also in another
-// process. It looks once and never books: an appointment that is there is a
-// Booking, Recovered, without Schedule and Patient; else the outcome is still
-// unknown, an [*OutcomeUnknownError], or, with [AssumeLostAfter], [ErrNotBooked].
-// It is safe to call again, and should be, later: a booking can appear late. What
-// it finds out is recorded in the client's journal, if there is one; what that holds
-// in the place of a lost attempt, booked since for the same slot or the same
-// IdempotencyKey, is the Booking, wherever that is. An attempt of the other mode, live or test, is refused: this key can't see it.
+// ResolveBooking settles an attempt whose outcome was unknown, in any process. It looks
+// once, and never books. If the API shows the appointment, that is the Booking: Recovered
+// is set, and Schedule and Patient are nil. If not, the outcome is still unknown, and the
+// error is an [*OutcomeUnknownError]. Call it again later, because an appointment can
+// appear late. With [AssumeLostAfter], an attempt that is old enough ends in
+// [ErrNotBooked].
+//
+// If the client has a journal, the result is recorded in it. If the attempt is lost, and
+// the journal holds another booking for the same slot or the same IdempotencyKey, that one
+// is the Booking, wherever it is now. An attempt of the other mode, live or test, is
+// refused, because this key can't see it.
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (booking *Booking, err error) {
@@ -30,7 +33,7 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 	if c.core.journal != nil {
 		lostAfter = c.core.lostAfter(cfg)
 	}
-	lost := attempt.lost(lostAfter) // by when the look begins
+	lost := attempt.lost(lostAfter) // its age counts when the look begins
 	b := &slotBooking{
 		client: c, attempt: attempt, readOpts: withoutCapture(opts), lostAfter: lostAfter, cancelled: cfg.cancelled,
 	}
@@ -53,7 +56,7 @@ var errNotShown = errors.New("closure: the API does not show the appointment")
 func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
 	op := opAppointmentsList
 	if a == (BookingAttempt{}) {
-		return &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: after a change of an appointment, make the same call again"}
+		return &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: to settle a change of an appointment, make the same call again"}
 	}
 	if err := cmp.Or(
 		checkID(op, "ScheduleID", a.ScheduleID),
@@ -71,12 +74,12 @@ func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
 	return nil
 }
 
-// A Resolution is what became of one attempt that the journal held as pending. It
-// prints the schedule's id and nothing else.
+// A Resolution says what became of one attempt that was pending in the journal. It prints
+// the schedule's id and nothing else.
 type Resolution struct {
 	Attempt BookingAttempt
-	Booking *Booking // set if it was booked or, if it was a move, moved
-	Err     error    // [ErrNotBooked], an [*OutcomeUnknownError], or another error of [Client.ResolveBooking]
+	Booking *Booking // nil unless the attempt was booked or, if it is a move, moved
+	Err     error    // what [Client.ResolveBooking] returned
 }
 
 func (r Resolution) redacted() string {
@@ -89,16 +92,16 @@ func (r Resolution) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
 // LogValue shows the schedule's id and nothing else.
 func (r Resolution) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
-// ResolvePending settles what the client's journal holds as pending. It looks once for
-// each attempt, as [Client.ResolveBooking] does, and never books. Run it when a program
-// starts, and from time to time. What it settles is recorded in the journal; the rest
-// stays pending. With [AssumeLostAfter] an attempt that no look shows is recorded as not
-// booked; an age below twice the client's timeout counts as that. Attempts of the other
-// mode, live or test, are left out.
+// ResolvePending settles the attempts that are pending in the client's journal. It looks
+// once for each, as [Client.ResolveBooking] does, and never books. Run it when a program
+// starts, and from time to time. What it finds out is recorded in the journal; the rest
+// stays pending. With [AssumeLostAfter], an attempt of that age that the API doesn't show
+// is recorded as not booked. The age is never less than twice the client's timeout.
+// Attempts of the other mode, live or test, are left out.
 //
-// The error of one attempt is in its Resolution. If the journal fails, or an option is
-// wrong, the last element of the sequence has that error; the journal's is a
-// [*JournalError]. It is safe to run again, and by several processes at once.
+// The error of one attempt is in its Resolution. If the journal fails, the last element of
+// the sequence has a [*JournalError]; if an option is wrong, an [InputError]. It is safe to
+// run again, and in several processes at once.
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Seq2[Resolution, error] {
@@ -116,8 +119,8 @@ func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Se
 	}
 }
 
-// pending reads the whole list first: a journal need not accept writes while its list is
-// being read.
+// pending reads the whole list before anything is settled, because a journal need not
+// accept writes while its list is being read.
 func (c *Client) pending(ctx context.Context, opts []CallOption) (entries []JournalEntry, err error) {
 	if _, err := c.use().prepare(ctx, opAppointmentsList.name(), opts); err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	operations "github.com/closurehealth/closure-go/internal/operation"
-	"github.com/closurehealth/closure-go/internal/wire"
 )
 
 // A Schedule is one practitioner, at one location, for one type of appointment
@@ -37,12 +36,6 @@ func (s Schedule) recordID() (id, prefix string) {
 		}
 	}
 	return string(s.ID), s.ID.prefix()
-}
-
-// MarshalJSON writes the schedule as the API does.
-func (s Schedule) MarshalJSON() ([]byte, error) {
-	type plain Schedule
-	return wire.Marshal(plain(s))
 }
 
 // Bookable reports whether appointments on the schedule can be booked through

@@ -25,9 +25,9 @@ type SlotSearch struct {
 	MinDuration Minutes
 
 	// InsuranceID leaves out schedules that don't accept it, and those that list no
-	// insurance at all: [Client.BookSlot] would refuse them too. Each schedule is read
-	// once for this. If all of them are left out, the error is ErrNoSlot, joined with an
-	// InsuranceError.
+	// insurance at all, because [Client.BookSlot] would refuse them too. Each schedule is
+	// read once for this. If all of them are left out, the error is ErrNoSlot, joined with
+	// an InsuranceError.
 	InsuranceID InsuranceID
 
 	// Known are schedules that you have read already: they aren't read again.
@@ -44,13 +44,13 @@ type SlotSearch struct {
 
 const (
 	defaultWindow      = 7 * 24 * time.Hour
-	minWindow          = time.Minute // Window: 7 is 7 ns: who writes that means days, and would send a flood
+	minWindow          = time.Minute // refuses Window: 7, which is 7 ns: the caller meant days
 	defaultConcurrency = 8
 	defaultMaxRequests = 5_000
 )
 
-// normalized is a copy with the defaults filled in, which shares no memory with the
-// caller's.
+// normalized returns a copy with the defaults filled in. It shares no memory with the
+// caller's search.
 func (s SlotSearch) normalized() SlotSearch {
 	s.Zone = cmp.Or(s.Zone, time.UTC)
 	s.Window = cmp.Or(s.Window, defaultWindow)
@@ -123,7 +123,7 @@ func (s SlotSearch) check() error {
 	return nil
 }
 
-// requests is how many requests the search makes at the most, besides reads of schedules.
+// requests returns how many requests the search makes at most, besides reads of schedules.
 func (s SlotSearch) requests() float64 {
 	window := cmp.Or(s.Window, defaultWindow).Seconds()
 	// A time.Duration holds 292 years.

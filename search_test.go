@@ -157,7 +157,7 @@ func hourly(ids []closure.ScheduleID, from time.Time, days int) *slotServer {
 	return s
 }
 
-// A step is one item of a search's sequence.
+// A step is one item that a search yields.
 type step struct {
 	Schedule closure.ScheduleID
 	Start    string
@@ -476,8 +476,8 @@ func quarterHours(day closure.Date, zone *time.Location) (slots []closure.Slot, 
 	return slots, ofDay
 }
 
-// The same by hand, for the oracle asks the same time package.
-func TestSearchByTheClockOnTheWall(t *testing.T) {
+// The same by hand, because the test's own calculation uses package time, too.
+func TestSearchByLocalTime(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		zone      string
@@ -516,8 +516,8 @@ func TestSearchByTheClockOnTheWall(t *testing.T) {
 	}
 }
 
-// A second past NotAfter is late.
-func TestSearchTakesNotAfterToTheNanosecond(t *testing.T) {
+// A slot that starts a second after NotAfter is not wanted.
+func TestSearchEndsExactlyAtNotAfter(t *testing.T) {
 	t.Parallel()
 	from := utc(2026, time.March, 8, 16, 59)
 	s := &slotServer{slots: map[closure.ScheduleID][]closure.Slot{"sch_0": {
@@ -532,7 +532,7 @@ func TestSearchTakesNotAfterToTheNanosecond(t *testing.T) {
 	equal(t, "not after, not before, both", []int{count(nil, clock(17, 0)), count(clock(17, 0), nil), count(clock(17, 0), clock(17, 0))}, []int{2, 2, 1})
 }
 
-// daily is a search of all slots of some days, one a window.
+// daily is a search of all slots of some days, one day in each window.
 func daily(ids []closure.ScheduleID, days int) closure.SlotSearch {
 	return closure.SlotSearch{Schedules: ids, From: guide.start, To: guide.start.AddDate(0, 0, days), Window: 24 * time.Hour}
 }
@@ -621,7 +621,7 @@ func TestSearchStartsAfresh(t *testing.T) {
 	equal(t, "reads of each schedule", []int{s.count(ids[0], false), s.count(ids[1], false), s.count(ids[2], false)}, []int{3, 3, 3})
 }
 
-func TestSearchCanBeRangedSideBySide(t *testing.T) {
+func TestSearchCanBeRangedConcurrently(t *testing.T) {
 	t.Parallel()
 	ids := schedules(4)
 	seq := newClient(t, hourly(ids, guide.start, 3)).Availabilities.Search(t.Context(), daily(ids, 3))
@@ -808,7 +808,7 @@ func TestSearchByInsurance(t *testing.T) {
 	}
 }
 
-// Without anyone who accepts it, no slots are asked for.
+// If no schedule accepts the insurance, no slots are asked for.
 func TestSearchByInsuranceThatNobodyAccepts(t *testing.T) {
 	t.Parallel()
 	s := hourly(schedules(3), guide.start, 3)

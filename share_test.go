@@ -36,7 +36,7 @@ func TestResultsShareNothing(t *testing.T) {
 			var group sync.WaitGroup
 			for range 6 {
 				group.Go(func() {
-					booking, err := c.BookSlot(t.Context(), wish())
+					booking, err := c.BookSlot(t.Context(), bookingParams())
 					if fail {
 						spoilError(t, err)
 					} else if err != nil {
@@ -97,8 +97,8 @@ func (c ownContext) Err() error {
 	}
 }
 
-// One who waits for another's turn and gives up says so in a text of this package.
-func TestOwnContextInTheQueue(t *testing.T) {
+// If a call gives up waiting for its turn, the error is a text of this package.
+func TestContextOfTheCallersOwnEndsInTheQueue(t *testing.T) {
 	t.Parallel()
 	sent, release := make(chan struct{}), make(chan struct{})
 	_, c := openPractice(t, func(g *gateway) {
@@ -109,14 +109,14 @@ func TestOwnContextInTheQueue(t *testing.T) {
 	})
 	var group sync.WaitGroup
 	group.Go(func() {
-		if _, err := c.BookSlot(t.Context(), wish()); err != nil {
+		if _, err := c.BookSlot(t.Context(), bookingParams()); err != nil {
 			t.Error(err)
 		}
 	})
 	<-sent
 	ctx := ownContext{t.Context(), make(chan struct{})}
 	close(ctx.done)
-	_, err := c.BookSlot(ctx, wish())
+	_, err := c.BookSlot(ctx, bookingParams())
 	checkEnding(t, err)
 	isErrors(t, err, closure.ErrOutcomeUnknown)
 	close(release)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Own rules for the source of the packages that programs import.
+// Our own rules for the source of the packages that programs import.
 
 func TestForbiddenInLibrary(t *testing.T) {
 	t.Parallel()

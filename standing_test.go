@@ -11,7 +11,7 @@ import (
 
 var doubtfulStatuses = []string{"", "declined", "failed", "pending", "checked_in", "SCHEDULED"}
 
-// soon ends what reads back in vain.
+// soon returns a context that ends while a call still looks for its appointment.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
 	t.Cleanup(cancel)
@@ -25,15 +25,15 @@ func saysStatus(t *testing.T, err error, want bool) {
 	}
 }
 
-// An answer confirms a booking only with a status that says so.
-func TestAnswerThatConfirmsNothing(t *testing.T) {
+// An answer confirms a booking only if its status says that it is booked.
+func TestStatusOfTheAnswer(t *testing.T) {
 	t.Parallel()
 	for _, status := range append([]string{"cancelled", "canceled"}, doubtfulStatuses...) {
 		t.Run("status "+status, func(t *testing.T) {
 			t.Parallel()
 			p, c := openPractice(t, nil)
 			p.status = status
-			booking, err := c.BookSlot(soon(t), wish())
+			booking, err := c.BookSlot(soon(t), bookingParams())
 			ends(t, booking, err, "unknown", closure.ErrMalformedResponse)
 			saysStatus(t, err, !strings.HasPrefix(status, "cancel"))
 			p.sent(t, 1, 0)
@@ -50,33 +50,33 @@ func TestAnswerThatConfirmsNothing(t *testing.T) {
 				p.mu.Unlock()
 			}
 		}
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "recovered")
 		p.sent(t, 1, 1)
 	})
 	for _, status := range []string{"scheduled", "rescheduled"} {
 		p, c := openPractice(t, nil)
 		p.status = status
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "booked")
 	}
 }
 
-// What the patient has at that start already, by its status.
-func TestStatusBefore(t *testing.T) {
+// How a booking ends if the patient has an appointment at that start, by its status.
+func TestStatusOfTheEarlierAppointment(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[string]string{
 		"scheduled": "recovered", "rescheduled": "recovered", "cancelled": "booked", "canceled": "booked",
 	} {
 		p, c := openPractice(t, nil)
 		p.hold(status)
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, want)
 	}
 	for _, status := range doubtfulStatuses {
 		p, c := openPractice(t, nil)
 		p.hold(status)
-		booking, err := c.BookSlot(t.Context(), wish())
+		booking, err := c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "unknown")
 		saysStatus(t, err, true)
 		p.sent(t, 0, 0)
@@ -84,19 +84,19 @@ func TestStatusBefore(t *testing.T) {
 		// What it takes to go on: the appointment is cancelled, or it stands.
 		_, err = c.CancelBooking(t.Context(), "appt_1")
 		noError(t, err)
-		booking, err = c.BookSlot(t.Context(), wish())
+		booking, err = c.BookSlot(t.Context(), bookingParams())
 		ends(t, booking, err, "booked")
 	}
 	// One that stands is the booking, whatever there was before it.
 	p, c := openPractice(t, nil)
 	p.hold("declined").hold("scheduled")
-	booking, err := c.BookSlot(t.Context(), wish())
+	booking, err := c.BookSlot(t.Context(), bookingParams())
 	ends(t, booking, err, "recovered")
 }
 
-// Neither does the walk go on, nor ResolveBooking bet, on a status that says
-// neither yes nor no. A rejection is not believed either.
-func TestStatusSaysNothing(t *testing.T) {
+// With a status that this version doesn't know, BookFirstAvailable stops, ResolveBooking
+// settles nothing, and a rejection isn't believed.
+func TestUnknownStatusLeavesTheOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	p, c := openPractice(t, nil)
 	p.hold("declined")
@@ -117,13 +117,13 @@ func TestStatusSaysNothing(t *testing.T) {
 		}
 	})
 	p.status = "declined"
-	booking, err = c.BookSlot(t.Context(), wish())
+	booking, err = c.BookSlot(t.Context(), bookingParams())
 	ends(t, booking, err, "unknown", closure.ErrConflict)
 	saysStatus(t, err, true)
 }
 
-// The same of the answer to a change, and of the read after a rejection.
-func TestChangeAndStatus(t *testing.T) {
+// So does the answer to a change, and the read after a rejection.
+func TestStatusOfAChange(t *testing.T) {
 	t.Parallel()
 	for change := range changesOf(nil) {
 		for _, rejected := range []bool{false, true} {

@@ -8,23 +8,23 @@ import (
 	"github.com/closurehealth/closure-go/internal/transport"
 )
 
-// A bookingKey says which bookings are the same, such as two clicks on one button.
+// A bookingKey is equal for bookings that are the same, such as two clicks on one button.
 type bookingKey struct {
-	patient  PatientID
-	schedule ScheduleID
-	start    int64  // Unix milliseconds
-	wish     string // the idempotency key: two keys are two bookings
+	patient        PatientID
+	schedule       ScheduleID
+	start          int64 // Unix milliseconds
+	idempotencyKey string
 }
 
 func newBookingKey(p BookSlotParams) bookingKey {
 	return bookingKey{p.PatientID, p.ScheduleID, p.StartAt.UnixMilli(), p.IdempotencyKey}
 }
 
-// turns makes concurrent identical bookings queue. Those who waited receive the first
-// result, because reading back could lag behind. A copy is kept for them, and each
-// receives a copy of that: no caller sees what another one does to its result.
+// turns makes concurrent identical bookings queue. Calls that waited receive the first
+// one's result, because a read could lag behind. Each receives its own copy, so that no
+// caller sees what another one does to its result.
 type turns struct {
-	create *endpoint // for error texts
+	create *endpoint // for the text of errors
 	mu     sync.Mutex
 	byKey  map[bookingKey]*turn
 }
@@ -35,8 +35,8 @@ type turn struct {
 	results int           // how many bookings have ended
 	booking *Booking      // the last result, if it was a booking
 
-	// unknown is the error of a request that may have left and that nobody has settled.
-	// As long as there are callers, nobody sends another request.
+	// unknown is the error of a request that may have left and that nobody has settled yet.
+	// While it is set, nobody sends another request.
 	unknown *OutcomeUnknownError
 }
 
@@ -45,8 +45,8 @@ type place struct {
 	turns *turns
 	key   bookingKey
 	turn  *turn
-	seen  int  // how many bookings had ended when it was taken
-	holds bool // it has the token
+	seen  int  // how many bookings had ended when the call came
+	holds bool // the call has the turn
 }
 
 // take waits for the turn, or for the end of the context.
@@ -76,8 +76,8 @@ func (t *turns) enqueue(key bookingKey) *place {
 	return &place{turns: t, key: key, turn: current, seen: current.results}
 }
 
-// giveUp leaves the queue without a turn. This call has sent nothing, but the call for which
-// it waited may have sent the same booking.
+// giveUp leaves the queue without a turn. This call has sent nothing, but the call that it
+// waited for may have sent the same booking.
 func (p *place) giveUp(ctx context.Context) error {
 	p.turns.mu.Lock()
 	unknown := p.turn.unknown
@@ -90,8 +90,8 @@ func (p *place) giveUp(ctx context.Context) error {
 	return err
 }
 
-// before returns what happened while this place waited: the error of a request that may
-// have left, or else a booking that was made or found.
+// before returns what happened while this call waited: the error of a request that may have
+// left, or else a booking that was made or found.
 func (p *place) before() (*Booking, *OutcomeUnknownError) {
 	p.turns.mu.Lock()
 	defer p.turns.mu.Unlock()
@@ -124,10 +124,13 @@ func (p *place) done(booking *Booking, err error) {
 	switch {
 	case booking != nil, err != nil && unknown == nil:
 		p.turn.results++
-		p.turn.booking, p.turn.unknown = booking.deepCopy(), nil
+		p.turn.unknown = nil
+		if p.turn.callers > 1 { // else nobody is there to receive it
+			p.turn.booking = booking.deepCopy()
+		}
 	case unknown != nil && p.holds:
 		p.turn.unknown = unknown.deepCopy()
-	default: // the earlier result is as good; after a panic there is no other
+	default: // keep the earlier result: this one knows no more, or the call panicked
 	}
 	if p.holds {
 		p.pass()

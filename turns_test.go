@@ -60,8 +60,8 @@ func TestTurnsAreFair(t *testing.T) {
 	})
 }
 
-// What one hands on to those who waited for it, and to those who came later.
-func TestTurnsHandOn(t *testing.T) {
+// What a call passes on to calls that waited for it, and to calls that came later.
+func TestTurnsPassTheResultOn(t *testing.T) {
 	t.Parallel()
 	unknown := &OutcomeUnknownError{Err: errNotConfirmed}
 	booking := &Booking{Appointment: Appointment{ID: "appt_1"}}
@@ -111,7 +111,7 @@ func TestTurnsHandOn(t *testing.T) {
 	}
 }
 
-func TestTurnsSettledStaysSettled(t *testing.T) {
+func TestTurnsKeepASettledResult(t *testing.T) {
 	t.Parallel()
 	unknown := &OutcomeUnknownError{Err: errNotConfirmed}
 	var all turns
@@ -125,12 +125,12 @@ func TestTurnsSettledStaysSettled(t *testing.T) {
 		t.Error("the key leaked")
 	}
 	if places[1].turn.unknown != nil {
-		t.Error("one who looked in vain undid what another one found")
+		t.Error("a call that found nothing removed what another call had found")
 	}
 }
 
-// One who gives up says what is known of the request that it waited for.
-func TestTurnsGiveUp(t *testing.T) {
+// The error of a call that gives up says what is known of the request that it waited for.
+func TestTurnsOfCallersWhoGiveUp(t *testing.T) {
 	t.Parallel()
 	create := newEndpoint(opAppointmentsCreate.spec())
 	all := turns{create: &create}

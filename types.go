@@ -123,14 +123,6 @@ func notMinutes() error {
 	return &InputError{Op: "Minutes", Field: "value", Reason: "is not a whole number of minutes from 0 to 10080"}
 }
 
-// MarshalJSON writes a number.
-func (m Minutes) MarshalJSON() ([]byte, error) {
-	if !m.valid() {
-		return nil, notMinutes()
-	}
-	return strconv.AppendInt(nil, int64(m), 10), nil
-}
-
 // UnmarshalJSON reads a number, a number in a string, or null as zero.
 func (m *Minutes) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
@@ -205,9 +197,6 @@ type (
 	AppointmentTypeRef = Ref[AppointmentTypeID, AppointmentType]
 	InsuranceRef       = Ref[InsuranceID, Insurance]
 )
-
-// IsZero reports whether the reference is missing.
-func (r Ref[ID, T]) IsZero() bool { return r.ID == "" && r.Object == nil }
 
 // MarshalJSON writes the object if there is one, else the id, else null.
 func (r Ref[ID, T]) MarshalJSON() ([]byte, error) {

@@ -9,14 +9,14 @@ import (
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
-// UnknownMembers returns what the API sent beside the fields of T: one map for
-// each record of a list, in its order, or one for a single record. body is what
-// [CaptureResponse] captured, and T the type of the records, such as [Location].
-// For a record without such members the map is empty. Only the members of the record
-// itself count, not those of an object in it, such as an address.
+// UnknownMembers returns the members that the API sent and T has no field for. It returns
+// one map for each record of a list, in the list's order, or one for a single record. body
+// is what [CaptureResponse] captured, and T is the type of the records, such as [Location].
+// For a record without such members the map is empty. The members of an object inside a
+// record, such as an address, are not looked at.
 //
-// A call itself keeps none of this, so that it costs nothing if you don't ask. The
-// members can hold a person's data, and print as they are.
+// Calls don't keep these members, so that they cost nothing if you don't ask. The members
+// can hold a person's data, and print as they are.
 //
 // For a body that holds neither a record nor a list, the error is an [InputError].
 // UnknownMembers sends nothing, and is safe for concurrent use.
@@ -42,7 +42,7 @@ func UnknownMembers[T record](body []byte) ([]map[string]json.RawMessage, error)
 	return records, nil
 }
 
-// memberNames are the names that a record's fields have on the wire.
+// memberNames returns the names that a record's fields have in JSON.
 func memberNames(record reflect.Type) (names []string) {
 	for i := range record.NumField() {
 		name, _, _ := strings.Cut(record.Field(i).Tag.Get("json"), ",")

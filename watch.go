@@ -12,30 +12,29 @@ import (
 	"github.com/closurehealth/closure-go/internal/transport"
 )
 
-// An Event is one attempt, or one whole call, as an observer sees it. It holds
-// nothing of a patient: no id, no value, no URL.
+// An Event reports one attempt, or one whole call, to an observer. It holds nothing about a
+// patient: no id, no value, no URL.
 type Event struct {
-	CallID     uint64        // ties the attempts of a call to it: the same for them and the whole call, another for every other call
-	BookingID  string        // ties calls to their booking: the ID of its [BookingEvent]; empty: of none that somebody observes
+	CallID     uint64        // the same for all attempts of a call and the whole call; no other call has it
+	BookingID  string        // the ID of the [BookingEvent] that the call belongs to; empty: to none
 	Op         string        // the operation, "appointments.create"
 	Method     string        // "POST"
 	Route      string        // the route's template, "/appointments/{id}"
 	StatusCode int           // 0: no answer
 	Attempt    int           // from 1; 0: the whole call
-	Duration   time.Duration // of the attempt, its wait for the rate limit included, or of the whole call with its waits
-	Outcome    Outcome       // what is known of it, as by [OutcomeOf]
+	Duration   time.Duration // of the attempt and its wait for the rate limit, or of the whole call and all its waits
+	Outcome    Outcome       // what is known, as [OutcomeOf] says it
 	RequestID  string        // the API's name for the request
 
-	// Abandoned: the SDK ended it before its time, because another call had said all
-	// that it was for, or the time for looking was up. That there is no answer is no
-	// failure then.
+	// Abandoned says that the SDK itself ended it early, because another call had answered
+	// the question, or the time for looking was up. Then a missing answer isn't a failure.
 	Abandoned bool
 }
 
-// errAbandoned is the cause of a context that the SDK itself ended.
+// errAbandoned is the cause with which the SDK itself ends a context.
 var errAbandoned = errors.New("closure: not needed any more")
 
-// A watcher reports to logger and observers. A nil watcher reports nothing.
+// A watcher reports to the logger and the observers. A nil watcher reports nothing.
 type watcher struct {
 	logger           *slog.Logger
 	observers        []func(context.Context, Event)
@@ -48,20 +47,20 @@ func newWatcher(cfg clientConfig) *watcher {
 		return nil
 	}
 	w := &watcher{logger: cfg.logger, observers: cfg.observers, bookingObservers: cfg.bookingObservers}
-	w.calls.Store(rand.Uint64()) // one observer may look at several clients
+	w.calls.Store(rand.Uint64()) // an observer may watch several clients, whose ids must differ
 	return w
 }
 
-// bookings reports whether anybody wants to know which booking a call is of.
+// bookings reports whether anybody wants to know to which booking a call belongs.
 func (w *watcher) bookings() bool { return len(w.observers) > 0 || len(w.bookingObservers) > 0 }
 
-// A watched call is one that somebody looks at; nil: nobody does.
+// A watchedCall reports what a call does; nil: there is nobody to report to.
 type watchedCall struct {
 	watcher  *watcher
 	ctx      context.Context
 	endpoint *endpoint
 	id       uint64
-	booking  *watchedBooking // nil: it is of none
+	booking  *watchedBooking // nil: the call belongs to none
 	start    time.Time
 }
 

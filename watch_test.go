@@ -95,7 +95,7 @@ func TestCallID(t *testing.T) {
 		events[e.CallID]++
 	})
 	for range 2 {
-		client := answer(t, 503, "").client(t, observer)
+		client := serveAlways(t, 503, "").client(t, observer)
 		for range 2 {
 			_, _ = appointmentCalls[1].call(ctx, client, guide)
 		}

@@ -10,33 +10,33 @@ import (
 	"time"
 )
 
-// A BookingEvent is one whole booking, change or resolution with its real ending,
-// as an observer sees it ([WithBookingObserver]). It holds nothing of a patient:
-// names of this package, numbers and a random id.
+// A BookingEvent reports one whole booking, change or resolution, and how it ended, to an
+// observer ([WithBookingObserver]). It holds nothing about a patient: only names of this
+// package, numbers and a random id.
 type BookingEvent struct {
 	ID       string        // random; the BookingID of the events of its calls
 	Op       string        // the method: "BookSlot", "BookFirstAvailable", "RescheduleBooking", "CancelBooking" or "ResolveBooking"
 	Ending   Ending        // what the caller was told
 	Reason   Reason        // why it is not confirmed or recovered; else empty
 	Duration time.Duration // from the call of the method to its return
-	Calls    int           // of the API, those before and after the write included
-	Attempts int           // of these calls
+	Calls    int           // calls of the API, before and after the write too
+	Attempts int           // attempts of these calls
 
-	// JournalFailed is the method of the [Journal] that failed to record the ending,
-	// "finish" or "release"; empty: none did. The ending is true all the same. After
-	// "finish" [Client.ResolvePending] settles what stays pending.
+	// JournalFailed is "finish" or "release" if that method of the [Journal] failed to
+	// record the ending. The ending is true all the same. After "finish",
+	// [Client.ResolvePending] settles the attempt that stays pending.
 	JournalFailed string
 }
 
-// An Ending is how a booking, a change or a resolution ended. The zero Ending is
-// [EndingUnknown]: one that nobody set must not read "confirmed".
+// An Ending says how a booking, a change or a resolution ended. The zero Ending is
+// [EndingUnknown], so that one that nobody set doesn't read "confirmed".
 type Ending int
 
 const (
 	EndingUnknown   Ending = iota // it may have been carried out: somebody has to settle it
-	EndingConfirmed               // the API's answer shows it
-	EndingRecovered               // it was there already, or reading back showed it
-	EndingRejected                // a definite no, the API's or the SDK's: nothing changed
+	EndingConfirmed               // the answer to the write shows it
+	EndingRecovered               // a read showed it, before the write or after
+	EndingRejected                // the API or the SDK said no: nothing changed
 	EndingNotSent                 // something failed before the write: nothing changed
 )
 
@@ -56,11 +56,11 @@ func (e Ending) String() string {
 	}
 }
 
-// A Reason is why a booking was neither confirmed nor recovered: one of the
+// A Reason says why a booking was neither confirmed nor recovered. It is one of the
 // constants, or empty.
 type Reason string
 
-// Reasons of a definite no.
+// Reasons for a definite no.
 const (
 	ReasonSlotUnavailable Reason = "slot_unavailable" // [ErrSlotUnavailable]
 	ReasonNoSlot          Reason = "no_slot"          // [ErrNoSlot]
@@ -73,9 +73,9 @@ const (
 	ReasonRefused         Reason = "refused"          // another 4xx
 )
 
-// Reasons of a failure.
+// Reasons for a failure.
 const (
-	ReasonRateLimited Reason = "rate_limited"       // 429; of the write it is a no
+	ReasonRateLimited Reason = "rate_limited"       // 429; a no if it answers the write
 	ReasonServer      Reason = "server_error"       // 5xx, a redirect, or 408
 	ReasonNoAnswer    Reason = "no_answer"          // the connection failed, or an attempt took too long
 	ReasonMalformed   Reason = "malformed_response" // [ErrMalformedResponse] or [ErrResponseTooLarge]
@@ -85,8 +85,8 @@ const (
 	ReasonNotShown    Reason = "not_shown"          // the API doesn't show the appointment
 )
 
-// A watchedBooking is one that somebody looks at; nil: nobody does. Its calls find
-// it in their context.
+// A watchedBooking counts what a booking does, for the observers; nil: there are none. The
+// booking's calls find it in their context.
 type watchedBooking struct {
 	watcher  *watcher
 	ctx      context.Context // the caller's
@@ -103,7 +103,7 @@ type watchedBooking struct {
 
 type watchedBookingKey struct{}
 
-// watchBooking begins a booking, and returns the context for its calls.
+// watchBooking begins to watch a booking, and returns the context for its calls.
 func (c *core) watchBooking(ctx context.Context, op string) (context.Context, *watchedBooking) {
 	if c == nil || ctx == nil || c.watcher == nil || !c.watcher.bookings() {
 		return ctx, nil
@@ -112,8 +112,8 @@ func (c *core) watchBooking(ctx context.Context, op string) (context.Context, *w
 	return context.WithValue(ctx, watchedBookingKey{}, b), b
 }
 
-// watchedBookingOf is the booking that the context is of; nil: of none, or of one
-// that has ended, whose context somebody kept.
+// watchedBookingOf returns the booking to which the context belongs; nil: to none, or to one
+// that has ended, because somebody kept its context.
 func watchedBookingOf(ctx context.Context) *watchedBooking {
 	b, _ := ctx.Value(watchedBookingKey{}).(*watchedBooking)
 	if b == nil || b.ended.Load() {
@@ -126,8 +126,8 @@ func (b *watchedBooking) endBooking(booking *Booking, err error) {
 	b.end(booking != nil, booking != nil && booking.Recovered, err)
 }
 
-// end reports how the booking ended. After a panic it is neither done nor is there
-// an error: nobody knows.
+// end reports how the booking ended. After a panic done is false and err is nil, and the
+// ending stays unknown.
 func (b *watchedBooking) end(done, recovered bool, err error) {
 	if b == nil {
 		return
@@ -168,7 +168,7 @@ func noteJournal(ctx context.Context, method string, err error) {
 	case err != nil:
 		b.journalFailed = method
 	case b.journalFailed == method:
-		b.journalFailed = "" // recorded in the end
+		b.journalFailed = "" // a later call of the method succeeded
 	}
 }
 
@@ -184,7 +184,7 @@ func (b *watchedBooking) endingOf(err error) (Ending, Reason) {
 	}
 }
 
-// isDefinite reports whether the reason is a no, whoever said so.
+// isDefinite reports whether the reason is a no, of the API or of the SDK.
 func (r Reason) isDefinite() bool {
 	switch r {
 	case ReasonSlotUnavailable, ReasonNoSlot, ReasonNotBookable, ReasonInsurance, ReasonNotBooked,
@@ -238,7 +238,7 @@ func (b *watchedBooking) reasonOfTransport(err error) Reason {
 	return b.unlessEnded(ReasonNoAnswer)
 }
 
-// unlessEnded is the reason, unless the end of the caller's context is.
+// unlessEnded returns the reason, or ReasonContext if the caller's context has ended.
 func (b *watchedBooking) unlessEnded(reason Reason) Reason {
 	if b.ctx.Err() != nil {
 		return ReasonContext

@@ -75,12 +75,12 @@ func (w *witness) ties(t *testing.T) {
 type bookingAct func(context.Context, *closure.Client) error
 
 func bookSlotAct(ctx context.Context, c *closure.Client) error {
-	_, err := c.BookSlot(ctx, slotWish("order 1"))
+	_, err := c.BookSlot(ctx, slotParamsFor("order 1"))
 	return err
 }
 
 func bookFirstAct(ctx context.Context, c *closure.Client) error {
-	_, err := c.BookFirstAvailable(ctx, firstWish("order 1"))
+	_, err := c.BookFirstAvailable(ctx, firstParamsFor("order 1"))
 	return err
 }
 
@@ -168,14 +168,15 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// What is refused here, and what one booking can tell only of another.
+// The endings of bookings that were refused before anything was sent, and of one that
+// knows only what another call found.
 func TestEndingsOfRefusals(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		var w witness
 		client := c.process(w.option())
 		ended, end := context.WithCancel(t.Context())
 		end()
-		params := slotWish("")
+		params := slotParamsFor("")
 		c.AddSchedule(closure.Schedule{ID: "sch_byPhone"})
 		for _, step := range []struct {
 			ctx    context.Context
@@ -202,7 +203,7 @@ func TestEndingsOfRefusals(t *testing.T) {
 		_, _ = c.Client(w.option()).BookSlot(ended, params) // no journal that sees it first
 		equal(t, "booking", w.said(), []string{"BookSlot not sent context_ended"})
 		w.bookings = nil
-		first := firstWish("")
+		first := firstParamsFor("")
 		first.PatientID = "pt_other"
 		first.Search.NotBefore = &closure.ClockTime{Hour: 23}
 		_, _ = client.BookFirstAvailable(t.Context(), first)
@@ -240,7 +241,7 @@ func TestEndingsOfResolutions(t *testing.T) {
 
 // Those who share a booking report one each, and only the one that sent it has the
 // request among its calls.
-func TestEndingsOfThoseWhoShare(t *testing.T) {
+func TestEndingsOfSharedBookings(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		var w witness
 		client := c.process(w.option())
@@ -266,7 +267,7 @@ func TestEndingsOfThoseWhoShare(t *testing.T) {
 
 // A look that nobody needs any more is cut short, and so are the schedules of a
 // search that has failed: neither is a failure.
-func TestAbandonedCallsAreNoFailures(t *testing.T) {
+func TestAbandonedCallsAreNotFailures(t *testing.T) {
 	check := func(t *testing.T, w *witness, op string) {
 		t.Helper()
 		abandoned := 0
@@ -348,9 +349,9 @@ func TestAbandonedCallsAreNoFailures(t *testing.T) {
 	})
 }
 
-// A context that outlives its booking, such as one that a RoundTripper kept, is of
-// no booking any more: its end was reported.
-func TestCallsAfterTheBooking(t *testing.T) {
+// A RoundTripper may keep the context of a booking. Calls with it after the booking has
+// ended don't count as the booking's.
+func TestCallsWithTheContextOfAnEndedBooking(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		var w witness
 		var kept context.Context

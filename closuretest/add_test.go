@@ -94,8 +94,8 @@ func TestAddAppointmentInPlace(t *testing.T) {
 func TestUnwritableRecord(t *testing.T) {
 	t.Parallel()
 	s := closuretest.New()
-	s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: guideStart(9), Duration: closure.MaxMinutes + 1})
-	answer := get(t, s, "/schedules/"+string(closuretest.GuideScheduleID)+"/slots")
+	s.AddPatient(closure.Patient{ID: "pt_unwritable", DOB: closure.NewDate(1994, time.February, 30)})
+	answer := get(t, s, "/patients/pt_unwritable")
 	if answer.StatusCode != 400 || !strings.Contains(string(answer.body), "closuretest_misuse") {
 		t.Errorf("%d %s", answer.StatusCode, answer.body)
 	}

@@ -112,7 +112,7 @@ func checkPatient(patient closure.Patient, p *problems) {
 	fits(p, "home_phone_number", patient.HomePhoneNumber, `^\+[1-9][0-9]{1,14}$`, "is not in the form of E.164")
 	fits(p, "address.state", patient.Address.State, `^[A-Z]{2}$`, "is not a state in two letters")
 	fits(p, "insurance.id", string(patient.Insurance.ID), `^ins_.`, "is not an id that starts with ins_")
-	if _, err := patient.Location(); err != nil {
+	if _, err := patient.Zone(); err != nil {
 		p.add("timezone", "is not an IANA time zone")
 	}
 }

@@ -126,14 +126,14 @@ func ReportTo(t TB) Option {
 	return func(c *config) { c.tb = t }
 }
 
-// SeedVariable is the environment variable that [RandomSeed] reads.
-const SeedVariable = "CLOSURETEST_SEED"
+// seedVariable is the environment variable that RandomSeed reads.
+const seedVariable = "CLOSURETEST_SEED"
 
 // RandomSeed returns another seed in each run, for [WithSeed] and [WithGenerated]. If the
 // environment variable CLOSURETEST_SEED is set, it returns that seed, so that a run can be
 // repeated. With [ReportTo], a failing test logs its seed.
 func RandomSeed() uint64 {
-	text := os.Getenv(SeedVariable)
+	text := os.Getenv(seedVariable)
 	if text == "" {
 		return rand.Uint64()
 	}

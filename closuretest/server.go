@@ -152,7 +152,7 @@ func (s *Server) report() {
 	if t := s.tb; t.Failed() {
 		t.Helper()
 		name := strings.ReplaceAll(t.Name(), "/", "$/^")
-		t.Logf("%s\nto repeat a run whose seed is closuretest.RandomSeed(): %s=%d go test -run '^%s$'", s, SeedVariable, s.seed, name)
+		t.Logf("%s\nto repeat a run whose seed is closuretest.RandomSeed(): %s=%d go test -run '^%s$'", s, seedVariable, s.seed, name)
 	}
 	s.Close()
 }

@@ -114,7 +114,7 @@ func run(ctx context.Context, client *closure.Client, s settings, p *progress, o
 		if err != nil {
 			return err
 		}
-		if s.zone, err = patient.Location(); err != nil {
+		if s.zone, err = patient.Zone(); err != nil {
 			return err
 		}
 	}

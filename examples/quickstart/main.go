@@ -72,7 +72,7 @@ func run(ctx context.Context, out io.Writer, live bool, zone *time.Location) err
 		return err
 	}
 	if zone == nil {
-		if zone, err = patient.Location(); err != nil {
+		if zone, err = patient.Zone(); err != nil {
 			return err
 		}
 	}

@@ -134,7 +134,7 @@ var (
 	_ func(closure.Schedule, closure.InsuranceID) closure.InsuranceStatus = closure.Schedule.CheckInsurance
 	_ func(closure.Schedule) bool                                         = closure.Schedule.Bookable
 	_ func([]byte) ([]map[string]json.RawMessage, error)                  = closure.UnknownMembers[closure.Location]
-	_ func(closure.Patient) (*time.Location, error)                       = closure.Patient.Location
+	_ func(closure.Patient) (*time.Location, error)                       = closure.Patient.Zone
 
 	_ = closure.Patient{
 		ID: closure.PatientID(text), FirstName: text, LastName: text, MiddleName: text, PreferredName: text, DOB: date,
@@ -234,7 +234,7 @@ var (
 	_ func(error) closure.Outcome = closure.OutcomeOf
 )
 
-// What prints redacted, and what encodes faithfully.
+// What prints redacted.
 type redacted interface {
 	fmt.Formatter
 	slog.LogValuer
@@ -247,10 +247,6 @@ var (
 		closure.AppointmentRescheduleParams{}, closure.Booking{}, closure.BookingAttempt{}, closure.BookSlotParams{},
 		closure.BookFirstParams{}, closure.Response{}, closure.APIError{}, closure.TransportError{}, closure.InsuranceError{},
 		closure.OutcomeUnknownError{},
-	}
-	_ = []json.Marshaler{
-		closure.Patient{}, closure.Practitioner{}, closure.Schedule{}, closure.Slot{}, closure.Appointment{}, closure.Specialty{},
-		closure.Insurance{}, closure.Location{}, closure.AppointmentType{}, closure.IndexVersion{}, closure.Minutes(0),
 	}
 )
 

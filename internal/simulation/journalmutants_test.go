@@ -15,7 +15,7 @@ var journalMutants = []mutant{
 	},
 	{
 		"releases what an unknown cancellation was about", changeFile,
-		"\tif err == nil {\n\t\t// That it fails", "\tif OutcomeOf(err) != OutcomeRejected {\n\t\t// That it fails",
+		"\tif err == nil {\n\t\t// If it fails", "\tif OutcomeOf(err) != OutcomeRejected {\n\t\t// If it fails",
 	},
 	{
 		"ignores the key", bookingFile,
@@ -42,6 +42,6 @@ var journalMutants = []mutant{
 	},
 	{
 		"does not attach the key to what is booked", journaledFile,
-		"if b.attempt.IdempotencyKey == \"\" || entry.Attempt.sameWish(b.attempt) {", "if entry.Appointment != \"\" {",
+		"if b.attempt.IdempotencyKey == \"\" || entry.Attempt.sameKey(b.attempt) {", "if entry.Appointment != \"\" {",
 	},
 }

@@ -148,7 +148,7 @@ var mutants = []mutant{
 	},
 	{
 		"trusts a change's answer that shows something else", changeFile,
-		"case err == nil && c.wished(*changed):", "case err == nil:",
+		"case err == nil && c.shows(*changed):", "case err == nil:",
 	},
 	{
 		"no turns", bookingFile,
