@@ -13,9 +13,9 @@ const (
 
 	appointmentsFile = "appointments.go"
 
-	retryFile    = "internal/transport/retry.go"
-	exchangeFile = "internal/transport/exchange.go"
-	attemptFile  = "internal/transport/attempt.go"
+	retryFile = "internal/transport/retry.go"
+	sendFile  = "internal/transport/send.go"
+	traceFile = "internal/transport/trace.go"
 )
 
 // guards are checks of the services that see what a mutant of the bookings lets
@@ -172,15 +172,15 @@ var mutants = []mutant{
 	},
 	{
 		"retries a POST after a reset", retryFile,
-		"return !final(err) && !x.answer.MaybeSent", "return !final(err)",
+		"return !final(err) && !l.answer.MaybeSent", "return !final(err)",
 	},
 	{
 		"retries a POST after a 5xx", retryFile,
-		"if x.call.writes() {\n\t\treturn false\n", "if x.call.writes() {\n\t\treturn x.answer.StatusCode >= 500\n",
+		"if l.call.writes() {\n\t\treturn false\n", "if l.call.writes() {\n\t\treturn l.answer.StatusCode >= 500\n",
 	},
 	{
 		"retries a POST after a 429", retryFile,
-		"if x.call.writes() {\n\t\treturn false\n", "if x.call.writes() {\n\t\treturn x.answer.StatusCode == http.StatusTooManyRequests\n",
+		"if l.call.writes() {\n\t\treturn false\n", "if l.call.writes() {\n\t\treturn l.answer.StatusCode == http.StatusTooManyRequests\n",
 	},
 	{
 		"sends again after a 429 without looking", bookingFile,
@@ -208,15 +208,15 @@ var mutants = []mutant{
 		"\tcase err != nil:\n\t\treturn nil, c.unknown(rejection)\n", "\tcase err != nil:\n\t\treturn nil, rejection\n",
 	},
 	{
-		"a request that left counts as not sent", exchangeFile,
-		"x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, x.call.Body != nil, err)", "x.answer.MaybeSent = resp != nil",
+		"a request that left counts as not sent", sendFile,
+		"x.answer.MaybeSent = resp != nil || trace.maybeSent(t.base, req, x.call.Body != nil, err)", "x.answer.MaybeSent = resp != nil",
 	},
 	{
-		"a body cut short counts as not sent", exchangeFile,
+		"a body cut short counts as not sent", sendFile,
 		"\tif err != nil && success {\n", "\tif err != nil && success {\n\t\tx.answer.MaybeSent = false\n",
 	},
 	{
-		"treats a timeout as not sent", attemptFile,
+		"treats a timeout as not sent", traceFile,
 		"\ttransport, plain := base.(*http.Transport)\n", "\tif errors.Is(err, context.DeadlineExceeded) {\n\t\treturn false\n\t}\n\ttransport, plain := base.(*http.Transport)\n",
 	},
 }

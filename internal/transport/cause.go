@@ -126,7 +126,7 @@ func kind(ctx context.Context, err error) string {
 		return "response is too large"
 	case isProxy(err):
 		return "the proxy could not be reached or refused"
-	case errors.Is(err, errAgain):
+	case errors.Is(err, errSecondConn):
 		return "connection lost"
 	case errors.Is(err, errSwitched):
 		return "the server switched protocols"

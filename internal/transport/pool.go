@@ -86,12 +86,12 @@ const (
 // where nothing was sent: there, the guard counts connections.
 func once(proxy func(*http.Request) (*url.URL, error), http2 bool) func(*http.Request) (*url.URL, error) {
 	return func(req *http.Request) (*url.URL, error) {
-		a := attemptOf(req.Context())
+		a := traceOf(req.Context())
 		if a == nil {
 			return proxy(req)
 		}
-		if !http2 && a.asked.Swap(true) {
-			return nil, errAgain
+		if !http2 && a.askedConn.Swap(true) {
+			return nil, errSecondConn
 		}
 		address, err := proxy(req)
 		a.proxied = address != nil || err != nil
@@ -180,7 +180,7 @@ func (d *dialer) connect(ctx context.Context, network, address string) (*tls.Con
 // toServer is the connection for net/http. What is read from a proxy may be the
 // encrypted bytes of another connection.
 func toServer(ctx context.Context, conn net.Conn) net.Conn {
-	if a := attemptOf(ctx); a == nil || a.proxied {
+	if a := traceOf(ctx); a == nil || a.proxied {
 		return conn
 	}
 	return newAnswerConn(conn)

@@ -261,7 +261,7 @@ func TestWaitsOfItsOwn(t *testing.T) {
 // A herd that was told the same Retry-After comes back spread, never early.
 func TestRetryAfterIsSpread(t *testing.T) {
 	t.Parallel()
-	x := &exchange{transport: New(Config{Policy: Policy{MinWait: time.Second, MaxRetryAfter: time.Minute}}), attempts: 1}
+	x := &retryLoop{transport: New(Config{Policy: Policy{MinWait: time.Second, MaxRetryAfter: time.Minute}}), execution: &execution{attempts: 1}}
 	x.answer.Header = http.Header{"Retry-After": {"5"}}
 	waits := map[time.Duration]bool{}
 	for range 100 {

@@ -15,7 +15,7 @@ type rotation struct {
 
 // compare learns from an attempt whose request was refused if the next one has another
 // connection: the first may have had too many requests at once, no more.
-func (r *rotation) compare(refused, next *attempt) {
+func (r *rotation) compare(refused, next *requestTrace) {
 	if refused != nil && next.stream != nil && next.stream != refused.stream {
 		r.learn(refused.number - 1)
 	}

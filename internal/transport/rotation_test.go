@@ -105,16 +105,16 @@ func TestRotationLearns(t *testing.T) {
 	if got := until(); got != 0 {
 		t.Errorf("a connection is left after %d requests, and nothing is known", got)
 	}
-	r.compare(&attempt{stream: one, number: 41}, &attempt{stream: one})
+	r.compare(&requestTrace{stream: one, number: 41}, &requestTrace{stream: one})
 	if got := until(); got != 0 {
 		t.Errorf("left after %d: it took another, so it was only full", got)
 	}
-	r.compare(&attempt{stream: one, number: 41}, &attempt{stream: other})
-	r.compare(&attempt{stream: one, number: 81}, &attempt{stream: other})
+	r.compare(&requestTrace{stream: one, number: 41}, &requestTrace{stream: other})
+	r.compare(&requestTrace{stream: one, number: 81}, &requestTrace{stream: other})
 	if first, second := until(), until(); first != 10 || second != 11 {
 		t.Errorf("left after %d and %d, want 10 and 11", first, second)
 	}
-	r.compare(&attempt{stream: one, number: 9}, &attempt{stream: other})
+	r.compare(&requestTrace{stream: one, number: 9}, &requestTrace{stream: other})
 	if got := until(); got != 2 {
 		t.Errorf("left after %d, want 2", got)
 	}

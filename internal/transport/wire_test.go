@@ -412,18 +412,18 @@ func TestGuardEndsTheSecondConnection(t *testing.T) {
 	t.Parallel()
 	first, _ := net.Pipe()
 	second, _ := net.Pipe()
-	a := &attempt{Context: t.Context()}
+	a := &requestTrace{Context: t.Context()}
 	ctx, cancel := a.guard(&url.URL{Scheme: "https", Host: "api.test"}, new(http.Transport))
 	defer cancel()
 	trace := httptrace.ContextClientTrace(ctx)
 	trace.GetConn("api.test:443")
 	trace.GetConn("api.test:443") // over HTTP/2, once more before anything is sent
 	trace.GotConn(httptrace.GotConnInfo{Conn: first})
-	if ctx.Err() != nil || a.again.Load() {
+	if ctx.Err() != nil || a.secondConn.Load() {
 		t.Error("the first connection ends the attempt")
 	}
 	trace.GetConn("api.test:443")
-	if ctx.Err() == nil || !a.again.Load() {
+	if ctx.Err() == nil || !a.secondConn.Load() {
 		t.Error("asking for a second connection doesn't end the attempt")
 	}
 	trace.GotConn(httptrace.GotConnInfo{Conn: second})

@@ -234,13 +234,14 @@ func TestGetBodyIsForOthers(t *testing.T) {
 		_, after = req.GetBody()
 		return status(201, "{}"), nil
 	})})
-	if _, err := tr.Do(t.Context(), post(api)); err != nil || before != nil || !errors.Is(after, errAgain) {
+	if _, err := tr.Do(t.Context(), post(api)); err != nil || before != nil || !errors.Is(after, errSecondConn) {
 		t.Errorf("%v; GetBody %v, and once it may have left %v", err, before, after)
 	}
-	a := new(attempt)
-	pool := &exchange{transport: New(Config{}), call: post(api)}
-	if out := pool.outgoing(t.Context(), newRequest(t.Context(), pool.call).Request, a); out.GetBody != nil {
-		t.Error("net/http gets the means to send a body again")
+	for _, http2 := range []bool{false, true} {
+		x := &execution{call: post(api), trace: new(requestTrace)}
+		if req := New(Config{HTTP2: http2}).newRequest(t.Context(), x); req.GetBody != nil {
+			t.Errorf("HTTP/2 %t: net/http gets the means to send a body again", http2)
+		}
 	}
 }
 
