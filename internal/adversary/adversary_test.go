@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/closurehealth/closure-go/internal/commandline"
 	"github.com/closurehealth/closure-go/internal/tables"
 )
 
@@ -48,6 +49,9 @@ func TestMain(m *testing.M) {
 func TestAdversary(t *testing.T) {
 	began := time.Now()
 	r := &report{cells: map[cell]*tally{}}
+	if full() {
+		r.shown = commandline.NewTestProgress(t, "servers", len(worlds(true))+len(worlds(false)))
+	}
 	// What net/http logs can't be told apart by client: one kind of client at a time.
 	for _, own := range []bool{true, false} {
 		logged := captureLog(t)
@@ -103,6 +107,7 @@ func worlds(own bool) []*world {
 type report struct {
 	mu    sync.Mutex
 	cells map[cell]*tally
+	shown *commandline.Progress
 }
 
 // durations are those of a run: short enough that most silence is waited out.
@@ -137,6 +142,7 @@ func (r *report) run(t *testing.T, worlds []*world) {
 				return
 			}
 			r.add(t, w)
+			r.shown.Step()
 		})
 	}
 	group.Wait()

@@ -26,6 +26,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 const goroutines = 64
@@ -54,11 +55,11 @@ func TestGateways(t *testing.T) {
 	blink := func(_ *gateway, u *upstream) { u.drop() }
 	outage := func(_ *gateway, u *upstream) { u.down(t, 300*time.Millisecond) }
 	slow := func(_ *gateway, u *upstream) { u.slow.Store(true) }
-	for _, tt := range []struct {
+	rows := []struct {
 		name   string
 		config config
-		during func(*gateway, *upstream) // once, in the middle of the traffic
-		unsure bool                      // bookings may end unknown or not booked, and say so
+		during func(*gateway, *upstream) // called once, in the middle of the traffic
+		unsure bool                      // bookings may end as unknown or not booked, and say so
 		resend bool                      // the gateway sends writes again
 	}{
 		{"rotation after 1", config{rotate: 1}, none, false, false},
@@ -74,11 +75,14 @@ func TestGateways(t *testing.T) {
 		{"the gateway's safe retries, upstream down and up", config{rotate: 1000, retries: safe}, outage, true, false},
 		{"HTTP/2, rotation after 20", config{rotate: 20, http2: true}, none, true, false},
 		{"HTTP/2, reload", config{rotate: 1000, http2: true}, reload, true, false},
-	} {
-		for _, kind := range []string{"nginx", "haproxy"} {
-			if kind == "haproxy" && tt.config.rotate < 1000 {
-				continue // it has no limit of requests a connection
-			}
+	}
+	total := 0
+	for _, tt := range rows {
+		total += len(tt.config.gateways())
+	}
+	shown := commandline.NewTestProgress(t, "rows", total)
+	for _, tt := range rows {
+		for _, kind := range tt.config.gateways() {
 			t.Run(kind+"/"+tt.name, func(t *testing.T) {
 				u := newUpstream(t, n)
 				g := newGateway(t, kind, tt.config, u.address)
@@ -91,6 +95,7 @@ func TestGateways(t *testing.T) {
 					t.Errorf("%d of %d booked", result.Booked, n)
 				}
 			})
+			shown.Step()
 		}
 	}
 }
@@ -269,6 +274,15 @@ type config struct {
 	rotate  int    // requests a connection; nginx's
 	retries string // the gateway's own
 	http2   bool
+}
+
+// gateways are those that can be configured so: HAProxy doesn't limit the number of requests on
+// a connection.
+func (c config) gateways() []string {
+	if c.rotate < 1000 {
+		return []string{"nginx"}
+	}
+	return []string{"nginx", "haproxy"}
 }
 
 const (

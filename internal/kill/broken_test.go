@@ -43,7 +43,7 @@ func TestKillSeesBrokenCode(t *testing.T) {
 				t.Fatalf("does not compile: %v\n%s", err, out)
 			}
 			c := newClinic(program, brokenRuns)
-			c.live(t, 0, brokenRuns)
+			c.live(t, 0, brokenRuns, nil)
 			if len(c.found) == 0 {
 				t.Error("nothing was found: a hole in the audit")
 			}

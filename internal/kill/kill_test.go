@@ -14,6 +14,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 	"github.com/closurehealth/closure-go/internal/tables"
 )
 
@@ -97,10 +98,14 @@ func TestKill(t *testing.T) {
 	if full() {
 		runs = 500
 	}
+	var shown *commandline.Progress
+	if full() {
+		shown = commandline.NewTestProgress(t, "processes", runs)
+	}
 	sum := map[event]*row{}
 	for done := 0; done < runs; done += roundRuns {
 		c := newClinic(program, min(roundRuns, runs-done))
-		c.live(t, done, min(roundRuns, runs-done))
+		c.live(t, done, min(roundRuns, runs-done), shown)
 		for _, wrong := range c.found {
 			t.Error(wrong)
 		}
@@ -119,7 +124,7 @@ func noError(t *testing.T, err error) {
 }
 
 // live makes all runs of the clinic and audits them.
-func (c *clinic) live(t *testing.T, offset, runs int) {
+func (c *clinic) live(t *testing.T, offset, runs int, shown *commandline.Progress) {
 	all := make([]*run, runs)
 	places := make(chan struct{}, atOnce)
 	var group sync.WaitGroup
@@ -128,6 +133,7 @@ func (c *clinic) live(t *testing.T, offset, runs int) {
 		group.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
+			defer shown.Step()
 			c.run(t, all[n], n, rand.New(rand.NewPCG(seed, uint64(offset+n))))
 		})
 	}

@@ -300,6 +300,7 @@ func (h *history) check() porcupine.CheckResult {
 // histories are checked one after the other.
 func histories(t *testing.T, c cell, n int) (results map[porcupine.CheckResult]int, ops, unknown int) {
 	results = map[porcupine.CheckResult]int{}
+	shown := progress(t, "histories", n)
 	for i := range n {
 		h := makeHistory(t, c, newDice(c.seed(runSeed), hash(inHistories), uint64(i)).next())
 		result := h.check()
@@ -313,6 +314,7 @@ func histories(t *testing.T, c cell, n int) (results map[porcupine.CheckResult]i
 		if !c.duplicates && result != porcupine.Ok {
 			t.Errorf("history %d, seed %#x: %s\n%v", i, h.clinic.seed, result, h.ops)
 		}
+		shown.Step()
 	}
 	return results, ops, unknown
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // variable says how much to simulate: nothing is the short form; full, mutants
@@ -39,6 +41,16 @@ func size(short, race, long int) int {
 }
 
 func full() bool { return os.Getenv(variable) == "full" }
+
+// progress shows on a terminal how far a long form is.
+func progress(t *testing.T, what string, total int) *commandline.Progress {
+	switch os.Getenv(variable) {
+	case "", mutantRun:
+		return nil
+	default:
+		return commandline.NewTestProgress(t, what, total)
+	}
+}
 
 // TestMatrix runs every cell and asserts its zeros.
 func TestMatrix(t *testing.T) {
@@ -71,6 +83,7 @@ func (m *matrix) whole() bool { return len(m.tallies) == len(m.cells) }
 // run runs all cells, some at a time.
 func (m *matrix) run(t *testing.T) {
 	began := time.Now()
+	shown := progress(t, "cells", len(m.cells))
 	t.Run("cells", func(t *testing.T) {
 		for i, c := range m.cells {
 			if i%m.every() != 0 {
@@ -78,6 +91,7 @@ func (m *matrix) run(t *testing.T) {
 			}
 			t.Run(c.String(), func(t *testing.T) {
 				t.Parallel()
+				defer shown.Step()
 				m.put(c, runCell(t, c, c.attempts()))
 			})
 		}

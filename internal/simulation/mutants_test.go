@@ -33,10 +33,12 @@ func TestMutants(t *testing.T) {
 // of what killed it.
 func kill(t *testing.T, mutants []mutant, matrix string) string {
 	killers := make([]string, len(mutants))
+	shown := progress(t, "mutants", len(mutants))
 	t.Run("mutant", func(t *testing.T) {
 		for i, m := range mutants {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
+				defer shown.Step()
 				if killers[i] = m.run(t, matrix); killers[i] == "" {
 					t.Error("survives: a hole in the harness")
 				}

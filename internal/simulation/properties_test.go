@@ -24,9 +24,12 @@ func TestProperties(t *testing.T) {
 		t.Skip("this is the run of a mutant")
 	}
 	noError(t, flag.Set("rapid.checks", strconv.Itoa(size(100, 10, 100))))
-	for range size(1, 1, 50) { // rapid stops after a day, and a bubble's days are short
+	rounds := size(1, 1, 50) // rapid stops after a day, and a bubble's days are short
+	shown := progress(t, "rounds", rounds)
+	for range rounds {
 		t.Run("round", func(t *testing.T) {
 			t.Parallel()
+			defer shown.Step()
 			// One bubble for all runs of a round: a failing one unwinds through rapid.
 			synctest.Test(t, func(t *testing.T) { rapid.Check(inBubble{t}, liveByTheRules) })
 		})
