@@ -102,7 +102,7 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
-	// A date is measured by the clock that wrote it: this machine's may be an hour off.
+	// A date is compared with the response's Date: this machine's clock may be an hour off.
 	h := http.Header{"Retry-After": {"Fri, 20 May 2022 18:00:30 GMT"}, "Date": {"Fri, 20 May 2022 18:00:00 GMT"}}
 	if got, ok := RetryAfter(h, now); got != 30*time.Second || !ok {
 		t.Errorf("RetryAfter of a server an hour ahead = %v, %t; want 30s", got, ok)

@@ -10,59 +10,59 @@ import (
 	"sync/atomic"
 )
 
-// An answerReader reads a connection of HTTP/1.1 and hands on one answer for each
-// request, and no byte behind it.
+// A responseReader reads an HTTP/1.1 connection. It returns one response for each request, and
+// none of the bytes after it.
 //
-// net/http prints what follows an answer to the standard logger, and that is a
-// patient's data as often as not. Worse, it may take it for the answer to the
-// next request. The framing here decides nothing else: where it and net/http
-// disagree about the end of an answer, the attempt fails or net/http judges.
-type answerReader struct {
+// net/http prints bytes that follow a response to the standard logger, and they are often a
+// patient's data. Worse, it may take them for the response to the next request. The framing
+// decides nothing else: if it and net/http disagree about the end of a response, either the
+// attempt fails or net/http decides.
+type responseReader struct {
 	source *bufio.Reader
 	step   step
-	left   int64  // of the body or the chunk
-	line   []byte // the rest of a line that has been read and not yet handed on
-	// partial is the line as far as it has been read. net/http bounds its length.
+	left   int64  // how many bytes of the body or the chunk are still to come
+	line   []byte // the rest of a line that has been read and not yet returned
+	// partial is the beginning of a line that is longer than the buffer. net/http bounds its length.
 	partial []byte
 	head    head
-	strict  bool // the line before ended in CR LF
+	strict  bool // the previous line ended in CR LF
 
 	expecting atomic.Bool // a request has been sent and not yet answered
-	surplus   atomic.Bool // more came than was asked for: the connection is of no use
+	surplus   atomic.Bool // the server sent more than was asked for: no other request may be sent
 }
 
-// A step is what an answerReader expects next.
+// A step is what a responseReader expects next.
 type step int
 
 const (
-	betweenAnswers step = iota
+	betweenResponses step = iota
 	inHead
 	inBody
 	inChunkSize
 	inChunk
 	afterChunk
 	inTrailer
-	untilClosed // the end of the connection is the end of the answer
+	untilClosed // the response ends where the connection ends
 )
 
-func newAnswerReader(r io.Reader) *answerReader {
-	return &answerReader{source: bufio.NewReader(r)}
+func newResponseReader(source io.Reader) *responseReader {
+	return &responseReader{source: bufio.NewReader(source)}
 }
 
-// write notes what is about to be sent: the beginning of a request, or more of one
-// that may have been answered already. It reports whether an answer can still be told
-// from what came before.
-func (a *answerReader) write(p []byte) bool {
-	if a.surplus.Load() {
+// write notes what is about to be sent: the beginning of a request, or more of one that may have
+// been answered already. It reports false if a response could no longer be told from bytes
+// that came before.
+func (r *responseReader) write(p []byte) bool {
+	if r.surplus.Load() {
 		return false
 	}
 	if beginsRequest(p) {
-		a.expecting.Store(true)
+		r.expecting.Store(true)
 	}
 	return true
 }
 
-// beginsRequest goes by the method: net/http writes a request from its beginning.
+// beginsRequest looks for a method, because net/http's first write begins with it.
 func beginsRequest(p []byte) bool {
 	for _, method := range []string{"GET ", "POST ", "PATCH ", "PUT ", "DELETE "} {
 		if len(p) >= len(method) && string(p[:len(method)]) == method {
@@ -72,13 +72,13 @@ func beginsRequest(p []byte) bool {
 	return false
 }
 
-// Read hands on as much as is there, up to the end of the answer.
-func (a *answerReader) Read(p []byte) (n int, err error) {
+// Read returns what has arrived, up to the end of the response.
+func (r *responseReader) Read(p []byte) (n int, err error) {
 	for n < len(p) {
-		if n > 0 && (a.step == betweenAnswers || len(a.line) == 0 && a.source.Buffered() == 0) {
+		if n > 0 && (r.step == betweenResponses || len(r.line) == 0 && r.source.Buffered() == 0) {
 			return n, nil
 		}
-		read, err := a.next(p[n:])
+		read, err := r.next(p[n:])
 		n += read
 		if err != nil {
 			return n, err
@@ -87,69 +87,69 @@ func (a *answerReader) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-func (a *answerReader) next(p []byte) (int, error) {
-	if len(a.line) > 0 {
-		n := copy(p, a.line)
-		a.line = a.line[n:]
-		a.settle()
+func (r *responseReader) next(p []byte) (int, error) {
+	if len(r.line) > 0 {
+		n := copy(p, r.line)
+		r.line = r.line[n:]
+		r.endAfterLastLine()
 		return n, nil
 	}
-	switch a.step {
-	case betweenAnswers:
-		return 0, a.begin()
+	switch r.step {
+	case betweenResponses:
+		return 0, r.begin()
 	case inBody, inChunk:
-		return a.readBody(p)
+		return r.readBody(p)
 	case untilClosed:
-		return a.source.Read(p)
+		return r.source.Read(p)
 	default:
-		return 0, a.readLine()
+		return 0, r.readLine()
 	}
 }
 
-// begin waits for the first byte of an answer.
-func (a *answerReader) begin() error {
-	if _, err := a.source.Peek(1); err != nil {
+// begin waits for the first byte of a response.
+func (r *responseReader) begin() error {
+	if _, err := r.source.Peek(1); err != nil {
 		return err
 	}
-	if !a.expecting.Load() {
-		a.surplus.Store(true)
+	if !r.expecting.Load() {
+		r.surplus.Store(true)
 		return io.EOF
 	}
-	a.step, a.head = inHead, head{field: a.head.field[:0]}
+	r.step, r.head = inHead, head{field: r.head.field[:0]}
 	return nil
 }
 
-func (a *answerReader) readBody(p []byte) (int, error) {
-	n, err := a.source.Read(p[:min(int64(len(p)), a.left)])
-	a.left -= int64(n)
-	if a.left > 0 {
+func (r *responseReader) readBody(p []byte) (int, error) {
+	n, err := r.source.Read(p[:min(int64(len(p)), r.left)])
+	r.left -= int64(n)
+	if r.left > 0 {
 		return n, err
 	}
-	if a.step == inChunk {
-		a.step = afterChunk
+	if r.step == inChunk {
+		r.step = afterChunk
 		return n, err
 	}
-	a.end()
+	r.end()
 	return n, err
 }
 
-// readLine takes the next line, or as much of it as the buffer holds, and moves
-// on. The last line of an answer ends it only when it has been handed on.
-func (a *answerReader) readLine() error {
-	line, err := a.source.ReadSlice('\n')
+// readLine takes the next line, or as much of it as the buffer holds. If it is the last line of
+// a response, the response ends when the line has been returned.
+func (r *responseReader) readLine() error {
+	line, err := r.source.ReadSlice('\n')
 	if len(line) == 0 {
 		return err
 	}
-	a.line = line
+	r.line = line
 	whole := line[len(line)-1] == '\n'
 	switch {
-	case whole && len(a.partial) == 0:
-		a.advance(line)
+	case whole && len(r.partial) == 0:
+		r.advance(line)
 	case whole:
-		a.advance(append(a.partial, line...))
-		a.partial = nil
+		r.advance(append(r.partial, line...))
+		r.partial = nil
 	default:
-		a.partial = append(a.partial, line...)
+		r.partial = append(r.partial, line...)
 	}
 	return nil
 }
@@ -161,57 +161,56 @@ func withoutEnd(line []byte) []byte {
 	return line
 }
 
-func (a *answerReader) advance(whole []byte) {
+func (r *responseReader) advance(whole []byte) {
 	line := withoutEnd(whole)
-	switch a.step {
+	switch r.step {
 	case inHead:
-		if len(line) > 0 || !a.head.begun {
-			a.head.add(line)
+		if len(line) > 0 || !r.head.begun {
+			r.head.add(line)
 			return
 		}
-		a.step, a.left = a.head.next()
+		r.step, r.left = r.head.next()
 	case inChunkSize:
-		a.left = chunkSize(line)
+		r.left = chunkSize(line)
 		switch {
-		case a.left < 0:
-			a.step = untilClosed
-		case a.left == 0:
-			a.step, a.strict = inTrailer, true
+		case r.left < 0:
+			r.step = untilClosed
+		case r.left == 0:
+			r.step, r.strict = inTrailer, true
 		default:
-			a.step = inChunk
+			r.step = inChunk
 		}
 	case afterChunk:
-		a.step = inChunkSize
+		r.step = inChunkSize
 	case inTrailer:
 		strict := bytes.HasSuffix(whole, []byte("\r\n"))
-		if a.strict && len(whole) == len("\r\n") && strict { // as net/http looks for it
-			a.step, a.left = inBody, 0
+		if r.strict && len(whole) == len("\r\n") && strict { // net/http looks for two CR LF too
+			r.step, r.left = inBody, 0
 		}
-		a.strict = strict
+		r.strict = strict
 	}
 }
 
-// settle ends an answer whose last line has been handed on.
-func (a *answerReader) settle() {
-	if len(a.line) == 0 && a.step == inBody && a.left == 0 {
-		a.end()
+func (r *responseReader) endAfterLastLine() {
+	if len(r.line) == 0 && r.step == inBody && r.left == 0 {
+		r.end()
 	}
 }
 
-func (a *answerReader) end() {
-	a.step = betweenAnswers
-	if a.source.Buffered() > 0 {
-		a.surplus.Store(true)
+func (r *responseReader) end() {
+	r.step = betweenResponses
+	if r.source.Buffered() > 0 {
+		r.surplus.Store(true)
 	}
-	a.expecting.Store(false)
+	r.expecting.Store(false)
 }
 
-// A head is what the head of an answer says of its end.
+// A head is what the status line and the header say about the end of the response.
 type head struct {
 	begun     bool   // the status line has been read
-	field     []byte // the last field, if it says where the end is: the next line may go on with it
+	field     []byte // the last field, if it says where the end is: the next line may continue it
 	status    int
-	old       bool // before HTTP/1.1, which brought chunks
+	old       bool // older than HTTP/1.1, so that it has no chunks
 	chunked   bool
 	length    int64
 	hasLength bool
@@ -227,10 +226,10 @@ func (h *head) add(line []byte) {
 		h.old = major < 1 || major == 1 && minor < 1
 		return
 	}
-	switch goesOn := line[0] == ' ' || line[0] == '\t'; {
-	case goesOn && len(h.field) > 0:
+	switch continues := line[0] == ' ' || line[0] == '\t'; {
+	case continues && len(h.field) > 0:
 		h.field = append(append(h.field, ' '), bytes.TrimSpace(line)...)
-	case goesOn:
+	case continues:
 		return
 	case !saysEnd(line):
 		h.field = h.field[:0]
@@ -252,7 +251,7 @@ const (
 	transferEncoding = "Transfer-Encoding"
 )
 
-// saysEnd reports whether the field says where the answer ends.
+// saysEnd reports whether the field says where the response ends.
 func saysEnd(line []byte) bool {
 	i := bytes.IndexByte(line, ':')
 	return i == len(contentLength) && equalFold(line[:i], contentLength) ||
@@ -261,7 +260,7 @@ func saysEnd(line []byte) bool {
 
 func equalFold(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }
 
-// next is what follows the head.
+// next is what follows the head, and how long that is.
 func (h *head) next() (step, int64) {
 	switch {
 	case h.status == http.StatusSwitchingProtocols:
@@ -280,7 +279,7 @@ func (h *head) next() (step, int64) {
 	}
 }
 
-// chunkSize is negative for a line that holds none.
+// chunkSize is negative if the line holds no size.
 func chunkSize(line []byte) int64 {
 	digits, _, _ := bytes.Cut(line, []byte(";"))
 	size, err := strconv.ParseUint(string(bytes.TrimSpace(digits)), 16, 63)

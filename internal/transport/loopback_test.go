@@ -27,8 +27,7 @@ import (
 	"time"
 )
 
-// A loopback is a real server with a handler that is told the number of the
-// request, from 1.
+// A loopback is a real server. Its handler is told the number of the request, from 1.
 type loopback struct {
 	*httptest.Server
 	requests atomic.Int64
@@ -36,7 +35,7 @@ type loopback struct {
 	open     atomic.Int64 // connections
 
 	mu     sync.Mutex
-	dialed []*net.TCPConn // the clients' ends
+	dialed []*net.TCPConn // the clients' sides
 	hungUp bool
 }
 
@@ -44,7 +43,7 @@ func newLoopback(t testing.TB, handler func(w http.ResponseWriter, r *http.Reque
 	s := new(loopback)
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := s.requests.Add(1)
-		_, _ = io.Copy(io.Discard, r.Body) // net/http sees a client leave only after that
+		_, _ = io.Copy(io.Discard, r.Body) // only after that, net/http notices when a client closes the connection
 		handler(w, r, n)
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -78,13 +77,13 @@ func (s *loopback) client(t testing.TB) *Transport {
 
 func asIs(conn net.Conn) net.Conn { return conn }
 
-// clientOver is a client with connections of another make.
+// clientOver is a client whose connections are wrapped.
 func (s *loopback) clientOver(t testing.TB, over func(net.Conn) net.Conn) *Transport {
 	tr, _ := s.clientWith(t, s.EnableHTTP2, over)
 	return tr
 }
 
-// clientWith may also ask for another protocol than the server's.
+// clientWith is a client that may also ask for another protocol than the server's.
 func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.Conn) (*Transport, *dialer) {
 	d := newDialer()
 	dial := d.dial
@@ -96,7 +95,7 @@ func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.dialed = append(s.dialed, conn.(*net.TCPConn))
-		if s.hungUp { // a dial that outlived the call it was for
+		if s.hungUp { // a dial that took longer than the call that it was for
 			_ = conn.Close()
 		}
 		return over(conn), nil
@@ -110,16 +109,16 @@ func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.
 	return tr, d
 }
 
-// hangUp ends all connections, and returns when the server has seen all that
-// was sent on them.
+// hangUp closes all connections, and returns when the server has read all that was sent on
+// them.
 func (s *loopback) hangUp() {
 	s.mu.Lock()
 	s.hungUp = true
 	for _, conn := range s.dialed {
-		_ = conn.CloseWrite() // Close could overtake what is still on its way
+		_ = conn.CloseWrite() // Close could discard what is still on its way
 	}
 	s.mu.Unlock()
-	for s.open.Load() > 0 { // a WaitGroup may not be waited for while a late dial is counted
+	for s.open.Load() > 0 { // not a WaitGroup, because a late dial could add to it during Wait
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -132,7 +131,7 @@ func hijack(w http.ResponseWriter) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// drop closes the connection without an answer.
+// drop closes the connection without a response.
 func drop(w http.ResponseWriter) { _ = hijack(w).Close() }
 
 // reset breaks the connection: the client gets an RST.
@@ -142,7 +141,7 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// raw writes an answer as it is, and closes the connection.
+// raw writes a response as it is, and closes the connection.
 func raw(answer string) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		conn := hijack(w)
@@ -157,7 +156,7 @@ func writeStatus(code int) func(http.ResponseWriter) {
 
 func ok(w http.ResponseWriter) { _, _ = io.WriteString(w, "{}") }
 
-// A write is repeated after nothing that a server can do; a read after all of it.
+// Whatever the server does, a write isn't repeated, and a read is.
 func TestLoopbackFailures(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -220,8 +219,8 @@ func TestLoopbackFailures(t *testing.T) {
 	}
 }
 
-// net/http itself sends a request again on a keep-alive connection that turns
-// out dead, if it holds it for idempotent.
+// If an idle connection turns out to be dead, net/http itself sends a request again that it
+// takes for idempotent.
 func TestLoopbackDeadKeepAlive(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []struct {
@@ -273,7 +272,7 @@ func TestLoopbackDeadKeepAlive(t *testing.T) {
 	}
 }
 
-// A write is tried again where nothing can have left this machine.
+// A write is tried again if nothing can have left this machine.
 func TestLoopbackNotSent(t *testing.T) {
 	t.Parallel()
 	closed := newLoopback(t, nil).start()
@@ -361,7 +360,7 @@ func TestLoopbackRedirects(t *testing.T) {
 	})
 }
 
-// A jar writes to the request's header, also above our own pool.
+// The jar's cookies are added to the request's header, also with our own pool.
 func TestLoopbackCookieJar(t *testing.T) {
 	t.Parallel()
 	var got []string
@@ -386,9 +385,9 @@ func TestLoopbackCookieJar(t *testing.T) {
 	}
 }
 
-// A compressed body far over the limit neither arrives nor is held.
+// A compressed body far over the limit is neither returned nor held in memory.
 func TestLoopbackGzipBomb(t *testing.T) {
-	// Not parallel: what is allocated is counted for the whole process.
+	// Not parallel: allocated memory is counted for the whole process.
 	const unpacked = 256 << 20
 	packed := bomb(t, unpacked)
 	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) {
@@ -413,7 +412,7 @@ func TestLoopbackGzipBomb(t *testing.T) {
 	}
 }
 
-// bomb is blanks, packed: one piece again and again, as gzip allows.
+// bomb is a gzip body of blanks: the same compressed piece again and again.
 func bomb(t *testing.T, size int) []byte {
 	const piece = 1 << 20
 	var packed bytes.Buffer
@@ -454,7 +453,8 @@ func TestLoopbackLargeBodies(t *testing.T) {
 	}
 }
 
-// raceDetector reports whether the test runs under it, several times slower.
+// raceDetector reports whether the test runs under the race detector, which makes it several
+// times slower.
 func raceDetector() bool {
 	info, _ := debug.ReadBuildInfo()
 	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
@@ -476,12 +476,12 @@ func hammer(t *testing.T, client *Transport, call *Call, calls int, check func(A
 	wg.Wait()
 }
 
-// 64 goroutines need 64 connections, and some more because of dials that lose
-// the race against a connection that becomes free.
+// 64 goroutines need 64 connections, and some more for dials that finish after another
+// connection became free.
 func TestLoopbackPool(t *testing.T) {
 	t.Parallel()
-	// net/http gives up a connection whose request is not known to be written
-	// 50 ms after its answer came: that happens on a machine that is very busy.
+	// net/http closes a connection if the request isn't known to be written 50 ms after its
+	// response came, which happens on a very busy machine.
 	const most = maxConns + 10
 	calls := 10_000
 	if raceDetector() {
@@ -526,7 +526,7 @@ func TestLoopbackPool(t *testing.T) {
 				s.start()
 			}
 			client := s.client(t)
-			if tt.http2 { // before the first connection stands, nobody knows that one is enough
+			if tt.http2 { // before the first connection is made, it isn't known that one is enough
 				if _, err := client.Do(t.Context(), get(s.URL)); err != nil {
 					t.Fatal(err)
 				}
@@ -549,8 +549,8 @@ func TestLoopbackPool(t *testing.T) {
 	}
 }
 
-// The safety property of all: a write that the server got is never reported as
-// not sent, wherever it is cancelled, and never arrives twice.
+// The most important safety property: a write that reached the server is never reported as not
+// sent, whenever it is cancelled, and never arrives twice.
 func TestLoopbackCancelledWritesAreNeverLost(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
@@ -592,11 +592,11 @@ func TestLoopbackCancelledWritesAreNeverLost(t *testing.T) {
 						id := g*calls + i
 						call := post(s.URL)
 						call.Header.Set("X-Id", strconv.Itoa(id))
-						// A spread of headers over many packets and buffers.
+						// The header is spread over many packets and buffers.
 						call.Header.Set("X-Filler", strings.Repeat("x", random.IntN(20_000)))
 						ctx, cancel := context.WithCancel(t.Context())
 						stop := time.AfterFunc(time.Hour, cancel)
-						if i%4 != 0 { // the others end well, or as the server wills
+						if i%4 != 0 { // the others succeed, or fail as the server makes them
 							stop.Reset(time.Duration(random.IntN(1000)) * time.Microsecond)
 						}
 						var rateLimited int64
@@ -640,12 +640,12 @@ func TestLoopbackCancelledWritesAreNeverLost(t *testing.T) {
 	}
 }
 
-// A pipe is a listener in memory, so that time can be virtual.
+// A pipe is a listener in memory, so that the test can run in a synctest bubble.
 type pipe struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	dialed atomic.Int64
-	wrap   func(net.Conn) net.Conn // the client's end
+	wrap   func(net.Conn) net.Conn // the client's side
 }
 
 func newPipe() *pipe {
@@ -684,7 +684,7 @@ func (p *pipe) serve(tlsConfig *tls.Config, handler http.HandlerFunc) (tr *Trans
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: tlsConfig}
 	d := newDialer()
 	d.dial = p.dial
-	d.tls.InsecureSkipVerify = true // the certificate isn't of a bubble's year 2000
+	d.tls.InsecureSkipVerify = true // the certificate isn't valid in a bubble's year 2000
 	tr = New(Config{Policy: exact, HTTP2: tlsConfig != nil, dialer: d})
 	done := make(chan struct{})
 	go func() {
@@ -702,8 +702,8 @@ func (p *pipe) serve(tlsConfig *tls.Config, handler http.HandlerFunc) (tr *Trans
 	}
 }
 
-// The real http.Transport, with virtual time: a write that times out arrived
-// once, whether the answer or its body is what doesn't come.
+// With the real http.Transport and virtual time: a write that times out arrived once, whether
+// the response or only its body is missing.
 func TestTimeoutOfARealTransport(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -749,8 +749,8 @@ func TestTimeoutOfARealTransport(t *testing.T) {
 	}
 }
 
-// A hole is a connection that, once silent, swallows what is written and
-// delivers nothing: as after a router forgot it, without FIN or RST.
+// A hole is a connection that, once silent, swallows what is written and delivers nothing, as
+// if a router had forgotten it, without FIN or RST.
 type hole struct {
 	net.Conn
 	silent <-chan struct{}
@@ -770,15 +770,15 @@ func (h hole) Read(p []byte) (int, error) {
 	if err == nil {
 		select {
 		case <-h.silent:
-			return h.Conn.Read(p) // nobody writes any more
+			return h.Conn.Read(p) // returns when the other side is closed
 		default:
 		}
 	}
 	return n, err
 }
 
-// An HTTP/2 connection that went silent is given up within the attempt, and the
-// next attempt gets another one.
+// An HTTP/2 connection that went silent is closed within the attempt, and the next attempt is
+// given another one.
 func TestSilentHTTP2Connection(t *testing.T) {
 	t.Parallel()
 	certificate := newLoopback(t, nil).startTLS().TLS.Certificates[0]

@@ -93,12 +93,12 @@ func (r *requestTrace) noteGiven(info httptrace.GotConnInfo) {
 	r.gotConn.Store(true)
 	if isHTTP2(info.Conn) { // many requests share it, so it can't tell what became of this one
 		r.http2, r.reused = true, info.Reused
-		if r.stream = watched(info.Conn); r.stream != nil {
+		if r.stream = watchedConnOf(info.Conn); r.stream != nil {
 			r.number = int(r.stream.streams.Add(1))
 		}
 		return
 	}
-	if r.conn = watched(info.Conn); r.conn != nil {
+	if r.conn = watchedConnOf(info.Conn); r.conn != nil {
 		deadline, _ := r.Deadline()
 		r.lease = r.conn.give(deadline)
 	}
@@ -130,7 +130,7 @@ func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.C
 				return
 			}
 			end()
-			r.same = r.stream != nil && r.stream == watched(info.Conn)
+			r.same = r.stream != nil && r.stream == watchedConnOf(info.Conn)
 			// HTTP/2 checks the context before it writes. HTTP/1.1 may not, and no other
 			// request uses its connection.
 			if !isHTTP2(info.Conn) && !speaksHTTP2InClear(base) {
