@@ -11,11 +11,11 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The limits: what no client can do on such an API, each as small as it gets.
-// docs/reliability.md names them. Should one of these tests fail, the SDK has
-// become better than its documentation.
+// The limits: what no client can do with such an API, each in its smallest form.
+// docs/reliability.md names them. If one of these tests fails, the SDK has become better than
+// its documentation.
 
-// limit runs in a bubble, with a client whose reads lag behind by 20 s.
+// limit runs a test in a bubble, with a client whose reads lag by 20 s.
 func limit(t *testing.T, fn func(t *testing.T, s *closuretest.Server, c *closure.Client), options ...closuretest.Option) {
 	synctest.Test(t, func(t *testing.T) {
 		server := closuretest.New(append([]closuretest.Option{closuretest.StaleReads(20 * time.Second)}, options...)...)
@@ -28,8 +28,8 @@ func guideParams() closure.BookSlotParams {
 	return closure.BookSlotParams{ScheduleID: s.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: s.StartAt}
 }
 
-// Two calls, one after the other, within the lag of a server that accepts a
-// slot twice: the second can't know of the first.
+// Two calls come one after the other, within the lag of a server that accepts a slot twice:
+// the second can't know of the first.
 func TestLimitSecondCallWithinTheLag(t *testing.T) {
 	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		for range 2 {
@@ -43,8 +43,8 @@ func TestLimitSecondCallWithinTheLag(t *testing.T) {
 	}, closuretest.AllowDuplicates())
 }
 
-// Booking again, within the lag, what was just cancelled finds the appointment
-// as it was.
+// A slot that was just cancelled is booked again within the lag: the call finds the
+// appointment as it was.
 func TestLimitBookAgainWithinTheLag(t *testing.T) {
 	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		booking, err := c.BookSlot(t.Context(), guideParams())
@@ -60,8 +60,8 @@ func TestLimitBookAgainWithinTheLag(t *testing.T) {
 	})
 }
 
-// Moved there and back within the lag: if the way back is refused, the
-// appointment still shows where it was, as wished.
+// An appointment is moved there and back within the lag. The move back is rejected, but the
+// read still shows the old start, which is the wished one.
 func TestLimitThereAndBackWithinTheLag(t *testing.T) {
 	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		here, there := closuretest.GuideSlot(), closuretest.GuideSlot()
@@ -81,7 +81,7 @@ func TestLimitThereAndBackWithinTheLag(t *testing.T) {
 	})
 }
 
-// A change that comes late overtakes one that was made after it.
+// A change that is carried out late overwrites one that was made after it.
 func TestLimitLateChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New()
@@ -107,8 +107,7 @@ func TestLimitLateChange(t *testing.T) {
 	})
 }
 
-// AssumeLostAfter is the caller's bet: an age that the API's lateness exceeds
-// loses it.
+// AssumeLostAfter is the caller's assumption. If the API is later than that, it is wrong.
 func TestLimitAssumeLostTooEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New()
@@ -127,8 +126,8 @@ func TestLimitAssumeLostTooEarly(t *testing.T) {
 	})
 }
 
-// One replica shows that the slot is gone, and another one, which lags, not whose
-// it is.
+// One replica shows that the slot is gone, and another one, which lags, doesn't show whose it
+// is.
 func TestLimitReadsThatJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New()
@@ -142,8 +141,8 @@ func TestLimitReadsThatJump(t *testing.T) {
 	})
 }
 
-// A list of appointments that can't be found for a while counts as an API that
-// has none: nothing shows the earlier booking.
+// If the list of appointments answers 404 for a while, the API counts as one without a list:
+// nothing shows the earlier booking.
 func TestLimitListThatVanishes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New(closuretest.AllowDuplicates())
@@ -161,7 +160,7 @@ func TestLimitListThatVanishes(t *testing.T) {
 	})
 }
 
-// BookFirstAvailable has no slot by which a second call could know the first.
+// BookFirstAvailable has no slot by which a second call could recognize the first.
 func TestLimitBookFirstTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New()
@@ -181,7 +180,7 @@ func TestLimitBookFirstTwice(t *testing.T) {
 	})
 }
 
-// A rejection that is a lie, and reads that bear it out: they lag.
+// A rejection is a lie, and the reads confirm it, because they lag.
 func TestLimitFalseRejection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New(closuretest.AllowDuplicates(), closuretest.StaleReads(20*time.Second))

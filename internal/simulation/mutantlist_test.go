@@ -18,8 +18,9 @@ const (
 	traceFile = "internal/transport/trace.go"
 )
 
-// guards are checks of the services that see what a mutant of the bookings lets
-// pass. Each alone is enough: that both are there is what keeps the mutant alive.
+// guards are checks in the services that find what a mutant of the booking code misses.
+// Because one check is enough, the mutant would survive with both: a guard is removed together
+// with the mutant's own check.
 var guards = map[string][]mutant{
 	"trusts an answer that shows another appointment": {{
 		"Create's check", appointmentsFile,
@@ -42,7 +43,7 @@ var guards = map[string][]mutant{
 	}},
 }
 
-// The mutants: what a well-meaning change could make of the booking code.
+// The mutants: mistakes that a well-meant change could make in the booking code.
 var mutants = []mutant{
 	{
 		"sends again after reading back", readBackFile,
