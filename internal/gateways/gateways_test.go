@@ -31,7 +31,7 @@ import (
 
 const goroutines = 64
 
-// bookings is how many each row makes.
+// bookings is how many bookings each row makes.
 func bookings(t *testing.T) int {
 	switch form := os.Getenv("CLOSURE_GATEWAYS"); form {
 	case "short":
@@ -100,7 +100,7 @@ func TestGateways(t *testing.T) {
 	}
 }
 
-// An upstream is the API's double behind a listener that can lose its connections.
+// An upstream is the API's double, with a listener that can lose its connections.
 type upstream struct {
 	api     *closuretest.Server
 	address string
@@ -110,7 +110,7 @@ type upstream struct {
 	mu     sync.Mutex
 	server *http.Server
 	conns  map[net.Conn]bool
-	writes map[string]int // by body: requests to book that arrived
+	writes map[string]int // requests to book that arrived, by body
 }
 
 func newUpstream(t *testing.T, n int) *upstream {
@@ -125,7 +125,7 @@ func newUpstream(t *testing.T, n int) *upstream {
 	}
 	patient := *guide
 	for i := range n {
-		if i%20 == 0 { // a patient with thousands of appointments is nobody's
+		if i%20 == 0 { // no real patient has thousands of appointments
 			patient.ID, patient.FirstName = "", fmt.Sprintf("Patient %d", i)
 			patient = u.api.AddPatient(patient)
 		}
@@ -151,7 +151,7 @@ func (u *upstream) up(t *testing.T) {
 	go func() { _ = u.server.Serve(listener) }()
 }
 
-// down ends the server and what is on its way, for so long.
+// down closes the server and its connections, and starts it again after a while.
 func (u *upstream) down(t *testing.T, long time.Duration) {
 	_ = u.server.Close()
 	time.Sleep(long)
@@ -169,7 +169,7 @@ func (u *upstream) track(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// drop ends all connections at once, with whatever is on them.
+// drop closes all connections at once, in the middle of their requests.
 func (u *upstream) drop() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -194,10 +194,10 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.api.Handler().ServeHTTP(w, r)
 }
 
-// A result is what came of the bookings, and of the audit.
+// A result is the outcomes of the bookings, and what the audit found.
 type result struct {
 	Booked, Recovered, NotBooked, Unknown int
-	Lies                                  int // the ledger says otherwise
+	Lies                                  int // outcomes that the ledger contradicts
 	SentTwice                             int // writes that arrived more than once
 	Held                                  int // appointments in the ledger
 }
@@ -228,7 +228,7 @@ func (u *upstream) book(t *testing.T, g *gateway, http2 bool, n int, during func
 	return u.audit(t, made, errs)
 }
 
-// audit compares what was told of each slot with the ledger.
+// audit compares what was told about each slot with the ledger.
 func (u *upstream) audit(t *testing.T, made []*closure.Booking, errs []error) (r result) {
 	held := map[time.Time]int{}
 	for _, a := range u.api.Appointments() {
@@ -271,13 +271,13 @@ func (u *upstream) audit(t *testing.T, made []*closure.Booking, errs []error) (r
 }
 
 type config struct {
-	rotate  int    // requests a connection; nginx's
-	retries string // the gateway's own
+	rotate  int    // how many requests nginx allows on a connection
+	retries string // what the gateway itself sends again: all, safe or nothing
 	http2   bool
 }
 
-// gateways are those that can be configured so: HAProxy doesn't limit the number of requests on
-// a connection.
+// gateways are those that have this configuration: HAProxy doesn't limit the number of
+// requests on a connection.
 func (c config) gateways() []string {
 	if c.rotate < 1000 {
 		return []string{"nginx"}
@@ -290,7 +290,7 @@ const (
 	safe = "safe" // what the documentation recommends
 )
 
-// A gateway is a real one, in a process of its own.
+// A gateway is nginx or HAProxy, in a process of its own.
 type gateway struct {
 	kind, address, directory string
 	process                  *exec.Cmd
@@ -397,12 +397,12 @@ func (g *gateway) reload(t *testing.T) {
 	}
 }
 
-// stop ends it and what is in flight.
+// stop ends the gateway, in the middle of its requests.
 func (g *gateway) stop(t *testing.T) {
 	if err := g.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Error(err)
 	}
-	_ = g.process.Wait() // its status says that it was told to
+	_ = g.process.Wait() // an error, because a signal ended it
 }
 
 func freeAddress(t *testing.T) string {
