@@ -63,7 +63,7 @@ func TestAdversary(t *testing.T) {
 			t.Errorf("ZERO VIOLATED: lines in the standard logger: %d times, first: %s",
 				strings.Count(text, "\n"), strings.SplitN(text, "\n", 2)[0])
 		} else if text != "" {
-			t.Logf("net/http logged %d lines for a caller's transport, which the SDK can't help", strings.Count(text, "\n"))
+			t.Logf("net/http logged %d lines for a caller's transport, which the SDK can't prevent", strings.Count(text, "\n"))
 		}
 	}
 	noLeaks(t)

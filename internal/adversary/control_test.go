@@ -46,7 +46,7 @@ func TestControls(t *testing.T) {
 	t.Run("follows a redirect", func(t *testing.T) {
 		_, w := mutant{family: "3xx", broken: follow}.run(t)
 		if w.visitors == 0 {
-			t.Error("survives: nobody came to the trap")
+			t.Error("survives: nothing connected to the trap")
 		}
 	})
 	t.Run("logs", func(t *testing.T) {

@@ -45,7 +45,7 @@ func TestKillSeesBrokenCode(t *testing.T) {
 			c := newClinic(program, brokenRuns)
 			c.live(t, 0, brokenRuns, nil)
 			if len(c.found) == 0 {
-				t.Error("nothing was found: a hole in the audit")
+				t.Error("the audit found nothing")
 			}
 			publish(t, "kills-"+strings.ReplaceAll(b.name, " ", "-"), c.rows)
 		})

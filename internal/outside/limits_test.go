@@ -18,7 +18,7 @@ func TestLimitAStoredAttemptWithoutAKeyIsNotFoundAfterAMove(t *testing.T) {
 		mustMove(t, c, 1)
 		time.Sleep(time.Hour)
 		if _, err := c.ResolveBooking(t.Context(), stored, lost()); !errors.Is(err, closure.ErrNotBooked) {
-			t.Errorf("the limit is gone: %v", err)
+			t.Errorf("the limit no longer exists: %v", err)
 		}
 	})
 }
@@ -43,7 +43,7 @@ func TestLimitWithinTheLagAMovesStartsAreUnknownToAnother(t *testing.T) {
 				sent := a.calls["create"]
 				_, err := c.BookSlot(t.Context(), params)
 				if closure.OutcomeOf(err) != closure.OutcomeUnknown {
-					t.Errorf("the limit is gone: %v", err)
+					t.Errorf("the limit no longer exists: %v", err)
 				}
 				if a.calls["create"] != sent || len(resolvePending(t, c)) > 0 {
 					t.Errorf("something was sent, or is pending: %s", j.dump())

@@ -221,7 +221,7 @@ func TestClicksThatOverlapSeeThatTheJournalFreedTheSlot(t *testing.T) {
 		}
 		g.Wait()
 		if booked == 0 {
-			t.Error("ten minutes of clicks, and each is told unknown")
+			t.Error("for ten minutes, every click was told unknown")
 		}
 		wantOneAt(t, a, j, 0)
 	})

@@ -258,7 +258,7 @@ func (w *world) judgeTheEnd() {
 	defer p.kill()
 	for _, err := range p.c.ResolvePending(ctx, closure.AssumeLostAfter(10*time.Minute)) {
 		if err != nil {
-			w.fail("settling: %v", err)
+			w.fail("resolving: %v", err)
 		}
 	}
 	for _, err := range w.j.Pending(ctx) {

@@ -72,7 +72,7 @@ func TestLimitReleaseThatFails(t *testing.T) {
 	lifted(t, func(t *testing.T, s *closuretest.Server, j *closuretest.Journal, process func() *closure.Client) {
 		j.Inject(closuretest.JournalFailsBefore("release"))
 		if again := bookCancelBook(t, process); !again.Recovered {
-			t.Error("the limit is none any more")
+			t.Error("the limit no longer exists")
 		}
 		standing(t, s, 0)
 	})
@@ -126,7 +126,7 @@ func TestLimitFalseRejectionWithAJournal(t *testing.T) {
 	lifted(t, func(t *testing.T, s *closuretest.Server, _ *closuretest.Journal, process func() *closure.Client) {
 		s.Inject(closuretest.StatusAfter("appointments.create", 429))
 		if _, err := process().BookSlot(t.Context(), guideParams()); errors.Is(err, closure.ErrOutcomeUnknown) {
-			t.Errorf("%v: the limit is none any more", err)
+			t.Errorf("%v: the limit no longer exists", err)
 		}
 		standing(t, s, 2)
 	})

@@ -38,7 +38,7 @@ func TestLimitSecondCallWithinTheLag(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if n := len(s.Appointments()); n != 2 {
-			t.Errorf("%d appointments: the limit is none any more", n)
+			t.Errorf("%d appointments: the limit no longer exists", n)
 		}
 	}, closuretest.AllowDuplicates())
 }
@@ -55,7 +55,7 @@ func TestLimitBookAgainWithinTheLag(t *testing.T) {
 		again, err := c.BookSlot(t.Context(), guideParams())
 		noError(t, err)
 		if !again.Recovered || len(s.Appointments()) != 1 {
-			t.Error("the limit is none any more")
+			t.Error("the limit no longer exists")
 		}
 	})
 }
@@ -76,7 +76,7 @@ func TestLimitThereAndBackWithinTheLag(t *testing.T) {
 		s.AddAppointment(closure.Appointment{ScheduleID: here.ScheduleID, PatientID: "pt_stranger", StartAt: here.StartAt})
 		back, err := c.RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: here.StartAt})
 		if err != nil || !back.StartAt.Equal(here.StartAt) || !s.Appointments()[0].StartAt.Equal(there.StartAt) {
-			t.Errorf("%v: the limit is none any more", err)
+			t.Errorf("%v: the limit no longer exists", err)
 		}
 	})
 }
@@ -102,7 +102,7 @@ func TestLimitLateChange(t *testing.T) {
 		noError(t, err)
 		time.Sleep(time.Minute)
 		if !s.Appointments()[0].StartAt.Equal(params[0].StartAt) {
-			t.Error("the limit is none any more")
+			t.Error("the limit no longer exists")
 		}
 	})
 }
@@ -121,7 +121,7 @@ func TestLimitAssumeLostTooEarly(t *testing.T) {
 		_, err = c.ResolveBooking(context.Background(), unknown.Attempt, closure.AssumeLostAfter(5*time.Second))
 		time.Sleep(time.Minute)
 		if !errors.Is(err, closure.ErrNotBooked) || len(s.Appointments()) != 1 {
-			t.Errorf("%v: the limit is none any more", err)
+			t.Errorf("%v: the limit no longer exists", err)
 		}
 	})
 }
@@ -136,7 +136,7 @@ func TestLimitReadsThatJump(t *testing.T) {
 		noError(t, err)
 		s.Inject(closuretest.Stale("appointments.list", time.Hour).Times(0))
 		if _, err = c.BookSlot(t.Context(), guideParams()); !errors.Is(err, closure.ErrSlotUnavailable) {
-			t.Errorf("%v: the limit is none any more", err)
+			t.Errorf("%v: the limit no longer exists", err)
 		}
 	})
 }
@@ -155,7 +155,7 @@ func TestLimitListThatVanishes(t *testing.T) {
 		_, err = c.BookSlot(t.Context(), params)
 		noError(t, err)
 		if n := len(s.Appointments()); n != 2 {
-			t.Errorf("%d appointments: the limit is none any more", n)
+			t.Errorf("%d appointments: the limit no longer exists", n)
 		}
 	})
 }
@@ -175,7 +175,7 @@ func TestLimitBookFirstTwice(t *testing.T) {
 			noError(t, err)
 		}
 		if n := len(s.Appointments()); n != 2 {
-			t.Errorf("%d appointments: the limit is none any more", n)
+			t.Errorf("%d appointments: the limit no longer exists", n)
 		}
 	})
 }
@@ -188,7 +188,7 @@ func TestLimitFalseRejection(t *testing.T) {
 		_, err := s.Client().BookSlot(t.Context(), guideParams())
 		noError(t, err)
 		if n := len(s.Appointments()); n != 2 {
-			t.Errorf("%d appointments: the limit is none any more", n)
+			t.Errorf("%d appointments: the limit no longer exists", n)
 		}
 	})
 }

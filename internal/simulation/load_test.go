@@ -263,7 +263,7 @@ func measure() footprint {
 // told anything wrong.
 func TestLoad(t *testing.T) {
 	if os.Getenv(variable) == "mutants" {
-		t.Skip("the time is for mutants")
+		t.Skip("this form runs only mutants")
 	}
 	before := measure()
 	l := newLoad(t)

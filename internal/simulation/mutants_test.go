@@ -40,7 +40,7 @@ func kill(t *testing.T, mutants []mutant, matrix string) string {
 				t.Parallel()
 				defer shown.Step()
 				if killers[i] = m.run(t, matrix); killers[i] == "" {
-					t.Error("survives: a hole in the harness")
+					t.Error("survives: the matrix doesn't see it")
 				}
 			})
 		}

@@ -38,7 +38,7 @@ func TestBlip(t *testing.T) {
 				failed, attempts := strike(t, tr, s.URL, calls)
 				t.Logf("%d of %d calls failed, %d attempts", failed, calls, attempts)
 				if attempts <= calls || failed != 0 {
-					t.Error("want every call struck, and none failed")
+					t.Error("want every call to lose its connection, and none to fail")
 				}
 			})
 		}

@@ -47,7 +47,7 @@ func TestResponseReaderEndsWithTheAnswer(t *testing.T) {
 					}
 					got := readBy(a, size)
 					if got != answer {
-						t.Fatalf("%.60q and %.30q, by %d: handed on %.90q", answer, surplus, size, got)
+						t.Fatalf("%.60q and %.30q, by %d: returned %.90q", answer, surplus, size, got)
 					}
 					if surplus != "" && a.write([]byte("GET /")) {
 						t.Errorf("%.60q and %.30q: the next request is sent", answer, surplus)
@@ -105,7 +105,7 @@ func TestResponseReaderUntilClosed(t *testing.T) {
 		a := newResponseReader(strings.NewReader(answer))
 		a.write([]byte("GET /"))
 		if got := readBy(a, 7); got != answer {
-			t.Errorf("handed on %q of %q", got, answer)
+			t.Errorf("returned %q of %q", got, answer)
 		}
 	}
 }

@@ -22,7 +22,7 @@ var namespaces atomic.Int64
 
 func newNamespace(t *testing.T) *namespace {
 	if os.Getenv("CLOSURE_GATEWAYS") == "" {
-		t.Skip("drops packets in a network namespace: CLOSURE_GATEWAYS=short, as root, runs it")
+		t.Skip("drops packets in a network namespace: CLOSURE_GATEWAYS=short runs it, as root")
 	}
 	n := namespaces.Add(1)
 	id := strconv.Itoa(os.Getpid()) + "n" + strconv.FormatInt(n, 10)

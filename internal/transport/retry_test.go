@@ -331,7 +331,7 @@ func TestAnswerInHandWhenTheContextEnds(t *testing.T) {
 				t.Errorf("%s %d: answer = %+v, %v", call.Method, code, answer, err)
 			}
 			if tr.budget.used != 0 {
-				t.Errorf("%s %d: paid for a retry that can't be", call.Method, code)
+				t.Errorf("%s %d: paid for a retry that isn't made", call.Method, code)
 			}
 		}
 	}

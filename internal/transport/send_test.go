@@ -165,7 +165,7 @@ func TestAttemptContextEndsWithTheAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if attempt.Err() == nil {
-		t.Error("the attempt's context lives on: its timer leaks")
+		t.Error("the attempt's context is still alive: its timer leaks")
 	}
 }
 

@@ -82,7 +82,7 @@ func TestSurplus(t *testing.T) { // not parallel, because other tests use the st
 		}
 		tr.base.(*http.Transport).CloseIdleConnections()
 		if requests.Load() < 20 {
-			t.Errorf("%s: %d requests were answered to 20 calls: one got what was not its own", name, requests.Load())
+			t.Errorf("%s: %d requests for 20 calls: a call got another one's response", name, requests.Load())
 		}
 	}
 	time.Sleep(50 * time.Millisecond) // net/http prints from another goroutine
@@ -104,7 +104,7 @@ func TestLateWritesExpectNoAnswer(t *testing.T) {
 	}
 	a.write([]byte(`"more of the body"`))
 	if n, err := a.Read(make([]byte, 100)); n != 0 || !errors.Is(err, io.EOF) {
-		t.Errorf("handed on %d bytes more, %v", n, err)
+		t.Errorf("returned %d more bytes, %v", n, err)
 	}
 }
 
@@ -361,7 +361,7 @@ func TestSealedConnectionWritesNothing(t *testing.T) {
 	}
 	other := c.give(time.Time{})
 	if c.seal(lease) {
-		t.Error("an attempt that is over tells of the next one's request")
+		t.Error("an earlier lease reports on the next request")
 	}
 	_ = other
 }
@@ -397,11 +397,11 @@ func TestWatchedConnKnowsWhatWasWritten(t *testing.T) {
 	lease := c.give(time.Time{})
 	go func() { _, _ = io.ReadFull(there, make([]byte, 1)); _ = there.Close() }()
 	if n, _ := c.Write([]byte("GET /")); n != 1 || c.seal(lease) {
-		t.Errorf("%d bytes left, and it is taken for none", n)
+		t.Errorf("%d bytes were written, but the connection reports none", n)
 	}
 	lease = c.give(time.Time{})
 	if _, err := c.Write([]byte("GET /")); err == nil || !c.seal(lease) {
-		t.Errorf("%v: nothing left, and it is taken for something", err)
+		t.Errorf("%v: nothing was written, but the connection reports something", err)
 	}
 }
 
