@@ -113,7 +113,11 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{"", "0", "7", " 7 ", "-5", "1743440400", "99999999999999999999", "Fri, 20 May 2022 17:00:30 GMT", "Friday, 20-May-22 17:00:30 GMT", "Fri May 20 17:00:30 2022", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+	for _, seed := range []string{
+		"", "0", "7", " 7 ", "-5", "1743440400", "99999999999999999999",
+		"Fri, 20 May 2022 17:00:30 GMT", "Friday, 20-May-22 17:00:30 GMT",
+		"Fri May 20 17:00:30 2022", "Fri, 31 Dec 9999 23:59:59 GMT",
+	} {
 		f.Add(seed)
 	}
 	now := time.Date(2022, 5, 20, 17, 0, 0, 0, time.UTC)

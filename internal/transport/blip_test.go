@@ -54,7 +54,8 @@ func blips(t *testing.T, requests int) *loopback {
 	var s *loopback
 	var conns sync.Map
 	cut := func() {
-		var all []*tls.Conn // collected first: a busy machine takes seconds, and Range would find the new connections of the retries
+		// Collected first: a busy machine takes seconds, and Range would find the retries' connections.
+		var all []*tls.Conn
 		conns.Range(func(conn, _ any) bool {
 			all = append(all, conn.(*tls.Conn))
 			return true
@@ -111,7 +112,7 @@ func strike(t *testing.T, tr *Transport, url string, calls int) (failed, attempt
 // call of each caller after the outage succeeds.
 func TestOutage(t *testing.T) {
 	t.Parallel()
-	for kind, down := range map[string]func(*http.Request) (*http.Response, error){
+	for kind, down := range map[string]roundTrip{
 		"connections lost": failsWith(io.EOF),
 		"refused":          notConnected,
 		"502":              responds(502, ""),
@@ -180,7 +181,7 @@ func TestBlipBehindAGateway(t *testing.T) {
 
 // suffer runs callers for 45 s, each of which calls again after its last call has ended; the
 // API is down from 10 s to 40 s.
-func suffer(callers int, answer, pause time.Duration, down func(*http.Request) (*http.Response, error)) outageOutcome {
+func suffer(callers int, answer, pause time.Duration, down roundTrip) outageOutcome {
 	begin := time.Now()
 	inOutage := func() bool { d := time.Since(begin); return d >= 10*time.Second && d < 40*time.Second }
 	var calls, requests, failedAfter atomic.Int64

@@ -31,7 +31,8 @@ func newNamespace(t *testing.T) *namespace {
 	runIP(t, "netns", "add", ns.name)
 	t.Cleanup(func() { runIP(t, "netns", "del", ns.name) })
 	runIP(t, "link", "add", "a"+id, "type", "veth", "peer", "name", "b"+id)
-	t.Cleanup(func() { runIP(t, "link", "del", "a"+id) }) // together with the namespace it would be removed only seconds later
+	// Together with the namespace it would be removed only seconds later.
+	t.Cleanup(func() { runIP(t, "link", "del", "a"+id) })
 	runIP(t, "link", "set", "b"+id, "netns", ns.name)
 	runIP(t, "addr", "add", subnet+"1/30", "dev", "a"+id)
 	runIP(t, "link", "set", "a"+id, "up")

@@ -18,7 +18,7 @@ import (
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	refused := opError("dial", syscall.ECONNREFUSED)
-	cut := func(code int) func(*http.Request) (*http.Response, error) {
+	cut := func(code int) roundTrip {
 		return func(*http.Request) (*http.Response, error) {
 			resp := response(code, "")
 			resp.ContentLength, resp.Body = 9, io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
@@ -28,10 +28,10 @@ func TestRetry(t *testing.T) {
 	huge := func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(endless{})}, nil
 	}
-	type step = func(*http.Request) (*http.Response, error)
+
 	for _, tt := range []struct {
 		name                string
-		step                step
+		step                roundTrip
 		readAgain, postedOn bool
 	}{
 		{"connection lost", failsWith(io.EOF), true, false},
@@ -149,13 +149,13 @@ func TestMaybeSentAfterRetries(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		steps []func(*http.Request) (*http.Response, error)
+		steps []roundTrip
 		count int64
 		sent  bool
 	}{
-		{"never", []func(*http.Request) (*http.Response, error){notConnected}, 3, false},
-		{"lost", []func(*http.Request) (*http.Response, error){notConnected, failsWith(io.EOF)}, 2, true},
-		{"timed out", []func(*http.Request) (*http.Response, error){notConnected, stalls}, 2, true},
+		{"never", []roundTrip{notConnected}, 3, false},
+		{"lost", []roundTrip{notConnected, failsWith(io.EOF)}, 2, true},
+		{"timed out", []roundTrip{notConnected, stalls}, 2, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -282,7 +282,7 @@ func TestCancelDuringAWait(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		call *Call
-		step func(*http.Request) (*http.Response, error)
+		step roundTrip
 		wait time.Duration
 	}{
 		{get(api), responds(429, "", "Retry-After", "30"), 0},
@@ -340,7 +340,7 @@ func TestAnswerInHandWhenTheContextEnds(t *testing.T) {
 // In a total outage, the whole client runs out of retries.
 func TestBudgetInAnOutage(t *testing.T) {
 	t.Parallel()
-	for name, step := range map[string]func(*http.Request) (*http.Response, error){
+	for name, step := range map[string]roundTrip{
 		"no connection": notConnected,
 		"503":           responds(503, ""),
 		"429":           responds(429, ""),

@@ -20,51 +20,52 @@ import (
 	"time"
 )
 
-func body(r io.Reader) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(r)}, nil
-	}
+// returns makes every request return this response and this error.
+func returns(resp *http.Response, err error) roundTrip {
+	return func(*http.Request) (*http.Response, error) { return resp, err }
+}
+
+// streamed is a response whose length isn't announced.
+func streamed(code int, body io.Reader) *http.Response {
+	return &http.Response{StatusCode: code, ContentLength: -1, Body: io.NopCloser(body)}
 }
 
 // What becomes of a write with one attempt.
 func TestAttempt(t *testing.T) {
 	t.Parallel()
 	refused := opError("dial", syscall.ECONNREFUSED)
-	cut := func(code int) func(*http.Request) (*http.Response, error) {
-		return func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: code, ContentLength: -1, Body: io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))}, nil
-		}
-	}
+	cut := iotest.ErrReader(io.ErrUnexpectedEOF)
+	unannounced := &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}
+	sent := Answer{MaybeSent: true}
 	for _, tt := range []struct {
 		name string
-		base func(*http.Request) (*http.Response, error)
+		base roundTrip
 		want Answer
 		err  error
 	}{
-		{"answer", responds(201, "{}"), Answer{StatusCode: 201, Body: []byte("{}"), MaybeSent: true}, nil},
-		{"no body", func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 204}, nil }, Answer{StatusCode: 204, MaybeSent: true}, nil},
-		{"body of a length never announced", func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}, nil
-		}, Answer{StatusCode: 200, Body: []byte("{}"), MaybeSent: true}, nil},
-		{"success cut short", cut(201), Answer{MaybeSent: true}, io.ErrUnexpectedEOF},
-		{"failure cut short is a failure", cut(409), Answer{StatusCode: 409, MaybeSent: true}, nil},
-		{"failure too large is a failure", func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 409, ContentLength: -1, Body: io.NopCloser(endless{})}, nil
-		}, Answer{StatusCode: 409, MaybeSent: true}, nil},
-		{"success too large", body(endless{}), Answer{MaybeSent: true}, ErrTooLarge},
-		{"lost", failsWith(io.EOF), Answer{MaybeSent: true}, io.EOF},
+		{"response", responds(201, "{}"), Answer{StatusCode: 201, Body: []byte("{}"), MaybeSent: true}, nil},
+		{"no body", returns(&http.Response{StatusCode: 204}, nil), Answer{StatusCode: 204, MaybeSent: true}, nil},
+		{
+			"body whose length isn't announced",
+			returns(unannounced, nil), Answer{StatusCode: 200, Body: []byte("{}"), MaybeSent: true}, nil,
+		},
+		{"success cut short", returns(streamed(201, cut), nil), sent, io.ErrUnexpectedEOF},
+		{
+			"failure cut short is a failure",
+			returns(streamed(409, cut), nil), Answer{StatusCode: 409, MaybeSent: true}, nil,
+		},
+		{
+			"failure too large is a failure",
+			returns(streamed(409, endless{}), nil), Answer{StatusCode: 409, MaybeSent: true}, nil,
+		},
+		{"success too large", returns(streamed(200, endless{}), nil), sent, ErrTooLarge},
+		{"lost", failsWith(io.EOF), sent, io.EOF},
 		{"not connected", notConnected, Answer{}, syscall.ECONNREFUSED},
-		{"refused, by one that reports nothing", failsWith(refused), Answer{MaybeSent: true}, refused},
-		{"neither response nor error", func(*http.Request) (*http.Response, error) { return nil, nil }, Answer{MaybeSent: true}, errNoResponse},
-		{"both response and error", func(*http.Request) (*http.Response, error) {
-			return response(201, "{}"), io.EOF
-		}, Answer{MaybeSent: true}, io.EOF},
-		{"both, and the error is one of dialling", func(*http.Request) (*http.Response, error) {
-			return response(201, "{}"), refused
-		}, Answer{MaybeSent: true}, refused},
-		{"both, without body", func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 201}, io.EOF
-		}, Answer{MaybeSent: true}, io.EOF},
+		{"refused, by one that reports nothing", failsWith(refused), sent, refused},
+		{"neither response nor error", returns(nil, nil), sent, errNoResponse},
+		{"both response and error", returns(response(201, "{}"), io.EOF), sent, io.EOF},
+		{"both, and the error is one of dialling", returns(response(201, "{}"), refused), sent, refused},
+		{"both, without body", returns(&http.Response{StatusCode: 201}, io.EOF), sent, io.EOF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +79,7 @@ func TestAttempt(t *testing.T) {
 			}
 			tt.want.Attempts = 1
 			got.Header = nil
-			if string(got.Body) != string(tt.want.Body) || got.StatusCode != tt.want.StatusCode || got.MaybeSent != tt.want.MaybeSent || got.Attempts != 1 {
+			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("answer = %+v, want %+v", got, tt.want)
 			}
 		})
@@ -88,7 +89,7 @@ func TestAttempt(t *testing.T) {
 // A read changes nothing, so it is never reported as maybe sent.
 func TestReadsAreNeverMaybeSent(t *testing.T) {
 	t.Parallel()
-	for _, step := range []func(*http.Request) (*http.Response, error){responds(200, ""), responds(500, ""), failsWith(io.EOF)} {
+	for _, step := range []roundTrip{responds(200, ""), responds(500, ""), failsWith(io.EOF)} {
 		tr := New(Config{Policy: exact, Base: roundTrip(step)})
 		if answer, _ := tr.Do(t.Context(), get(api)); answer.MaybeSent {
 			t.Errorf("answer = %+v", answer)
@@ -116,7 +117,7 @@ func TestAttemptTimeout(t *testing.T) {
 		context.AfterFunc(req.Context(), func() { pw.CloseWithError(context.Cause(req.Context())) })
 		return &http.Response{StatusCode: 200, ContentLength: -1, Body: pr}, nil
 	}
-	for name, step := range map[string]func(*http.Request) (*http.Response, error){"answer": stalls, "body": stallsInBody} {
+	for name, step := range map[string]roundTrip{"answer": stalls, "body": stallsInBody} {
 		for _, tt := range []struct {
 			call     *Call
 			deadline time.Duration // of the whole call
@@ -275,7 +276,7 @@ func TestObserve(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int64
-		steps := []func(*http.Request) (*http.Response, error){notConnected, notConnected, stalls}
+		steps := []roundTrip{notConnected, notConnected, stalls}
 		tr := New(Config{Policy: exact, Base: script(&count, steps...)})
 		var got []Attempt
 		call := post(api)
@@ -295,7 +296,8 @@ func TestObserve(t *testing.T) {
 			{0, true, true, 30 * time.Second},
 		} {
 			a := got[i]
-			if a.Number != i+1 || a.StatusCode != want.status || a.MaybeSent != want.sent || (a.Err != nil) != want.failed || a.Duration != want.duration {
+			if a.Number != i+1 || a.StatusCode != want.status || a.MaybeSent != want.sent ||
+				(a.Err != nil) != want.failed || a.Duration != want.duration {
 				t.Errorf("report %d = %+v, want %+v", i+1, a, want)
 			}
 		}
@@ -304,13 +306,17 @@ func TestObserve(t *testing.T) {
 
 func TestRedirectsAreAnswers(t *testing.T) {
 	t.Parallel()
-	for _, location := range []string{"", "https://elsewhere.test/", "/other", "https://elsewhere.test/%zz?dob=" + canary, "::" + canary, "\x7f" + canary} {
+	for _, location := range []string{
+		"", "https://elsewhere.test/", "/other",
+		"https://elsewhere.test/%zz?dob=" + canary, "::" + canary, "\x7f" + canary,
+	} {
 		for _, code := range []int{300, 301, 302, 303, 304, 307, 308, 399} {
 			for _, call := range []*Call{get(api), post(api), newTestCall(http.MethodDelete, api)} {
 				var count atomic.Int64
 				tr := New(Config{Policy: exact, Base: script(&count, responds(code, "moved", "Location", location))})
 				answer, err := tr.Do(t.Context(), call)
-				if err != nil || answer.StatusCode != code || string(answer.Body) != "moved" || answer.Header.Get("Location") != location {
+				if err != nil || answer.StatusCode != code || string(answer.Body) != "moved" ||
+					answer.Header.Get("Location") != location {
 					t.Errorf("%s %d %q: answer = %+v, %v", call.Method, code, location, answer, err)
 				}
 				if count.Load() != 1 {
@@ -336,7 +342,7 @@ func TestCloseIdleConnectionsNeverReachesThePool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := &closeIdler{}
 		tr := New(Config{Policy: exact, Base: base})
-		for _, step := range []func(*http.Request) (*http.Response, error){failsWith(io.EOF), responds(503, ""), responds(503, "", "Retry-After", "30")} {
+		for _, step := range []roundTrip{failsWith(io.EOF), responds(503, ""), responds(503, "", "Retry-After", "30")} {
 			base.roundTrip = step
 			for _, call := range []*Call{get(api), post(api)} {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -392,7 +398,8 @@ func TestRateLimit(t *testing.T) {
 		defer cancel()
 		start = time.Now()
 		answer, err := tr.Do(ctx, post(api))
-		if !errors.Is(err, errRateLimit) || !errors.Is(err, context.DeadlineExceeded) || answer.MaybeSent || answer.Attempts != 1 {
+		if !errors.Is(err, errRateLimit) || !errors.Is(err, context.DeadlineExceeded) ||
+			answer.MaybeSent || answer.Attempts != 1 {
 			t.Errorf("answer = %+v, %v; want the rate limit's error after one attempt, not sent", answer, err)
 		}
 		if elapsed := time.Since(start); elapsed != 0 || count.Load() != 3 {

@@ -36,18 +36,18 @@ func response(code int, body string, pairs ...string) *http.Response {
 
 // script takes one step for each request, the last one again and again, and counts the
 // requests.
-func script(count *atomic.Int64, steps ...func(*http.Request) (*http.Response, error)) roundTrip {
+func script(count *atomic.Int64, steps ...roundTrip) roundTrip {
 	return func(req *http.Request) (*http.Response, error) {
 		n := int(count.Add(1))
 		return steps[min(n, len(steps))-1](req)
 	}
 }
 
-func responds(code int, body string, pairs ...string) func(*http.Request) (*http.Response, error) {
+func responds(code int, body string, pairs ...string) roundTrip {
 	return func(*http.Request) (*http.Response, error) { return response(code, body, pairs...), nil }
 }
 
-func failsWith(err error) func(*http.Request) (*http.Response, error) {
+func failsWith(err error) roundTrip {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 

@@ -110,7 +110,8 @@ func TestHTTP2TakesNoConnectionForOneThatWasNew(t *testing.T) {
 	s.startTLS()
 	client := s.clientOver(t, func(conn net.Conn) net.Conn { return &endingConn{Conn: conn} })
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { time.Sleep(20 * time.Millisecond) }, // until net/http sees that the connection is dead
+		// Until net/http sees that the connection is dead.
+		GotConn: func(httptrace.GotConnInfo) { time.Sleep(20 * time.Millisecond) },
 	})
 	call := get(s.URL)
 	call.MaxAttempts = 1
