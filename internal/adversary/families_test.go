@@ -62,8 +62,8 @@ var connectFaults = []fault{
 	{name: "FIN at once", do: func(x *exchange) { x.wire.fin() }},
 	{name: "RST at once", do: func(x *exchange) { x.wire.rst() }},
 	{name: "silence from the start", do: func(x *exchange) { x.wait() }},
-	{name: "handshake failure", only: overTLS, do: func(x *exchange) { x.wire.under(handshakeNot) }},
-	{name: "no TLS at all", only: overTLS, do: func(x *exchange) { x.wire.under(noTLS) }},
+	{name: "handshake failure", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(handshakeNot) }},
+	{name: "no TLS at all", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(noTLS) }},
 }
 
 // graceful is how a well-behaved server shuts down.

@@ -75,9 +75,9 @@ var connectionEnds = []end{
 	{name: "RST", do: func(x *exchange) { x.wire.rst() }},
 	{name: "close_notify", only: overTLS, do: func(x *exchange) { x.wire.closeNotify() }},
 	{name: "fatal alert", only: overTLS, do: func(x *exchange) { x.wire.fatalAlert() }},
-	{name: "bad record", only: overTLS, do: func(x *exchange) { x.wire.under(badRecord) }},
-	{name: "alert in the clear", only: overTLS, do: func(x *exchange) { x.wire.under(clearAlert) }},
-	{name: "no TLS any more", only: overTLS, do: func(x *exchange) { x.wire.under(noTLS) }},
+	{name: "bad record", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(badRecord) }},
+	{name: "alert in the clear", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(clearAlert) }},
+	{name: "no TLS any more", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(noTLS) }},
 }
 
 const refusedStream = 7

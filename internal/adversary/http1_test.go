@@ -41,7 +41,7 @@ func readHTTP1(x *exchange, r *bufio.Reader, early *fault) (whole bool) {
 	if x.identify(op, path) && !x.arrived() || err == io.EOF {
 		return false
 	}
-	if early != nil && early.place <= afterHead && !x.strike(early) {
+	if early != nil && early.place <= afterHead && !x.inject(early) {
 		return false
 	}
 	known := x.q.wish != nil
@@ -54,11 +54,11 @@ func readHTTP1(x *exchange, r *bufio.Reader, early *fault) (whole bool) {
 	if !known && x.identify(op, string(body[:n])) && !x.arrived() || err != nil {
 		return false
 	}
-	return early == nil || early.place != inBody || x.strike(early)
+	return early == nil || early.place != inBody || x.inject(early)
 }
 
-// strike does what an early fault does. It reports false if the connection is over.
-func (x *exchange) strike(early *fault) (alive bool) {
+// inject does what an early fault does. It reports false if the connection is over.
+func (x *exchange) inject(early *fault) (alive bool) {
 	x.dice = early.dice
 	if x.q.wish != nil {
 		x.q.wish.note("%s: %s", x.q.op, early.name)

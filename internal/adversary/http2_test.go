@@ -85,7 +85,7 @@ func (c *http2Conn) read(kind, flags byte, stream uint32, length int, open map[u
 		x.out = &http2Response{c, stream}
 		open[stream] = &http2Request{x: x, early: early}
 		if early != nil && early.place == inHead {
-			return c.strikeInHead(x, early, flags, length) && forget(open, stream)
+			return c.injectInHead(x, early, flags, length) && forget(open, stream)
 		}
 	}
 	payload := make([]byte, length)
@@ -114,14 +114,14 @@ func (c *http2Conn) read(kind, flags byte, stream uint32, length int, open map[u
 	return true
 }
 
-// strikeInHead reads a part of the headers and does what the fault does. If the connection
+// injectInHead reads a part of the headers and does what the fault does. If the connection
 // stays open, it reads the rest, because later headers refer to it. It reports false if the
 // connection is over.
-func (c *http2Conn) strikeInHead(x *exchange, early *fault, flags byte, length int) bool {
+func (c *http2Conn) injectInHead(x *exchange, early *fault, flags byte, length int) bool {
 	payload := make([]byte, length)
 	n := early.dice.IntN(length)
 	_, _ = io.ReadFull(c.wire.conn, payload[:n])
-	x.strike(early)
+	x.inject(early)
 	if !early.stays {
 		return false
 	}
@@ -166,7 +166,7 @@ func (c *http2Conn) part(
 	if r.x.q.wish == nil && r.x.identify(r.op, text) && !r.x.arrived() {
 		return false
 	}
-	if r.early != nil && r.early.place == place && !r.x.strike(r.early) {
+	if r.early != nil && r.early.place == place && !r.x.inject(r.early) {
 		delete(open, stream)
 		return r.early.stays
 	}
@@ -174,7 +174,7 @@ func (c *http2Conn) part(
 		return true
 	}
 	delete(open, stream)
-	if kind == frameHeaders && r.early != nil && r.early.place == inBody && !r.x.strike(r.early) { // the request has no body
+	if kind == frameHeaders && r.early != nil && r.early.place == inBody && !r.x.inject(r.early) { // the request has no body
 		return r.early.stays
 	}
 	c.group.Go(r.x.run)

@@ -97,7 +97,7 @@ const (
 	handshakeNot = "\x15\x03\x01\x00\x02\x02\x28" // handshake_failure, in a valid record
 )
 
-func (l *wireConn) under(bytes string) {
+func (l *wireConn) writeBelowTLS(bytes string) {
 	_, _ = l.raw.Write([]byte(bytes))
 	time.Sleep(5 * time.Millisecond)
 	_ = l.raw.Close()

@@ -5,6 +5,8 @@
 //
 //	CLOSURE_GATEWAYS=short go test ./internal/gateways -v
 //	CLOSURE_GATEWAYS=full  go test ./internal/gateways -v -timeout 60m
+//
+// The terminal that it was started from shows how far it is.
 package gateways
 
 import (

@@ -18,9 +18,9 @@ const (
 	traceFile = "internal/transport/trace.go"
 )
 
-// guards are checks in the services that find what a mutant of the booking code misses.
-// Because one check is enough, the mutant would survive with both: a guard is removed together
-// with the mutant's own check.
+// guards are checks in the services that find what a mutant of the booking code misses. Either
+// check is enough, so the mutant would survive as long as its guard is there: the guard is
+// removed too.
 var guards = map[string][]mutant{
 	"trusts an answer that shows another appointment": {{
 		"Create's check", appointmentsFile,

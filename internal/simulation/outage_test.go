@@ -66,8 +66,8 @@ type outcome struct {
 	recovered time.Duration // from the end of the outage until each caller had a success
 }
 
-// suffer runs the callers; call makes one call.
-func suffer(begin time.Time, call func(context.Context) error) (o outcome) {
+// runCallers runs the callers; call makes one call.
+func runCallers(begin time.Time, call func(context.Context) error) (o outcome) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for n := range outageCallers {
@@ -106,7 +106,7 @@ func outage(t *testing.T, down func() (*http.Response, error), client func(http.
 		server := closuretest.New(closuretest.KeepRequests(0))
 		server.AddAppointment(closure.Appointment{ID: outageAppointment, ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID})
 		f := &failing{next: server.Transport(), begin: time.Now(), down: down}
-		o = suffer(f.begin, client(f))
+		o = runCallers(f.begin, client(f))
 		o.requests = f.requests
 	})
 	return o

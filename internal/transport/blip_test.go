@@ -35,7 +35,7 @@ func TestBlip(t *testing.T) {
 				}
 				tr.policy = byDefault
 				tr.budget = newBudget(byDefault.Budget)
-				failed, attempts := strike(t, tr, s.URL, calls)
+				failed, attempts := callAll(t, tr, s.URL, calls)
 				t.Logf("%d of %d calls failed, %d attempts", failed, calls, attempts)
 				if attempts <= calls || failed != 0 {
 					t.Error("want every call to lose its connection, and none to fail")
@@ -64,15 +64,15 @@ func blips(t *testing.T, requests int) *loopback {
 			_ = conn.NetConn().Close() // without TLS's close_notify
 		}
 	}
-	struck := make(chan struct{})
+	dropped := make(chan struct{})
 	s = newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
 		if n >= int64(requests) {
 			once.Do(func() {
 				cut()
-				close(struck)
+				close(dropped)
 			})
 		}
-		<-struck
+		<-dropped
 		if n <= int64(requests) {
 			<-r.Context().Done() // its connection is lost
 			return
@@ -89,8 +89,8 @@ func blips(t *testing.T, requests int) *loopback {
 	return s
 }
 
-// strike makes the calls concurrently.
-func strike(t *testing.T, tr *Transport, url string, calls int) (failed, attempts int) {
+// callAll makes the calls concurrently.
+func callAll(t *testing.T, tr *Transport, url string, calls int) (failed, attempts int) {
 	var lost, sent atomic.Int64
 	var all sync.WaitGroup
 	for range calls {
@@ -132,7 +132,7 @@ func TestOutage(t *testing.T) {
 			t.Run(kind+", "+tt.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o := suffer(tt.callers, tt.answer, tt.pause, down)
+					o := runCallers(tt.callers, tt.answer, tt.pause, down)
 					t.Logf("%d calls, %d requests: %.3f a call", o.calls, o.requests, float64(o.requests)/float64(o.calls))
 					if o.requests*10 > o.calls*11 || o.failedAfter != 0 {
 						t.Errorf("%+v", o)
@@ -179,9 +179,9 @@ func TestBlipBehindAGateway(t *testing.T) {
 	}
 }
 
-// suffer runs callers for 45 s, each of which calls again after its last call has ended; the
+// runCallers runs callers for 45 s, each of which calls again after its last call has ended; the
 // API is down from 10 s to 40 s.
-func suffer(callers int, answer, pause time.Duration, down roundTrip) outageOutcome {
+func runCallers(callers int, answer, pause time.Duration, down roundTrip) outageOutcome {
 	begin := time.Now()
 	inOutage := func() bool { d := time.Since(begin); return d >= 10*time.Second && d < 40*time.Second }
 	var calls, requests, failedAfter atomic.Int64

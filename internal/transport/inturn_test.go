@@ -25,7 +25,7 @@ func TestHTTP2MakesFewConnections(t *testing.T) {
 			s.EnableHTTP2 = http2
 			s.startTLS()
 			tr, _ := s.clientWith(t, true, asIs)
-			failed, attempts := strike(t, tr, s.URL, calls)
+			failed, attempts := callAll(t, tr, s.URL, calls)
 			opened := s.opened.Load()
 			t.Logf("%d connections", opened)
 			if failed != 0 || attempts != calls || http2 && opened > 4 || !http2 && opened != calls {

@@ -217,7 +217,7 @@ func TestWaits(t *testing.T) {
 					start := time.Now()
 					answer, err := tr.Do(ctx, get(api))
 					if err != nil || answer.StatusCode != code || string(answer.Body) != "wait" {
-						t.Errorf("answer = %+v, %v; want the one in hand", answer, err)
+						t.Errorf("answer = %+v, %v; want the last response", answer, err)
 					}
 					if elapsed := time.Since(start); elapsed != tt.elapsed || count.Load() != tt.count {
 						t.Errorf("%d requests in %v, want %d in %v", count.Load(), elapsed, tt.count, tt.elapsed)
