@@ -16,19 +16,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/closurehealth/closure-go/internal/commandline"
 	"github.com/closurehealth/closure-go/internal/tables"
 )
 
-// variable says how much is tried, as in internal/simulation: nothing is the
-// short form, full the long one.
+// variable chooses the form, as in internal/simulation: empty is the short form, full the long
+// one.
 const variable = "CLOSURE_SIMULATION"
 
 const runSeed = 20220401
 
 func full() bool { return os.Getenv(variable) == "full" }
 
-// TestMain puts the servers' certificate where the SDK's own pool looks for the
-// system's.
+// TestMain has the SDK's own pool trust the servers' certificate.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "adversary")
 	if err != nil {
@@ -38,17 +38,20 @@ func TestMain(m *testing.M) {
 	if err := makeAuthority(file); err != nil {
 		log.Fatal(err)
 	}
-	_ = os.Setenv("SSL_CERT_FILE", file) // fails only for names that can't be
+	_ = os.Setenv("SSL_CERT_FILE", file) // fails only for invalid names
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
 
-// TestAdversary makes all wishes in all worlds, and audits the ledgers.
+// TestAdversary makes the calls of all worlds, and audits the ledgers.
 func TestAdversary(t *testing.T) {
 	began := time.Now()
 	r := &report{cells: map[cell]*tally{}}
-	// What net/http logs can't be told apart by client: one kind of client at a time.
+	if full() {
+		r.shown = commandline.NewTestProgress(t, "servers", len(worlds(true))+len(worlds(false)))
+	}
+	// One kind of client at a time, because net/http's log lines don't say whose they are.
 	for _, own := range []bool{true, false} {
 		logged := captureLog(t)
 		r.run(t, worlds(own))
@@ -60,7 +63,7 @@ func TestAdversary(t *testing.T) {
 			t.Errorf("ZERO VIOLATED: lines in the standard logger: %d times, first: %s",
 				strings.Count(text, "\n"), strings.SplitN(text, "\n", 2)[0])
 		} else if text != "" {
-			t.Logf("net/http logged %d lines for a caller's transport, which the SDK can't help", strings.Count(text, "\n"))
+			t.Logf("net/http logged %d lines for a caller's transport, which the SDK can't prevent", strings.Count(text, "\n"))
 		}
 	}
 	noLeaks(t)
@@ -76,8 +79,8 @@ func TestAdversary(t *testing.T) {
 	publish(t, "adversary", r.table())
 }
 
-// worlds are all of one kind of client. The short form has of each protocol and
-// family one server, the long one all four.
+// worlds returns all worlds with one kind of client. For each protocol and family, the short
+// form has one server, the long form all four.
 func worlds(own bool) []*world {
 	var worlds []*world
 	for i, p := range protocols {
@@ -99,13 +102,15 @@ func worlds(own bool) []*world {
 	return worlds
 }
 
-// A report is what came of all worlds.
+// A report is the result of all worlds.
 type report struct {
 	mu    sync.Mutex
 	cells map[cell]*tally
+	shown *commandline.Progress
 }
 
-// durations are those of a run: short enough that most silence is waited out.
+// durations are the timeouts of a run. They are short, so that a silent server doesn't take
+// long.
 func durations() timing {
 	if full() || raceEnabled {
 		return timing{attempt: 300 * time.Millisecond, call: 2 * time.Second}
@@ -113,8 +118,7 @@ func durations() timing {
 	return timing{attempt: 250 * time.Millisecond, call: time.Second}
 }
 
-// size is how many wishes there are in a world, and how many of all worlds are
-// under way at once.
+// size is how many wishes there are in a world, and how many of all worlds run at once.
 func size() (wishes, goroutines int) {
 	switch {
 	case full():
@@ -137,6 +141,7 @@ func (r *report) run(t *testing.T, worlds []*world) {
 				return
 			}
 			r.add(t, w)
+			r.shown.Step()
 		})
 	}
 	group.Wait()
@@ -180,7 +185,7 @@ func (r *report) sum(of func(cell) bool) *tally {
 	return sum
 }
 
-// excused is what was counted in the cells that are excused.
+// excused counts what is excused.
 func (r *report) excused(of func(cell) bool) *tally {
 	sum := newTally()
 	for c, tally := range r.cells {
@@ -193,7 +198,7 @@ func (r *report) excused(of func(cell) bool) *tally {
 	return sum
 }
 
-// table is one row a family, one a protocol, one a call, one a server, and all.
+// table has one row for each family, protocol, server and call, and one for all.
 func (r *report) table() string {
 	var b strings.Builder
 	line := func(name string, of func(cell) bool) {
@@ -249,9 +254,8 @@ func publish(t *testing.T, name, text string) {
 	t.Logf("%s:\n%s", name, text)
 }
 
-// captureLog takes what is written to the standard logger.
-// aboutFrames is what net/http's HTTP/2 prints of frames that it didn't expect: fixed
-// texts, with nothing of the frame.
+// aboutFrames matches what net/http prints about HTTP/2 frames that it didn't expect: fixed
+// texts, without anything from the frame.
 var aboutFrames = regexp.MustCompile(`(?m)^\S+ \S+ (http2: Transport received unsolicited|protocol error: received|Transport: unhandled response frame type) .*\n`)
 
 func captureLog(t *testing.T) *locked {

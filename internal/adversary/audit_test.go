@@ -13,20 +13,20 @@ type column int
 const (
 	wishes column = iota
 	confirmed
-	recovered // of the confirmed
+	recovered // of the confirmed ones
 	rejected
 	notSent
 	unknown
-	requests // on the wire, of wishes that could be told
+	requests // on the wire, if it could be told whose they were
 
 	// What must be zero.
 	doubles  // two appointments for one wish
-	absent   // told confirmed, and not in the ledger, or given somebody else's record
-	denied   // told rejected or not sent, and in the ledger
+	absent   // told confirmed, but it isn't in the ledger, or it is somebody else's record
+	denied   // told rejected or not sent, but it is in the ledger
 	resent   // more requests on the wire than attempts
-	hangs    // longer than the context, or an attempt than its timeout, by a second
+	hangs    // a call that took much longer than its context, or an attempt that took much longer than its timeout (grace)
 	panics   // a panic
-	personal // something of the patient, the key or the URL in an error's text
+	personal // something about the patient, the key or the URL in an error's text
 
 	columns
 )
@@ -52,7 +52,7 @@ var columnNames = [columns]string{
 
 func (c column) String() string { return columnNames[c] }
 
-// A tally is what was counted, and an example of each zero violated.
+// A tally is what was counted, and the first example of each violated zero.
 type tally struct {
 	counts [columns]int
 	firsts [columns]string
@@ -74,7 +74,7 @@ func (t *tally) merge(other *tally) {
 	}
 }
 
-// audit holds what each wish was told against the ledger and the wire.
+// audit compares what each wish was told with the ledger and the wire.
 func (w *world) audit(t timing) map[callKind]*tally {
 	tallies := map[callKind]*tally{}
 	attempts, known := 0, 0
@@ -92,7 +92,8 @@ func (w *world) audit(t timing) map[callKind]*tally {
 			known += n
 		}
 	}
-	// What was cut before it could be told whose it was counts for somebody.
+	// Requests that were cut before it could be told whose they were count for the whole
+	// world.
 	if beyond := int(w.requests.Load()) - attempts; beyond > 0 && known <= attempts {
 		tallies[bookSlot].violated(resent, beyond, "of the whole world")
 	}
@@ -170,7 +171,7 @@ func (w *world) holds(wish *wish, e ending) bool {
 		return e.record == wish.appointment
 	case create:
 		if !e.scheduled {
-			return true // it shows a status that says that there is none
+			return true // the record's status says that there is no appointment
 		}
 	}
 	for _, a := range w.ledger.made(wish) {
@@ -181,7 +182,7 @@ func (w *world) holds(wish *wish, e ending) bool {
 	return false
 }
 
-// A cell is what the zeros are asserted of.
+// The zeros are asserted for each cell.
 type cell struct {
 	protocol, server, family string
 	op                       callKind
@@ -191,7 +192,7 @@ func (c cell) String() string {
 	return fmt.Sprintf("%s | %s | %s | %s", c.protocol, c.server, c.family, c.op)
 }
 
-// excuse is why a zero isn't asserted of a cell; "": it is.
+// excuse says why a zero isn't asserted for a cell; "" means that it is asserted.
 func (c cell) excuse(z column) string {
 	plain := c.op == create || c.op == cancel
 	switch {

@@ -10,8 +10,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// TestCancels ends bookings at random instants. Nobody may be told "not sent" of
-// what arrived, be it whole or in part.
+// TestCancels cancels bookings at random instants. Nobody may be told "not sent" about a
+// request that arrived, whole or in part.
 func TestCancels(t *testing.T) {
 	number := 300
 	if full() {
@@ -39,13 +39,13 @@ func TestCancels(t *testing.T) {
 	noLeaks(t)
 }
 
-// hesitate answers after a while, and now and then ends the connection, so that
-// some calls are ended while they wait for another.
+// hesitate answers after a while, and sometimes closes the connection, so that some calls are
+// cancelled while they wait for a new one.
 func hesitate(x *exchange, r reply) {
 	time.Sleep(time.Duration(x.dice.IntN(1000)) * time.Microsecond)
 	x.answer(r)
 	if x.dice.IntN(10) == 0 {
-		x.line.fin()
+		x.wire.fin()
 	}
 }
 
@@ -68,7 +68,7 @@ func (c *cancels) run(t *testing.T, number int) {
 	if err := c.connect(transport); err != nil {
 		t.Fatal(err)
 	}
-	// How long a call takes says when to end the others.
+	// The others are cancelled within the time that a call takes.
 	usual := c.book(t, w.wishes[0], time.Minute)
 	for _, wish := range w.wishes[1:20] {
 		usual = max(usual, c.book(t, wish, time.Minute))
@@ -89,9 +89,9 @@ func (c *cancels) run(t *testing.T, number int) {
 	c.audit(t)
 }
 
-// connect sets up the clients. With a caller's transport each booking has a
-// client and so a path of its own, by which also a part of a request can be told;
-// with the SDK's own pool they share one.
+// connect sets up the clients. With a caller's transport, each booking has a client and a base
+// path of its own, so that even a part of a request shows whose it is. With the SDK's own
+// pool, all share one client.
 func (c *cancels) connect(transport *http.Transport) error {
 	client := func(url string, more ...closure.Option) (*closure.Client, error) {
 		return closure.NewClient("ch_sk_test_adversary", append(more,
@@ -112,7 +112,7 @@ func (c *cancels) connect(transport *http.Transport) error {
 	return err
 }
 
-// book makes the call and ends it after a while.
+// book makes the call and cancels it after a while.
 func (c *cancels) book(t *testing.T, w *wish, within time.Duration) (took time.Duration) {
 	client, err := c.clients(w)
 	if err != nil {
@@ -151,7 +151,7 @@ func (c *cancels) audit(t *testing.T) {
 	if lies > 0 {
 		t.Errorf("ZERO VIOLATED: not sent, yet arrived: %d times", lies)
 	}
-	// A part of a request in the own pool can't be told whose it is.
+	// With the SDK's own pool, a part of a request doesn't show whose it is.
 	if beyond := begun + outcomes[closure.OutcomeNotSent] - len(c.world.wishes); beyond > 0 {
 		t.Errorf("ZERO VIOLATED: not sent, yet arrived, at least: %d times", beyond)
 	}

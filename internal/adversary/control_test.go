@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// A mutant is a caller's transport that does what the SDK must never do: the
-// audit has to see it.
+// A mutant is a caller's transport that does what the SDK must never do. The audit has to see
+// it.
 type mutant struct {
 	name   string
 	family string
@@ -33,7 +33,7 @@ var mutants = []mutant{
 	{"panics", "no fault", panics, fall},
 }
 
-// TestControls shows that the audit would see what it finds none of.
+// TestControls shows that the audit sees each violation, if there is one.
 func TestControls(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestControls(t *testing.T) {
 	t.Run("follows a redirect", func(t *testing.T) {
 		_, w := mutant{family: "3xx", broken: follow}.run(t)
 		if w.visitors == 0 {
-			t.Error("survives: nobody came to the trap")
+			t.Error("survives: nothing connected to the trap")
 		}
 	})
 	t.Run("logs", func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestControls(t *testing.T) {
 	})
 	t.Run("tells who the patient is", func(t *testing.T) {
 		w := newWish(1, bookSlot)
-		for _, text := range []string{w.patient, w.lastName(), birth, startText, "http://127.0.0.1:1/appointments"} {
+		for _, text := range []string{w.patient, w.lastName(), birthDate, startText, "http://127.0.0.1:1/appointments"} {
 			if w.shown(errors.New("closure: "+text)) == "" {
 				t.Errorf("survives: %s", text)
 			}
@@ -85,7 +85,7 @@ func (m mutant) run(t *testing.T) (*tally, *world) {
 	return sum, w
 }
 
-// broken does its mischief to writes, and to nothing else.
+// broken breaks writes, and nothing else.
 type broken struct {
 	next http.RoundTripper
 	do   func(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error)
@@ -97,12 +97,12 @@ func (b *broken) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var body []byte
 	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body) // it is in memory
+		body, _ = io.ReadAll(r.Body) // can't fail, because the body is in memory
 	}
 	return b.do(b.next, r, body)
 }
 
-// fresh is the same request, of which whoever traces the first one knows nothing.
+// fresh is the same request without its context, so that the SDK's trace doesn't see it.
 func fresh(r *http.Request, body []byte) *http.Request {
 	again := r.Clone(context.Background())
 	again.Body = nil
@@ -132,7 +132,7 @@ func forge(next http.RoundTripper, r *http.Request, body []byte) (*http.Response
 	return resp, err
 }
 
-// deny makes up a refusal in the API's name, after the API has done it.
+// deny makes up a rejection after the API has carried out the request.
 func deny(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error) {
 	resp, err := next.RoundTrip(fresh(r, body))
 	if err != nil || r.Method == http.MethodGet {
@@ -162,12 +162,12 @@ func follow(next http.RoundTripper, r *http.Request, body []byte) (*http.Respons
 	return resp, err
 }
 
-// TestNetHTTPSendsAgain shows that the server sees what net/http does by itself:
-// without it, no count of requests on the wire would be worth anything.
+// TestNetHTTPSendsAgain shows that the server sees the requests that net/http sends again by
+// itself. Otherwise, its count of requests would prove nothing.
 func TestNetHTTPSendsAgain(t *testing.T) {
 	for _, again := range []struct {
 		end     end
-		release string // of Go, the only one that does it
+		release string // the only release of Go that does it; "": all
 	}{
 		{end: goAways(true, lastZero)[0]},
 		{end: reset(refusedStream)},

@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// An exchange is one request and what is done to it.
+// An exchange is one request and its response, or what happens instead of one.
 type exchange struct {
 	world *world
-	line  *line
-	out   answerer
+	wire  *wireConn
+	out   responseWriter
 	q     request
-	fault *fault // nil: it is spared
+	fault *fault // nil: none
 	dice  *rand.Rand
 
-	answered bool // before it was read whole
-	commits  bool // although it was answered
+	answered bool // before the whole request was read
+	commits  bool // the request is carried out although it was answered early
 }
 
-// An answerer is how a protocol writes an answer.
-type answerer interface {
+// A responseWriter writes a response in one of the protocols.
+type responseWriter interface {
 	head(r reply) []byte     // the headers
-	body(r reply) []byte     // the body, and the end of the answer
+	body(r reply) []byte     // the body, and the end of the response
 	half(r reply) []byte     // the headers and half of the body
 	interim(code int) []byte // a 1xx
-	piece(b []byte) []byte   // some of the body
+	piece(b []byte) []byte   // a part of the body
 	write(bytes []byte)
-	mayCommit() bool // false: it was promised that this would not be carried out
+	mayCommit() bool // false: a GOAWAY promised that the request would not be carried out
 }
 
-// maxRequests is how often one wish may send one operation before its
-// connections are cut: whoever sends again without end must not keep the test busy.
+// maxRequests is how often a wish may send one operation before its connections are cut, so
+// that a client that sends without end doesn't keep the test busy.
 const maxRequests = 50
 
-// identify says whose request this is, as soon as that can be seen, and counts it.
+// identify finds out whose request this is, as soon as its bytes show that.
 func (x *exchange) identify(op, text string) (known bool) {
 	if x.q.wish != nil {
 		return true
@@ -47,14 +47,15 @@ func (x *exchange) identify(op, text string) (known bool) {
 	return true
 }
 
-// arrived counts the request and draws its fate; false: there were too many.
+// arrived counts the request and draws its fault. It reports false if there were too many
+// requests.
 func (x *exchange) arrived() (welcome bool) {
 	times := x.q.wish.arrive(x.q.op)
-	if x.q.op == "" { // cut before it could be told what it was
+	if x.q.op == "" { // it was cut before its operation could be seen
 		return true
 	}
 	if times > maxRequests {
-		x.line.rst()
+		x.wire.rst()
 		return false
 	}
 	x.dice = newDice(x.world.seed, uint64(x.q.wish.number), hash(x.q.op), uint64(times))
@@ -65,7 +66,7 @@ func (x *exchange) arrived() (welcome bool) {
 	return true
 }
 
-// run answers a request that was read whole.
+// run answers a request after all of it was read.
 func (x *exchange) run() {
 	switch {
 	case x.answered && x.commits:
@@ -80,8 +81,8 @@ func (x *exchange) run() {
 	}
 }
 
-// carryOut does what was asked for, and hands over what to answer. If the other
-// end of a GOAWAY was promised that it would not be done, it isn't.
+// carryOut does what was asked for, and returns the reply. It does nothing if a GOAWAY
+// promised the client that the request would not be carried out.
 func (x *exchange) carryOut() reply {
 	if !x.out.mayCommit() {
 		return problem(503, x.q.wish)
@@ -89,8 +90,8 @@ func (x *exchange) carryOut() reply {
 	return x.world.ledger.carryOut(x.q)
 }
 
-// carryOutLost is carryOut where the answer tells nothing of it: a server that is
-// late may do it later.
+// carryOutLost is carryOut for a request whose client isn't told: a late server may do it
+// later.
 func (x *exchange) carryOutLost() {
 	if x.world.late && writes(x.q.op) && x.dice.IntN(2) == 0 {
 		if !x.out.mayCommit() {
@@ -104,14 +105,14 @@ func (x *exchange) carryOutLost() {
 }
 
 func (x *exchange) answer(r reply) {
-	r = x.line.slipped(r)
+	r = x.wire.desynced(r)
 	x.out.write(append(x.out.head(r), x.out.body(r)...))
 }
 
-// wait is for silence: it ends when the other end has gone.
+// wait stays silent until the client has closed the connection.
 func (x *exchange) wait() {
-	if _, http2 := x.out.(*http2Answer); !http2 {
-		_, _ = io.Copy(io.Discard, x.line.conn)
-		x.line.fin()
+	if _, http2 := x.out.(*http2Response); !http2 {
+		_, _ = io.Copy(io.Discard, x.wire.conn)
+		x.wire.fin()
 	}
 }

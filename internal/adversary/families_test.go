@@ -6,23 +6,22 @@ import (
 	"time"
 )
 
-// A family is faults of one kind. What is early strikes before the request is
-// whole, what is in birth before there is a request at all.
+// A family is faults of one kind: onConnect happen before there is a request, early ones
+// before the whole request was read, and late ones after that.
 type family struct {
 	only
-	name  string
-	birth []fault
-	early []fault
-	late  []fault
+	name      string
+	onConnect []fault
+	early     []fault
+	late      []fault
 }
 
-// families are all that is tried: each fault is a line here or an end times a
-// place.
+// families returns all faults that are tried.
 func families() []*family {
 	whole := []place{beforeCommit}
 	return []*family{
 		{name: "no fault"},
-		{name: "dead connections", birth: births,
+		{name: "dead connections", onConnect: connectFaults,
 			late: cuts([]place{afterAnswer}, append(goAways(false, lastSame), connectionEnds...))},
 		{name: "cut in the request", early: cuts([]place{inHead, afterHead, inBody}, connectionEnds)},
 		{name: "cut before the commit", late: cuts(whole, connectionEnds)},
@@ -58,18 +57,18 @@ func codes(from, to int) (codes []int) {
 	return codes
 }
 
-// Connections that die before there is a request.
-var births = []fault{
-	{name: "FIN at once", do: func(x *exchange) { x.line.fin() }},
-	{name: "RST at once", do: func(x *exchange) { x.line.rst() }},
+// Connections that fail before there is a request.
+var connectFaults = []fault{
+	{name: "FIN at once", do: func(x *exchange) { x.wire.fin() }},
+	{name: "RST at once", do: func(x *exchange) { x.wire.rst() }},
 	{name: "silence from the start", do: func(x *exchange) { x.wait() }},
-	{name: "handshake failure", only: overTLS, do: func(x *exchange) { x.line.under(handshakeNot) }},
-	{name: "no TLS at all", only: overTLS, do: func(x *exchange) { x.line.under(noTLS) }},
+	{name: "handshake failure", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(handshakeNot) }},
+	{name: "no TLS at all", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(noTLS) }},
 }
 
-// graceful is how a server is shut down that means well.
+// graceful is how a well-behaved server shuts down.
 var graceful = after("GOAWAY(last max, code 0), then the answer", http2, func(x *exchange, r reply) {
-	x.out.(*http2Answer).goAway(lastMax.of(0), 0, false)
+	x.out.(*http2Response).goAway(lastMax.of(0), 0, false)
 	x.answer(r)
 })
 
@@ -77,7 +76,7 @@ func flood(code, times int) func(*exchange, reply) {
 	return func(x *exchange, r reply) {
 		for range times {
 			x.out.write(x.out.interim(code))
-			if x.line.broken.Load() {
+			if x.wire.broken.Load() {
 				return
 			}
 		}
@@ -94,15 +93,14 @@ var interims = []fault{
 	after("20000 × 100", all, flood(100, 20000)),
 	after("101, then silence", all, func(x *exchange, _ reply) { x.out.write(x.out.interim(101)); x.wait() }),
 	after("101 with an upgrade, then silence", http1, func(x *exchange, _ reply) { x.out.write(upgrade); x.wait() }),
-	after("101 with an upgrade, then FIN", http1, func(x *exchange, _ reply) { x.out.write(upgrade); x.line.fin() }),
+	after("101 with an upgrade, then FIN", http1, func(x *exchange, _ reply) { x.out.write(upgrade); x.wire.fin() }),
 	after("101, then the answer", all, flood(101, 1)),
 	after("199, then the answer", all, flood(199, 1)),
 }
 
 var upgrade = []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
 
-// What a client is told of a 4xx before the commit must hold: so no 4xx here is
-// carried out after all.
+// A 4xx before the commit has to be true, so no 4xx here is carried out after all.
 var premature = []fault{
 	early("503 early, the request thrown away", 503, false),
 	early("503 early, carried out all the same", 503, true),
@@ -126,11 +124,11 @@ var repeats = []fault{
 		x.answer(r)
 	}),
 	after("200, then 409", all, func(x *exchange, r reply) { x.answer(r); x.answer(problem(409, x.q.wish)) }),
-	after("slipped by one from now on", all, func(x *exchange, r reply) { x.line.slipFrom(neighbour(x)); x.answer(r) }),
+	after("slipped by one from now on", all, func(x *exchange, r reply) { x.wire.desyncFrom(othersReply(x)); x.answer(r) }),
 }
 
-// neighbour is the answer to the same request of somebody else.
-func neighbour(x *exchange) reply {
+// othersReply is the reply to somebody else's same request.
+func othersReply(x *exchange) reply {
 	other := x.world.wishes[x.q.wish.number^1]
 	switch x.q.op {
 	case "patients.get":
@@ -138,14 +136,14 @@ func neighbour(x *exchange) reply {
 	case "schedules.get":
 		return ok(fmt.Sprintf(`{"id":%q,"scheduling_method":"direct_api","insurances":["ins_1"]}`, other.schedule))
 	case "appointments.list", "availabilities.list":
-		return ok("[" + strangers(x) + "]")
+		return ok("[" + othersAppointment(x) + "]")
 	default:
-		return ok(strangers(x))
+		return ok(othersAppointment(x))
 	}
 }
 
-// strangers is somebody else's appointment.
-func strangers(x *exchange) string {
+// othersAppointment is somebody else's appointment.
+func othersAppointment(x *exchange) string {
 	other := x.world.wishes[x.q.wish.number^1]
 	return (&appointment{id: other.appointment, wish: other}).json()
 }
@@ -160,7 +158,7 @@ func trickle(pause time.Duration, withHead bool) func(*exchange, reply) {
 		}
 		for i := range body {
 			x.out.write(x.out.piece(body[i : i+1]))
-			if x.line.broken.Load() {
+			if x.wire.broken.Load() {
 				return
 			}
 			time.Sleep(pause)
@@ -194,8 +192,8 @@ func empties() (faults []fault) {
 	)
 }
 
-// wrongRecords are successes that show something else. A list of appointments
-// stays truthful: it may hold too much, but never hides one.
+// wrongRecords are successes that show something else. A list of appointments may hold too
+// much, but it always holds the patient's own.
 func wrongRecords() (faults []fault) {
 	for _, body := range []string{
 		`null`, `{}`, `""`, `0`, `true`, `[null]`, `[{}]`, `{"data":{}}`, `{"id":""}`, `{"error_message":"maintenance"}`,
@@ -214,15 +212,15 @@ func wrongRecords() (faults []fault) {
 	}
 	return append(faults, both("somebody else's record", func(x *exchange, _ reply) {
 		if x.q.op != "appointments.list" {
-			x.answer(neighbour(x))
+			x.answer(othersReply(x))
 			return
 		}
 		own := strings.Trim(x.world.ledger.carryOut(x.q).body, "[]")
-		x.answer(ok("[" + strings.Trim(strangers(x)+","+own, ",") + "]"))
+		x.answer(ok("[" + strings.Trim(othersAppointment(x)+","+own, ",") + "]"))
 	})...)
 }
 
-// statuses are answers that are no success, after the commit and before it.
+// statuses are responses that aren't a success, after the commit and before it.
 func statuses(codes []int, more ...int) (faults []fault) {
 	for _, code := range append(codes, more...) {
 		faults = append(faults, both(fmt.Sprint(code), func(x *exchange, r reply) {
@@ -232,8 +230,8 @@ func statuses(codes []int, more ...int) (faults []fault) {
 	return faults
 }
 
-// refusal is the API's error, a gateway's page, nothing at all, or the record
-// itself under a status that belies it.
+// refusal is the API's error, a gateway's page, an empty body, or the record itself with a
+// status that contradicts it.
 func (x *exchange) refusal(code int, r reply) reply {
 	refusal := problem(code, x.q.wish)
 	switch x.dice.IntN(4) {

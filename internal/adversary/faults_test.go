@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A place is where in an exchange a fault strikes.
+// A place is where in an exchange a fault happens.
 type place int
 
 const (
-	inHead place = iota // of the request: within its headers
+	inHead place = iota // within the request's headers
 	afterHead
-	inBody       // of the request
-	beforeCommit // the request was read whole
+	inBody       // within the request's body
+	beforeCommit // the whole request was read
 	afterCommit
 	inAnswerHead
 	inAnswerBody
@@ -50,14 +50,14 @@ func (o only) fits(p protocol) bool {
 	}
 }
 
-// A fault is one thing that the server does instead of answering as it should.
+// A fault is something that the server does instead of answering as it should.
 type fault struct {
 	only
 	name  string
 	place place
-	stays bool // the connection goes on
+	stays bool // the connection stays open
 	do    func(x *exchange)
-	dice  *rand.Rand // of an early one, that was drawn
+	dice  *rand.Rand // if it was drawn as an early one
 }
 
 // An end is a way to end an exchange.
@@ -65,19 +65,19 @@ type end struct {
 	only
 	name   string
 	stream bool // ends the stream, with whole frames before it
-	stays  bool // the connection goes on
+	stays  bool // the connection stays open
 	do     func(x *exchange)
 }
 
-// What ends a connection.
+// The ways in which a connection ends.
 var connectionEnds = []end{
-	{name: "FIN", do: func(x *exchange) { x.line.fin() }},
-	{name: "RST", do: func(x *exchange) { x.line.rst() }},
-	{name: "close_notify", only: overTLS, do: func(x *exchange) { x.line.closeNotify() }},
-	{name: "fatal alert", only: overTLS, do: func(x *exchange) { x.line.fatalAlert() }},
-	{name: "bad record", only: overTLS, do: func(x *exchange) { x.line.under(badRecord) }},
-	{name: "alert in the clear", only: overTLS, do: func(x *exchange) { x.line.under(clearAlert) }},
-	{name: "no TLS any more", only: overTLS, do: func(x *exchange) { x.line.under(noTLS) }},
+	{name: "FIN", do: func(x *exchange) { x.wire.fin() }},
+	{name: "RST", do: func(x *exchange) { x.wire.rst() }},
+	{name: "close_notify", only: overTLS, do: func(x *exchange) { x.wire.closeNotify() }},
+	{name: "fatal alert", only: overTLS, do: func(x *exchange) { x.wire.fatalAlert() }},
+	{name: "bad record", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(badRecord) }},
+	{name: "alert in the clear", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(clearAlert) }},
+	{name: "no TLS any more", only: overTLS, do: func(x *exchange) { x.wire.writeBelowTLS(noTLS) }},
 }
 
 const refusedStream = 7
@@ -90,17 +90,17 @@ func resets(without ...uint32) []end {
 			ends = append(ends, reset(code))
 		}
 	}
-	// What load balancers send when they give up, more often than the others.
+	// The codes that load balancers send when they give up come more often than the others.
 	return append(ends, reset(1), reset(1), reset(2))
 }
 
 func reset(code uint32) end {
 	return end{name: fmt.Sprintf("RST_STREAM(%d)", code), only: http2, stream: true, stays: true, do: func(x *exchange) {
-		x.out.(*http2Answer).reset(code)
+		x.out.(*http2Response).reset(code)
 	}}
 }
 
-// A last is the stream that a GOAWAY names.
+// A last chooses the last stream that a GOAWAY names.
 type last struct {
 	name string
 	of   func(stream uint32) uint32
@@ -113,7 +113,8 @@ var (
 	lastMax   = last{"max", func(uint32) uint32 { return 1<<31 - 1 }}
 )
 
-// goAways are GOAWAY with the codes that servers send, and what comes then.
+// goAways are GOAWAY frames with the codes that servers send, with and without a FIN after
+// them.
 func goAways(lies bool, lasts ...last) []end {
 	var ends []end
 	for _, last := range lasts {
@@ -124,10 +125,10 @@ func goAways(lies bool, lasts ...last) []end {
 					name += ", FIN"
 				}
 				ends = append(ends, end{name: name, only: http2, stream: true, stays: !closes, do: func(x *exchange) {
-					a := x.out.(*http2Answer)
+					a := x.out.(*http2Response)
 					a.goAway(last.of(a.stream), code, lies)
 					if closes {
-						x.line.fin()
+						x.wire.fin()
 					}
 				}})
 			}
@@ -136,7 +137,7 @@ func goAways(lies bool, lasts ...last) []end {
 	return ends
 }
 
-// cuts are all ends at all places.
+// cuts combines all ends with all places.
 func cuts(places []place, ends []end) []fault {
 	var faults []fault
 	for _, p := range places {
@@ -155,7 +156,7 @@ func cuts(places []place, ends []end) []fault {
 	return faults
 }
 
-// upTo does all that comes before a place.
+// upTo does everything that comes before a place.
 func (x *exchange) upTo(p place, wholeFrames bool) {
 	switch p {
 	case afterCommit:
@@ -173,13 +174,13 @@ func (x *exchange) upTo(p place, wholeFrames bool) {
 		x.out.write(append(x.out.head(r), body[:x.dice.IntN(max(1, len(body)))]...))
 	case afterAnswer:
 		x.answer(x.carryOut())
-		if x.dice.IntN(2) == 0 { // or when the next request comes, as chance will have it
+		if x.dice.IntN(2) == 0 { // otherwise the end may come together with the next request
 			time.Sleep(time.Duration(x.dice.IntN(20)) * time.Millisecond)
 		}
 	}
 }
 
-// both strikes after the commit, and in another request before it.
+// both returns two faults: one after the commit, and one before it.
 func both(name string, do func(x *exchange, r reply)) []fault {
 	return []fault{
 		after(name+" after the commit", all, do),
@@ -187,14 +188,14 @@ func both(name string, do func(x *exchange, r reply)) []fault {
 	}
 }
 
-// after strikes after the commit; r is what would have been the answer.
+// after returns a fault after the commit; r is the reply that would have been sent.
 func after(name string, only only, do func(x *exchange, r reply)) fault {
 	f := fault{name: name, only: only, place: afterCommit, stays: true}
 	f.do = func(x *exchange) { do(x, x.carryOut()) }
 	return f
 }
 
-// early answers before the request was read whole, and then may carry it out.
+// early answers before the whole request was read, and then may carry it out.
 func early(name string, status int, commits bool) fault {
 	return fault{name: name, place: afterHead, stays: true, do: func(x *exchange) {
 		x.answered, x.commits = true, commits

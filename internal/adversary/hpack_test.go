@@ -7,16 +7,15 @@ import (
 	"testing"
 )
 
-// An hpackReader decodes header blocks (RFC 7541) as far as the adversary looks:
-// all fields, but of the static table only the names and values that tell one
-// request from another. One belongs to one connection.
+// An hpackReader decodes the header blocks (RFC 7541) of one connection. Of the static table
+// it knows only the names and values that the adversary needs.
 type hpackReader struct {
 	dynamic []field // the newest first
 }
 
 type field struct{ name, value string }
 
-// static is what is looked at of the static table; the rest decodes as "".
+// static is the needed part of the static table; the rest decodes as "".
 var static = map[int]field{
 	2: {":method", "GET"},
 	3: {":method", "POST"},
@@ -26,7 +25,7 @@ var static = map[int]field{
 
 const (
 	staticEntries  = 61
-	dynamicEntries = 4096 / 32 // the most that fit; more than the writer keeps does no harm
+	dynamicEntries = 4096 / 32 // the most entries that fit; it is harmless to keep more than the writer does
 )
 
 var errHPACK = errors.New("adversary: broken header block")
@@ -48,11 +47,11 @@ func (r *hpackReader) fields(block []byte) ([]field, error) {
 			if _, block, err = hpackInt(block, 5); err == nil {
 				continue
 			}
-		case first&0xc0 == 0x40: // literal, to be remembered
+		case first&0xc0 == 0x40: // literal, with indexing
 			if f, block, err = r.literal(block, 6); err == nil {
 				r.remember(f)
 			}
-		default: // literal, not to be remembered
+		default: // literal, without indexing
 			f, block, err = r.literal(block, 4)
 		}
 		if err != nil {
@@ -125,14 +124,14 @@ func hpackText(block []byte) (text string, rest []byte, err error) {
 	return string(raw), rest, nil
 }
 
-// huffmanLengths are the lengths of the codes of RFC 7541, appendix B, 'A' for 5
-// bits. The code is canonical: the lengths say all.
+// huffmanLengths are the lengths of the codes of RFC 7541, appendix B, with 'A' for 5 bits.
+// The code is canonical, so the codes follow from their lengths.
 const huffmanLengths = "ISXXXXXXXTZXXZXXXXXXXXZXXXXXXXXXBFFHIBDGFFDGDBBBAAABBBBBBBCDKBHF" +
 	"IBCCCCCCCCCCCCCCCCCCCCCCDCDIOIJBKABABABBBACCBBBABCBAABCCCCCKGJIX" +
 	"PRPPRRRSRSSSSSTSTTRSTSSSSQRSRSSTRQPRRSSQSRRTQRSSQQRQSRSSPRRRSRRS" +
 	"VVPORSRUVVVWWVTUOQVWWVWTQQVVXWWWPTPQRQQSRRUUTTVSVWVVWWWWWXWWWWWV"
 
-// huffmanCodes are the codes: (length, code) to the byte.
+// huffmanCodes maps (length, code) to the byte.
 var huffmanCodes = func() map[[2]int]byte {
 	codes, code := map[[2]int]byte{}, 0
 	for length := 5; length <= 30; length++ {
@@ -158,10 +157,10 @@ func unhuffman(raw []byte) string {
 			length, code = 0, 0
 		}
 	}
-	return text.String() // what is left is padding
+	return text.String() // the rest is padding
 }
 
-// appendText writes a text as HPACK does without Huffman.
+// appendText writes an HPACK string without Huffman coding.
 func appendText(block []byte, text string) []byte {
 	if len(text) < 0x7f {
 		return append(append(block, byte(len(text))), text...)
@@ -174,7 +173,7 @@ func appendText(block []byte, text string) []byte {
 	return append(append(block, byte(n)), text...)
 }
 
-// appendField writes a field that nobody is to remember.
+// appendField writes a field without indexing.
 func appendField(block []byte, name, value string) []byte {
 	return appendText(appendText(append(block, 0), name), value)
 }

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// serveHTTP1 reads requests off a connection, by hand.
-func serveHTTP1(w *world, l *line) {
+// serveHTTP1 reads requests from a connection.
+func serveHTTP1(w *world, l *wireConn) {
 	for r := bufio.NewReader(l.conn); ; {
 		if _, err := r.Peek(1); err != nil {
 			return
 		}
-		x := &exchange{world: w, line: l, out: &http1Answer{l}}
+		x := &exchange{world: w, wire: l, out: &http1Response{l}}
 		if !readHTTP1(x, r, w.begin()) {
 			return
 		}
@@ -24,8 +24,8 @@ func serveHTTP1(w *world, l *line) {
 	}
 }
 
-// readHTTP1 reads one request. early may strike before it is whole: false: then
-// nothing is left of the connection.
+// readHTTP1 reads one request. early may happen before all of it was read. It reports false if
+// the connection is over.
 func readHTTP1(x *exchange, r *bufio.Reader, early *fault) (whole bool) {
 	limit := 1 << 20
 	if early != nil && early.place == inHead {
@@ -36,12 +36,12 @@ func readHTTP1(x *exchange, r *bufio.Reader, early *fault) (whole bool) {
 	path, _, _ = strings.Cut(path, " ")
 	op := operation(method, path)
 	if !bytes.Contains(head, []byte("\r\n")) {
-		op = "" // who knows what more it would have said
+		op = "" // the rest of the path is missing
 	}
 	if x.identify(op, path) && !x.arrived() || err == io.EOF {
 		return false
 	}
-	if early != nil && early.place <= afterHead && !x.strike(early) {
+	if early != nil && early.place <= afterHead && !x.inject(early) {
 		return false
 	}
 	known := x.q.wish != nil
@@ -54,11 +54,11 @@ func readHTTP1(x *exchange, r *bufio.Reader, early *fault) (whole bool) {
 	if !known && x.identify(op, string(body[:n])) && !x.arrived() || err != nil {
 		return false
 	}
-	return early == nil || early.place != inBody || x.strike(early)
+	return early == nil || early.place != inBody || x.inject(early)
 }
 
-// strike does what an early fault does; false: nothing is left.
-func (x *exchange) strike(early *fault) (alive bool) {
+// inject does what an early fault does. It reports false if the connection is over.
+func (x *exchange) inject(early *fault) (alive bool) {
 	x.dice = early.dice
 	if x.q.wish != nil {
 		x.q.wish.note("%s: %s", x.q.op, early.name)
@@ -90,18 +90,18 @@ func contentLength(head []byte) int {
 		return 0
 	}
 	text, _, _ := strings.Cut(after, "\r\n")
-	n, _ := strconv.Atoi(strings.TrimSpace(text)) // the client is net/http's
+	n, _ := strconv.Atoi(strings.TrimSpace(text)) // net/http's client sends valid numbers
 	return n
 }
 
-// http1Answer writes answers of HTTP/1.1.
-type http1Answer struct{ line *line }
+// http1Response writes HTTP/1.1 responses.
+type http1Response struct{ wire *wireConn }
 
-func (a *http1Answer) write(bytes []byte) { a.line.write(bytes) }
+func (a *http1Response) write(bytes []byte) { a.wire.write(bytes) }
 
-func (a *http1Answer) mayCommit() bool { return true }
+func (a *http1Response) mayCommit() bool { return true }
 
-func (a *http1Answer) head(r reply) []byte {
+func (a *http1Response) head(r reply) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n", r.status, http.StatusText(r.status))
 	for _, f := range r.header {
@@ -114,14 +114,14 @@ func (a *http1Answer) head(r reply) []byte {
 	return b.Bytes()
 }
 
-func (a *http1Answer) body(r reply) []byte { return []byte(r.body) }
+func (a *http1Response) body(r reply) []byte { return []byte(r.body) }
 
-func (a *http1Answer) piece(b []byte) []byte { return b }
+func (a *http1Response) piece(b []byte) []byte { return b }
 
-func (a *http1Answer) half(r reply) []byte {
+func (a *http1Response) half(r reply) []byte {
 	return append(a.head(r), r.body[:len(r.body)/2]...)
 }
 
-func (a *http1Answer) interim(code int) []byte {
+func (a *http1Response) interim(code int) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nLink: </x>\r\n\r\n", code, http.StatusText(code))
 }

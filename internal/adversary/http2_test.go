@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// The frames of HTTP/2 (RFC 9113) that are read or written.
+// The HTTP/2 frames (RFC 9113) that are read or written.
 const (
 	frameData         = 0
 	frameHeaders      = 1
@@ -27,20 +27,20 @@ const (
 	flagPriority   = 32
 )
 
-// An http2Line is one connection of HTTP/2.
-type http2Line struct {
+// An http2Conn is one HTTP/2 connection.
+type http2Conn struct {
 	world *world
-	line  *line
+	wire  *wireConn
 	hpack hpackReader
 	group sync.WaitGroup
 
 	mu        sync.Mutex
 	committed uint32 // the highest stream that was, or may be, carried out
-	limit     uint32 // streams above are promised not to be
+	limit     uint32 // a GOAWAY promised that streams above aren't carried out
 }
 
-func newHTTP2(w *world, l *line) *http2Line {
-	return &http2Line{world: w, line: l, limit: 1<<31 - 1}
+func newHTTP2(w *world, l *wireConn) *http2Conn {
+	return &http2Conn{world: w, wire: l, limit: 1<<31 - 1}
 }
 
 func frame(kind, flags byte, stream uint32, payload []byte) []byte {
@@ -49,23 +49,23 @@ func frame(kind, flags byte, stream uint32, payload []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(head, stream), payload...)
 }
 
-func (c *http2Line) write(bytes []byte) {
+func (c *http2Conn) write(bytes []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.line.write(bytes)
+	c.wire.write(bytes)
 }
 
 // serve reads frames until the connection ends.
-func (c *http2Line) serve() {
+func (c *http2Conn) serve() {
 	defer c.group.Wait()
-	defer c.line.fin()
-	if _, err := io.CopyN(io.Discard, c.line.conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))); err != nil {
+	defer c.wire.fin()
+	if _, err := io.CopyN(io.Discard, c.wire.conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))); err != nil {
 		return
 	}
 	c.write(frame(frameSettings, 0, 0, nil))
 	open := map[uint32]*http2Request{}
 	for header := make([]byte, 9); ; {
-		if _, err := io.ReadFull(c.line.conn, header); err != nil {
+		if _, err := io.ReadFull(c.wire.conn, header); err != nil {
 			return
 		}
 		stream := binary.BigEndian.Uint32(header[5:])
@@ -76,20 +76,20 @@ func (c *http2Line) serve() {
 	}
 }
 
-// read handles one frame; false: the connection is over.
-func (c *http2Line) read(kind, flags byte, stream uint32, length int, open map[uint32]*http2Request) bool {
+// read handles one frame. It reports false if the connection is over.
+func (c *http2Conn) read(kind, flags byte, stream uint32, length int, open map[uint32]*http2Request) bool {
 	var early *fault
 	if kind == frameHeaders {
 		early = c.world.begin()
-		x := &exchange{world: c.world, line: c.line}
-		x.out = &http2Answer{c, stream}
+		x := &exchange{world: c.world, wire: c.wire}
+		x.out = &http2Response{c, stream}
 		open[stream] = &http2Request{x: x, early: early}
 		if early != nil && early.place == inHead {
-			return c.strikeInHead(x, early, flags, length) && forget(open, stream)
+			return c.injectInHead(x, early, flags, length) && forget(open, stream)
 		}
 	}
 	payload := make([]byte, length)
-	if _, err := io.ReadFull(c.line.conn, payload); err != nil {
+	if _, err := io.ReadFull(c.wire.conn, payload); err != nil {
 		return false
 	}
 	switch kind {
@@ -114,17 +114,18 @@ func (c *http2Line) read(kind, flags byte, stream uint32, length int, open map[u
 	return true
 }
 
-// strikeInHead reads a part of the headers and strikes. If the connection stays, the
-// rest is read, because the headers to come refer to it; false: it is over.
-func (c *http2Line) strikeInHead(x *exchange, early *fault, flags byte, length int) bool {
+// injectInHead reads a part of the headers and does what the fault does. If the connection
+// stays open, it reads the rest, because later headers refer to it. It reports false if the
+// connection is over.
+func (c *http2Conn) injectInHead(x *exchange, early *fault, flags byte, length int) bool {
 	payload := make([]byte, length)
 	n := early.dice.IntN(length)
-	_, _ = io.ReadFull(c.line.conn, payload[:n])
-	x.strike(early)
+	_, _ = io.ReadFull(c.wire.conn, payload[:n])
+	x.inject(early)
 	if !early.stays {
 		return false
 	}
-	if _, err := io.ReadFull(c.line.conn, payload[n:]); err != nil {
+	if _, err := io.ReadFull(c.wire.conn, payload[n:]); err != nil {
 		return false
 	}
 	_, _, err := c.request(flags, payload)
@@ -145,7 +146,7 @@ type http2Request struct {
 }
 
 // part handles a part of a request: its headers, or some of its body.
-func (c *http2Line) part(
+func (c *http2Conn) part(
 	r *http2Request, kind, flags byte, stream uint32, payload []byte, open map[uint32]*http2Request,
 ) bool {
 	place := inBody
@@ -153,8 +154,8 @@ func (c *http2Line) part(
 	if kind == frameHeaders {
 		var err error
 		if r.op, text, err = c.request(flags, payload); err != nil {
-			// Seen once in some thousand connections, and not understood: the server
-			// gives up the connection, and the audit goes on.
+			// This happened once in some thousand connections, for a reason that isn't known:
+			// the server closes the connection, and the audit goes on.
 			return false
 		}
 		place = afterHead
@@ -165,7 +166,7 @@ func (c *http2Line) part(
 	if r.x.q.wish == nil && r.x.identify(r.op, text) && !r.x.arrived() {
 		return false
 	}
-	if r.early != nil && r.early.place == place && !r.x.strike(r.early) {
+	if r.early != nil && r.early.place == place && !r.x.inject(r.early) {
 		delete(open, stream)
 		return r.early.stays
 	}
@@ -173,7 +174,7 @@ func (c *http2Line) part(
 		return true
 	}
 	delete(open, stream)
-	if kind == frameHeaders && r.early != nil && r.early.place == inBody && !r.x.strike(r.early) { // it has none
+	if kind == frameHeaders && r.early != nil && r.early.place == inBody && !r.x.inject(r.early) { // the request has no body
 		return r.early.stays
 	}
 	c.group.Go(r.x.run)
@@ -181,7 +182,7 @@ func (c *http2Line) part(
 }
 
 // request reads method and path.
-func (c *http2Line) request(flags byte, payload []byte) (op, path string, err error) {
+func (c *http2Conn) request(flags byte, payload []byte) (op, path string, err error) {
 	if flags&flagPadded != 0 {
 		payload = payload[1 : len(payload)-int(payload[0])]
 	}
@@ -201,23 +202,23 @@ func (c *http2Line) request(flags byte, payload []byte) (op, path string, err er
 	return operation(method, path), path, err
 }
 
-// credit gives back the connection's window.
-func (c *http2Line) credit(n int) {
+// credit enlarges the connection's window by n bytes.
+func (c *http2Conn) credit(n int) {
 	if n > 0 {
 		c.write(frame(frameWindowUpdate, 0, 0, binary.BigEndian.AppendUint32(nil, uint32(n))))
 	}
 }
 
-// http2Answer writes the answer on one stream.
-type http2Answer struct {
-	conn   *http2Line
+// http2Response writes the response on one stream.
+type http2Response struct {
+	conn   *http2Conn
 	stream uint32
 }
 
-func (a *http2Answer) write(bytes []byte) { a.conn.write(bytes) }
+func (a *http2Response) write(bytes []byte) { a.conn.write(bytes) }
 
-// mayCommit is the promise of a GOAWAY: what is above is not carried out.
-func (a *http2Answer) mayCommit() bool {
+// mayCommit keeps the promise of a GOAWAY: streams above the last one aren't carried out.
+func (a *http2Response) mayCommit() bool {
 	a.conn.mu.Lock()
 	defer a.conn.mu.Unlock()
 	if a.stream > a.conn.limit {
@@ -227,7 +228,7 @@ func (a *http2Answer) mayCommit() bool {
 	return true
 }
 
-// block is the header block of an answer.
+// block is the header block of a response.
 func block(r reply) []byte {
 	b := appendText([]byte{8}, strconv.Itoa(r.status)) // 8: :status
 	b = appendField(b, "content-type", "application/json")
@@ -237,31 +238,32 @@ func block(r reply) []byte {
 	return b
 }
 
-func (a *http2Answer) head(r reply) []byte {
+func (a *http2Response) head(r reply) []byte {
 	return frame(frameHeaders, flagEndHeaders, a.stream, block(r))
 }
 
-func (a *http2Answer) body(r reply) []byte {
+func (a *http2Response) body(r reply) []byte {
 	return frame(frameData, flagEndStream, a.stream, []byte(r.body))
 }
 
-func (a *http2Answer) piece(b []byte) []byte { return frame(frameData, 0, a.stream, b) }
+func (a *http2Response) piece(b []byte) []byte { return frame(frameData, 0, a.stream, b) }
 
-func (a *http2Answer) half(r reply) []byte {
+func (a *http2Response) half(r reply) []byte {
 	return append(a.head(r), frame(frameData, 0, a.stream, []byte(r.body[:len(r.body)/2]))...)
 }
 
-func (a *http2Answer) interim(code int) []byte {
+func (a *http2Response) interim(code int) []byte {
 	return frame(frameHeaders, flagEndHeaders, a.stream, appendText([]byte{8}, strconv.Itoa(code)))
 }
 
-func (a *http2Answer) reset(code uint32) {
+func (a *http2Response) reset(code uint32) {
 	a.write(frame(frameRST, 0, a.stream, binary.BigEndian.AppendUint32(nil, code)))
 }
 
-// goAway says that streams above last were not carried out. Unless it is to lie,
-// that becomes true: last is raised to what was, and what is above won't be.
-func (a *http2Answer) goAway(last, code uint32, lies bool) {
+// goAway says that streams above last were not carried out. Unless it is meant to lie, it
+// makes that true: it raises last to the highest stream that was carried out, and later ones
+// won't be.
+func (a *http2Response) goAway(last, code uint32, lies bool) {
 	a.conn.mu.Lock()
 	defer a.conn.mu.Unlock()
 	if !lies {
@@ -269,5 +271,5 @@ func (a *http2Answer) goAway(last, code uint32, lies bool) {
 		a.conn.limit = min(a.conn.limit, last)
 	}
 	payload := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code)
-	a.conn.line.write(frame(frameGoAway, 0, 0, payload))
+	a.conn.wire.write(frame(frameGoAway, 0, 0, payload))
 }

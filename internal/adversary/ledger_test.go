@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// A ledger is what really is: the appointments and their states. It never lies;
-// the wire around it does.
+// A ledger is the truth: the appointments and their states.
 type ledger struct {
 	duplicates bool // a slot can be taken again
 
@@ -21,17 +20,17 @@ type appointment struct {
 	id        string
 	wish      *wish
 	cancelled bool
-	requested bool // made by a request, not there from the start
+	requested bool // made by a request; false: it was there from the start
 	slot      int
 }
 
-// A request is what arrived of one, as far as it was understood.
+// A request is what could be seen of a request that arrived.
 type request struct {
 	op   string // as closure.Event.Op names it; "": unknown
 	wish *wish  // nil: unknown
 }
 
-// A reply is what the API has to say, before the wire breaks it.
+// A reply is what the API wants to answer, before a fault breaks it.
 type reply struct {
 	status int
 	header []field
@@ -68,7 +67,7 @@ func operation(method, path string) string {
 
 func writes(op string) bool { return op == "appointments.create" || op == "appointments.cancel" }
 
-// carryOut does what the request asks for and says what came of it.
+// carryOut does what the request asks for, and returns the reply.
 func (l *ledger) carryOut(q request) reply {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,7 +123,7 @@ func (l *ledger) taken(slot int) bool {
 	})
 }
 
-// existing is the appointment that was there for the wish from the start.
+// existing is the wish's appointment that was there from the start, or nil.
 func (l *ledger) existing(w *wish) *appointment {
 	i := slices.IndexFunc(l.appointments, func(a *appointment) bool { return a.wish == w && !a.requested })
 	if i < 0 {
@@ -143,14 +142,14 @@ func (l *ledger) list(w *wish) string {
 	return "[" + strings.Join(records, ",") + "]"
 }
 
-// problem is an error of the API that says more of the patient than it should.
+// problem is an error response that says more about the patient than it should.
 func problem(status int, w *wish) reply {
 	kind := "invalid_request"
 	if status >= 500 {
 		kind = "server_error"
 	}
 	body := fmt.Sprintf(`{"error_type":%q,"error_code":"no","error_message":"%s, born %s: no","detail":[%q]}`,
-		kind, w.lastName(), birth, w.patient)
+		kind, w.lastName(), birthDate, w.patient)
 	return reply{status: status, header: []field{{"x-request-id", w.patient}}, body: body}
 }
 
@@ -167,7 +166,7 @@ func (a *appointment) jsonAs(status string) string {
 		a.id, a.wish.schedule, a.wish.patient, status, startText)
 }
 
-// made are the appointments that requests made for the wish.
+// made returns the appointments that requests made for the wish.
 func (l *ledger) made(w *wish) []*appointment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,7 +179,7 @@ func (l *ledger) made(w *wish) []*appointment {
 	return made
 }
 
-// open puts an appointment there from the start.
+// open adds an appointment that is there from the start.
 func (l *ledger) open(w *wish) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,9 +193,9 @@ func (l *ledger) cancelled(w *wish) bool {
 	return a != nil && a.cancelled
 }
 
-// What all wishes want, and what must not show in an error of any of them.
+// What all wishes have in common. None of it may show in an error.
 const (
-	birth     = "1961-03-07"
+	birthDate = "1961-03-07"
 	startText = "2022-05-20T17:00:00.000Z"
 )
 

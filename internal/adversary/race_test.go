@@ -2,5 +2,5 @@
 
 package adversary
 
-// raceEnabled is on: everything takes ten times as long, so less is tried.
+// raceEnabled is on. Less is tried, because everything takes ten times as long.
 const raceEnabled = true

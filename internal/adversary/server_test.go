@@ -24,7 +24,7 @@ type server struct {
 	ln    *net.TCPListener
 
 	mu     sync.Mutex
-	lines  map[*line]struct{}
+	conns  map[*wireConn]struct{}
 	closed bool
 	group  sync.WaitGroup
 }
@@ -34,7 +34,7 @@ func listen(w *world) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{world: w, ln: ln.(*net.TCPListener), lines: map[*line]struct{}{}}
+	s := &server{world: w, ln: ln.(*net.TCPListener), conns: map[*wireConn]struct{}{}}
 	s.group.Go(s.accept)
 	return s, nil
 }
@@ -52,7 +52,7 @@ func (s *server) accept() {
 		if err != nil {
 			return
 		}
-		l := newLine(conn)
+		l := newWireConn(conn)
 		if !s.keep(l) {
 			l.rst()
 			return
@@ -64,11 +64,11 @@ func (s *server) accept() {
 	}
 }
 
-func (s *server) serve(l *line, number uint64) {
-	if dice := newDice(s.world.seed, 1<<40+number); len(s.world.family.birth) > 0 && dice.IntN(3) == 0 {
-		birth := s.world.family.birth[dice.IntN(len(s.world.family.birth))]
-		if birth.fits(s.world.protocol) {
-			birth.do(&exchange{world: s.world, line: l, dice: dice})
+func (s *server) serve(l *wireConn, number uint64) {
+	if dice := newDice(s.world.seed, 1<<40+number); len(s.world.family.onConnect) > 0 && dice.IntN(3) == 0 {
+		fault := s.world.family.onConnect[dice.IntN(len(s.world.family.onConnect))]
+		if fault.fits(s.world.protocol) {
+			fault.do(&exchange{world: s.world, wire: l, dice: dice})
 			return
 		}
 	}
@@ -84,33 +84,33 @@ func (s *server) serve(l *line, number uint64) {
 	}
 }
 
-func (s *server) keep(l *line) bool {
+func (s *server) keep(l *wireConn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
-	s.lines[l] = struct{}{}
+	s.conns[l] = struct{}{}
 	return true
 }
 
-func (s *server) forget(l *line) {
+func (s *server) forget(l *wireConn) {
 	l.fin()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.lines, l)
+	delete(s.conns, l)
 }
 
-// cut ends all connections, as a machine does that loses its power.
+// cut resets all connections, like a machine that loses power.
 func (s *server) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for l := range s.lines {
+	for l := range s.conns {
 		l.rst()
 	}
 }
 
-// close ends everything and waits for it.
+// close closes all connections and waits for their goroutines.
 func (s *server) close() {
 	_ = s.ln.Close()
 	s.mu.Lock()
@@ -120,7 +120,7 @@ func (s *server) close() {
 	s.group.Wait()
 }
 
-// A trap is where redirects point: nobody must ever come.
+// A trap is where redirects point. Nobody may ever connect to it.
 type trap struct {
 	ln       net.Listener
 	group    sync.WaitGroup
@@ -157,7 +157,7 @@ func (t *trap) close() (visitors int) {
 	return t.visitors
 }
 
-// authority is the certificate of all servers, and its own authority.
+// authority is the self-signed certificate of all servers.
 var authority struct {
 	certificate tls.Certificate
 	pool        *x509.CertPool
@@ -194,8 +194,8 @@ func makeAuthority(file string) error {
 	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
 }
 
-// newDice are random numbers that belong to a name, such as (seed, wish, request):
-// what one draws does not depend on what others drew before.
+// newDice returns random numbers that depend only on the name, such as (seed, wish, request),
+// and not on what was drawn elsewhere.
 func newDice(seed uint64, name ...uint64) *mrand.Rand {
 	h := uint64(0x9e3779b97f4a7c15)
 	for _, part := range name {
@@ -207,6 +207,6 @@ func newDice(seed uint64, name ...uint64) *mrand.Rand {
 
 func hash(text string) uint64 {
 	h := fnv.New64a()
-	_, _ = io.WriteString(h, text) // never fails
+	_, _ = io.WriteString(h, text) // can't fail
 	return h.Sum64()
 }

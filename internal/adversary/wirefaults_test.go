@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// rawAnswers are answers of HTTP/1.1 that are none, or end elsewhere than they
-// say: with the connection left open, and with a FIN.
+// rawAnswers are HTTP/1.1 responses that are invalid, or end elsewhere than they say. Each
+// comes once with the connection left open, and once with a FIN.
 func rawAnswers() (faults []fault) {
 	const (
 		okLine  = "HTTP/1.1 200 OK\r\n"
@@ -54,7 +54,7 @@ func rawAnswers() (faults []fault) {
 	} {
 		faults = append(faults,
 			after(a.name, http1, func(x *exchange, r reply) { x.out.write(render(a.text, r.body)) }),
-			after(a.name+", FIN", http1, func(x *exchange, r reply) { x.out.write(render(a.text, r.body)); x.line.fin() }))
+			after(a.name+", FIN", http1, func(x *exchange, r reply) { x.out.write(render(a.text, r.body)); x.wire.fin() }))
 	}
 	return faults
 }
@@ -71,125 +71,125 @@ func render(text, body string) []byte {
 	).Replace(text))
 }
 
-// frameFaults are answers of HTTP/2 that break its rules, or are odd and good.
+// frameFaults are HTTP/2 responses that break the protocol's rules, or are unusual and valid.
 func frameFaults() (faults []fault) {
 	four := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 	for _, f := range []struct {
 		name   string
-		frames func(a *http2Answer, r reply) []byte
+		frames func(a *http2Response, r reply) []byte
 	}{
-		{"an unknown frame first", func(a *http2Answer, r reply) []byte {
+		{"an unknown frame first", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(0x77, 0, a.stream, four(1)))
 		}},
-		{"a PING first", func(a *http2Answer, r reply) []byte {
+		{"a PING first", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(framePing, 0, 0, make([]byte, 8)))
 		}},
-		{"500 PINGs first", func(a *http2Answer, r reply) []byte {
+		{"500 PINGs first", func(a *http2Response, r reply) []byte {
 			return good(a, r, times(500, frame(framePing, 0, 0, make([]byte, 8))))
 		}},
-		{"500 SETTINGS first", func(a *http2Answer, r reply) []byte {
+		{"500 SETTINGS first", func(a *http2Response, r reply) []byte {
 			return good(a, r, times(500, frame(frameSettings, 0, 0, nil)))
 		}},
-		{"500 empty DATA", func(a *http2Answer, r reply) []byte {
+		{"500 empty DATA", func(a *http2Response, r reply) []byte {
 			return append(append(a.head(r), times(500, frame(frameData, 0, a.stream, nil))...), a.body(r)...)
 		}},
-		{"DATA first", func(a *http2Answer, r reply) []byte { return a.body(r) }},
-		{"HEADERS that end it", func(a *http2Answer, r reply) []byte {
+		{"DATA first", func(a *http2Response, r reply) []byte { return a.body(r) }},
+		{"HEADERS that end it", func(a *http2Response, r reply) []byte {
 			return frame(frameHeaders, flagEndHeaders|flagEndStream, a.stream, block(r))
 		}},
-		{"HEADERS without :status", func(a *http2Answer, r reply) []byte {
+		{"HEADERS without :status", func(a *http2Response, r reply) []byte {
 			return frame(frameHeaders, flagEndHeaders|flagEndStream, a.stream, appendField(nil, "x", "y"))
 		}},
-		{"HEADERS with an unknown pseudo header", func(a *http2Answer, r reply) []byte {
+		{"HEADERS with an unknown pseudo header", func(a *http2Response, r reply) []byte {
 			return append(frame(frameHeaders, flagEndHeaders, a.stream, appendField(block(r), ":x", "y")), a.body(r)...)
 		}},
-		{"HEADERS in capitals", func(a *http2Answer, r reply) []byte {
+		{"HEADERS in capitals", func(a *http2Response, r reply) []byte {
 			return append(frame(frameHeaders, flagEndHeaders, a.stream, appendField(block(r), "X-Y", "y")), a.body(r)...)
 		}},
-		{"HEADERS of 300 KB", func(a *http2Answer, r reply) []byte { return append(bigHeaders(a, r), a.body(r)...) }},
-		{"a status that is no number", func(a *http2Answer, r reply) []byte {
+		{"HEADERS of 300 KB", func(a *http2Response, r reply) []byte { return append(bigHeaders(a, r), a.body(r)...) }},
+		{"a status that is no number", func(a *http2Response, r reply) []byte {
 			return append(frame(frameHeaders, flagEndHeaders, a.stream, appendText([]byte{8}, "2OO")), a.body(r)...)
 		}},
-		{"broken header block", func(a *http2Answer, r reply) []byte {
+		{"broken header block", func(a *http2Response, r reply) []byte {
 			return frame(frameHeaders, flagEndHeaders, a.stream, []byte{0xff, 0xff, 0xff, 0xff, 0xff})
 		}},
-		{"HEADERS without an end", func(a *http2Answer, r reply) []byte {
+		{"HEADERS without an end", func(a *http2Response, r reply) []byte {
 			return frame(frameHeaders, 0, a.stream, block(r))
 		}},
-		{"HEADERS without an end, then DATA", func(a *http2Answer, r reply) []byte {
+		{"HEADERS without an end, then DATA", func(a *http2Response, r reply) []byte {
 			return append(frame(frameHeaders, 0, a.stream, block(r)), a.body(r)...)
 		}},
-		{"CONTINUATION first", func(a *http2Answer, r reply) []byte {
+		{"CONTINUATION first", func(a *http2Response, r reply) []byte {
 			return frame(frameContinuation, flagEndHeaders, a.stream, block(r))
 		}},
-		{"1000 CONTINUATIONs", func(a *http2Answer, r reply) []byte {
+		{"1000 CONTINUATIONs", func(a *http2Response, r reply) []byte {
 			return append(frame(frameHeaders, 0, a.stream, block(r)), times(1000, frame(frameContinuation, 0, a.stream, nil))...)
 		}},
-		{"HEADERS twice", func(a *http2Answer, r reply) []byte { return good(a, r, a.head(r)) }},
-		{"trailers", func(a *http2Answer, r reply) []byte {
+		{"HEADERS twice", func(a *http2Response, r reply) []byte { return good(a, r, a.head(r)) }},
+		{"trailers", func(a *http2Response, r reply) []byte {
 			return append(append(a.head(r), frame(frameData, 0, a.stream, []byte(r.body))...),
 				frame(frameHeaders, flagEndHeaders|flagEndStream, a.stream, appendField(nil, "x", "y"))...)
 		}},
-		{"content-length too long", func(a *http2Answer, r reply) []byte { return lengthened(a, r, len(r.body)+10) }},
-		{"content-length too short", func(a *http2Answer, r reply) []byte { return lengthened(a, r, len(r.body)/2) }},
-		{"content-length negative", func(a *http2Answer, r reply) []byte { return lengthened(a, r, -1) }},
-		{"bad padding", func(a *http2Answer, r reply) []byte {
+		{"content-length too long", func(a *http2Response, r reply) []byte { return lengthened(a, r, len(r.body)+10) }},
+		{"content-length too short", func(a *http2Response, r reply) []byte { return lengthened(a, r, len(r.body)/2) }},
+		{"content-length negative", func(a *http2Response, r reply) []byte { return lengthened(a, r, -1) }},
+		{"bad padding", func(a *http2Response, r reply) []byte {
 			return append(a.head(r), frame(frameData, flagPadded|flagEndStream, a.stream, []byte{200, 1, 2})...)
 		}},
-		{"an endless frame", func(a *http2Answer, r reply) []byte {
+		{"an endless frame", func(a *http2Response, r reply) []byte {
 			return append(a.head(r), 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1)
 		}},
-		{"DATA on no stream", func(a *http2Answer, r reply) []byte {
+		{"DATA on no stream", func(a *http2Response, r reply) []byte {
 			return append(a.head(r), frame(frameData, 0, 0, []byte("x"))...)
 		}},
-		{"DATA on a stream to come", func(a *http2Answer, r reply) []byte {
+		{"DATA on a stream to come", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(frameData, 1, a.stream+100, []byte("x")))
 		}},
-		{"RST_STREAM of a stream to come", func(a *http2Answer, r reply) []byte {
+		{"RST_STREAM of a stream to come", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(frameRST, 0, a.stream+100, four(1)))
 		}},
-		{"RST_STREAM after the answer", func(a *http2Answer, r reply) []byte {
+		{"RST_STREAM after the answer", func(a *http2Response, r reply) []byte {
 			return append(good(a, r, nil), frame(frameRST, 0, a.stream, four(0))...)
 		}},
-		{"WINDOW_UPDATE of 0", func(a *http2Answer, r reply) []byte {
+		{"WINDOW_UPDATE of 0", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(frameWindowUpdate, 0, a.stream, four(0)))
 		}},
-		{"WINDOW_UPDATE beyond the limit", func(a *http2Answer, r reply) []byte {
+		{"WINDOW_UPDATE beyond the limit", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(frameWindowUpdate, 0, 0, four(1<<31-1)))
 		}},
-		{"PUSH_PROMISE", func(a *http2Answer, r reply) []byte {
+		{"PUSH_PROMISE", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(framePushPromise, flagEndHeaders, a.stream, append(four(2), block(r)...)))
 		}},
-		{"SETTINGS that can't be", func(a *http2Answer, r reply) []byte {
+		{"SETTINGS that can't be", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(frameSettings, 0, 0, append([]byte{0, 4}, four(1<<31)...)))
 		}},
-		{"SETTINGS without streams", func(a *http2Answer, r reply) []byte {
+		{"SETTINGS without streams", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(frameSettings, 0, 0, append([]byte{0, 3}, four(0)...)))
 		}},
-		{"SETTINGS without a window", func(a *http2Answer, r reply) []byte {
+		{"SETTINGS without a window", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(frameSettings, 0, 0, append([]byte{0, 4}, four(0)...)))
 		}},
-		{"PRIORITY of the wrong size", func(a *http2Answer, r reply) []byte {
+		{"PRIORITY of the wrong size", func(a *http2Response, r reply) []byte {
 			return good(a, r, frame(framePriority, 0, a.stream, four(1)))
 		}},
-		{"HTTP/1.1", func(a *http2Answer, r reply) []byte {
+		{"HTTP/1.1", func(a *http2Response, r reply) []byte {
 			return render("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n{body}", r.body)
 		}},
 	} {
 		faults = append(faults, after(f.name, http2, func(x *exchange, r reply) {
-			a := x.out.(*http2Answer)
+			a := x.out.(*http2Response)
 			a.write(f.frames(a, r))
 			if x.dice.IntN(4) == 0 {
 				time.Sleep(5 * time.Millisecond)
-				x.line.fin()
+				x.wire.fin()
 			}
 		}))
 	}
 	return faults
 }
 
-// good is the whole answer, after something else.
-func good(a *http2Answer, r reply, first []byte) []byte {
+// good is the whole response, after something else.
+func good(a *http2Response, r reply, first []byte) []byte {
 	return append(append(first, a.head(r)...), a.body(r)...)
 }
 
@@ -197,12 +197,12 @@ func times(n int, what []byte) []byte {
 	return []byte(strings.Repeat(string(what), n))
 }
 
-func lengthened(a *http2Answer, r reply, n int) []byte {
+func lengthened(a *http2Response, r reply, n int) []byte {
 	r.header = append(r.header, field{"content-length", fmt.Sprint(n)})
 	return good(a, r, nil)
 }
 
-func bigHeaders(a *http2Answer, r reply) []byte {
+func bigHeaders(a *http2Response, r reply) []byte {
 	frames := frame(frameHeaders, 0, a.stream, block(r))
 	for range 20 {
 		frames = append(frames, frame(frameContinuation, 0, a.stream, appendField(nil, "x", strings.Repeat("y", 15000)))...)

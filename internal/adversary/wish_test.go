@@ -14,8 +14,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A wish is one call of the SDK, for a patient of its own: the server knows it by
-// the ids, the observer by the context.
+// A wish is one call of the SDK, for its own patient. The server recognizes it by the ids, the
+// observer by the context.
 type wish struct {
 	number                         int
 	op                             callKind
@@ -24,12 +24,12 @@ type wish struct {
 	mu       sync.Mutex
 	arrived  map[string]int // requests at the server, by operation
 	attempts map[string]int // attempts reported, by operation
-	longest  time.Duration  // of an attempt
+	longest  time.Duration  // the longest attempt
 	log      []string       // what the server did to it
 	ending   ending
 }
 
-// A callKind is the call that a wish is.
+// A callKind is the SDK's method that a wish calls.
 type callKind int
 
 const (
@@ -44,15 +44,15 @@ func (k callKind) String() string {
 	return [...]string{"BookSlot", "Create", "Cancel", "Get"}[k]
 }
 
-// An ending is what the caller got.
+// An ending is what the caller was told.
 type ending struct {
 	err       error
 	record    string // the id of the appointment it was given
-	foreign   bool   // something it was given is about somebody else
+	foreign   bool   // it was given a record of somebody else
 	recovered bool
 	scheduled bool // the appointment's status says that there is one
 	took      time.Duration
-	missed    time.Duration // how long the machine stood still meanwhile
+	missed    time.Duration // how long the process didn't run meanwhile
 	hung      bool
 	panicked  string
 }
@@ -68,24 +68,24 @@ func (w *wish) tag() string { return fmt.Sprintf("W%06dq", w.number) }
 
 var tagPattern = regexp.MustCompile(`W(\d{6})q`)
 
-// tagged finds the number of the wish that a text is about.
+// tagged finds the number of the wish whose tag is in a text.
 func tagged(text string) (number int, found bool) {
 	match := tagPattern.FindStringSubmatch(text)
 	if match == nil {
 		return 0, false
 	}
-	number, _ = strconv.Atoi(match[1]) // digits, by the expression
+	number, _ = strconv.Atoi(match[1]) // the expression matches only digits
 	return number, true
 }
 
-// slot is the one that the wish wants: two wishes want the same.
+// slot is the slot that the wish wants. Two wishes want the same one.
 func (w *wish) slot() int { return w.number / 2 }
 
 func (w *wish) lastName() string { return "Vandermolen" + w.tag() }
 
 func (w *wish) patientJSON() string {
 	return fmt.Sprintf(`{"id":%q,"first_name":"Wilhelmina","last_name":%q,"dob":%q,"insurance":{"id":"ins_1"}}`,
-		w.patient, w.lastName(), birth)
+		w.patient, w.lastName(), birthDate)
 }
 
 // arrive counts a request at the server.
@@ -118,9 +118,9 @@ func observe(ctx context.Context, e closure.Event) {
 	w.longest = max(w.longest, e.Duration)
 }
 
-// run makes the call. A call that hangs is left alone after its context's end
-// and the grace; release must then end it.
-func (w *wish) run(c *closure.Client, within time.Duration, machine *pulse, release func()) {
+// run makes the call. If it hangs for longer than its context and grace, run calls release,
+// which closes its connections.
+func (w *wish) run(c *closure.Client, within time.Duration, machine *stallMeter, release func()) {
 	ctx, cancelCtx := context.WithTimeout(context.WithValue(context.Background(), wishKey{}, w), within)
 	defer cancelCtx()
 	done := make(chan ending, 1)
@@ -156,8 +156,8 @@ func await(done <-chan ending, d time.Duration) (e ending, ended bool) {
 	}
 }
 
-// grace is how much longer than its context a call may take. What hangs, hangs for
-// ever; less would count how busy the machine is.
+// grace is how much longer than its context a call may take. It is long, because a busy
+// machine makes calls late, and a call that hangs never returns.
 const grace = 3 * time.Second
 
 func (w *wish) call(ctx context.Context, c *closure.Client) (e ending) {
@@ -200,10 +200,10 @@ func (w *wish) call(ctx context.Context, c *closure.Client) (e ending) {
 	return e
 }
 
-// shown is the first thing in the error's text that must not be there.
+// shown returns the first thing in the error's text that must not be there.
 func (w *wish) shown(err error) string {
 	texts := []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err), fmt.Sprintf("%t", err)}
-	secrets := []string{w.tag(), "Vandermolen", "Wilhelmina", birth, "2022-05-20", "127.0.0.1", "ch_sk_", "Basic "}
+	secrets := []string{w.tag(), "Vandermolen", "Wilhelmina", birthDate, "2022-05-20", "127.0.0.1", "ch_sk_", "Basic "}
 	for _, text := range texts {
 		for _, secret := range secrets {
 			if strings.Contains(text, secret) {

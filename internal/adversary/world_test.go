@@ -11,7 +11,7 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A protocol is a way from the SDK to the API.
+// A protocol is how the SDK talks to the API.
 type protocol struct {
 	name         string
 	tls, h2, own bool // own: the SDK's own pool; else a caller's *http.Transport
@@ -26,7 +26,7 @@ var protocols = []protocol{
 	{name: "HTTP/2 without TLS, caller's transport", h2: true},
 }
 
-// transport is what a caller would hand to the SDK.
+// transport is a transport as a caller would give it to the SDK.
 func (p protocol) transport() *http.Transport {
 	t := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: authority.pool, MinVersion: tls.VersionTLS12},
@@ -47,27 +47,27 @@ type world struct {
 	duplicates bool // a slot can be taken again
 	late       bool // what is lost may be carried out late
 	seed       uint64
-	wrap       func(http.RoundTripper) http.RoundTripper // a mutant around the caller's transport, or nil
+	wrap       func(http.RoundTripper) http.RoundTripper // wraps the caller's transport in a mutant; or nil
 
 	wishes   []*wish
 	ledger   *ledger
 	server   *server
 	trap     *trap
-	requests atomic.Int64 // begun on the wire
+	requests atomic.Int64 // whose first byte arrived
 	pending  sync.WaitGroup
 
-	visitors int // where a redirect led
+	visitors int // connections to the trap
 }
 
-// timing is how long things may take.
+// timing is the timeouts of attempts and calls.
 type timing struct{ attempt, call time.Duration }
 
-// run makes n wishes, at most as many at once as gate has room for, and waits
-// until all that is late is done.
+// run makes n wishes, as many at once as gate has room for, and waits until late requests have
+// been carried out.
 func (w *world) run(n int, t timing, gate chan struct{}) error {
 	w.ledger = &ledger{duplicates: w.duplicates}
 	for i := range n {
-		// Pairs want the same slot, and make the same call.
+		// Two wishes each want the same slot, and make the same call.
 		wish := newWish(i, calls[i/2%len(calls)])
 		w.wishes = append(w.wishes, wish)
 		if wish.op == cancel || wish.op == get {
@@ -81,7 +81,7 @@ func (w *world) run(n int, t timing, gate chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	machine := newPulse()
+	machine := newStallMeter()
 	defer close(machine.stop)
 	var group sync.WaitGroup
 	for _, wish := range w.wishes {
@@ -106,7 +106,7 @@ func (w *world) open() (err error) {
 	return err
 }
 
-// close ends them when all that is late is done.
+// close closes the servers when late requests have been carried out.
 func (w *world) close() {
 	w.pending.Wait()
 	w.server.close()
@@ -121,7 +121,7 @@ func (w *world) client(t timing) (client *closure.Client, closeIdle func(), err 
 		closure.WithBaseURL(w.server.url()),
 		closure.WithTimeout(t.attempt),
 		closure.WithObserver(observe),
-		// Else the first few wishes would use up the budget of all.
+		// Otherwise the first few wishes would use up the budget of all.
 		closure.WithRetryPolicy(closure.RetryPolicy{
 			MinWait: 5 * time.Millisecond,
 			MaxWait: 40 * time.Millisecond,
@@ -144,8 +144,8 @@ func (w *world) client(t timing) (client *closure.Client, closeIdle func(), err 
 	return client, closeIdle, err
 }
 
-// begin counts a request whose first byte is there, and draws what befalls it
-// before it is whole, which is before it can be told whose it is.
+// begin counts a request whose first byte has arrived, and draws its early fault. At that
+// point, it can't be told whose it is.
 func (w *world) begin() *fault {
 	dice := newDice(w.seed, 1<<41+uint64(w.requests.Add(1)))
 	if len(w.family.early) == 0 || dice.IntN(6) > 0 {
@@ -154,8 +154,8 @@ func (w *world) begin() *fault {
 	return w.pick(dice, w.family.early)
 }
 
-// draw is what befalls a request that is whole. Most of the writes are struck,
-// and few of the reads around a booking: else none would get as far as its write.
+// draw draws the fault of a request of which all has arrived. Most writes have one, and few of
+// a booking's reads, because otherwise no booking would get as far as its write.
 func (w *world) draw(dice *rand.Rand, op string) *fault {
 	percent := 15
 	if writes(op) || op == "appointments.get" {

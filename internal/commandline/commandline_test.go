@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -122,5 +123,16 @@ func TestProgress(t *testing.T) {
 	NewProgress(file, "rounds", 3).Step()
 	if info, err := file.Stat(); err != nil || info.Size() != 0 {
 		t.Errorf("%v, %v: something was written to a file", info, err)
+	}
+}
+
+// Without a terminal, as in CI, a test shows no progress.
+func TestTestProgressWithoutATerminal(t *testing.T) {
+	t.Parallel()
+	p := newTestProgress(t, filepath.Join(t.TempDir(), "tty"), "rounds", 3)
+	p.Step()
+	p.StepEach(time.Nanosecond)()
+	if p != nil {
+		t.Errorf("%+v", p)
 	}
 }

@@ -34,6 +34,52 @@ func NewProgress(file *os.File, what string, total int) *Progress {
 	return p
 }
 
+// controllingTerminal is the terminal that a process was started from, also if its output is
+// redirected. Opening it fails if there is none, as in CI.
+const controllingTerminal = "/dev/tty"
+
+// NewTestProgress is [NewProgress] for the long form of a test. It shows its line on the
+// terminal that the test was started from, because go test captures stderr; without a
+// terminal it shows nothing. The line goes when the test ends.
+func NewTestProgress(t interface{ Cleanup(func()) }, what string, total int) *Progress {
+	return newTestProgress(t, controllingTerminal, what, total)
+}
+
+func newTestProgress(t interface{ Cleanup(func()) }, terminal, what string, total int) *Progress {
+	file, err := os.OpenFile(terminal, os.O_WRONLY, 0)
+	if err != nil {
+		return nil
+	}
+	p := NewProgress(file, what, total)
+	t.Cleanup(func() {
+		p.Clear()
+		_ = file.Close()
+	})
+	return p
+}
+
+// StepEach takes the steps by the clock, one in each interval, until stop is called. It is for
+// work that ends at a certain time.
+func (p *Progress) StepEach(interval time.Duration) (stop func()) {
+	if p == nil {
+		return func() {}
+	}
+	ended := make(chan struct{})
+	go func() {
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				p.Step()
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(ended) })
+}
+
 // Step says that one more step is done.
 func (p *Progress) Step() {
 	if p == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// What the audit is there for, done on purpose: it sees each.
+// The audit finds each kind of violation, when it is made on purpose.
 func TestAuditSees(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -29,7 +29,7 @@ func TestAuditSees(t *testing.T) {
 			errs[0] = closure.ErrNotBooked
 		}, result{Booked: 2, NotBooked: 1, Held: 3, Lies: 1}},
 		{"told booked", func(_ *testing.T, u *upstream, made []*closure.Booking, _ []error) {
-			u.wishes[2].StartAt = u.wishes[2].StartAt.Add(-1000 * time.Hour) // nobody has that
+			u.wishes[2].StartAt = u.wishes[2].StartAt.Add(-1000 * time.Hour) // nobody has an appointment then
 			made[2].Recovered = true
 		}, result{Booked: 3, Recovered: 1, Held: 3, Lies: 1}},
 		{"a write that arrives twice", func(t *testing.T, u *upstream, _ []*closure.Booking, _ []error) {
@@ -58,7 +58,7 @@ func TestAuditSees(t *testing.T) {
 	}
 }
 
-// post sends what a gateway would.
+// post sends the request again, as a gateway would.
 func (u *upstream) post(t *testing.T, body string) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("http://%s/appointments", u.address), strings.NewReader(body))
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-var certificate string // the file that the gateways show and this process trusts
+var certificate string // the file with the certificate of the gateways, which this process trusts
 
-// trustOneself makes a certificate the system's only root, as an operator would: the SDK's own
-// pool has no setting for it.
+// trustOneself makes a self-signed certificate the system's only root, as an operator would,
+// because the SDK's own pool has no setting for it.
 func trustOneself(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -40,7 +40,7 @@ func trustOneself(t *testing.T) {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
-	_ = pem.Encode(&file, &pem.Block{Type: "CERTIFICATE", Bytes: made}) // a buffer takes everything
+	_ = pem.Encode(&file, &pem.Block{Type: "CERTIFICATE", Bytes: made}) // writing to a buffer can't fail
 	_ = pem.Encode(&file, &pem.Block{Type: "PRIVATE KEY", Bytes: private})
 	certificate = filepath.Join(t.TempDir(), "pem")
 	if err := os.WriteFile(certificate, file.Bytes(), 0o600); err != nil {

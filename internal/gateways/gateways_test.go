@@ -5,6 +5,8 @@
 //
 //	CLOSURE_GATEWAYS=short go test ./internal/gateways -v
 //	CLOSURE_GATEWAYS=full  go test ./internal/gateways -v -timeout 60m
+//
+// The terminal that it was started from shows how far it is.
 package gateways
 
 import (
@@ -26,11 +28,12 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 const goroutines = 64
 
-// bookings is how many each row makes.
+// bookings is how many bookings each row makes.
 func bookings(t *testing.T) int {
 	switch form := os.Getenv("CLOSURE_GATEWAYS"); form {
 	case "short":
@@ -54,11 +57,11 @@ func TestGateways(t *testing.T) {
 	blink := func(_ *gateway, u *upstream) { u.drop() }
 	outage := func(_ *gateway, u *upstream) { u.down(t, 300*time.Millisecond) }
 	slow := func(_ *gateway, u *upstream) { u.slow.Store(true) }
-	for _, tt := range []struct {
+	rows := []struct {
 		name   string
 		config config
-		during func(*gateway, *upstream) // once, in the middle of the traffic
-		unsure bool                      // bookings may end unknown or not booked, and say so
+		during func(*gateway, *upstream) // called once, in the middle of the traffic
+		unsure bool                      // bookings may end as unknown or not booked, and say so
 		resend bool                      // the gateway sends writes again
 	}{
 		{"rotation after 1", config{rotate: 1}, none, false, false},
@@ -74,11 +77,14 @@ func TestGateways(t *testing.T) {
 		{"the gateway's safe retries, upstream down and up", config{rotate: 1000, retries: safe}, outage, true, false},
 		{"HTTP/2, rotation after 20", config{rotate: 20, http2: true}, none, true, false},
 		{"HTTP/2, reload", config{rotate: 1000, http2: true}, reload, true, false},
-	} {
-		for _, kind := range []string{"nginx", "haproxy"} {
-			if kind == "haproxy" && tt.config.rotate < 1000 {
-				continue // it has no limit of requests a connection
-			}
+	}
+	total := 0
+	for _, tt := range rows {
+		total += len(tt.config.gateways())
+	}
+	shown := commandline.NewTestProgress(t, "rows", total)
+	for _, tt := range rows {
+		for _, kind := range tt.config.gateways() {
 			t.Run(kind+"/"+tt.name, func(t *testing.T) {
 				u := newUpstream(t, n)
 				g := newGateway(t, kind, tt.config, u.address)
@@ -91,11 +97,12 @@ func TestGateways(t *testing.T) {
 					t.Errorf("%d of %d booked", result.Booked, n)
 				}
 			})
+			shown.Step()
 		}
 	}
 }
 
-// An upstream is the API's double behind a listener that can lose its connections.
+// An upstream is the API's double, with a listener that can lose its connections.
 type upstream struct {
 	api     *closuretest.Server
 	address string
@@ -105,7 +112,7 @@ type upstream struct {
 	mu     sync.Mutex
 	server *http.Server
 	conns  map[net.Conn]bool
-	writes map[string]int // by body: requests to book that arrived
+	writes map[string]int // requests to book that arrived, by body
 }
 
 func newUpstream(t *testing.T, n int) *upstream {
@@ -120,7 +127,7 @@ func newUpstream(t *testing.T, n int) *upstream {
 	}
 	patient := *guide
 	for i := range n {
-		if i%20 == 0 { // a patient with thousands of appointments is nobody's
+		if i%20 == 0 { // no real patient has thousands of appointments
 			patient.ID, patient.FirstName = "", fmt.Sprintf("Patient %d", i)
 			patient = u.api.AddPatient(patient)
 		}
@@ -146,7 +153,7 @@ func (u *upstream) up(t *testing.T) {
 	go func() { _ = u.server.Serve(listener) }()
 }
 
-// down ends the server and what is on its way, for so long.
+// down closes the server and its connections, and starts it again after a while.
 func (u *upstream) down(t *testing.T, long time.Duration) {
 	_ = u.server.Close()
 	time.Sleep(long)
@@ -164,7 +171,7 @@ func (u *upstream) track(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// drop ends all connections at once, with whatever is on them.
+// drop closes all connections at once, in the middle of their requests.
 func (u *upstream) drop() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -189,10 +196,10 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.api.Handler().ServeHTTP(w, r)
 }
 
-// A result is what came of the bookings, and of the audit.
+// A result is the outcomes of the bookings, and what the audit found.
 type result struct {
 	Booked, Recovered, NotBooked, Unknown int
-	Lies                                  int // the ledger says otherwise
+	Lies                                  int // outcomes that the ledger contradicts
 	SentTwice                             int // writes that arrived more than once
 	Held                                  int // appointments in the ledger
 }
@@ -223,7 +230,7 @@ func (u *upstream) book(t *testing.T, g *gateway, http2 bool, n int, during func
 	return u.audit(t, made, errs)
 }
 
-// audit compares what was told of each slot with the ledger.
+// audit compares what was told about each slot with the ledger.
 func (u *upstream) audit(t *testing.T, made []*closure.Booking, errs []error) (r result) {
 	held := map[time.Time]int{}
 	for _, a := range u.api.Appointments() {
@@ -266,9 +273,18 @@ func (u *upstream) audit(t *testing.T, made []*closure.Booking, errs []error) (r
 }
 
 type config struct {
-	rotate  int    // requests a connection; nginx's
-	retries string // the gateway's own
+	rotate  int    // how many requests nginx allows on a connection
+	retries string // what the gateway itself sends again: all, safe or nothing
 	http2   bool
+}
+
+// gateways are those that have this configuration: HAProxy doesn't limit the number of
+// requests on a connection.
+func (c config) gateways() []string {
+	if c.rotate < 1000 {
+		return []string{"nginx"}
+	}
+	return []string{"nginx", "haproxy"}
 }
 
 const (
@@ -276,7 +292,7 @@ const (
 	safe = "safe" // what the documentation recommends
 )
 
-// A gateway is a real one, in a process of its own.
+// A gateway is nginx or HAProxy, in a process of its own.
 type gateway struct {
 	kind, address, directory string
 	process                  *exec.Cmd
@@ -383,12 +399,12 @@ func (g *gateway) reload(t *testing.T) {
 	}
 }
 
-// stop ends it and what is in flight.
+// stop ends the gateway, in the middle of its requests.
 func (g *gateway) stop(t *testing.T) {
 	if err := g.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Error(err)
 	}
-	_ = g.process.Wait() // its status says that it was told to
+	_ = g.process.Wait() // an error, because a signal ended it
 }
 
 func freeAddress(t *testing.T) string {

@@ -12,7 +12,7 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// childVariable holds, in JSON, what a process is to do that the test started.
+// childVariable holds the task, in JSON, of a process that the test started.
 const childVariable = "CLOSURE_KILL_CHILD"
 
 func TestMain(m *testing.M) {
@@ -42,12 +42,12 @@ const (
 const (
 	schedule    = closure.ScheduleID("sch_killed")
 	minutes     = 30
-	callTimeout = time.Second     // of one attempt
+	callTimeout = time.Second     // of an attempt
 	bookTimeout = 2 * time.Second // of a booking
-	lostAfter   = 3 * time.Second // more than reads lag and a call takes together
+	lostAfter   = 3 * time.Second // longer than reads lag and a call takes together
 )
 
-// What a process tells, one line for each.
+// What a process prints, one line each.
 type told struct {
 	Patient     closure.PatientID
 	Ending      ending
@@ -141,6 +141,6 @@ func tell(patient closure.PatientID, booking *closure.Booking, err error) {
 	if booking != nil {
 		line.Recovered, line.Appointment = booking.Recovered, booking.Appointment.ID
 	}
-	text, _ := json.Marshal(line) // texts and a bool
+	text, _ := json.Marshal(line) // can't fail for strings and a bool
 	fmt.Println(string(text))
 }

@@ -13,21 +13,21 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// A question is a call of the journal on its way from one process to another.
-type question struct {
+// A journalRequest is a journal call on its way from one process to another.
+type journalRequest struct {
 	Attempt     closure.BookingAttempt
 	Entry       closure.JournalEntry
 	Appointment closure.AppointmentID
 }
 
-type reply struct{ Entries []closure.JournalEntry }
+type journalReply struct{ Entries []closure.JournalEntry }
 
-// A remoteJournal is a process's side of the journal that the test's process holds.
+// A remoteJournal is a process's connection to the journal, which is in the test's process.
 type remoteJournal struct{ url string }
 
 var _ closure.Journal = (*remoteJournal)(nil)
 
-func (j *remoteJournal) ask(ctx context.Context, method string, q question) ([]closure.JournalEntry, error) {
+func (j *remoteJournal) ask(ctx context.Context, method string, q journalRequest) ([]closure.JournalEntry, error) {
 	body, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
@@ -44,14 +44,14 @@ func (j *remoteJournal) ask(ctx context.Context, method string, q question) ([]c
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the journal answered %d", resp.StatusCode)
 	}
-	var r reply
+	var r journalReply
 	if err := json.NewDecoder(resp.Body).Decode(&r); err != nil {
 		return nil, err
 	}
 	return r.Entries, nil
 }
 
-func (j *remoteJournal) one(ctx context.Context, method string, q question) (*closure.JournalEntry, error) {
+func (j *remoteJournal) one(ctx context.Context, method string, q journalRequest) (*closure.JournalEntry, error) {
 	entries, err := j.ask(ctx, method, q)
 	if err != nil || len(entries) == 0 {
 		return nil, err
@@ -60,30 +60,30 @@ func (j *remoteJournal) one(ctx context.Context, method string, q question) (*cl
 }
 
 func (j *remoteJournal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
-	return j.one(ctx, "begin", question{Attempt: attempt})
+	return j.one(ctx, "begin", journalRequest{Attempt: attempt})
 }
 
 func (j *remoteJournal) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
-	return j.one(ctx, "find", question{Attempt: attempt})
+	return j.one(ctx, "find", journalRequest{Attempt: attempt})
 }
 
 func (j *remoteJournal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
-	return j.one(ctx, "find-appointment", question{Appointment: id})
+	return j.one(ctx, "find-appointment", journalRequest{Appointment: id})
 }
 
 func (j *remoteJournal) Finish(ctx context.Context, entry closure.JournalEntry) error {
-	_, err := j.ask(ctx, "finish", question{Entry: entry})
+	_, err := j.ask(ctx, "finish", journalRequest{Entry: entry})
 	return err
 }
 
 func (j *remoteJournal) Release(ctx context.Context, id closure.AppointmentID) error {
-	_, err := j.ask(ctx, "release", question{Appointment: id})
+	_, err := j.ask(ctx, "release", journalRequest{Appointment: id})
 	return err
 }
 
 func (j *remoteJournal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, error] {
 	return func(yield func(closure.JournalEntry, error) bool) {
-		entries, err := j.ask(ctx, "pending", question{})
+		entries, err := j.ask(ctx, "pending", journalRequest{})
 		for _, entry := range entries {
 			if !yield(entry, nil) {
 				return
@@ -95,24 +95,24 @@ func (j *remoteJournal) Pending(ctx context.Context) iter.Seq2[closure.JournalEn
 	}
 }
 
-// serveJournal answers one call, at the test's side.
+// serveJournal serves one call, in the test's process.
 func serveJournal(journal *closuretest.Journal, w http.ResponseWriter, r *http.Request) {
-	var q question
+	var q journalRequest
 	body, err := io.ReadAll(r.Body)
 	if err != nil || json.Unmarshal(body, &q) != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	// What has arrived is carried out, whether or not anybody still waits.
-	entries, err := answer(context.WithoutCancel(r.Context()), journal, r.URL.Path, q)
+	// A call that has arrived is carried out even if nobody waits anymore.
+	entries, err := serveCall(context.WithoutCancel(r.Context()), journal, r.URL.Path, q)
 	if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(reply{entries}) // the process may be dead
+	_ = json.NewEncoder(w).Encode(journalReply{entries}) // the process may be dead
 }
 
-func answer(ctx context.Context, journal *closuretest.Journal, method string, q question) (entries []closure.JournalEntry, err error) {
+func serveCall(ctx context.Context, journal *closuretest.Journal, method string, q journalRequest) (entries []closure.JournalEntry, err error) {
 	var entry *closure.JournalEntry
 	switch method {
 	case "/begin":

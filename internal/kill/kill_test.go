@@ -14,21 +14,22 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 	"github.com/closurehealth/closure-go/internal/tables"
 )
 
-// variable is that of internal/simulation.
+// variable chooses the form, as in internal/simulation.
 const variable = "CLOSURE_SIMULATION"
 
 const (
 	readsLag  = 200 * time.Millisecond
 	seed      = 20220401
-	roundRuns = 100 // in one clinic
+	roundRuns = 100 // the runs in one clinic
 	atOnce    = 12  // of them
 )
 
-// A clinic is an API that accepts duplicates and whose reads lag, and the journal
-// that all processes share. Both are in the test's process, which nobody kills.
+// A clinic is an API that accepts duplicates and whose reads lag, and a journal that all
+// processes share. Both are in the test's process, which isn't killed.
 type clinic struct {
 	program  string
 	server   *closuretest.Server
@@ -65,10 +66,10 @@ func (c *clinic) slot(n int) time.Time { return c.first.Add(time.Duration(n) * m
 
 func patientID(n int) closure.PatientID { return closure.PatientID(fmt.Sprintf("pt_killed%d", n)) }
 
-// A row is what came of the runs in which a process was killed at one event.
+// A row counts the results of the runs in which a process was killed at one event.
 type row struct {
 	runs, killed, appointments, pending, doubles, lies int
-	endings                                            map[ending]int // of the processes that lived
+	endings                                            map[ending]int // of the processes that weren't killed
 }
 
 func (c *clinic) row(at event) *row {
@@ -78,17 +79,16 @@ func (c *clinic) row(at event) *row {
 	return c.rows[at]
 }
 
-// A run is one wish of one patient, and the event at which its first process dies.
+// A run is one wish of one patient, and the event at which its first process is killed.
 type run struct {
 	patient closure.PatientID
 	at      event
 	said    []told
 }
 
-// TestKill kills processes that book at every event of a booking, while another one
-// books for the same wish, and starts them again. However they end, the wish has at
-// most one appointment, nobody was told what isn't so, and what the journal holds
-// when all is settled is what the ledger does.
+// TestKill kills processes at every event of a booking, while another process books for the
+// same wish, and starts them again. However they end, the wish has at most one appointment,
+// nobody was told anything wrong, and in the end the journal and the ledger hold the same.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()
@@ -97,10 +97,14 @@ func TestKill(t *testing.T) {
 	if full() {
 		runs = 500
 	}
+	var shown *commandline.Progress
+	if full() {
+		shown = commandline.NewTestProgress(t, "processes", runs)
+	}
 	sum := map[event]*row{}
 	for done := 0; done < runs; done += roundRuns {
 		c := newClinic(program, min(roundRuns, runs-done))
-		c.live(t, done, min(roundRuns, runs-done))
+		c.live(t, done, min(roundRuns, runs-done), shown)
 		for _, wrong := range c.found {
 			t.Error(wrong)
 		}
@@ -118,8 +122,8 @@ func noError(t *testing.T, err error) {
 	}
 }
 
-// live makes all runs of the clinic and audits them.
-func (c *clinic) live(t *testing.T, offset, runs int) {
+// live makes all runs of the clinic, and audits them.
+func (c *clinic) live(t *testing.T, offset, runs int, shown *commandline.Progress) {
 	all := make([]*run, runs)
 	places := make(chan struct{}, atOnce)
 	var group sync.WaitGroup
@@ -128,6 +132,7 @@ func (c *clinic) live(t *testing.T, offset, runs int) {
 		group.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
+			defer shown.Step()
 			c.run(t, all[n], n, rand.New(rand.NewPCG(seed, uint64(offset+n))))
 		})
 	}
@@ -140,7 +145,7 @@ func (c *clinic) live(t *testing.T, offset, runs int) {
 	}
 }
 
-// run is two processes for one wish, the first of which is killed and started again.
+// run starts two processes for one wish. The first one is killed and started again.
 func (c *clinic) run(t *testing.T, r *run, n int, dice *rand.Rand) {
 	does := task{Patient: r.patient, Does: booksSlot, Start: c.slot(n), Key: fmt.Sprintf("order %d", n)}
 	switch dice.IntN(3) {
@@ -182,7 +187,7 @@ func (c *clinic) pending() (of []closure.PatientID) {
 	return of
 }
 
-// resolve runs the program that settles what is left, is killed, and is run again.
+// resolve runs the program that resolves what is pending. It is killed, and run again.
 func (c *clinic) resolve(t *testing.T) (said []told) {
 	for _, at := range []event{beforeFinish, finished, never, never} {
 		if len(c.pending()) > 0 {
@@ -192,7 +197,7 @@ func (c *clinic) resolve(t *testing.T) (said []told) {
 	return said
 }
 
-// audit holds what a wish came to, and what was told of it, against the ledger.
+// audit compares the journal, and what was told about a wish, with the ledger.
 func (c *clinic) audit(r *run, pending bool, resolved []told) {
 	var has []closure.AppointmentID
 	for _, a := range c.server.Appointments() {
@@ -221,7 +226,7 @@ func (c *clinic) audit(r *run, pending bool, resolved []told) {
 	var holds []closure.AppointmentID
 	for _, entry := range c.journal.Entries() {
 		if entry.Attempt.PatientID == r.patient {
-			holds = append(holds, entry.Appointment) // empty: still pending
+			holds = append(holds, entry.Appointment) // empty while it is pending
 		}
 	}
 	if !slices.Equal(has, holds) {
@@ -265,7 +270,6 @@ func merge(sum, rows map[event]*row) {
 	}
 }
 
-// publish publishes the table.
 func publish(t *testing.T, name string, rows map[event]*row) {
 	t.Helper()
 	var b strings.Builder

@@ -32,13 +32,13 @@ const (
 
 var events = []event{beforeBegin, begun, written, carriedOut, answered, beforeFinish, finished, sometime}
 
-// A process is one of the programs, with sockets of its own to the API and to the
-// journal, so that what it does can be seen.
+// A process is a running program. It has its own sockets to the API and to the journal, so
+// that the test sees its requests.
 type process struct {
 	clinic *clinic
 	task   task
-	at     event       // to kill it at; never: it lives
-	lost   atomic.Bool // what it had written when it was killed arrives nowhere
+	at     event       // when to kill it; never: it isn't killed
+	lost   atomic.Bool // what it had written when it was killed is lost
 
 	starting sync.Mutex // held while cmd starts
 	cmd      *exec.Cmd
@@ -49,7 +49,7 @@ type process struct {
 	once     sync.Once
 }
 
-// start starts a process. after is for sometime.
+// start starts a process. after is when to kill it if the event is sometime.
 func (c *clinic) start(t *testing.T, does task, at event, after time.Duration) *process {
 	t.Helper()
 	p := &process{clinic: c, task: does, at: at, exited: make(chan struct{})}
@@ -68,10 +68,10 @@ func (c *clinic) start(t *testing.T, does task, at event, after time.Duration) *
 		t.Fatal(err)
 	}
 	if at == sometime {
-		time.AfterFunc(after, func() { p.strike(sometime) })
+		time.AfterFunc(after, func() { p.killAt(sometime) })
 	}
 	go func() {
-		_ = p.cmd.Wait() // it may have been killed
+		_ = p.cmd.Wait() // an error if it was killed
 		close(p.exited)
 	}()
 	return p
@@ -85,36 +85,35 @@ func (p *process) serve(t *testing.T, handler http.HandlerFunc) (url string) {
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	p.servers = append(p.servers, server)
-	go func() { _ = server.Serve(listener) }() // until it is closed
+	go func() { _ = server.Serve(listener) }() // returns when it is closed
 	return "http://" + listener.Addr().String()
 }
 
-// strike kills the process, with a signal that it can't see, if this is where it is
-// to die, and returns when it is dead.
-func (p *process) strike(now event) (dead bool) {
+// killAt kills the process if it is to be killed at this event, and returns when it is dead.
+func (p *process) killAt(now event) (dead bool) {
 	if now != p.at {
 		return false
 	}
 	p.once.Do(func() {
 		select {
-		case <-p.exited: // it was faster
+		case <-p.exited: // it ended before
 		default:
-			p.starting.Lock() // its first request may come before Start returns
+			p.starting.Lock() // because its first request may come before Start returns
 			defer p.starting.Unlock()
 			p.killed.Store(true)
-			_ = p.cmd.Process.Kill() // an error: it was faster, after all
+			_ = p.cmd.Process.Kill() // an error if it ended before
 		}
 	})
 	<-p.exited
 	return true
 }
 
-// wait returns what the process told before it ended.
+// wait returns what the process printed before it ended.
 func (p *process) wait(t *testing.T) (lines []told) {
 	t.Helper()
 	<-p.exited
 	for _, server := range p.servers {
-		_ = server.Close() // its listener
+		_ = server.Close() // closes its listener
 	}
 	if !p.killed.Load() && !p.cmd.ProcessState.Success() {
 		t.Errorf("%s failed: %v", p.task.Does, p.cmd.ProcessState)
@@ -136,12 +135,12 @@ func (p *process) journal(w http.ResponseWriter, r *http.Request) {
 	case "/finish":
 		before, after = beforeFinish, finished
 	}
-	if before != never && p.strike(before) {
+	if before != never && p.killAt(before) {
 		return
 	}
 	whole := httptest.NewRecorder()
 	serveJournal(p.clinic.journal, whole, r)
-	if after != never && p.strike(after) {
+	if after != never && p.killAt(after) {
 		return
 	}
 	forward(w, whole)
@@ -154,9 +153,9 @@ func (p *process) api(w http.ResponseWriter, r *http.Request) {
 	}
 	body := new(bytes.Buffer)
 	if _, err := body.ReadFrom(r.Body); err != nil {
-		return // killed while it wrote
+		return // it was killed while it wrote
 	}
-	if p.strike(written) && p.lost.Load() {
+	if p.killAt(written) && p.lost.Load() {
 		return
 	}
 	request := httptest.NewRequest(r.Method, r.URL.String(), body)
@@ -164,16 +163,16 @@ func (p *process) api(w http.ResponseWriter, r *http.Request) {
 	whole := httptest.NewRecorder()
 	p.clinic.handler.ServeHTTP(whole, request)
 	p.clinic.requests.Add(1)
-	if p.strike(carriedOut) {
+	if p.killAt(carriedOut) {
 		return
 	}
 	forward(w, whole)
-	_ = http.NewResponseController(w).Flush() // it may be dead
-	p.strike(answered)
+	_ = http.NewResponseController(w).Flush() // the process may be dead
+	p.killAt(answered)
 }
 
 func forward(w http.ResponseWriter, whole *httptest.ResponseRecorder) {
 	maps.Copy(w.Header(), whole.Header())
 	w.WriteHeader(whole.Code)
-	_, _ = w.Write(whole.Body.Bytes()) // it may be dead
+	_, _ = w.Write(whole.Body.Bytes()) // the process may be dead
 }

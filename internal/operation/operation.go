@@ -4,7 +4,7 @@ package operation
 
 import "net/http"
 
-// An ID names a call of the API: it is an index into the table.
+// An ID names a call of the API. It is the call's index in the table.
 type ID int
 
 // The calls. A new one also needs a row in the table below.
@@ -39,16 +39,16 @@ const (
 const (
 	FromGuide     = "guide"     // the vendor's booking guide
 	FromReference = "reference" // the vendor's published reference pages
-	Inferred      = "inferred"  // published nowhere: chosen to fit the rest
+	Inferred      = "inferred"  // published nowhere, and chosen to fit the rest
 )
 
 // A Spec describes a call.
 type Spec struct {
 	Name      string
 	Method    string
-	Route     string // a template; {id} is the place of an id
+	Route     string // a template: {id} stands for an id
 	Source    string
-	Directory bool // reads the directory, so that it takes an index version
+	Directory bool // reads the directory, and so takes an index version
 	Expand    bool // takes the expand parameter
 }
 

@@ -57,8 +57,8 @@ func TestMoveThatAnotherIsMakingIsNotSentTwice(t *testing.T) {
 	})
 }
 
-// The answer of the move is lost, reads lag, and what is sent again is refused. That the
-// second one is refused says nothing of the first one.
+// The response to the move is lost, reads lag, and the second request is rejected. The
+// rejection says nothing about the first request.
 func TestMoveThatIsRefusedWhenSentAgainKeepsItsNewStart(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
@@ -79,14 +79,15 @@ func TestMoveThatIsRefusedWhenSentAgainKeepsItsNewStart(t *testing.T) {
 	})
 }
 
-// A move to 1 isn't recorded, one to 2 is, and one to 3 is refused while its read shows 1.
+// A move to 1 isn't recorded, a move to 2 is, and a move to 3 is rejected while reads still
+// show 1.
 func TestMoveDoesNotTakeALaggingReadForMoreThanTheJournalKnows(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
 		a.overbooks = true
 		a.lag = 20 * time.Second
 		died := make(chan struct{})
-		p1, p2 := client(t, a, mortal{j, died}), client(t, a, j)
+		p1, p2 := client(t, a, crashingJournal{j, died}), client(t, a, j)
 		mustBook(t, p2, slot(0, ""))
 		time.Sleep(time.Minute)
 		close(died)

@@ -25,25 +25,25 @@ type version struct {
 }
 
 type fault struct {
-	status                  int  // answer instead
-	after                   bool // done first
-	drop                    bool // connection error
+	status                  int  // the status of a response in place of the API's
+	after                   bool // the request is carried out before that
+	drop                    bool // the connection is lost
 	delayBefore, delayAfter time.Duration
-	commitLate              time.Duration // done later, the answer is lost
+	commitLate              time.Duration // the request is carried out later, and the response is lost
 	header                  map[string]string
 	body                    string
-	do                      func() // between the deed and the answer
+	do                      func() // runs between the commit and the response
 	stale                   time.Duration
 }
 
-// railway is a double of the API. Its reads show what was there lag ago; hook makes
-// the nth request of an operation go wrong.
+// railway is a double of the API. Its reads show the state of some time ago (lag). hook
+// returns the fault of an operation's nth request.
 type railway struct {
 	mu         sync.Mutex
 	appts      map[string][]version
 	order      []string
-	overbooks  bool // refuses no start as taken
-	showsTaken bool // slots are shown as open though taken
+	overbooks  bool // accepts a start that is taken
+	showsTaken bool // shows taken slots as open
 	lag        time.Duration
 	starts     []time.Time
 	n          int
@@ -90,7 +90,7 @@ func asJSON(r appointment) map[string]any {
 	return m
 }
 
-// standing is what stands now.
+// standing returns the appointments that aren't cancelled.
 func (a *railway) standing() (out []appointment) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -110,7 +110,7 @@ func (a *railway) dump() string {
 	return b.String()
 }
 
-// movedByPhone is a move of the first appointment that the SDK has no part in.
+// movedByPhone moves the first appointment without the SDK.
 func (a *railway) movedByPhone(to time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -144,13 +144,13 @@ func (a *railway) taken(start time.Time, but string, t time.Time) bool {
 	return false
 }
 
-type answer struct {
+type response struct {
 	status int
 	body   any
 }
 
-func apiErr(s int, m string) answer {
-	return answer{s, map[string]any{"error_type": "invalid_request", "error_message": m}}
+func apiErr(s int, m string) response {
+	return response{s, map[string]any{"error_type": "invalid_request", "error_message": m}}
 }
 
 func opOf(r *http.Request) (string, string) {
@@ -176,18 +176,18 @@ func opOf(r *http.Request) (string, string) {
 	return "?", ""
 }
 
-func (a *railway) act(op, id string, r *http.Request, body []byte, stale time.Duration) answer {
+func (a *railway) act(op, id string, r *http.Request, body []byte, stale time.Duration) response {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
 	lagged := now.Add(-max(a.lag, stale))
 	switch op {
 	case "schedule":
-		return answer{200, map[string]any{
+		return response{200, map[string]any{
 			"id": id, "scheduling_method": "direct_api", "insurances": []string{"ins_1"},
 		}}
 	case "patient":
-		return answer{200, map[string]any{
+		return response{200, map[string]any{
 			"id": id, "first_name": "CANARYNAME", "insurance": map[string]any{"id": "ins_1"},
 		}}
 	case "slots":
@@ -202,7 +202,7 @@ func (a *railway) act(op, id string, r *http.Request, body []byte, stale time.Du
 				out = append(out, map[string]any{"start_at": s.Format(dateFormat), "duration": 30})
 			}
 		}
-		return answer{200, out}
+		return response{200, out}
 	case "list":
 		out := []any{}
 		for _, i := range a.order {
@@ -210,10 +210,10 @@ func (a *railway) act(op, id string, r *http.Request, body []byte, stale time.Du
 				out = append(out, asJSON(r2))
 			}
 		}
-		return answer{200, out}
+		return response{200, out}
 	case "get":
 		if r2, ok := a.asOf(id, lagged); ok {
-			return answer{200, asJSON(r2)}
+			return response{200, asJSON(r2)}
 		}
 		return apiErr(404, "no such")
 	case "create":
@@ -230,7 +230,7 @@ func (a *railway) act(op, id string, r *http.Request, body []byte, stale time.Du
 		a.n++
 		r2 := appointment{fmt.Sprintf("appt_%d", a.n), in.Schedule, in.Patient, "scheduled", in.Start, in.Duration}
 		a.put(r2)
-		return answer{200, asJSON(r2)}
+		return response{200, asJSON(r2)}
 	case "move":
 		var in struct {
 			Start    time.Time `json:"start_at"`
@@ -248,7 +248,7 @@ func (a *railway) act(op, id string, r *http.Request, body []byte, stale time.Du
 		}
 		r2.Start, r2.Status = in.Start, "rescheduled"
 		a.put(r2)
-		return answer{200, asJSON(r2)}
+		return response{200, asJSON(r2)}
 	case "cancel":
 		r2, ok := a.asOf(id, now)
 		if !ok {
@@ -256,7 +256,7 @@ func (a *railway) act(op, id string, r *http.Request, body []byte, stale time.Du
 		}
 		r2.Status = "cancelled"
 		a.put(r2)
-		return answer{200, asJSON(r2)}
+		return response{200, asJSON(r2)}
 	}
 	return apiErr(404, "route")
 }
@@ -287,9 +287,9 @@ func (a *railway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(598)
 		return
 	}
-	var ans answer
+	var resp response
 	if f.status == 0 && !f.drop || f.after {
-		ans = a.act(op, id, r, body, f.stale)
+		resp = a.act(op, id, r, body, f.stale)
 	}
 	if f.do != nil {
 		f.do()
@@ -307,13 +307,13 @@ func (a *railway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(ans.status)
-	json.NewEncoder(w).Encode(ans.body)
+	w.WriteHeader(resp.status)
+	json.NewEncoder(w).Encode(resp.body)
 }
 
 var errLost = errors.New("read tcp CANARYURL: connection reset")
 
-// RoundTrip in process; 598 is a lost connection.
+// RoundTrip serves the request in this process. Status 598 stands for a lost connection.
 func (a *railway) RoundTrip(req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {
@@ -337,7 +337,7 @@ func (a *railway) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// change is the time in which the simulation changes an appointment.
+// A change is the time in which the simulation changes an appointment.
 type change struct {
 	id       string
 	from, to time.Time

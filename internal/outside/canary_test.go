@@ -15,10 +15,10 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// secret is what no error, log or event may show: parts of ids, keys, names and times.
+// secret matches what no error, log or event may show: parts of ids, keys, names and times.
 var secret = []string{"CANARY", "2030-05", "09:00:00", "appt_1", "appt_P", "10:00:00"}
 
-// wantNoSecret prints v in each way that a program may.
+// wantNoSecret prints v in every way that a program may.
 func wantNoSecret(t *testing.T, what string, v error) {
 	t.Helper()
 	var all bytes.Buffer
@@ -42,7 +42,8 @@ func wantNoSecretIn(t *testing.T, what, text string) {
 	}
 }
 
-// chain is what err wraps. The cause of a JournalError is the application's own.
+// chain returns what err wraps. It leaves out the cause of a JournalError, which is the
+// application's.
 func chain(err error) (out []error) {
 	if err == nil {
 		return nil
@@ -145,8 +146,8 @@ func callEverything(t *testing.T, c *closure.Client) {
 	wantNoSecret(t, "BookSlot, ended", err)
 }
 
-// watched keeps what is logged and told, and checks that events are told once and that
-// a booking's counts are those of its events.
+// watched keeps what is logged and reported. It checks that each event is reported once, and
+// that a booking's counts match its events.
 type watched struct {
 	t      *testing.T
 	mu     sync.Mutex

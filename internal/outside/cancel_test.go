@@ -15,7 +15,7 @@ func wantNotCancelled(t *testing.T, a *railway, b *closure.Booking, err error) {
 	}
 }
 
-// The journal learns of the booking after it learned of the cancellation; reads lag.
+// The booking is recorded in the journal after its cancellation, and reads lag.
 func TestBookingThatWasRecordedAfterItsCancellationIsNotTold(t *testing.T) {
 	t.Parallel()
 	for name, answered := range map[string]time.Duration{

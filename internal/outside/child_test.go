@@ -12,7 +12,8 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// childVariable makes the test binary a process that books; its value says which one.
+// childVariable makes the test binary a process that books. Its value says what the process
+// does.
 const childVariable = "OUTSIDE_CHILD"
 
 func TestMain(m *testing.M) {
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// child is a command that runs this binary as such a process.
+// child returns a command that runs this binary as such a process.
 func child(t *testing.T, what string, env ...string) *exec.Cmd {
 	t.Helper()
 	binary, err := os.Executable()
@@ -38,7 +39,8 @@ func child(t *testing.T, what string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// childClient is one of a process's own: real sockets to the API and to the journal.
+// childClient is the client of such a process. It has real sockets to the API and to the
+// journal.
 func childClient(api, journal string, opts ...closure.Option) *closure.Client {
 	c, err := closure.NewClient("ch_sk_test_x", append(opts, closure.WithBaseURL(api),
 		closure.WithJournal(remote{journal}), closure.WithTimeout(time.Second))...)
@@ -55,12 +57,12 @@ func bookAsChild(what string) {
 	}
 	c := childClient(os.Getenv("OUTSIDE_API"), os.Getenv("OUTSIDE_JOURNAL"), opts...)
 	if what == "waits for the limit" {
-		c.Schedules.Get(context.Background(), schedule) // takes the burst
+		c.Schedules.Get(context.Background(), schedule) // uses up the rate limit's burst
 	}
 	c.BookSlot(context.Background(), slot(0, "K"))
 }
 
-// panicAsChild books with an observer that panics, recovers, and says so.
+// panicAsChild books with an observer that panics, recovers, and prints that.
 func panicAsChild(op string) {
 	observe := closure.WithObserver(func(_ context.Context, e closure.Event) {
 		if e.Op == op {
@@ -76,8 +78,8 @@ func panicAsChild(op string) {
 	c.BookSlot(context.Background(), slot(0, "K"))
 }
 
-// docs/observing.md: an observer must not panic. One that does ends the caller's call, or
-// the whole program where it sees one of the reads that are made side by side.
+// docs/observing.md says that an observer must not panic. If it does, the caller's call
+// panics, or the whole program ends if the event was one of the concurrent reads.
 func TestLimitObserverThatPanics(t *testing.T) {
 	t.Parallel()
 	for op, recovers := range map[string]bool{"appointments.create": true, "appointments.list": false} {

@@ -17,11 +17,11 @@ const (
 	dateFormat = "2006-01-02T15:04:05.000Z"
 )
 
-// hour is a start of the day that all tests book on: 0 is the first one.
+// hour is a start on the day that all tests use: 0 is the first one.
 func hour(n int) time.Time { return time.Date(2030, 5, 20, 9+n, 0, 0, 0, time.UTC) }
 
-// client is what a process of its own would have. Clients that share the API and the
-// journal are processes that do.
+// client returns the client of a new process. Clients with the same API and journal stand for
+// processes that share them.
 func client(t testing.TB, a *railway, j closure.Journal, opts ...closure.Option) *closure.Client {
 	t.Helper()
 	all := []closure.Option{closure.WithHTTPClient(httpClient(a))}
@@ -37,7 +37,7 @@ func client(t testing.TB, a *railway, j closure.Journal, opts ...closure.Option)
 
 func httpClient(a *railway) *http.Client { return &http.Client{Transport: a} }
 
-// slot asks for one slot, under a key or without.
+// slot asks for one slot, with a key or without.
 func slot(n int, key string) closure.BookSlotParams {
 	return closure.BookSlotParams{
 		ScheduleID: schedule, PatientID: patient, StartAt: hour(n), Duration: 30,
@@ -65,7 +65,7 @@ func show(b *closure.Booking, err error) string {
 	return fmt.Sprintf("%s@%s status=%s recovered=%t", b.Appointment.ID, at, b.Appointment.Status, b.Recovered)
 }
 
-// bubble runs f by a clock of its own, and until all that f began has ended.
+// inBubble runs f in a synctest bubble, until everything that f started has ended.
 func inBubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	t.Parallel()
@@ -103,7 +103,7 @@ func wantOneAt(t *testing.T, a *railway, j *memory, n int) {
 	}
 }
 
-// wantTrue fails for a booking at a start where its appointment isn't.
+// wantTrue fails if the booking's appointment isn't at the booking's start.
 func wantTrue(t *testing.T, a *railway, b *closure.Booking, err error) {
 	t.Helper()
 	if err != nil {
@@ -124,8 +124,8 @@ func wantKnown(t *testing.T, what string, err error) {
 	}
 }
 
-// settled is what ResolvePending says of each entry.
-func settled(t *testing.T, c *closure.Client, opts ...closure.CallOption) (out []closure.Resolution) {
+// resolvePending returns what ResolvePending says about each entry.
+func resolvePending(t *testing.T, c *closure.Client, opts ...closure.CallOption) (out []closure.Resolution) {
 	t.Helper()
 	for r, err := range c.ResolvePending(context.Background(), opts...) {
 		if err != nil {
@@ -136,5 +136,5 @@ func settled(t *testing.T, c *closure.Client, opts ...closure.CallOption) (out [
 	return out
 }
 
-// lost is what an application passes that takes attempts of a quarter of an hour for lost.
+// lost is the option of an application that assumes attempts lost after 15 minutes.
 func lost() closure.CallOption { return closure.AssumeLostAfter(15 * time.Minute) }

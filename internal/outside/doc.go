@@ -1,5 +1,5 @@
-// Package outside is tests by somebody who had read the documents and shares no code
-// with the SDK's own tests: the double of the API, the journal and the simulation here
-// are another's. Each test is something that was once wrong, was suspected to be, or is
-// among the limits that docs/production.md names. It is tests and nothing else.
+// Package outside holds tests that were written from the documentation alone. They share no
+// code with the SDK's own tests: the double of the API, the journal and the simulation are
+// separate. Each test is for something that was once wrong, that was suspected to be wrong, or
+// that is one of the limits in docs/production.md. The package holds only tests.
 package outside

@@ -8,7 +8,7 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// Whatever a faulty journal answers, nothing is sent twice and nothing hangs.
+// Whatever a faulty journal returns, nothing is sent twice and nothing hangs.
 func TestJournalThatAnswersNonsenseNeitherHangsNorBooksTwice(t *testing.T) {
 	t.Parallel()
 	own := closure.NewBookingAttempt(slot(0, "K"))
@@ -54,21 +54,21 @@ type nonsense struct {
 	entry  closure.JournalEntry
 }
 
-func (n *nonsense) answer() *closure.JournalEntry {
+func (n *nonsense) chosen() *closure.JournalEntry {
 	entry := n.entry
 	return &entry
 }
 
 func (n *nonsense) Find(ctx context.Context, a closure.BookingAttempt) (*closure.JournalEntry, error) {
 	if n.method == "Find" {
-		return n.answer(), nil
+		return n.chosen(), nil
 	}
 	return n.memory.Find(ctx, a)
 }
 
 func (n *nonsense) Begin(ctx context.Context, a closure.BookingAttempt) (*closure.JournalEntry, error) {
 	if n.method == "Begin" {
-		return n.answer(), nil
+		return n.chosen(), nil
 	}
 	return n.memory.Begin(ctx, a)
 }

@@ -18,7 +18,7 @@ type record struct {
 	keys []string
 }
 
-// memory is a Journal. hook sees the nth call of a method, and may answer it itself.
+// memory is a Journal in memory. hook sees a method's nth call, and may take its place.
 type memory struct {
 	mu       sync.Mutex
 	recs     map[string]*record

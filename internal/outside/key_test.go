@@ -9,8 +9,8 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// The slot is pending for another process under another key; of two clicks here, each is
-// told what the other process booked.
+// Another process has the slot pending, with another key. Each of two clicks here is told what
+// that process booked.
 func TestKeyOfEachClickIsAttachedToWhatItIsTold(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
@@ -36,7 +36,8 @@ func TestKeyOfEachClickIsAttachedToWhatItIsTold(t *testing.T) {
 	})
 }
 
-// One key, used at once for a start that another key holds and for the first open one.
+// One key is used at the same time for a start that another key holds and for the first open
+// slot.
 func TestOneKeyIsNotToldTwoAppointments(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
@@ -70,7 +71,7 @@ func TestAppointmentThatThePracticeMovedIntoAnotherEntrysSlotIsNoJournalError(t 
 		a.movedByPhone(hour(1))
 		for range 3 {
 			time.Sleep(24 * time.Hour)
-			settled(t, c, lost())
+			resolvePending(t, c, lost())
 			_, err := c.BookSlot(t.Context(), slot(0, "K3"))
 			if _, ok := errors.AsType[*closure.JournalError](err); ok {
 				t.Errorf("the journal is healthy: %v", err)
@@ -86,7 +87,7 @@ func TestKeyIsFreeAfterACancellationThoughTheBookingWasNotRecorded(t *testing.T)
 		c := client(t, a, j)
 		mustBook(t, c, slot(0, "K"))
 		mustCancel(t, c)
-		settled(t, c)
+		resolvePending(t, c)
 		mustBook(t, c, slot(0, "K"))
 		wantOneAt(t, a, j, 0)
 	})

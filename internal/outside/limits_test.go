@@ -8,7 +8,7 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// The tests of this file pin limits: docs/production.md, "What nobody can help".
+// The tests of this file show limits: docs/production.md, "What nobody can help".
 
 func TestLimitAStoredAttemptWithoutAKeyIsNotFoundAfterAMove(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -18,13 +18,14 @@ func TestLimitAStoredAttemptWithoutAKeyIsNotFoundAfterAMove(t *testing.T) {
 		mustMove(t, c, 1)
 		time.Sleep(time.Hour)
 		if _, err := c.ResolveBooking(t.Context(), stored, lost()); !errors.Is(err, closure.ErrNotBooked) {
-			t.Errorf("the limit is gone: %v", err)
+			t.Errorf("the limit no longer exists: %v", err)
 		}
 	})
 }
 
-// Within the lag after a move, another wish for one of its two starts ends unknown, with
-// nothing sent and nothing to settle; the same call works when the lag is over.
+// Within the lag after a move, another booking of one of its two starts has an unknown
+// outcome. It sent nothing, and there is nothing to resolve. The same call works when the lag
+// is over.
 func TestLimitWithinTheLagAMovesStartsAreUnknownToAnother(t *testing.T) {
 	t.Parallel()
 	for name, params := range map[string]closure.BookSlotParams{
@@ -42,9 +43,9 @@ func TestLimitWithinTheLagAMovesStartsAreUnknownToAnother(t *testing.T) {
 				sent := a.calls["create"]
 				_, err := c.BookSlot(t.Context(), params)
 				if closure.OutcomeOf(err) != closure.OutcomeUnknown {
-					t.Errorf("the limit is gone: %v", err)
+					t.Errorf("the limit no longer exists: %v", err)
 				}
-				if a.calls["create"] != sent || len(settled(t, c)) > 0 {
+				if a.calls["create"] != sent || len(resolvePending(t, c)) > 0 {
 					t.Errorf("something was sent, or is pending: %s", j.dump())
 				}
 				time.Sleep(25 * time.Hour)

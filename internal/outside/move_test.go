@@ -27,7 +27,7 @@ func TestKeyOfAMovedBookingNamesWhereItIsThoughReadsLag(t *testing.T) {
 	})
 }
 
-// Of two processes that move one appointment to the same start, a gateway refuses one.
+// Two processes move an appointment to the same start, and a gateway rejects one of them.
 func TestRefusedMoveDoesNotUndoTheSameMoveOfAnother(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusForbidden, http.StatusTooManyRequests} {
@@ -90,8 +90,8 @@ func TestRefusedMoveDoesNotUndoTheSecondClicks(t *testing.T) {
 	})
 }
 
-// A process stands still before it sends its move; another one makes the same move, with
-// the answer lost; then the first one goes on.
+// A process is frozen before it sends its move. Another one makes the same move, whose
+// response is lost. Then the first one goes on.
 func TestMoveThatThawsLateDoesNotForgetTheOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
@@ -132,7 +132,7 @@ func TestMoveByPhoneAfterAMoveByTheSDKIsNotUnknownForGood(t *testing.T) {
 		mustMove(t, c, 1)
 		a.movedByPhone(hour(2))
 		time.Sleep(time.Hour)
-		for _, start := range []int{1, 2} { // the one the journal holds, and the one it doesn't
+		for _, start := range []int{1, 2} { // the start that the journal holds, and one that it doesn't
 			_, err := c.BookSlot(t.Context(), slot(start, ""), lost())
 			time.Sleep(24 * time.Hour)
 			if closure.OutcomeOf(err) == closure.OutcomeUnknown {
@@ -202,8 +202,8 @@ func TestWalkPassesAStartThatAnAppointmentHasLeft(t *testing.T) {
 	})
 }
 
-// A move's ending isn't recorded; another move follows; both are confirmed. Whoever
-// settles while reads lag must not take the older one for the truth.
+// The first of two confirmed moves isn't finished in the journal. Resolving it while reads lag
+// must not bring it back.
 func TestSettlingDoesNotReviveAnOlderMove(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct {
@@ -221,7 +221,7 @@ func TestSettlingDoesNotReviveAnOlderMove(t *testing.T) {
 				a.overbooks = true
 				a.lag = 20 * time.Second
 				died := make(chan struct{})
-				p1, p2, p3 := client(t, a, mortal{j, died}), client(t, a, j), client(t, a, j)
+				p1, p2, p3 := client(t, a, crashingJournal{j, died}), client(t, a, j), client(t, a, j)
 				mustBook(t, p2, slot(0, "K"))
 				time.Sleep(time.Minute)
 				if of.dies {
@@ -232,7 +232,7 @@ func TestSettlingDoesNotReviveAnOlderMove(t *testing.T) {
 				p1.RescheduleBooking(t.Context(), "appt_1", to(1))
 				time.Sleep(25 * time.Second)
 				mustMove(t, p2, of.last)
-				for _, r := range settled(t, p3) {
+				for _, r := range resolvePending(t, p3) {
 					if r.Err == nil {
 						wantTrue(t, a, r.Booking, nil)
 					}
@@ -263,8 +263,8 @@ func TestPendingMoveOfACancelledAppointmentIsSettled(t *testing.T) {
 		time.Sleep(time.Hour)
 		b, err := c.BookSlot(t.Context(), slot(0, "K"))
 		wantTrue(t, a, b, err)
-		settled(t, c, lost())
-		if left := settled(t, c, lost()); len(left) > 0 {
+		resolvePending(t, c, lost())
+		if left := resolvePending(t, c, lost()); len(left) > 0 {
 			t.Errorf("still pending: %v", left[0].Err)
 		}
 		_, err = c.BookSlot(t.Context(), slot(1, ""))
@@ -274,13 +274,13 @@ func TestPendingMoveOfACancelledAppointmentIsSettled(t *testing.T) {
 
 var errJournal = errors.New("the journal is down")
 
-// mortal is the journal of a process that has died once died is closed.
-type mortal struct {
+// A crashingJournal fails from the moment that died is closed, when its process has crashed.
+type crashingJournal struct {
 	*memory
 	died chan struct{}
 }
 
-func (m mortal) Finish(ctx context.Context, e closure.JournalEntry) error {
+func (m crashingJournal) Finish(ctx context.Context, e closure.JournalEntry) error {
 	select {
 	case <-m.died:
 		return errJournal

@@ -14,7 +14,7 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// processes is the API and the journal on sockets, and a child that books.
+// processes is the API and the journal on sockets, and a child process that books.
 type processes struct {
 	a         *railway
 	j         *memory
@@ -57,7 +57,7 @@ func (p *processes) signal(s syscall.Signal) {
 	p.cmd.Process.Signal(s)
 }
 
-// The child ends by SIGKILL when the API has booked, before it has the answer.
+// The child is killed when the API has booked, before it has the response.
 func TestBookingOfAKilledProcessThatAnotherMovedIsNotToldAsNotBooked(t *testing.T) {
 	t.Parallel()
 	p := start(t, "books", func(p *processes) {
@@ -74,7 +74,7 @@ func TestBookingOfAKilledProcessThatAnotherMovedIsNotToldAsNotBooked(t *testing.
 	c := childClient(p.api.URL, p.jour.URL)
 	mustMove(t, c, 1)
 	time.Sleep(2200 * time.Millisecond)
-	for _, r := range settled(t, c, closure.AssumeLostAfter(2*time.Second)) {
+	for _, r := range resolvePending(t, c, closure.AssumeLostAfter(2*time.Second)) {
 		if errors.Is(r.Err, closure.ErrNotBooked) {
 			t.Error("not booked, though the appointment stands that this attempt made")
 		}
@@ -85,12 +85,12 @@ func TestBookingOfAKilledProcessThatAnotherMovedIsNotToldAsNotBooked(t *testing.
 	}
 }
 
-// The child waits for its rate limit when SIGSTOP comes. Another process takes its attempt
-// for lost and books; then the child goes on.
+// The child is stopped while it waits for its rate limit. Another process assumes its attempt
+// lost and books. Then the child goes on.
 func TestProcessThatWasFrozenDoesNotSendLate(t *testing.T) {
 	t.Parallel()
 	p := start(t, "waits for the limit", func(p *processes) { p.a.overbooks = true })
-	time.Sleep(150 * time.Millisecond) // it waits for the limit now
+	time.Sleep(150 * time.Millisecond) // now it waits for the rate limit
 	p.signal(syscall.SIGSTOP)
 	time.Sleep(2200 * time.Millisecond) // longer than twice its timeout
 	other := childClient(p.api.URL, p.jour.URL)

@@ -81,7 +81,7 @@ func (r remote) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, err
 	}
 }
 
-// serve answers remote from j. It calls done after each method.
+// serve serves j to remote. It calls done after each method.
 func serve(j *memory, done func(method string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		method := strings.Trim(r.URL.Path, "/")

@@ -18,20 +18,20 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// With it set to full the simulation has so many runs of each mix, else few.
+// If it is full, the simulation makes this many runs of each mix, otherwise few.
 const (
 	simulationVariable = "CLOSURE_SIMULATION"
 	fullRuns, fewRuns  = 300, 4
 )
 
-// mix is what a run has beside bookings.
+// A mix is what a run has besides bookings.
 type mix struct {
 	name                                         string
 	moves, cancels, keys, walks, crashes, freeze bool
 }
 
-// The mixes: one patient, three processes that share the API and the journal, at random
-// times, with an API that fails in each way the contract allows.
+// In each mix, there are one patient and three processes, which share the API and the journal
+// and make calls at random times. The API fails in every way that its contract allows.
 var mixes = []mix{
 	{name: "bookings"},
 	{name: "keys and walks", keys: true, walks: true},
@@ -67,7 +67,7 @@ func TestSimulationFindsNothingUntrue(t *testing.T) {
 	}
 }
 
-// process has a journal and a transport that end with it.
+// A process has a journal and a transport that fail when it has crashed.
 type process struct {
 	dead atomic.Bool
 	ctx  context.Context
@@ -158,10 +158,10 @@ type world struct {
 	mix
 	a         *railway
 	j         *memory
-	jump      bool // some reads are older than others
+	jump      bool // some reads lag more than others
 	calm      atomic.Bool
 	processes []*process
-	busy      sync.Map // appointments that are being changed: one change at a time
+	busy      sync.Map // the appointments that are being changed; one change at a time
 
 	mu         sync.Mutex
 	r          *rand.Rand

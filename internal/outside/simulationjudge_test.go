@@ -10,7 +10,7 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// was reports whether the appointment stood at start at some instant of [from, to].
+// was reports whether the appointment was at start at some instant of [from, to].
 func (a *railway) was(id string, start, from, to time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -92,7 +92,7 @@ func (w *world) operate(p *process) {
 	case x < 7:
 		w.walk(ctx, p, opts)
 	case x == 7:
-		w.settle(ctx, p, opts)
+		w.resolve(ctx, p, opts)
 	case w.moves && (!w.cancels || x == 8):
 		w.change(ctx, p, true, opts)
 	case w.cancels:
@@ -140,9 +140,9 @@ func (w *world) walk(ctx context.Context, p *process, opts []closure.CallOption)
 	}
 }
 
-// judge fails for what a caller was told and isn't true. That one key was told one
-// appointment, and another one later, is not judged: where reads lag, or a change of the
-// first one is under way elsewhere, nobody can know that it stands.
+// judge fails if a caller was told something untrue. It accepts that a key was told one
+// appointment, and later another one: if reads lag, or another process is changing the first
+// one, nobody can know that it is still booked.
 func (w *world) judge(what, key string, from time.Time, b *closure.Booking, err error, e closure.BookingEvent) {
 	w.say("%s -> %s", what, show(b, err))
 	ending := map[bool]closure.Ending{true: closure.EndingRecovered, false: closure.EndingConfirmed}
@@ -171,24 +171,24 @@ func (w *world) appointmentOf(key string) closure.AppointmentID {
 	return ""
 }
 
-func (w *world) settle(ctx context.Context, p *process, opts []closure.CallOption) {
+func (w *world) resolve(ctx context.Context, p *process, opts []closure.CallOption) {
 	from := time.Now()
 	for r, err := range p.c.ResolvePending(ctx, opts...) {
 		if err != nil || p.dead.Load() {
 			return
 		}
 		start := r.Attempt.StartAt
-		w.say("settled %s, key %q -> %s", start.Format("15:04"), r.Attempt.IdempotencyKey, show(r.Booking, r.Err))
+		w.say("resolved %s, key %q -> %s", start.Format("15:04"), r.Attempt.IdempotencyKey, show(r.Booking, r.Err))
 		if own := w.a.always(start, from, time.Now()); own != "" && errors.Is(r.Err, closure.ErrNotBooked) {
 			w.fail("not booked, but the patient has %s there", own)
 		}
 	}
 }
 
-// settleTime is more than the lag and a commit that comes late.
-const settleTime = 130 * time.Second
+// quietTime is longer than reads lag and commits are late.
+const quietTime = 130 * time.Second
 
-// change moves or cancels what stands, and does so again until its outcome is known.
+// change moves or cancels a booked appointment, and repeats that until the outcome is known.
 func (w *world) change(ctx context.Context, p *process, move bool, opts []closure.CallOption) {
 	stand := w.a.standing()
 	if len(stand) == 0 {
@@ -207,7 +207,7 @@ func (w *world) change(ctx context.Context, p *process, move bool, opts []closur
 		} else {
 			_, err = p.c.CancelBooking(ctx, closure.AppointmentID(id))
 		}
-		if p.dead.Load() { // its orders are another's now
+		if p.dead.Load() { // another process does this now
 			p = w.newProcess()
 			defer p.kill()
 			ctx = p.ctx
@@ -217,7 +217,7 @@ func (w *world) change(ctx context.Context, p *process, move bool, opts []closur
 		if err == nil {
 			w.a.changeEnds(id)
 		}
-		time.Sleep(settleTime)
+		time.Sleep(quietTime)
 		if closure.OutcomeOf(err) != closure.OutcomeUnknown {
 			return
 		}
@@ -251,21 +251,21 @@ func (w *world) watch(done chan struct{}) {
 	}
 }
 
-// judgeTheEnd fails for what is pending, or untrue in the journal, an hour later.
+// judgeTheEnd fails if, an hour later, an entry of the journal is pending or untrue.
 func (w *world) judgeTheEnd() {
 	ctx := context.Background()
 	p := w.newProcess()
 	defer p.kill()
 	for _, err := range p.c.ResolvePending(ctx, closure.AssumeLostAfter(10*time.Minute)) {
 		if err != nil {
-			w.fail("settling: %v", err)
+			w.fail("resolving: %v", err)
 		}
 	}
 	for _, err := range w.j.Pending(ctx) {
 		w.fail("pending at the end: %s, %v", w.j.dump(), err)
 	}
 	if w.moves {
-		return // an appointment moved from a start and back has one entry, or none
+		return // an appointment that was moved away and back has one entry, or none
 	}
 	for _, r := range w.a.standing() {
 		if e, _ := w.j.FindAppointment(ctx, closure.AppointmentID(r.ID)); e == nil || e.State != closure.JournalBooked {

@@ -10,7 +10,7 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// Without a journal it is waited for: nobody else takes the attempt for lost.
+// Without a journal the call waits, because no other process can assume the attempt lost.
 func TestRetryAfterBeyondTheTimeoutIsNotWaitedForWithAJournal(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
@@ -28,7 +28,7 @@ func TestRetryAfterBeyondTheTimeoutIsNotWaitedForWithAJournal(t *testing.T) {
 	})
 }
 
-// After a 429 the process stands still, for longer than another one takes it for alive.
+// After a 429 the process is frozen, for so long that another one assumes its attempt lost.
 func TestProcessThatStandsStillAfterA429DoesNotSendLate(t *testing.T) {
 	t.Parallel()
 	for _, pause := range []time.Duration{3 * time.Second, 4900 * time.Millisecond, 20 * time.Minute} {
@@ -59,7 +59,7 @@ func TestProcessThatStandsStillAfterA429DoesNotSendLate(t *testing.T) {
 	}
 }
 
-// Others begin, are refused, and begin again, each after 9.9 s.
+// Other processes begin, are rejected, and begin again, each after 9.9 s.
 func TestBookSlotEndsThoughTheJournalChangesAllTheTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()

@@ -8,26 +8,26 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A wish is one appointment that a patient wants. Whatever calls it takes, it
-// must not become two.
+// A wish is one appointment that a patient wants. However many calls it takes, they must not
+// make two.
 type wish struct {
 	patient *patient
-	slot    slot // that is asked for at the moment
+	slot    slot // that is asked for now
 	first   bool // with BookFirstAvailable
 	key     string
 	booked  bool
-	made    int // appointments that requests of this wish made
+	made    int // appointments that this wish's requests made
 }
 
-// A call is one call of the SDK. Requests carry it in their context, so that
-// the ledger's entries can be traced back to it.
+// A call is one call of the SDK. Its requests carry it in their context, so that each entry of
+// the ledger shows which call made it.
 type call struct {
-	number uint64 // among the patient's
+	number uint64 // among the patient's calls
 	wish   *wish
-	made   int // what its requests did
+	made   int // appointments that its requests made
 
-	pending   bool      // it settles what another process may have begun
-	consulted time.Time // when the journal last told it what there is
+	pending   bool      // it resolves what another process may have begun
+	consulted time.Time // when the journal last told it what it holds
 }
 
 // several reports whether other calls may book for the same wish at the same time.
@@ -36,7 +36,7 @@ func (c *call) several() bool {
 	return clinic.journal != nil && (clinic.cell.severalProcesses() || c.wish.first || c.pending)
 }
 
-// newCall numbers a call. No two of a patient begin at the same instant.
+// newCall numbers a call. No two calls of a patient begin at the same instant.
 func (p *patient) newCall(w *wish) *call {
 	p.clinic.mu.Lock()
 	defer p.clinic.mu.Unlock()
@@ -46,7 +46,7 @@ func (p *patient) newCall(w *wish) *call {
 
 type callKey struct{}
 
-// context is the call's: it ends with the process, and often sooner.
+// context is the call's context. It ends with the process, and often sooner.
 func (c *call) context(p *process, d *dice) (context.Context, context.CancelFunc) {
 	ctx := context.WithValue(p.ctx, callKey{}, c)
 	switch {
@@ -76,7 +76,7 @@ func (e ending) column() column {
 	return [...]column{confirmed, taken, refused, notSent, noSlot, unknownBefore, lost}[e]
 }
 
-// endingOf goes by what the documentation tells users to go by.
+// endingOf checks errors the way that the documentation tells users to.
 func endingOf(err error) ending {
 	switch {
 	case err == nil:
@@ -96,12 +96,12 @@ func endingOf(err error) ending {
 	}
 }
 
-// A result is what a call told, and where that leaves the patient.
+// A result is what a call returned.
 type result struct {
 	ending  ending
 	booking *closure.Booking
-	attempt *closure.BookingAttempt // of an unknown outcome
-	slot    slot                    // booked or asked for
+	attempt *closure.BookingAttempt // if the outcome is unknown
+	slot    slot                    // that was booked, or asked for
 }
 
 func newResult(booking *closure.Booking, err error, asked slot) result {
@@ -115,8 +115,8 @@ func newResult(booking *closure.Booking, err error, asked slot) result {
 	return r
 }
 
-// newResolution is what became of an attempt: with a key, of what that names, which a
-// walk may have booked at another start since.
+// newResolution is the result of resolving an attempt. If the attempt has a key, another call
+// with the key may have booked another start since.
 func newResolution(booking *closure.Booking, err error, attempt closure.BookingAttempt) result {
 	asked := slot{attempt.ScheduleID, attempt.StartAt}
 	if booking != nil && attempt.IdempotencyKey != "" {

@@ -11,17 +11,17 @@ type behaviour int
 
 const (
 	single    behaviour = iota // one call at a time; an unknown outcome is resolved before anything else
-	rerun                      // the process crashes; its attempts are on disk, and the next one resolves them first
-	forgetful                  // the process crashes and had stored nothing; the next one just books again
+	rerun                      // the process crashes; its attempts are stored, and the next process resolves them first
+	forgetful                  // the process crashes and stored nothing; the next process just books again
 	clicks                     // two or three clicks at once, in one process
-	machines                   // the same on two machines
+	machines                   // two clicks at once, on two machines
 	changing                   // books, moves, cancels, books again
 
-	// With a journal only.
-	walking   // BookFirstAvailable with a key: the process crashes and the next one calls again, or on two machines
-	reusing   // the key comes again, from another process: for the same slot, another one or any
+	// Only with a journal.
+	walking   // BookFirstAvailable with a key: the process crashes and the next one calls again, or two machines call
+	reusing   // another process calls again with the same key: for the same slot, another one or any
 	apart     // clicks on two machines, 60 ms to 60 s apart
-	rebooking // cancels, and books the same again before reads show it
+	rebooking // cancels, and books the same slot again before reads show that
 )
 
 var (
@@ -34,26 +34,26 @@ func (b behaviour) String() string {
 		"first available with a key", "a key used again", "two machines, 60 ms to 60 s apart", "cancels and books again"}[b]
 }
 
-// A cell is one point of the matrix.
+// A cell is one combination that the matrix runs.
 type cell struct {
 	behaviour  behaviour
 	duplicates bool          // the server accepts a slot twice
-	late       time.Duration // how much later a write whose answer was lost can be carried out
-	stale      time.Duration // how far reads lag behind
-	jumps      bool          // each read as far as it happens, up to stale
-	crowd      bool          // many patients on few slots, not few on many
+	late       time.Duration // how late a write whose response was lost can be carried out
+	stale      time.Duration // how far reads lag
+	jumps      bool          // each read lags by a random time, up to stale
+	crowd      bool          // many patients and few slots; false: few patients and many slots
 	noList     bool          // the API has no list of appointments
-	noLengths  bool          // the slots state no duration, and none is asked for
-	journal    bool          // all processes share one
+	noLengths  bool          // slots have no duration, and patients ask for none
+	journal    bool          // all processes share a journal
 }
 
-// cells are all of the matrix without a journal; journalCells those with one.
+// cells are the cells without a journal; journalCells are those with one.
 func cells() []cell        { return product(behaviours, false) }
 func journalCells() []cell { return product(journalBehaviours, true) }
 
-// product is that of the axes, an API without the list of appointments, which can
-// be resolved by nothing, one whose slots state no duration, and one whose reads
-// jump.
+// product returns the product of the axes, and cells for three special APIs: one without a
+// list of appointments, so that nothing can be resolved; one whose slots have no duration; and
+// one whose reads jump.
 func product(behaviours []behaviour, journal bool) []cell {
 	var all []cell
 	lags := []time.Duration{0, 20 * time.Second, 60 * time.Second}
@@ -133,10 +133,10 @@ func lag(d time.Duration, none, some string) string {
 	return fmt.Sprintf("%s %d s", some, int(d.Seconds()))
 }
 
-// seed is the cell's own: another cell draws something else.
+// seed is different for each cell.
 func (c cell) seed(run uint64) uint64 { return newDice(run, hash(c.String())).next() }
 
-// severalProcesses reports whether more than one books for the same wish.
+// severalProcesses reports whether more than one process books for the same wish.
 func (c cell) severalProcesses() bool {
 	switch c.behaviour {
 	case rerun, forgetful, machines, walking, reusing, apart:
@@ -146,8 +146,8 @@ func (c cell) severalProcesses() bool {
 	}
 }
 
-// excuse says why a zero can't be asked for in this cell; empty: it is. Only the
-// two behaviours that break the documented rules have any, and with a journal none.
+// excuse says why a zero isn't asserted in this cell; "" means that it is. Only the two
+// behaviours that break the documented rules are excused, and with a journal none is.
 func (c cell) excuse(zero column) string {
 	switch {
 	case c.journal, c.behaviour != forgetful && c.behaviour != machines:

@@ -7,18 +7,17 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// settleTime is longer than commits can be late and reads can lag together. A
-// patient who changes something again sooner may meet a late request of his own,
-// or a read from before: the limits in docs/reliability.md.
-const settleTime = 3 * time.Minute
+// quietTime is longer than commits can be late and reads can lag together. If a patient
+// changes something again sooner, an own late request or an old read may get in the way: these
+// are limits in docs/reliability.md.
+const quietTime = 3 * time.Minute
 
-// change is what follows a booking: it is moved, or cancelled and booked again,
-// or another one is booked too: at the same time on the other schedule, or on the
-// same schedule at another time.
+// change follows a booking. The patient moves it, cancels it and books again, or books another
+// one: on the other schedule at the same time, or on the same schedule at another time.
 func (p *patient) change(booked *closure.Appointment) {
 	current := *booked
 	for range 1 + p.dice.below(3) {
-		time.Sleep(settleTime + p.dice.between(0, 10*time.Second))
+		time.Sleep(quietTime + p.dice.between(0, 10*time.Second))
 		switch p.dice.below(4) {
 		case 0:
 			if !p.move(&current) {
@@ -29,7 +28,7 @@ func (p *patient) change(booked *closure.Appointment) {
 			if !p.cancel(current, maxTries) {
 				return
 			}
-			time.Sleep(settleTime)
+			time.Sleep(quietTime)
 			next := p.fulfilSlot(again)
 			if next == nil {
 				return
@@ -54,14 +53,14 @@ func otherSchedule(a closure.Appointment) slot {
 	return slot{}
 }
 
-// fulfilSlot books this one slot, in one try.
+// fulfilSlot tries once to book this slot.
 func (p *patient) fulfilSlot(s slot) *closure.Appointment {
 	w := &wish{patient: p, slot: s}
 	p.giveKey(w)
 	p.wishes = append(p.wishes, w)
 	r, _ := p.process.book(w, p.dice)
 	if r.ending == endsUnknown {
-		r = p.settle(w, r.attempt)
+		r = p.resolve(w, r.attempt)
 	}
 	if r.ending != endsConfirmed {
 		return nil
@@ -69,8 +68,8 @@ func (p *patient) fulfilSlot(s slot) *closure.Appointment {
 	return &r.booking.Appointment
 }
 
-// move reschedules, calling again after an unknown outcome, as is safe.
-func (p *patient) move(a *closure.Appointment) (settled bool) {
+// move reschedules. After an unknown outcome it calls again, which is safe.
+func (p *patient) move(a *closure.Appointment) (known bool) {
 	to := closure.AppointmentRescheduleParams{StartAt: p.otherStart(a.StartAt)}
 	return p.changed(*a, slot{a.ScheduleID, to.StartAt}, maxTries, func(process *process, c *call) error {
 		ctx, cancel := c.context(process, p.dice)
@@ -91,7 +90,7 @@ func (p *patient) otherStart(than time.Time) time.Time {
 	}
 }
 
-func (p *patient) cancel(a closure.Appointment, tries int) (settled bool) {
+func (p *patient) cancel(a closure.Appointment, tries int) (known bool) {
 	return p.changed(a, slot{}, tries, func(process *process, c *call) error {
 		ctx, cancel := c.context(process, p.dice)
 		defer cancel()
@@ -100,8 +99,8 @@ func (p *patient) cancel(a closure.Appointment, tries int) (settled bool) {
 	})
 }
 
-// changed makes a change until it is confirmed, denied or has been unknown too
-// often. It reports whether it was confirmed.
+// changed repeats a change until it is confirmed, denied, or unknown too often. It reports
+// whether it was confirmed.
 func (p *patient) changed(a closure.Appointment, to slot, tries int, do func(*process, *call) error) bool {
 	for range tries {
 		c := p.newCall(nil)

@@ -16,23 +16,23 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// A clinic is one run: a server of its own, some patients, one seed.
+// A clinic is one run: a server, some patients, and a seed.
 type clinic struct {
 	cell       cell
 	seed       uint64
 	server     *closuretest.Server
-	unfiltered bool // the API ignores the filters of its list but the patient's
-	flakyList  bool // most calls of the list fail
+	unfiltered bool // the API's list ignores all filters but the patient's
+	flakyList  bool // most requests for the list fail
 	slots      []slot
 	patients   []*patient
 	journal    *closuretest.Journal // nil: none
-	frozen     sync.WaitGroup       // processes that stand still
+	frozen     sync.WaitGroup       // processes that are frozen
 
 	mu     sync.Mutex
 	tally  tally
 	writes []write // that were carried out
 	told   []claim
-	open   map[closure.AppointmentID]bool // cancellations of unknown outcome
+	open   map[closure.AppointmentID]bool // whose cancellation has an unknown outcome
 }
 
 // A slot is what patients want.
@@ -49,14 +49,14 @@ func (s slot) same(a closure.Appointment) bool {
 type write struct {
 	call      *call
 	create    bool
-	slot      slot // where the appointment is by it
+	slot      slot // where the appointment is after the write
 	patient   closure.PatientID
 	id        closure.AppointmentID
 	sent      time.Time
 	committed time.Time
 }
 
-// Neighbours overlap, as the guide's do.
+// Adjacent slots overlap, as in the API's booking guide.
 const (
 	slotMinutes = 30
 	slotStep    = 20 * time.Minute
@@ -70,8 +70,8 @@ func patientID(n int) closure.PatientID {
 	return closure.PatientID(fmt.Sprintf("pt_simulated%d", n))
 }
 
-// slotStart is when slot number n of a schedule starts. A bubble's time begins
-// in the year 2000.
+// slotStart is when slot number n of a schedule starts. Time in a bubble begins in the year
+// 2000.
 func slotStart(n int) time.Time {
 	return time.Date(2000, time.February, 1, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * slotStep)
 }
@@ -86,7 +86,7 @@ func newClinic(c cell, seed uint64) *clinic {
 	if c.journal {
 		clinic.journal = closuretest.NewJournal()
 	}
-	if c.jumps { // a third lags that far; of the others a third lags less
+	if c.jumps { // a third of the reads lag that far; a third of the others lag less
 		clinic.server.Inject(
 			closuretest.Stale(closuretest.AnyOperation, c.stale).Probability(1.0/3),
 			closuretest.Stale(closuretest.AnyOperation, c.stale/3).Probability(1.0/3),
@@ -138,7 +138,7 @@ func (c *clinic) addSchedule(id closure.ScheduleID, slots int) {
 	c.server.AddSlots(id, offered...)
 }
 
-// run lives through one clinic, in a bubble of its own.
+// run runs one clinic in a bubble.
 func run(t *testing.T, c cell, seed uint64) (result *clinic) {
 	synctest.Test(t, func(*testing.T) {
 		result = newClinic(c, seed)
@@ -147,19 +147,19 @@ func run(t *testing.T, c cell, seed uint64) (result *clinic) {
 			group.Go(p.live)
 		}
 		group.Wait()
-		time.Sleep(10 * time.Minute) // for whatever is still under way
+		time.Sleep(10 * time.Minute) // until everything in progress has ended
 		result.frozen.Wait()
 		if c.journal {
-			result.settleJournal()
+			result.resolveJournal()
 		}
 		result.judge()
 	})
 	return result
 }
 
-// note keeps what a write did.
-func (c *clinic) note(f *flight, resp *http.Response) {
-	body, _ := io.ReadAll(resp.Body) // it is in memory
+// note records what a write did.
+func (c *clinic) note(f *sentRequest, resp *http.Response) {
+	body, _ := io.ReadAll(resp.Body) // can't fail, because the body is in memory
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	if resp.StatusCode != http.StatusOK {
 		return
@@ -181,14 +181,14 @@ func (c *clinic) note(f *flight, resp *http.Response) {
 	})
 }
 
-// owns reports whether the patient has the slot, by the ledger.
+// owns reports whether the ledger says that the patient has the slot.
 func (c *clinic) owns(patient closure.PatientID, s slot) bool {
 	return slices.ContainsFunc(c.server.Appointments(), func(a closure.Appointment) bool {
 		return a.PatientID == patient && s.same(a) && a.Status != closure.AppointmentCancelled
 	})
 }
 
-// entry is one appointment as it is in the ledger.
+// entry is one appointment in the ledger.
 func entry(s *closuretest.Server, id closure.AppointmentID) (a closure.Appointment, found bool) {
 	all := s.Appointments()
 	i := slices.IndexFunc(all, func(a closure.Appointment) bool { return a.ID == id })

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// dice are random numbers that belong to a name, such as (seed, patient,
-// request): what one draws does not depend on what others drew before.
+// dice are random numbers that depend only on a name, such as (seed, patient, request), and
+// not on what was drawn elsewhere.
 type dice struct{ state uint64 }
 
 func newDice(name ...uint64) *dice {
@@ -31,7 +31,7 @@ func (d *dice) next() uint64 {
 	return mix(d.state)
 }
 
-// below is a number from 0 to n-1.
+// below returns a number from 0 to n-1.
 func (d *dice) below(n int) int {
 	high, _ := bits.Mul64(d.next(), uint64(n))
 	return int(high)
@@ -39,8 +39,8 @@ func (d *dice) below(n int) int {
 
 func (d *dice) chance(p float64) bool { return float64(d.next()>>11)/(1<<53) < p }
 
-// between is a time from least up to most. It counts nanoseconds, so that no
-// two things happen at the same instant.
+// between returns a duration from least up to most. It has nanoseconds, so that no two things
+// happen at the same instant.
 func (d *dice) between(least, most time.Duration) time.Duration {
 	if most <= least {
 		return least
@@ -53,7 +53,7 @@ func pick[T any](d *dice, from []T) T { return from[d.below(len(from))] }
 func hash(texts ...string) uint64 {
 	h := fnv.New64a()
 	for _, text := range texts {
-		_, _ = io.WriteString(h, text) // never fails
+		_, _ = io.WriteString(h, text) // can't fail
 		_, _ = h.Write([]byte{0xff})
 	}
 	return h.Sum64()

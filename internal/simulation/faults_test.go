@@ -2,12 +2,12 @@ package simulation
 
 import "time"
 
-// A fault is what befalls one request between the client and the API.
+// A fault is what goes wrong with one request between the client and the API.
 type fault int
 
 const (
 	none          fault = iota
-	refusedConn         // no connection: provably nothing left
+	refusedConn         // no connection, so provably nothing was sent
 	lostBefore          // connection lost, nothing done
 	failedBefore        // a gateway's 5xx, nothing done
 	throttled           // 429 with Retry-After, nothing done
@@ -26,10 +26,10 @@ var faultNames = [...]string{"none", "connection refused", "lost before", "5xx b
 
 func (f fault) String() string { return faultNames[f] }
 
-// faultRate is how many of the writes, and how many of the reads, are struck.
+// faultRate is the share of writes, and of reads, that have a fault.
 const faultRate = 0.3
 
-// The shares of the faults, in percent of those that strike.
+// How often each fault comes, in percent of all faults.
 var (
 	writeFaults = []share{
 		{refusedConn, 6}, {lostBefore, 10}, {failedBefore, 8}, {throttled, 5}, {hungBefore, 6}, {refusedBefore, 4},
@@ -46,16 +46,16 @@ type share struct {
 	percent int
 }
 
-// lateShare is how many of the writes whose answer is lost are carried out late,
-// where commits can be late at all.
+// lateShare is the share of writes with a lost response that are carried out late, if commits
+// can be late.
 const lateShare = 0.7
 
-// A fate is all that is drawn for one request.
+// A fate is everything that is drawn for one request.
 type fate struct {
 	fault   fault
-	out     time.Duration // until it arrives
-	back    time.Duration // until its answer arrives
-	late    time.Duration // until it is carried out, beyond out
+	out     time.Duration // until the request arrives
+	back    time.Duration // until the response arrives
+	late    time.Duration // until the request is carried out, in addition to out
 	status  int           // of the gateway's 5xx
 	refusal int           // of the gateway's 4xx
 	written bool          // it is a write
@@ -82,7 +82,7 @@ func drawFate(d *dice, written bool, c cell) fate {
 		return f
 	}
 	f.fault = drawShare(d, shares)
-	// Reads that lag bear a gateway's lie out: a limit, in limits_test.go.
+	// If reads lag, they confirm a gateway's lie: a limit, in limits_test.go.
 	switch {
 	case c.stale == 0:
 	case f.fault == refusedAfter:

@@ -13,9 +13,8 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// FuzzAnswer gives any answer to any booking: whatever the status, the
-// Retry-After and the body are, a call ends in time, in bounded memory, and says
-// which of the endings it is.
+// FuzzAnswer answers bookings with any status, Retry-After and body. Whatever they are, a call
+// ends in time, uses bounded memory, and has one of the documented endings.
 func FuzzAnswer(f *testing.F) {
 	const booked = `{"id":"appt_1","schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm","status":"scheduled","start_at":"2022-05-20T17:00:00.000Z","duration":30}`
 	for _, body := range []string{"", "{}", "null", "[]", "[null]", booked, "[" + booked + "]", booked[:60], `{"error_type":"server_error","detail":["x"]}`, `{"error_type":7,"detail":"x"}`, "<html>", strings.Repeat("[", 10001), `{"id":"appt_1","duration":1e999}`, "\xff\x00"} {
@@ -34,7 +33,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// answered gives the same answer to every request.
+// answered answers every request the same way.
 type answered struct {
 	status           int
 	retryAfter, body string
@@ -67,7 +66,7 @@ func answerAll(t *testing.T, status int, retryAfter, body string) {
 	oneEnding(t, err, appointment == nil)
 	appointment, err = client.Appointments.Create(t.Context(), closure.AppointmentCreateParams{ScheduleID: params.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: params.StartAt, Duration: slotMinutes})
 	oneEnding(t, err, appointment == nil)
-	// Each of some ten requests may wait for a minute, three times at most.
+	// There are about ten requests, and each may wait for a minute at most three times.
 	if took := time.Since(began); took > 40*time.Minute {
 		t.Errorf("took %s", took)
 	}

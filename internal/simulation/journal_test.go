@@ -10,33 +10,33 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// A connection is one process's way to the journal that all processes of the
-// clinic share: it takes its time, is slow at times, and fails. What befalls a
-// call of it depends on (seed, patient, call, what it is about, how often it came).
-type connection struct {
-	journal *closuretest.Journal
-	socket  *socket
-	freeze  time.Duration // how long the process stands still after the next Begin
+// A journalConn is one process's connection to the journal that all processes of the clinic
+// share. It is sometimes slow, and fails. What happens to a call depends on (seed, patient,
+// call, what it is about, how often it came).
+type journalConn struct {
+	journal   *closuretest.Journal
+	transport *processTransport
+	freeze    time.Duration // how long the process is frozen after the next Begin
 }
 
-var _ closure.Journal = (*connection)(nil)
+var _ closure.Journal = (*journalConn)(nil)
 
-// A journalFault is what befalls one call of the journal.
+// A journalFault is what goes wrong with one call of the journal.
 type journalFault int
 
 const (
 	journalWorks       journalFault = iota
 	journalFailsBefore              // nothing is recorded
-	journalFailsAfter               // it is recorded, and the answer is an error
-	journalSlow                     // it is recorded, and the answer takes seconds
-	journalHangs                    // it is recorded, and the answer takes longer than a request may
+	journalFailsAfter               // it is recorded, but the call returns an error
+	journalSlow                     // it is recorded, and the call takes seconds
+	journalHangs                    // it is recorded, and the call takes longer than a request may
 )
 
 const journalFaultRate = 0.12
 
 var errJournalFailed = errors.New("simulation: the journal failed")
 
-// A journalFate is all that is drawn for one call.
+// A journalFate is everything that is drawn for one call.
 type journalFate struct {
 	fault     journalFault
 	out, back time.Duration
@@ -62,8 +62,8 @@ func drawJournalFate(d *dice) journalFate {
 	return f
 }
 
-func (j *connection) fate(ctx context.Context, about ...string) journalFate {
-	w := j.socket.wire
+func (j *journalConn) fate(ctx context.Context, about ...string) journalFate {
+	w := j.transport.network
 	id := hash(append(about, "journal")...)
 	if by, ok := ctx.Value(callKey{}).(*call); ok {
 		id = mix(id + by.number)
@@ -71,10 +71,10 @@ func (j *connection) fate(ctx context.Context, about ...string) journalFate {
 	return drawJournalFate(newDice(w.clinic.seed, uint64(w.patient), id, w.count(id)))
 }
 
-// do carries a call out at the journal. Once it has left, nothing that happens to
-// the process matters to it.
-func (j *connection) do(ctx context.Context, f journalFate, act func(context.Context) error) error {
-	if j.socket.dead.Load() {
+// do makes a call of the journal. Once it was sent, it is carried out even if the process
+// crashes.
+func (j *journalConn) do(ctx context.Context, f journalFate, act func(context.Context) error) error {
+	if j.transport.dead.Load() {
 		return errCrash
 	}
 	arrived := make(chan error, 1)
@@ -102,23 +102,24 @@ func (j *connection) do(ctx context.Context, f journalFate, act func(context.Con
 }
 
 // consulted notes when the call was told what the journal holds for its wish.
-func (j *connection) consulted(ctx context.Context) {
+func (j *journalConn) consulted(ctx context.Context) {
 	by, ok := ctx.Value(callKey{}).(*call)
 	if !ok || by.pending {
 		return
 	}
-	clinic := j.socket.wire.clinic
+	clinic := j.transport.network.clinic
 	clinic.mu.Lock()
 	defer clinic.mu.Unlock()
 	by.consulted = time.Now()
 }
 
-// of names what a call is about, by all that repeats: an attempt's ID is random.
+// of names what a call is about. It leaves out the attempt's ID, which is random, so that runs
+// repeat.
 func of(attempt closure.BookingAttempt) []string {
 	return []string{string(attempt.PatientID), string(attempt.ScheduleID), clock(attempt.StartAt), attempt.IdempotencyKey, string(attempt.AppointmentID)}
 }
 
-func (j *connection) Begin(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
+func (j *journalConn) Begin(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, append(of(attempt), "begin")...), func(ctx context.Context) (err error) {
 		j.consulted(ctx)
@@ -126,7 +127,7 @@ func (j *connection) Begin(ctx context.Context, attempt closure.BookingAttempt) 
 		return err
 	})
 	if j.freeze > 0 {
-		time.Sleep(j.freeze) // the whole process: no context ends that
+		time.Sleep(j.freeze) // the whole process is frozen, so the context doesn't matter
 		j.freeze = 0
 	}
 	if err != nil {
@@ -135,7 +136,7 @@ func (j *connection) Begin(ctx context.Context, attempt closure.BookingAttempt) 
 	return found, nil
 }
 
-func (j *connection) Find(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
+func (j *journalConn) Find(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, append(of(attempt), "find")...), func(ctx context.Context) (err error) {
 		j.consulted(ctx)
@@ -148,7 +149,7 @@ func (j *connection) Find(ctx context.Context, attempt closure.BookingAttempt) (
 	return found, nil
 }
 
-func (j *connection) FindAppointment(ctx context.Context, id closure.AppointmentID) (there *closure.JournalEntry, err error) {
+func (j *journalConn) FindAppointment(ctx context.Context, id closure.AppointmentID) (there *closure.JournalEntry, err error) {
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, string(id), "find"), func(ctx context.Context) (err error) {
 		found, err = j.journal.FindAppointment(ctx, id)
@@ -160,21 +161,21 @@ func (j *connection) FindAppointment(ctx context.Context, id closure.Appointment
 	return found, nil
 }
 
-func (j *connection) Finish(ctx context.Context, entry closure.JournalEntry) error {
+func (j *journalConn) Finish(ctx context.Context, entry closure.JournalEntry) error {
 	return j.do(ctx, j.fate(ctx, append(of(entry.Attempt), "finish")...), func(ctx context.Context) error {
 		return j.journal.Finish(ctx, entry)
 	})
 }
 
-func (j *connection) Release(ctx context.Context, id closure.AppointmentID) error {
+func (j *journalConn) Release(ctx context.Context, id closure.AppointmentID) error {
 	f := j.fate(ctx, string(id), "release")
-	if f.fault == journalFailsBefore && j.socket.wire.clinic.cell.behaviour == rebooking {
-		f.fault = journalFailsAfter // a limit: nothing knows of the cancellation then but reads that lag
+	if f.fault == journalFailsBefore && j.transport.network.clinic.cell.behaviour == rebooking {
+		f.fault = journalFailsAfter // if it weren't recorded, only reads that lag would show the cancellation, which is a limit
 	}
 	return j.do(ctx, f, func(ctx context.Context) error { return j.journal.Release(ctx, id) })
 }
 
-func (j *connection) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, error] {
+func (j *journalConn) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, error] {
 	return func(yield func(closure.JournalEntry, error) bool) {
 		var pending []closure.JournalEntry
 		err := j.do(ctx, j.fate(ctx, "pending"), func(ctx context.Context) error {

@@ -2,7 +2,7 @@ package simulation
 
 const journaledFile = "journaled.go"
 
-// The mutants of what a journal adds: the matrix with one must kill them.
+// Mutants of the code for journals. The matrix with a journal must kill them.
 var journalMutants = []mutant{
 	{
 		"sends although an entry is pending", journaledFile,

@@ -8,13 +8,13 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A claim is what the SDK told somebody, to be held against the ledger when all
-// that is late has settled.
+// A claim is what the SDK told somebody. It is compared with the ledger when everything late
+// has been carried out.
 type claim struct {
 	call    *call
 	patient *patient
 	result  result
-	since   time.Time // what it was told is as of then, at the earliest
+	since   time.Time // what it was told was true at this time or later
 	at      time.Time
 	owned   bool // the patient had the slot by then
 }
@@ -25,7 +25,7 @@ func (c *clinic) count(col column) {
 	c.tally.add(col, 1)
 }
 
-// tell takes down how a call that books ended.
+// tell records how a call that books ended.
 func (c *clinic) tell(call *call, r result, began time.Time) {
 	c.count(r.ending.column())
 	if r.booking != nil && r.booking.Recovered {
@@ -34,8 +34,7 @@ func (c *clinic) tell(call *call, r result, began time.Time) {
 	c.tellResolved(call, r, began)
 }
 
-// tellResolved is the same for a call that only looks, which isn't counted as
-// an attempt.
+// tellResolved does the same for a call that only looks, which isn't counted as an attempt.
 func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	p := call.wish.patient
 	told := claim{call: call, patient: p, result: r, since: began, at: time.Now()}
@@ -58,8 +57,7 @@ func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	}
 }
 
-// has reports whether the wish, which is for any slot, has an appointment. The lock
-// is held.
+// has reports whether a wish for any slot has an appointment. The lock is held.
 func (c *clinic) has(w *wish) bool {
 	return w.key != "" && slices.ContainsFunc(c.writes, func(made write) bool {
 		if !made.create || made.call == nil || made.call.wish != w {
@@ -70,24 +68,24 @@ func (c *clinic) has(w *wish) bool {
 	})
 }
 
-// changing reports whether the appointment was changed while a call looked, or the
-// patient was told that it isn't known whether it was cancelled: nobody can know more
-// where reads lag. The lock is held.
+// changing reports whether the appointment was changed while a call looked, or whether the
+// patient was told that the outcome of its cancellation is unknown. If reads lag, nobody can
+// know more. The lock is held.
 func (c *clinic) changing(id closure.AppointmentID, began time.Time) bool {
 	return c.open[id] || slices.ContainsFunc(c.writes, func(w write) bool { return !w.create && w.id == id && !w.committed.Before(began) })
 }
 
 func clock(t time.Time) string { return t.Format("02 15:04:05.000000000") }
 
-// isIn reports whether the ledger has just this appointment.
+// isIn reports whether the ledger has exactly this appointment.
 func (c *clinic) isIn(a closure.Appointment) bool {
 	real, found := entry(c.server, a.ID)
 	return found && real.PatientID == a.PatientID && real.ScheduleID == a.ScheduleID &&
 		real.StartAt.Equal(a.StartAt) && real.Status != closure.AppointmentCancelled
 }
 
-// tellChange takes down how a change ended; to is where the appointment should
-// be, or no slot if it should be cancelled.
+// tellChange records how a change ended. to is where the appointment should be; no slot means
+// that it should be cancelled.
 func (c *clinic) tellChange(p *patient, call *call, a closure.Appointment, to slot, err error) {
 	c.count(moves)
 	real, found := entry(c.server, a.ID)
@@ -117,14 +115,14 @@ func (c *clinic) tellChange(p *patient, call *call, a closure.Appointment, to sl
 	}
 }
 
-// violated notes a violation, with what repeats it. The lock is held.
+// violated records a violation, and the seed that repeats it. The lock is held.
 func (c *clinic) violated(zero column, p *patient) {
 	c.tally.violated(zero, fmt.Sprintf("%s: cell %q, seed %#x, patient %d", zero, c.cell, c.seed, p.number))
 }
 
-// judge holds all claims against what was carried out.
+// judge compares all claims with what was carried out.
 func (c *clinic) judge() {
-	final := c.server.Appointments() // carries out what is due
+	final := c.server.Appointments() // this also carries out late writes that are due
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, w := range c.writes {
@@ -179,10 +177,9 @@ func (c *clinic) judgeClaim(told *claim) {
 	}
 }
 
-// judgeOthers judges an ending of one call where another one of the patient's had
-// booked. "Not sent" is about the call's own request: where several processes book
-// for one wish it denies nothing of the others, and says to call again, which the
-// patient does.
+// judgeOthers judges the ending of a call if another call of the patient had booked. "Not
+// sent" is about the call's own request. If several processes book for one wish, it says
+// nothing about the others, and tells the patient to call again.
 func (c *clinic) judgeOthers(told *claim) {
 	if told.call.several() && told.result.ending == endsNotSent {
 		c.tally.add(otherBooked, 1)
@@ -191,7 +188,7 @@ func (c *clinic) judgeOthers(told *claim) {
 	c.violated(deniedOwned, told.patient)
 }
 
-// zeroOf is what it is called if the patient had the slot all the same.
+// zeroOf is the zero that is violated if the patient had the slot after all.
 func zeroOf(e ending) column {
 	if e == endsTaken {
 		return takenOwned
@@ -199,9 +196,9 @@ func zeroOf(e ending) column {
 	return deniedByCall
 }
 
-// denies reports whether the patient had the slot, or gets it by a request that had
-// left: of calls at the same time in several processes, one that had left when the
-// call looked last at what they share.
+// denies reports whether the patient had the slot, or gets it by a request that had already
+// been sent. Of concurrent calls in several processes, only those requests count that were
+// sent when the call last read what the processes share.
 func (c *clinic) denies(told *claim) bool {
 	if !told.owned && !c.comes(told) {
 		return false
@@ -215,8 +212,7 @@ func (c *clinic) denies(told *claim) bool {
 	})
 }
 
-// comes reports whether a request that had left before brought the patient the
-// slot afterwards.
+// comes reports whether a request that was sent before then got the patient the slot later.
 func (c *clinic) comes(told *claim) bool {
 	for _, w := range c.writes {
 		if w.create && w.patient == told.patient.id && w.slot == told.result.slot && w.sent.Before(told.at) && w.committed.After(told.at) {
@@ -226,8 +222,8 @@ func (c *clinic) comes(told *claim) bool {
 	return false
 }
 
-// judgeTrace checks the harness itself: the ledger holds what the wires saw
-// carried out, and nothing else.
+// judgeTrace checks the harness itself: the ledger holds what the networks saw carried out,
+// and nothing else.
 func (c *clinic) judgeTrace(final []closure.Appointment) {
 	created := 0
 	for _, w := range c.writes {

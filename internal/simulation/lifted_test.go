@@ -10,11 +10,11 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The limits of limits_test.go that a journal lifts, on an API that accepts
-// duplicates, and what is left of them.
+// The limits of limits_test.go that a journal removes, on an API that accepts duplicates, and
+// what remains of them.
 
-// lifted runs a test in a bubble; process is a client that shares a journal with all
-// others, as one on another machine does.
+// lifted runs a test in a bubble. process returns a client that shares a journal with all
+// others, like one on another machine.
 func lifted(t *testing.T, test func(t *testing.T, s *closuretest.Server, j *closuretest.Journal, process func() *closure.Client)) {
 	synctest.Test(t, func(t *testing.T) {
 		server, journal := closuretest.New(closuretest.StaleReads(20*time.Second), closuretest.AllowDuplicates()), closuretest.NewJournal()
@@ -56,7 +56,7 @@ func TestLiftedBookAgainWithinTheLag(t *testing.T) {
 func bookCancelBook(t *testing.T, process func() *closure.Client) *closure.Booking {
 	t.Helper()
 	params := guideParams()
-	params.Duration = slotMinutes // else it would look for an open slot, which reads that lag don't show
+	params.Duration = slotMinutes // otherwise it would look for an open slot, which reads that lag don't show
 	booking, err := process().BookSlot(t.Context(), params)
 	noError(t, err)
 	time.Sleep(time.Minute)
@@ -72,7 +72,7 @@ func TestLimitReleaseThatFails(t *testing.T) {
 	lifted(t, func(t *testing.T, s *closuretest.Server, j *closuretest.Journal, process func() *closure.Client) {
 		j.Inject(closuretest.JournalFailsBefore("release"))
 		if again := bookCancelBook(t, process); !again.Recovered {
-			t.Error("the limit is none any more")
+			t.Error("the limit no longer exists")
 		}
 		standing(t, s, 0)
 	})
@@ -120,13 +120,13 @@ func TestLiftedBookFirstTwice(t *testing.T) {
 	})
 }
 
-// A 429 that comes after the API has booked, while reads lag: the request is sent
-// again, with a journal as without.
+// If a 429 comes after the API has booked and reads lag, the request is sent again, with a
+// journal and without.
 func TestLimitFalseRejectionWithAJournal(t *testing.T) {
 	lifted(t, func(t *testing.T, s *closuretest.Server, _ *closuretest.Journal, process func() *closure.Client) {
 		s.Inject(closuretest.StatusAfter("appointments.create", 429))
 		if _, err := process().BookSlot(t.Context(), guideParams()); errors.Is(err, closure.ErrOutcomeUnknown) {
-			t.Errorf("%v: the limit is none any more", err)
+			t.Errorf("%v: the limit no longer exists", err)
 		}
 		standing(t, s, 2)
 	})

@@ -11,11 +11,11 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The limits: what no client can do on such an API, each as small as it gets.
-// docs/reliability.md names them. Should one of these tests fail, the SDK has
-// become better than its documentation.
+// The limits: what no client can do with such an API, each in its smallest form.
+// docs/reliability.md names them. If one of these tests fails, the SDK has become better than
+// its documentation.
 
-// limit runs in a bubble, with a client whose reads lag behind by 20 s.
+// limit runs a test in a bubble, with a client whose reads lag by 20 s.
 func limit(t *testing.T, fn func(t *testing.T, s *closuretest.Server, c *closure.Client), options ...closuretest.Option) {
 	synctest.Test(t, func(t *testing.T) {
 		server := closuretest.New(append([]closuretest.Option{closuretest.StaleReads(20 * time.Second)}, options...)...)
@@ -28,8 +28,8 @@ func guideParams() closure.BookSlotParams {
 	return closure.BookSlotParams{ScheduleID: s.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: s.StartAt}
 }
 
-// Two calls, one after the other, within the lag of a server that accepts a
-// slot twice: the second can't know of the first.
+// Two calls come one after the other, within the lag of a server that accepts a slot twice:
+// the second can't know of the first.
 func TestLimitSecondCallWithinTheLag(t *testing.T) {
 	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		for range 2 {
@@ -38,13 +38,13 @@ func TestLimitSecondCallWithinTheLag(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if n := len(s.Appointments()); n != 2 {
-			t.Errorf("%d appointments: the limit is none any more", n)
+			t.Errorf("%d appointments: the limit no longer exists", n)
 		}
 	}, closuretest.AllowDuplicates())
 }
 
-// Booking again, within the lag, what was just cancelled finds the appointment
-// as it was.
+// A slot that was just cancelled is booked again within the lag: the call finds the
+// appointment as it was.
 func TestLimitBookAgainWithinTheLag(t *testing.T) {
 	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		booking, err := c.BookSlot(t.Context(), guideParams())
@@ -55,13 +55,13 @@ func TestLimitBookAgainWithinTheLag(t *testing.T) {
 		again, err := c.BookSlot(t.Context(), guideParams())
 		noError(t, err)
 		if !again.Recovered || len(s.Appointments()) != 1 {
-			t.Error("the limit is none any more")
+			t.Error("the limit no longer exists")
 		}
 	})
 }
 
-// Moved there and back within the lag: if the way back is refused, the
-// appointment still shows where it was, as wished.
+// An appointment is moved there and back within the lag. The move back is rejected, but the
+// read still shows the old start, which is the wished one.
 func TestLimitThereAndBackWithinTheLag(t *testing.T) {
 	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		here, there := closuretest.GuideSlot(), closuretest.GuideSlot()
@@ -76,12 +76,12 @@ func TestLimitThereAndBackWithinTheLag(t *testing.T) {
 		s.AddAppointment(closure.Appointment{ScheduleID: here.ScheduleID, PatientID: "pt_stranger", StartAt: here.StartAt})
 		back, err := c.RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: here.StartAt})
 		if err != nil || !back.StartAt.Equal(here.StartAt) || !s.Appointments()[0].StartAt.Equal(there.StartAt) {
-			t.Errorf("%v: the limit is none any more", err)
+			t.Errorf("%v: the limit no longer exists", err)
 		}
 	})
 }
 
-// A change that comes late overtakes one that was made after it.
+// A change that is carried out late overwrites one that was made after it.
 func TestLimitLateChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New()
@@ -102,13 +102,12 @@ func TestLimitLateChange(t *testing.T) {
 		noError(t, err)
 		time.Sleep(time.Minute)
 		if !s.Appointments()[0].StartAt.Equal(params[0].StartAt) {
-			t.Error("the limit is none any more")
+			t.Error("the limit no longer exists")
 		}
 	})
 }
 
-// AssumeLostAfter is the caller's bet: an age that the API's lateness exceeds
-// loses it.
+// AssumeLostAfter is the caller's assumption. If the API is later than that, it is wrong.
 func TestLimitAssumeLostTooEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New()
@@ -122,13 +121,13 @@ func TestLimitAssumeLostTooEarly(t *testing.T) {
 		_, err = c.ResolveBooking(context.Background(), unknown.Attempt, closure.AssumeLostAfter(5*time.Second))
 		time.Sleep(time.Minute)
 		if !errors.Is(err, closure.ErrNotBooked) || len(s.Appointments()) != 1 {
-			t.Errorf("%v: the limit is none any more", err)
+			t.Errorf("%v: the limit no longer exists", err)
 		}
 	})
 }
 
-// One replica shows that the slot is gone, and another one, which lags, not whose
-// it is.
+// One replica shows that the slot is gone, and another one, which lags, doesn't show whose it
+// is.
 func TestLimitReadsThatJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New()
@@ -137,13 +136,13 @@ func TestLimitReadsThatJump(t *testing.T) {
 		noError(t, err)
 		s.Inject(closuretest.Stale("appointments.list", time.Hour).Times(0))
 		if _, err = c.BookSlot(t.Context(), guideParams()); !errors.Is(err, closure.ErrSlotUnavailable) {
-			t.Errorf("%v: the limit is none any more", err)
+			t.Errorf("%v: the limit no longer exists", err)
 		}
 	})
 }
 
-// A list of appointments that can't be found for a while counts as an API that
-// has none: nothing shows the earlier booking.
+// If the list of appointments answers 404 for a while, the API counts as one without a list:
+// nothing shows the earlier booking.
 func TestLimitListThatVanishes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New(closuretest.AllowDuplicates())
@@ -156,12 +155,12 @@ func TestLimitListThatVanishes(t *testing.T) {
 		_, err = c.BookSlot(t.Context(), params)
 		noError(t, err)
 		if n := len(s.Appointments()); n != 2 {
-			t.Errorf("%d appointments: the limit is none any more", n)
+			t.Errorf("%d appointments: the limit no longer exists", n)
 		}
 	})
 }
 
-// BookFirstAvailable has no slot by which a second call could know the first.
+// BookFirstAvailable has no slot by which a second call could recognize the first.
 func TestLimitBookFirstTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New()
@@ -176,12 +175,12 @@ func TestLimitBookFirstTwice(t *testing.T) {
 			noError(t, err)
 		}
 		if n := len(s.Appointments()); n != 2 {
-			t.Errorf("%d appointments: the limit is none any more", n)
+			t.Errorf("%d appointments: the limit no longer exists", n)
 		}
 	})
 }
 
-// A rejection that is a lie, and reads that bear it out: they lag.
+// A rejection is a lie, and the reads confirm it, because they lag.
 func TestLimitFalseRejection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New(closuretest.AllowDuplicates(), closuretest.StaleReads(20*time.Second))
@@ -189,7 +188,7 @@ func TestLimitFalseRejection(t *testing.T) {
 		_, err := s.Client().BookSlot(t.Context(), guideParams())
 		noError(t, err)
 		if n := len(s.Appointments()); n != 2 {
-			t.Errorf("%d appointments: the limit is none any more", n)
+			t.Errorf("%d appointments: the limit no longer exists", n)
 		}
 	})
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// The model is one schedule: a few slots, each free or some patient's. What
-// bookers, cancellers and movers were told, at the same time and with faults,
-// must have an explanation as one thing after the other.
+// The model is one schedule with a few slots, each free or a patient's. What concurrent
+// callers were told when they booked, cancelled and moved, with faults, must be explained by
+// some order of their calls.
 
 const bookableSlots = 4
 
-// A book is the schedule's state: who has which slot. 0: nobody.
+// A book is the schedule's state: who has which slot. 0 means nobody.
 type book [bookableSlots]int
 
 type verb int
@@ -33,20 +33,20 @@ const (
 	looks
 )
 
-// An input is what was asked for, by whom.
+// An input is what was asked for, and by whom.
 type input struct {
 	verb     verb
 	patient  int // from 1
 	from, to int // slots
 }
 
-// An output is what was told.
+// An output is what the caller was told.
 type output struct {
 	ending ending
-	open   [bookableSlots]bool // what a look showed
+	open   [bookableSlots]bool // what the open slots showed
 }
 
-// scheduleModel allows for an unknown outcome either way.
+// scheduleModel lets a call of unknown outcome have happened or not.
 var scheduleModel = porcupine.NondeterministicModel{
 	Init: func() []any { return []any{book{}} },
 	Step: func(state, in, out any) []any { return step(state.(book), in.(input), out.(output)) },
@@ -83,7 +83,7 @@ func stepTake(s book, in input, out output) []any {
 	switch out.ending {
 	case endsConfirmed:
 		if owner == in.patient {
-			return []any{s} // an earlier request had done it
+			return []any{s} // an earlier request had already done it
 		}
 		if possible {
 			return []any{after}
@@ -128,8 +128,8 @@ type history struct {
 	ops []porcupine.Operation
 }
 
-// An actor is one client after another's patient: after an unknown outcome it
-// goes on as somebody else, for its request may still be under way.
+// An actor makes calls, one after the other. After an unknown outcome it goes on as another
+// patient, because its request may still be on its way.
 type actor struct {
 	history *history
 	number  int
@@ -144,10 +144,10 @@ const (
 	opsOfABooker = 7
 	looksOfWatch = 8
 	livesEach    = opsOfABooker + 1
-	inHistories  = "linearizability" // names the draws
+	inHistories  = "linearizability" // part of the name of the random numbers
 )
 
-// makeHistory makes a history: bookers and one who looks at the open slots.
+// makeHistory runs some actors that book and one that reads the open slots.
 func makeHistory(t *testing.T, c cell, seed uint64) (h *history) {
 	synctest.Test(t, func(*testing.T) {
 		h = &history{clinic: newClinic(c, seed)}
@@ -173,7 +173,7 @@ func (a *actor) become() {
 	}
 	a.lives++
 	a.patient = a.number*livesEach + a.lives
-	a.process = newProcess(newWire(a.history.clinic, a.number*1000+a.patient))
+	a.process = newProcess(newNetwork(a.history.clinic, a.number*1000+a.patient))
 }
 
 func (a *actor) live() {
@@ -200,7 +200,7 @@ func (a *actor) live() {
 	}
 }
 
-// do makes one call and takes it down.
+// do makes one call and records it.
 func (a *actor) do(in input) ending {
 	began := time.Now()
 	ending := a.call(in)
@@ -216,7 +216,7 @@ func (h *history) add(op porcupine.Operation) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if op.Return == never {
-		op.ClientId = 100 + len(h.ops) // its client is never free again
+		op.ClientId = 100 + len(h.ops) // porcupine's client number of a call that never returns can't be used again
 	}
 	h.ops = append(h.ops, op)
 }
@@ -268,12 +268,12 @@ func (a *actor) change(from int, do func(closure.AppointmentID) error) ending {
 		return x.PatientID == patientID(a.patient) && bookable(from).same(x) && x.Status != closure.AppointmentCancelled
 	})
 	if i < 0 {
-		return endsNotSent // the model will find that strange
+		return endsNotSent // the model doesn't allow that
 	}
 	return endingOf(do(all[i].ID))
 }
 
-// watch looks at the open slots.
+// watch reads the open slots.
 func (a *actor) watch() {
 	a.become()
 	defer func() { a.process.end() }()
@@ -297,9 +297,10 @@ func (h *history) check() porcupine.CheckResult {
 	return porcupine.CheckOperationsTimeout(model, h.ops, time.Minute)
 }
 
-// histories are checked one after the other.
+// histories makes and checks n histories, one after the other.
 func histories(t *testing.T, c cell, n int) (results map[porcupine.CheckResult]int, ops, unknown int) {
 	results = map[porcupine.CheckResult]int{}
+	shown := progress(t, "histories", n)
 	for i := range n {
 		h := makeHistory(t, c, newDice(c.seed(runSeed), hash(inHistories), uint64(i)).next())
 		result := h.check()
@@ -313,12 +314,12 @@ func histories(t *testing.T, c cell, n int) (results map[porcupine.CheckResult]i
 		if !c.duplicates && result != porcupine.Ok {
 			t.Errorf("history %d, seed %#x: %s\n%v", i, h.clinic.seed, result, h.ops)
 		}
+		shown.Step()
 	}
 	return results, ops, unknown
 }
 
-// TestLinearizable: what concurrent callers were told is what one schedule could
-// have done.
+// What concurrent callers were told is linearizable: one schedule could have done it.
 func TestLinearizable(t *testing.T) {
 	n := size(15, 3, 3000)
 	text := "| commits | histories | calls | of them unknown for ever | linearizable | not | not decided in a minute |\n| --- | --- | --- | --- | --- | --- | --- |\n"
@@ -330,8 +331,8 @@ func TestLinearizable(t *testing.T) {
 	publish(t, "linearizability", text)
 }
 
-// TestNotLinearizable is the control: the same histories on a server that
-// accepts duplicates, and with one answer turned round, are seen.
+// TestNotLinearizable is the control: histories on a server that accepts duplicates, and
+// histories with one forged answer, are found not to be linearizable.
 func TestNotLinearizable(t *testing.T) {
 	n := size(10, 3, 300)
 	results, _, _ := histories(t, cell{duplicates: true}, n)
@@ -357,7 +358,7 @@ func TestNotLinearizable(t *testing.T) {
 		n, results[porcupine.Illegal], forged, lies))
 }
 
-// forge turns one refusal into a confirmation.
+// forge turns one rejection into a confirmation.
 func (h *history) forge() bool {
 	for i, op := range h.ops {
 		in, out := op.Input.(input), op.Output.(output)

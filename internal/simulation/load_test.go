@@ -20,20 +20,20 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// loadVariable is how long the load lasts, where it is not the short form.
+// loadVariable says how long the load lasts in the long forms.
 const loadVariable = "CLOSURE_SIMULATION_LOAD"
 
 const (
 	loadWorkers   = 256
 	loadSchedules = 256
-	loadSlots     = 600 // of each schedule
+	loadSlots     = 600 // on each schedule
 )
 
-// A faultyHandler breaks some of the connections: closuretest's own faults keep
-// what they have seen, which would look like a leak.
+// A faultyHandler breaks some of the connections. closuretest's own faults keep a record of
+// requests, which would look like a leak.
 type faultyHandler struct {
 	next  http.Handler
-	rate  atomic.Int64 // in a thousand
+	rate  atomic.Int64 // of a thousand requests
 	conns atomic.Int64
 	peak  atomic.Int64
 	total atomic.Int64
@@ -47,20 +47,20 @@ func (h *faultyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch rand.IntN(5) {
-	case 0: // lost before
-	case 1: // done, then lost
+	case 0: // lost before it is carried out
+	case 1: // carried out, then lost
 		h.next.ServeHTTP(httptest.NewRecorder(), r)
-	case 2: // done, then a gateway's 502
+	case 2: // carried out, then a gateway's 502
 		h.next.ServeHTTP(httptest.NewRecorder(), r)
 		w.WriteHeader(http.StatusBadGateway)
 		return
-	case 3: // done, then half a body
+	case 3: // carried out, then half a body
 		whole := httptest.NewRecorder()
 		h.next.ServeHTTP(whole, r)
 		w.Header().Set("Content-Length", fmt.Sprint(whole.Body.Len()))
-		_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2]) // the client may be gone
+		_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2]) // the client may have gone
 		return
-	case 4: // done, after longer than the client waits
+	case 4: // carried out after the client has stopped waiting
 		h.next.ServeHTTP(httptest.NewRecorder(), r)
 		select {
 		case <-r.Context().Done():
@@ -91,7 +91,7 @@ func (h *faultyHandler) count(_ net.Conn, state http.ConnState) {
 
 const loadTimeout = 500 * time.Millisecond
 
-// A worker is one patient who does this and that, all the time.
+// A worker is one patient who makes calls all the time.
 type worker struct {
 	client  *closure.Client
 	patient closure.PatientID
@@ -131,7 +131,7 @@ func (w *worker) slot() slot {
 
 func (w *worker) read(ctx context.Context) {
 	s := w.slot()
-	_, _ = w.client.Availabilities.List(ctx, s.schedule, closure.AvailabilityListParams{From: s.start, To: s.start.Add(24 * time.Hour)}) // traffic
+	_, _ = w.client.Availabilities.List(ctx, s.schedule, closure.AvailabilityListParams{From: s.start, To: s.start.Add(24 * time.Hour)}) // only for traffic
 	_, _ = w.client.Patients.Get(ctx, w.patient)
 }
 
@@ -183,8 +183,8 @@ func (w *worker) cancel(ctx context.Context) {
 	w.uncertain(id, err, at)
 }
 
-// uncertain keeps the worker from booking where an appointment may or may not
-// still be: what it would be told of would be that one.
+// uncertain keeps the worker from booking a slot on which it may still have an appointment,
+// because a booking would find that one.
 func (w *worker) uncertain(id closure.AppointmentID, err error, at ...slot) {
 	if err == nil || closure.OutcomeOf(err) != closure.OutcomeUnknown {
 		return
@@ -197,8 +197,8 @@ func (w *worker) uncertain(id closure.AppointmentID, err error, at ...slot) {
 	}
 }
 
-// settle resolves what is unknown, now that nothing fails any more.
-func (w *worker) settle() {
+// resolve resolves what is unknown, now that nothing fails anymore.
+func (w *worker) resolve() {
 	for _, attempt := range w.unknown {
 		booking, err := w.client.ResolveBooking(context.Background(), attempt)
 		switch {
@@ -211,7 +211,7 @@ func (w *worker) settle() {
 	}
 }
 
-// audit holds what the worker was told against the ledger.
+// audit compares what the worker was told with the ledger.
 func (w *worker) audit(ledger []closure.Appointment) (lost, extra int) {
 	found := 0
 	for _, a := range ledger {
@@ -243,7 +243,7 @@ func loadDuration(t *testing.T) time.Duration {
 	return 5 * time.Minute
 }
 
-// footprint is what the process holds when everything is quiet.
+// footprint is what the process uses when nothing runs.
 type footprint struct {
 	goroutines int
 	heap       uint64
@@ -259,22 +259,24 @@ func measure() footprint {
 	return footprint{runtime.NumGoroutine(), m.HeapAlloc}
 }
 
-// TestLoad is mixed traffic with faults over real sockets: nothing leaks, and
-// nothing that was told is wrong.
+// TestLoad makes mixed traffic with faults over real sockets. Nothing leaks, and nobody is
+// told anything wrong.
 func TestLoad(t *testing.T) {
 	if os.Getenv(variable) == "mutants" {
-		t.Skip("the time is for mutants")
+		t.Skip("this form runs only mutants")
 	}
 	before := measure()
 	l := newLoad(t)
 	duration := loadDuration(t)
+	stop := progress(t, "seconds of load", int(duration.Seconds())).StepEach(time.Second)
 	l.run(duration)
+	stop()
 	lost, extra := l.audit()
 	inUse := measure()
 	l.server.Close()
 	report := l.report(duration)
 	workers := len(l.workers)
-	*l = load{} // all of it, the ledger too, can go
+	*l = load{} // so that all of it can be freed, the ledger too
 	after := measure()
 	publish(t, "load", fmt.Sprintf("%s| goroutines before, after | %d, %d |\n| heap before, with the ledger, after | %.1f MB, %.1f MB, %.1f MB |\n| confirmed but not in the ledger | %d |\n| in the ledger but not told | %d |\n",
 		report, before.goroutines, after.goroutines, megabytes(before), megabytes(inUse), megabytes(after), lost, extra))
@@ -327,7 +329,7 @@ func newLoad(t *testing.T) *load {
 	return l
 }
 
-// run lets all workers work, and then settles what they don't know.
+// run runs all workers, and then resolves what they don't know.
 func (l *load) run(d time.Duration) {
 	var group sync.WaitGroup
 	until := time.Now().Add(d)
@@ -338,7 +340,7 @@ func (l *load) run(d time.Duration) {
 	time.Sleep(3 * loadTimeout)
 	l.handler.rate.Store(0)
 	for _, w := range l.workers {
-		w.settle()
+		w.resolve()
 	}
 }
 

@@ -10,23 +10,25 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
-// variable says how much to simulate: nothing is the short form; full, mutants
-// and load are the long ones.
+// variable chooses how much to simulate: empty is the short form; full, mutants and load are
+// the long forms.
 const variable = "CLOSURE_SIMULATION"
 
-// fullAttempts is how many attempts the full form makes in each cell without a
-// journal, and with one: a million in all.
+// fullAttempts and fullJournalAttempts are how many attempts the full form makes in each cell
+// without and with a journal: a million in all.
 const (
 	fullAttempts        = 2100
 	fullJournalAttempts = 1200
 )
 
-// runSeed is what all seeds come from.
+// All seeds come from runSeed.
 const runSeed = 20220401
 
-// size is how much of something there is in each of the forms.
+// size chooses a number by the form.
 func size(short, race, long int) int {
 	switch {
 	case full():
@@ -40,10 +42,20 @@ func size(short, race, long int) int {
 
 func full() bool { return os.Getenv(variable) == "full" }
 
+// progress shows on a terminal how far a long form is.
+func progress(t *testing.T, what string, total int) *commandline.Progress {
+	switch os.Getenv(variable) {
+	case "", mutantRun:
+		return nil
+	default:
+		return commandline.NewTestProgress(t, what, total)
+	}
+}
+
 // TestMatrix runs every cell and asserts its zeros.
 func TestMatrix(t *testing.T) {
 	if full() {
-		defer debug.SetGCPercent(debug.SetGCPercent(800)) // the heap is small
+		defer debug.SetGCPercent(debug.SetGCPercent(800)) // because the heap is small
 	}
 	control, journal := newMatrix(cells()), newMatrix(journalCells())
 	t.Run("control", control.run)
@@ -65,12 +77,13 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// whole reports whether all cells have run: -run may have left some out.
+// whole reports whether all cells have run, because -run may have left some out.
 func (m *matrix) whole() bool { return len(m.tallies) == len(m.cells) }
 
-// run runs all cells, some at a time.
+// run runs all cells, some in parallel.
 func (m *matrix) run(t *testing.T) {
 	began := time.Now()
+	shown := progress(t, "cells", len(m.cells))
 	t.Run("cells", func(t *testing.T) {
 		for i, c := range m.cells {
 			if i%m.every() != 0 {
@@ -78,6 +91,7 @@ func (m *matrix) run(t *testing.T) {
 			}
 			t.Run(c.String(), func(t *testing.T) {
 				t.Parallel()
+				defer shown.Step()
 				m.put(c, runCell(t, c, c.attempts()))
 			})
 		}
@@ -85,8 +99,7 @@ func (m *matrix) run(t *testing.T) {
 	t.Logf("%d of %d cells, %d attempts in %s, seed %d", len(m.tallies), len(m.cells), m.total().counts[attempts], time.Since(began).Round(time.Millisecond), runSeed)
 }
 
-// every says how many of the cells run: one in so many. The long forms, and the
-// mutants, run all.
+// every says that one of so many cells runs. The long forms, and the mutants, run all.
 func (m *matrix) every() int {
 	switch {
 	case os.Getenv(variable) != "":
@@ -100,7 +113,7 @@ func (m *matrix) every() int {
 	}
 }
 
-// attempts is how many to make in a cell, at least.
+// attempts is how many attempts a cell makes at least.
 func (c cell) attempts() int {
 	switch {
 	case full() && c.journal:
@@ -112,7 +125,7 @@ func (c cell) attempts() int {
 	case c.journal:
 		return 8
 	case c.late == 0 && c.stale == 0:
-		return 150 // where the most is demanded
+		return 150 // where the most zeros are asserted
 	case c.behaviour == machines && !c.duplicates:
 		return 100
 	default:
@@ -134,7 +147,7 @@ func runCell(t *testing.T, c cell, least int) *tally {
 	return sum
 }
 
-// A matrix is the tallies of all cells.
+// A matrix holds the tallies of all cells.
 type matrix struct {
 	cells   []cell
 	mu      sync.Mutex
@@ -161,7 +174,7 @@ func (m *matrix) sum(of func(cell) bool) *tally {
 	return sum
 }
 
-// digest is one number for all that happened to all patients.
+// digest is a hash of everything that happened to all patients.
 func (c *clinic) digest() string {
 	h := fnv.New64a()
 	for _, p := range c.patients {
@@ -175,7 +188,7 @@ func (c *clinic) digest() string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// TestRepeats: the same seed, the same run, to the nanosecond.
+// The same seed gives the same run, to the nanosecond.
 func TestRepeats(t *testing.T) {
 	for i, c := range append(cells(), journalCells()...) {
 		if i%23 != 0 && !full() {

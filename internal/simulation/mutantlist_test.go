@@ -13,13 +13,14 @@ const (
 
 	appointmentsFile = "appointments.go"
 
-	retryFile    = "internal/transport/retry.go"
-	exchangeFile = "internal/transport/exchange.go"
-	attemptFile  = "internal/transport/attempt.go"
+	retryFile = "internal/transport/retry.go"
+	sendFile  = "internal/transport/send.go"
+	traceFile = "internal/transport/trace.go"
 )
 
-// guards are checks of the services that see what a mutant of the bookings lets
-// pass. Each alone is enough: that both are there is what keeps the mutant alive.
+// guards are checks in the services that find what a mutant of the booking code misses. Either
+// check is enough, so the mutant would survive as long as its guard is there: the guard is
+// removed too.
 var guards = map[string][]mutant{
 	"trusts an answer that shows another appointment": {{
 		"Create's check", appointmentsFile,
@@ -42,7 +43,7 @@ var guards = map[string][]mutant{
 	}},
 }
 
-// The mutants: what a well-meaning change could make of the booking code.
+// The mutants: mistakes that a well-meant change could make in the booking code.
 var mutants = []mutant{
 	{
 		"sends again after reading back", readBackFile,
@@ -172,15 +173,15 @@ var mutants = []mutant{
 	},
 	{
 		"retries a POST after a reset", retryFile,
-		"return !final(err) && !x.answer.MaybeSent", "return !final(err)",
+		"return !final(err) && !l.answer.MaybeSent", "return !final(err)",
 	},
 	{
 		"retries a POST after a 5xx", retryFile,
-		"if x.call.writes() {\n\t\treturn false\n", "if x.call.writes() {\n\t\treturn x.answer.StatusCode >= 500\n",
+		"if l.call.writes() {\n\t\treturn false\n", "if l.call.writes() {\n\t\treturn l.answer.StatusCode >= 500\n",
 	},
 	{
 		"retries a POST after a 429", retryFile,
-		"if x.call.writes() {\n\t\treturn false\n", "if x.call.writes() {\n\t\treturn x.answer.StatusCode == http.StatusTooManyRequests\n",
+		"if l.call.writes() {\n\t\treturn false\n", "if l.call.writes() {\n\t\treturn l.answer.StatusCode == http.StatusTooManyRequests\n",
 	},
 	{
 		"sends again after a 429 without looking", bookingFile,
@@ -208,15 +209,15 @@ var mutants = []mutant{
 		"\tcase err != nil:\n\t\treturn nil, c.unknown(rejection)\n", "\tcase err != nil:\n\t\treturn nil, rejection\n",
 	},
 	{
-		"a request that left counts as not sent", exchangeFile,
-		"x.answer.MaybeSent = resp != nil || a.maybeSent(x.transport.base, out, x.call.Body != nil, err)", "x.answer.MaybeSent = resp != nil",
+		"a request that left counts as not sent", sendFile,
+		"x.answer.MaybeSent = resp != nil || trace.maybeSent(t.base, req, x.call.Body != nil, err)", "x.answer.MaybeSent = resp != nil",
 	},
 	{
-		"a body cut short counts as not sent", exchangeFile,
+		"a body cut short counts as not sent", sendFile,
 		"\tif err != nil && success {\n", "\tif err != nil && success {\n\t\tx.answer.MaybeSent = false\n",
 	},
 	{
-		"treats a timeout as not sent", attemptFile,
+		"treats a timeout as not sent", traceFile,
 		"\ttransport, plain := base.(*http.Transport)\n", "\tif errors.Is(err, context.DeadlineExceeded) {\n\t\treturn false\n\t}\n\ttransport, plain := base.(*http.Transport)\n",
 	},
 }

@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// mutantRun is the variable's value in the child that a mutant is run in.
+// mutantRun is the variable's value in the child process that runs a mutant.
 const mutantRun = "mutant"
 
-// TestMutants breaks the code on purpose, each time in another way, and demands
-// that the matrix sees it. A mutant that survives is a hole in the harness.
+// TestMutants breaks the code on purpose, each time in another way. The matrix must find every
+// one: a mutant that survives is a gap in the tests.
 func TestMutants(t *testing.T) {
 	switch mode := os.Getenv(variable); {
 	case mode == mutantRun:
@@ -29,16 +29,18 @@ func TestMutants(t *testing.T) {
 	t.Run("journal", func(t *testing.T) { publish(t, "journal-mutants", kill(t, journalMutants, "^TestMatrix$/^journal$")) })
 }
 
-// kill runs each of the mutants in the named part of the matrix, and makes the table
-// of what killed it.
+// kill runs each mutant in the named part of the matrix, and returns the table of what killed
+// it.
 func kill(t *testing.T, mutants []mutant, matrix string) string {
 	killers := make([]string, len(mutants))
+	shown := progress(t, "mutants", len(mutants))
 	t.Run("mutant", func(t *testing.T) {
 		for i, m := range mutants {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
+				defer shown.Step()
 				if killers[i] = m.run(t, matrix); killers[i] == "" {
-					t.Error("survives: a hole in the harness")
+					t.Error("survives: the matrix doesn't see it")
 				}
 			})
 		}
@@ -46,18 +48,18 @@ func kill(t *testing.T, mutants []mutant, matrix string) string {
 	return mutantTable(mutants, killers)
 }
 
-// checkMutants is the short form: each mutant still fits the code.
+// checkMutants is the short form: it checks that each mutant still fits the code.
 func checkMutants(t *testing.T) {
 	for _, m := range append(slices.Clip(mutants), journalMutants...) {
 		m.apply(t)
 	}
 }
 
-// A mutant is one replacement in one file, which must fit exactly once, and what
-// takes away the service's own check of the same (guards).
+// A mutant is one replacement in one file, which must fit exactly once. Its guards are
+// replaced too.
 type mutant struct{ name, file, from, to string }
 
-// apply returns the mutated texts by their files' paths.
+// apply returns the mutated files, by path.
 func (m mutant) apply(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -78,7 +80,7 @@ func (m mutant) apply(t *testing.T) map[string]string {
 	return texts
 }
 
-// run compiles the mutant, runs the short form of the matrix and returns which zeros it
+// run compiles the mutant, runs the short form of the matrix, and returns the zeros that it
 // violated.
 func (m mutant) run(t *testing.T, matrix string) (killed string) {
 	dir := t.TempDir()
@@ -107,12 +109,12 @@ func (m mutant) run(t *testing.T, matrix string) (killed string) {
 
 var violation = regexp.MustCompile(`ZERO VIOLATED: ([^:]+): (\d+) times`)
 
-// violations sums up which zeros were violated how often.
+// violations sums up how often each zero was violated.
 func violations(output string) string {
 	counts := map[string]int{}
 	var names []string
 	for _, match := range violation.FindAllStringSubmatch(output, -1) {
-		n, _ := strconv.Atoi(match[2]) // digits, by the expression
+		n, _ := strconv.Atoi(match[2]) // the expression matches only digits
 		if counts[match[1]] == 0 {
 			names = append(names, match[1])
 		}

@@ -18,18 +18,18 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// An outage: 64 callers, each with about a call a second, and a server that is down
-// from the 30th to the 60th second.
+// An outage: there are 64 callers, each with about one call a second, and a server that is
+// down from the 30th to the 60th second.
 const (
 	outageCallers = 64
 	outageBegins  = 30 * time.Second
 	outageEnds    = 60 * time.Second
 	outageOver    = 120 * time.Second
 
-	outageAppointment = "appt_outage" // that writes cancel
+	outageAppointment = "appt_outage" // the appointment that writes cancel
 )
 
-// A failing transport counts what arrives, and is down for a while.
+// A failing transport counts requests, and is down for a while.
 type failing struct {
 	next  http.RoundTripper
 	begin time.Time
@@ -59,20 +59,20 @@ func noConnection() (*http.Response, error) { return nil, opError("dial", syscal
 
 // An outcome is what the callers saw.
 type outcome struct {
-	calls     int           // started during the outage
-	requests  int           // arrived during the outage
-	failed    int           // of the calls
-	longest   time.Duration // call that was started during the outage
-	recovered time.Duration // after its end: until each caller had a success again
+	calls     int           // that started during the outage
+	requests  int           // that arrived during the outage
+	failed    int           // calls that failed
+	longest   time.Duration // the longest call that started during the outage
+	recovered time.Duration // from the end of the outage until each caller had a success
 }
 
-// suffer runs the callers; call is one call.
-func suffer(begin time.Time, call func(context.Context) error) (o outcome) {
+// runCallers runs the callers; call makes one call.
+func runCallers(begin time.Time, call func(context.Context) error) (o outcome) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for n := range outageCallers {
 		group.Go(func() {
-			d := newDice(runSeed, hash("outage"), uint64(n)) // so that they are not in step
+			d := newDice(runSeed, hash("outage"), uint64(n)) // so that they don't call at the same time
 			time.Sleep(d.between(0, time.Second))
 			back := time.Duration(-1)
 			for time.Since(begin) < outageOver {
@@ -100,13 +100,13 @@ func suffer(begin time.Time, call func(context.Context) error) (o outcome) {
 	return o
 }
 
-// outage runs one client through it, in a bubble.
+// outage runs one client through the outage, in a bubble.
 func outage(t *testing.T, down func() (*http.Response, error), client func(http.RoundTripper) func(context.Context) error) (o outcome) {
 	synctest.Test(t, func(*testing.T) {
 		server := closuretest.New(closuretest.KeepRequests(0))
 		server.AddAppointment(closure.Appointment{ID: outageAppointment, ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID})
 		f := &failing{next: server.Transport(), begin: time.Now(), down: down}
-		o = suffer(f.begin, client(f))
+		o = runCallers(f.begin, client(f))
 		o.requests = f.requests
 	})
 	return o
@@ -142,7 +142,7 @@ func retryableWrites(rt http.RoundTripper) func(context.Context) error {
 	return retryable(rt, http.MethodPost, "/appointments/"+outageAppointment+"/cancel")
 }
 
-// retryable is go-retryablehttp as it comes, without its log.
+// retryable is go-retryablehttp with its defaults, without its log.
 func retryable(rt http.RoundTripper, method, path string) func(context.Context) error {
 	c := retryablehttp.NewClient()
 	c.Logger = nil
@@ -163,8 +163,8 @@ func retryable(rt http.RoundTripper, method, path string) func(context.Context) 
 	}
 }
 
-// TestOutage compares the load that a client puts on a server that is down, and
-// how soon its callers are served again.
+// TestOutage compares how much load clients put on a server that is down, and how soon their
+// callers are served again.
 func TestOutage(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("| client | calls | server | calls during the outage | of them failed | requests a call | longest call | all callers served again after |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
@@ -172,13 +172,13 @@ func TestOutage(t *testing.T) {
 		name, calls, how string
 		down             func() (*http.Response, error)
 		client           func(http.RoundTripper) func(context.Context) error
-		most             float64 // requests a call; 0: any
+		most             float64 // requests a call; 0: not limited
 	}{
 		{"closure-go", "reads", "refuses connections", noConnection, sdkReads, 1.1},
 		{"go-retryablehttp", "reads", "refuses connections", noConnection, retryableReads, 0},
 		{"closure-go", "reads", "answers 503", gateway, sdkReads, 1.1},
 		{"go-retryablehttp", "reads", "answers 503", gateway, retryableReads, 0},
-		{"closure-go", "writes", "answers 503", gateway, sdkWrites, 1.01}, // one may be under way when it begins
+		{"closure-go", "writes", "answers 503", gateway, sdkWrites, 1.01}, // a call may be in progress when the outage begins
 		{"go-retryablehttp", "writes", "answers 503", gateway, retryableWrites, 0},
 	} {
 		o := outage(t, row.down, row.client)

@@ -8,15 +8,14 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A patient lives one life in a clinic, by the rules that the SDK's
-// documentation gives its users.
+// A patient books in a clinic, and follows the rules that the SDK's documentation gives.
 type patient struct {
-	clinic *clinic
-	id     closure.PatientID
-	number int
-	dice   *dice
-	wire   *wire
-	bets   bool // settles with AssumeLostAfter
+	clinic      *clinic
+	id          closure.PatientID
+	number      int
+	dice        *dice
+	network     *network
+	assumesLost bool // resolves with AssumeLostAfter
 
 	process *process
 	wishes  []*wish
@@ -26,18 +25,18 @@ type patient struct {
 
 func newPatient(c *clinic, n int) *patient {
 	p := &patient{clinic: c, id: patientID(n), number: n, dice: newDice(c.seed, hash("patient"), uint64(n))}
-	p.wire = newWire(c, n)
-	p.bets = p.dice.chance(0.5)
+	p.network = newNetwork(c, n)
+	p.assumesLost = p.dice.chance(0.5)
 	return p
 }
 
-// live is all that the patient does.
+// live is everything that the patient does.
 func (p *patient) live() {
-	p.process = newProcess(p.wire)
+	p.process = newProcess(p.network)
 	defer func() { p.process.end() }()
-	time.Sleep(p.dice.between(0, 4*time.Second)) // not all at once, but in a crowd
+	time.Sleep(p.dice.between(0, 4*time.Second)) // patients come at different times, but close together
 	if p.dice.chance(0.1) {
-		time.Sleep(p.dice.between(0, 4*time.Minute)) // or after it
+		time.Sleep(p.dice.between(0, 4*time.Minute)) // or much later
 	}
 	booked := p.fulfil(p.newWish())
 	if booked == nil && p.clinic.cell.behaviour != reusing {
@@ -55,7 +54,7 @@ func (p *patient) live() {
 
 func (p *patient) newWish() *wish {
 	w := &wish{patient: p, slot: pick(p.dice, p.clinic.slots)}
-	// What a crashed BookFirstAvailable was about to book, nobody can store.
+	// A process that crashes in BookFirstAvailable can't store what it was about to book.
 	w.first = p.clinic.cell.canWalk() && p.dice.chance(0.35) || p.clinic.cell.behaviour == walking
 	p.giveKey(w)
 	p.wishes = append(p.wishes, w)
@@ -69,14 +68,14 @@ func (p *patient) fulfil(w *wish) *closure.Appointment {
 	for range maxTries {
 		r := p.try(w)
 		if r.ending == endsUnknown {
-			r = p.settle(w, r.attempt)
+			r = p.resolve(w, r.attempt)
 		}
 		switch r.ending {
 		case endsConfirmed:
 			w.slot, w.booked = r.slot, true
 			return &r.booking.Appointment
 		case endsUnknown, endsNoSlot:
-			return nil // whoever books another now may have two
+			return nil // a patient who books another slot now may have two
 		case endsTaken:
 			w.slot = pick(p.dice, p.clinic.slots)
 		}
@@ -85,7 +84,7 @@ func (p *patient) fulfil(w *wish) *closure.Appointment {
 	return nil
 }
 
-// try makes what the behaviour makes of one booking.
+// try makes one booking in the way of the cell's behaviour.
 func (p *patient) try(w *wish) result {
 	switch p.clinic.cell.behaviour {
 	case walking:
@@ -107,8 +106,8 @@ func (p *patient) try(w *wish) result {
 	}
 }
 
-// tryAndCrash is a booking that, most of the time, its process does not
-// survive. What it stored before is all that the next one knows.
+// tryAndCrash books in a process that usually crashes. The next process knows only what it had
+// stored.
 func (p *patient) tryAndCrash(w *wish) result {
 	stored := store(closure.BookingAttempt{
 		ScheduleID:  w.slot.schedule,
@@ -135,17 +134,17 @@ func (p *patient) tryAndCrash(w *wish) result {
 			p.note("crashed, books again")
 		case p.clinic.journal == nil:
 			p.note("crashed, resolves")
-			return p.settle(w, fetch(stored))
+			return p.resolve(w, fetch(stored))
 		default:
 			p.note("crashed, resolves what the journal holds, books again")
-			p.process.resolvePending(p.wire, p.bets)
+			p.process.resolvePending(p.network, p.assumesLost)
 		}
 		r, crashed = p.process.book(w, p.dice)
 	}
 	return r
 }
 
-// store and fetch are the disk between two processes.
+// store and fetch are a disk that two processes share.
 func store(attempt closure.BookingAttempt) []byte {
 	stored, err := json.Marshal(attempt)
 	if err != nil {
@@ -162,7 +161,7 @@ func fetch(stored []byte) *closure.BookingAttempt {
 	return attempt
 }
 
-// crashTime lies most often around the moment the request to book leaves.
+// crashTime is usually close to the moment at which the request to book is sent.
 func (p *patient) crashTime() time.Duration {
 	if p.dice.chance(0.75) {
 		return p.dice.between(0, 250*time.Millisecond)
@@ -170,23 +169,22 @@ func (p *patient) crashTime() time.Duration {
 	return p.dice.between(0, 12*time.Second)
 }
 
-// restart is the machine coming up again: no sooner than what was in flight has
-// arrived.
+// restart starts the next process. By then, requests in flight have arrived.
 func (p *patient) restart() {
 	p.process.end()
 	time.Sleep(p.dice.between(time.Second, 40*time.Second))
-	p.process = newProcess(p.wire)
+	p.process = newProcess(p.network)
 }
 
-// tryOnMachines is tryAtOnce with a process of its own for the second click.
+// tryOnMachines is tryAtOnce with a second process for the second click.
 func (p *patient) tryOnMachines(w *wish, least, most time.Duration) result {
-	other := newProcess(p.wire)
+	other := newProcess(p.network)
 	defer other.end()
 	return p.tryAtOnce(w, []*process{p.process, other}, least, most)
 }
 
-// tryAtOnce is a patient with a nervous finger. Clicks within leastCall come when
-// the first call can't be over yet.
+// tryAtOnce is a patient who clicks more than once. A click within leastCall comes while the
+// first call is still running.
 func (p *patient) tryAtOnce(w *wish, on []*process, least, most time.Duration) result {
 	results := make([]result, len(on))
 	var group sync.WaitGroup
@@ -199,7 +197,7 @@ func (p *patient) tryAtOnce(w *wish, on []*process, least, most time.Duration) r
 		group.Go(func() {
 			time.Sleep(after)
 			r, crashed := process.book(w, d)
-			if crashed { // late, of the booking before: nobody is told anything
+			if crashed { // the crash was meant for the previous booking and came late: nobody is told anything
 				r.ending = endsNotSent
 			}
 			results[i] = r
@@ -212,11 +210,11 @@ func (p *patient) tryAtOnce(w *wish, on []*process, least, most time.Duration) r
 	return combine(results)
 }
 
-// leastCall is less than any call takes.
+// leastCall is shorter than any call.
 const leastCall = 2 * leastLatency
 
-// combine is what several answers come to for the patient: a booking if one
-// says so; else unknown if one does.
+// combine is what several results mean for the patient: booked if one says so, else unknown if
+// one does.
 func combine(results []result) result {
 	best := results[0]
 	for _, r := range results[1:] {
@@ -238,22 +236,22 @@ func rank(r result) int {
 	}
 }
 
-// settle looks again and again for what became of an attempt.
-func (p *patient) settle(w *wish, attempt *closure.BookingAttempt) result {
+// resolve resolves an attempt, again and again until the outcome is known.
+func (p *patient) resolve(w *wish, attempt *closure.BookingAttempt) result {
 	open := result{ending: endsUnknown, attempt: attempt}
 	if attempt == nil {
-		p.clinic.count(unknownAfter) // there is nothing to go by
+		p.clinic.count(unknownAfter) // there is no attempt to resolve
 		return open
 	}
 	for _, pause := range []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
 		time.Sleep(pause + p.dice.between(0, 5*time.Second))
-		r, crashed := p.settleOnce(w, attempt)
-		if crashed { // a second time
+		r, crashed := p.resolveOnce(w, attempt)
+		if crashed { // the process crashed again
 			p.restart()
 			continue
 		}
-		if r.ending.settles() {
-			p.clinic.count(settledColumn(r.ending))
+		if r.ending.isKnown() {
+			p.clinic.count(resolvedColumn(r.ending))
 			return r
 		}
 	}
@@ -261,7 +259,7 @@ func (p *patient) settle(w *wish, attempt *closure.BookingAttempt) result {
 	return open
 }
 
-func settledColumn(e ending) column {
+func resolvedColumn(e ending) column {
 	if e == endsConfirmed {
 		return resolved
 	}

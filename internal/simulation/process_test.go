@@ -10,29 +10,28 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// A process is one run of a program: a client, with nothing that an earlier one
-// knew.
+// A process is one run of a program: a client that knows nothing from earlier runs.
 type process struct {
-	ctx    context.Context
-	crash  context.CancelCauseFunc
-	socket *socket
-	client *closure.Client
+	ctx       context.Context
+	crash     context.CancelCauseFunc
+	transport *processTransport
+	client    *closure.Client
 
-	connection *connection // to the journal; nil: there is none
-	abandoned  atomic.Bool // it stands still, and nobody waits for it any more
+	journal   *journalConn // nil: there is none
+	abandoned atomic.Bool  // it is frozen, and nobody waits for it anymore
 }
 
-func newProcess(w *wire) *process {
-	p := &process{socket: &socket{wire: w}}
+func newProcess(w *network) *process {
+	p := &process{transport: &processTransport{network: w}}
 	p.ctx, p.crash = context.WithCancelCause(context.Background())
 	options := []closure.Option{
-		closure.WithHTTPClient(&http.Client{Transport: p.socket}),
-		// The jitter of so short a wait is nothing, so that a run repeats exactly.
+		closure.WithHTTPClient(&http.Client{Transport: p.transport}),
+		// The jitter of such a short wait is zero, so that a run repeats exactly.
 		closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 1, MaxWait: 1}),
 	}
 	if w.clinic.journal != nil {
-		p.connection = &connection{journal: w.clinic.journal, socket: p.socket}
-		options = append(options, closure.WithJournal(p.connection))
+		p.journal = &journalConn{journal: w.clinic.journal, transport: p.transport}
+		options = append(options, closure.WithJournal(p.journal))
 	}
 	var err error
 	if p.client, err = closure.NewClient(closure.QuickstartKey, options...); err != nil {
@@ -41,21 +40,22 @@ func newProcess(w *wire) *process {
 	return p
 }
 
-// crashAfter ends the process in the middle of whatever it does.
+// crashAfter ends the process after d, in the middle of what it is doing.
 func (p *process) crashAfter(d time.Duration) {
 	time.AfterFunc(d, func() {
-		p.socket.dead.Store(true)
+		p.transport.dead.Store(true)
 		p.crash(errCrash)
 	})
 }
 
-// crashed reports whether nobody hears any more what the process says.
-func (p *process) crashed() bool { return p.socket.dead.Load() || p.abandoned.Load() }
+// crashed reports whether the process has crashed or was abandoned, so that nobody sees its
+// results.
+func (p *process) crashed() bool { return p.transport.dead.Load() || p.abandoned.Load() }
 
-// end lets go of what the process holds.
+// end frees what the process holds.
 func (p *process) end() { p.crash(nil) }
 
-// params are what is asked for, in one of the ways there are.
+// params are what is asked for, in one of several equivalent ways.
 func (w *wish) params(d *dice) closure.BookSlotParams {
 	params := closure.BookSlotParams{
 		ScheduleID: w.slot.schedule,
@@ -76,17 +76,17 @@ func (w *wish) params(d *dice) closure.BookSlotParams {
 	return params
 }
 
-// book makes one call that books, and has it judged. A process that crashes in
-// it tells nobody anything.
+// book makes one call that books, and records its claim. If the process crashes in it, nobody
+// is told anything.
 func (p *process) book(w *wish, d *dice) (r result, crashed bool) {
 	c := w.patient.newCall(w)
 	ctx, cancel := c.context(p, d)
 	defer cancel()
 	var opts []closure.CallOption
-	if p.connection != nil && w.patient.bets {
+	if p.journal != nil && w.patient.assumesLost {
 		opts = append(opts, closure.AssumeLostAfter(assumeLostAfter))
 	}
-	asked, began := w.asked(), time.Now() // who goes on without this process may ask for another
+	asked, began := w.asked(), time.Now() // because another process may ask for another slot meanwhile
 	var booking *closure.Booking
 	var err error
 	if w.first {
@@ -103,7 +103,7 @@ func (p *process) book(w *wish, d *dice) (r result, crashed bool) {
 	return r, false
 }
 
-// asked is the slot that the next call asks for: none if it takes any.
+// asked is the slot that the next call asks for. It is empty if the call takes any slot.
 func (w *wish) asked() slot {
 	if w.first {
 		return slot{}
@@ -119,12 +119,12 @@ func (w *wish) firstParams() closure.BookFirstParams {
 	return closure.BookFirstParams{PatientID: w.patient.id, Search: search, IdempotencyKey: w.key}
 }
 
-// resolve looks once for what became of an attempt.
+// resolve resolves an attempt once.
 func (p *process) resolve(w *wish, attempt closure.BookingAttempt) (r result, crashed bool) {
 	c := w.patient.newCall(w)
 	ctx := context.WithValue(p.ctx, callKey{}, c)
 	var opts []closure.CallOption
-	if w.patient.bets {
+	if w.patient.assumesLost {
 		opts = append(opts, closure.AssumeLostAfter(assumeLostAfter))
 	}
 	began := time.Now()
@@ -137,6 +137,6 @@ func (p *process) resolve(w *wish, attempt closure.BookingAttempt) (r result, cr
 	return r, false
 }
 
-// assumeLostAfter is longer than commits can be late, reads can lag and a call
-// can take together: whoever sets it must know of such a bound.
+// assumeLostAfter is longer than commits can be late, reads can lag and a call can take
+// together. Only a caller who knows such a bound may set it.
 const assumeLostAfter = 10 * time.Minute

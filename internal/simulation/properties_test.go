@@ -16,18 +16,20 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// TestProperties lets rapid find a sequence of calls, faults and waits after
-// which the client's word and the ledger differ. The faults are closuretest's
-// own, not this package's.
+// TestProperties has rapid look for a sequence of calls, faults and waits after which what the
+// client said and the ledger differ. The faults are closuretest's, not this package's.
 func TestProperties(t *testing.T) {
 	if os.Getenv(variable) == mutantRun {
 		t.Skip("this is the run of a mutant")
 	}
 	noError(t, flag.Set("rapid.checks", strconv.Itoa(size(100, 10, 100))))
-	for range size(1, 1, 50) { // rapid stops after a day, and a bubble's days are short
+	rounds := size(1, 1, 50) // rapid stops after a day, and time in a bubble passes fast
+	shown := progress(t, "rounds", rounds)
+	for range rounds {
 		t.Run("round", func(t *testing.T) {
 			t.Parallel()
-			// One bubble for all runs of a round: a failing one unwinds through rapid.
+			defer shown.Step()
+			// All runs of a round share a bubble, because a failing run panics through rapid.
 			synctest.Test(t, func(t *testing.T) { rapid.Check(inBubble{t}, liveByTheRules) })
 		})
 	}
@@ -48,8 +50,8 @@ func liveByTheRules(t *rapid.T) {
 	m.finish(t)
 }
 
-// inBubble hides from rapid that it has a *testing.T, whose Deadline must not be
-// asked for in a bubble.
+// inBubble hides the *testing.T from rapid, which would call Deadline, and that isn't allowed
+// in a bubble.
 type inBubble struct{ *testing.T }
 
 // A machine is one patient's client, and what it has been told.
@@ -57,10 +59,10 @@ type machine struct {
 	server  *closuretest.Server
 	client  *closure.Client
 	slots   []slot
-	has     map[closure.AppointmentID]slot // confirmed and not changed since
-	unknown []closure.BookingAttempt       // bookings
+	has     map[closure.AppointmentID]slot // confirmed, and not changed since
+	unknown []closure.BookingAttempt       // bookings of unknown outcome
 	open    map[closure.AppointmentID]bool // changes of unknown outcome
-	blocked map[slot]bool                  // by something unknown
+	blocked map[slot]bool                  // because of something unknown
 }
 
 func newMachine(duplicates bool) *machine {
@@ -83,7 +85,7 @@ func newMachine(duplicates bool) *machine {
 	return m
 }
 
-// mine are the patient's appointments on a slot, by the ledger.
+// mine are the patient's appointments on a slot, according to the ledger.
 func (m *machine) mine(s slot) (ids []closure.AppointmentID) {
 	for _, a := range m.server.Appointments() {
 		if a.PatientID == closuretest.GuidePatientID && s.same(a) && a.Status != closure.AppointmentCancelled {
@@ -93,7 +95,7 @@ func (m *machine) mine(s slot) (ids []closure.AppointmentID) {
 	return ids
 }
 
-// check: what was confirmed is in the ledger.
+// check checks that what was confirmed is in the ledger.
 func (m *machine) check(t *rapid.T) {
 	for id, s := range m.has {
 		a, found := entry(m.server, id)
@@ -139,8 +141,8 @@ func (m *machine) told(t *rapid.T, s slot, booking *closure.Booking, err error) 
 	}
 }
 
-// knows reports whether the patient knows already of the appointment at s: then a
-// call that fails before it sends anything denies nothing.
+// knows reports whether the patient already knows of the appointment at s. If so, a call that
+// fails before it sends anything doesn't deny it.
 func (m *machine) knows(s slot) bool {
 	for _, known := range m.has {
 		if known == s {
@@ -192,7 +194,7 @@ func (m *machine) reschedule(t *rapid.T) {
 	}
 }
 
-// changed holds what a change was said to have done against the ledger.
+// changed compares the result of a change with the ledger.
 func (m *machine) changed(t *rapid.T, id closure.AppointmentID, err error, done func(closure.Appointment) bool) {
 	a, _ := entry(m.server, id)
 	switch {
@@ -229,7 +231,7 @@ func (m *machine) resolve(t *rapid.T) {
 	delete(m.blocked, s)
 }
 
-// fault makes something of the next requests fail.
+// fault makes some of the next requests fail.
 func (m *machine) fault(t *rapid.T) {
 	op := rapid.SampledFrom([]string{
 		"appointments.create", "appointments.create", "appointments.create", "appointments.list", "appointments.get",
@@ -243,7 +245,7 @@ func (m *machine) fault(t *rapid.T) {
 	m.server.Inject(fault.Times(rapid.IntRange(1, 4).Draw(t, "times")))
 }
 
-// stranger takes a slot, if it is free.
+// stranger books a slot for somebody else, if it is free.
 func (m *machine) stranger(t *rapid.T) {
 	s := rapid.SampledFrom(m.slots).Draw(t, "slot")
 	for _, a := range m.server.Appointments() {
@@ -258,8 +260,8 @@ func (m *machine) wait(t *rapid.T) {
 	time.Sleep(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second)
 }
 
-// finish waits for whatever is late: then the ledger holds what was confirmed,
-// what is unknown perhaps, and nothing else.
+// finish waits until everything late has been carried out. Then the ledger holds what was
+// confirmed, perhaps what is unknown, and nothing else.
 func (m *machine) finish(t *rapid.T) {
 	time.Sleep(10 * time.Minute)
 	m.check(t)

@@ -2,6 +2,5 @@
 
 package simulation
 
-// raceEnabled is on: everything takes ten times as long, so the short form
-// does less.
+// raceEnabled is on. The short form does less, because everything takes ten times as long.
 const raceEnabled = true

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// summary is one row for each behaviour, with reads that jump in rows of their
-// own, and one for an API without the list of appointments. A count that the cell
-// excuses is marked.
+// summary has one row for each behaviour, separate rows for reads that jump, and one for an
+// API without a list of appointments. Excused counts are marked.
 func (m *matrix) summary() string {
 	rows := make(map[string]*tally)
 	excused := make(map[string]map[column]bool)
@@ -48,7 +47,7 @@ func (m *matrix) summary() string {
 	return b.String()
 }
 
-// table is one row for each cell.
+// table has one row for each cell.
 func (m *matrix) table() string {
 	var b strings.Builder
 	b.WriteString(header("behaviour", "server", "commits", "reads", "patients on slots"))
@@ -66,7 +65,8 @@ func (m *matrix) table() string {
 	return b.String()
 }
 
-// demanded is, for one zero, where it was demanded and where not, and what came of it.
+// demanded counts, for one zero, the cells in which it was asserted and those in which it was
+// excused, and its violations.
 type demanded struct {
 	in, out struct{ cells, attempts, count int }
 }
@@ -84,7 +84,7 @@ func (m *matrix) demanded(zero column) (d demanded) {
 	return d
 }
 
-// sideBySide is, for each zero, what came of it without a journal and with one.
+// sideBySide has one row for each zero: its violations without a journal and with one.
 func sideBySide(control, journal *matrix) string {
 	var b strings.Builder
 	b.WriteString("| must be zero | without: asserted in cells | attempts in them | violations | cells excused | counted there | with a journal: asserted in cells | attempts in them | violations |\n" +
@@ -103,8 +103,8 @@ func sideBySide(control, journal *matrix) string {
 	return b.String()
 }
 
-// byBehaviour is what the journal changes for each behaviour: how many attempts were
-// made, and how often each of the zeros that are excused without one was violated.
+// byBehaviour shows what the journal changes for each behaviour: how many attempts were made,
+// and how often each zero that is excused without a journal was violated.
 func byBehaviour(control, journal *matrix) string {
 	shown := []column{attempts, doubles, takenOwned, deniedOwned}
 	var b strings.Builder

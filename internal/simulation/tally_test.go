@@ -5,30 +5,30 @@ type column int
 
 const (
 	attempts      column = iota // calls that book
-	confirmed                   // of them
-	recovered                   // of the confirmed
+	confirmed                   // of those
+	recovered                   // of the confirmed ones
 	taken                       // ErrSlotUnavailable
 	refused                     // another 4xx
 	notSent                     // a read failed, or time was up
 	noSlot                      // ErrNoSlot
 	unknownBefore               // OutcomeUnknownError
-	resolved                    // of them, to a booking
-	lost                        // of them, to ErrNotBooked by AssumeLostAfter
-	unknownAfter                // of them, never
+	resolved                    // unknown before, and resolved to a booking
+	lost                        // unknown before, and resolved to ErrNotBooked by AssumeLostAfter
+	unknownAfter                // unknown before, and never resolved
 	moves                       // calls that reschedule or cancel
-	movesUnknown                // of them
-	otherBooked                 // of those not sent: another call of the patient's had booked
+	movesUnknown                // of those
+	otherBooked                 // not sent, but another call of the patient had booked
 
 	// What must be zero.
 	doubles      // wishes for one appointment that made two
 	absent       // confirmed, but not in the ledger
-	takenOwned   // told "taken" while owning it
-	deniedByCall // told "not booked" though the call's own request booked
-	deniedOwned  // told "not booked" though an earlier request of the patient's had booked it
-	noToken      // unknown, without an attempt to resolve
-	changeAbsent // a change confirmed, but not in the ledger
-	changeDenied // a change called not made though the call's own request made it
-	untrue       // what the journal holds when all is settled isn't what the ledger does
+	takenOwned   // told "taken", but the patient owned it
+	deniedByCall // told "not booked", but the call's own request booked
+	deniedOwned  // told "not booked", but an earlier request of the patient had booked
+	noToken      // unknown, without an attempt that could be resolved
+	changeAbsent // a change was confirmed, but it isn't in the ledger
+	changeDenied // a change was denied, but the call's own request made it
+	untrue       // in the end, the journal and the ledger differ
 
 	columns
 )
@@ -63,7 +63,7 @@ var columnNames = [columns]string{
 
 func (c column) String() string { return columnNames[c] }
 
-// A tally is what was counted, and what repeats the first violation of each zero.
+// A tally is what was counted, and how to repeat the first violation of each zero.
 type tally struct {
 	counts [columns]int
 	firsts [columns]string

@@ -20,7 +20,7 @@ func ceiling(min, max time.Duration, retry int) time.Duration {
 	return min
 }
 
-// jitter is anything from nothing to the ceiling (full jitter).
+// jitter is a random wait below the ceiling ("full jitter").
 func jitter(ceiling time.Duration) time.Duration {
 	if ceiling <= 0 {
 		return 0
@@ -28,12 +28,12 @@ func jitter(ceiling time.Duration) time.Duration {
 	return rand.N(ceiling)
 }
 
-// maxRetryAfter stands for every longer wait, so that nothing overflows.
+// maxRetryAfter replaces every longer wait, so that nothing overflows.
 const maxRetryAfter = 365 * 24 * time.Hour
 
-// RetryAfter is how long the answer asks to wait: the header holds seconds or a date.
-// A date is measured by the clock that wrote it, where the answer tells that
-// (Date), because this machine's may be off.
+// RetryAfter is how long the response asks to wait. The header holds seconds or a date. A date
+// is compared with the response's Date, if there is one, because the clock of this machine may
+// differ from the server's.
 func RetryAfter(h http.Header, now time.Time) (wait time.Duration, ok bool) {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if value == "" {

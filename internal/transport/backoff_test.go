@@ -102,7 +102,7 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
-	// A date is measured by the clock that wrote it: this machine's may be an hour off.
+	// A date is compared with the response's Date: this machine's clock may be an hour off.
 	h := http.Header{"Retry-After": {"Fri, 20 May 2022 18:00:30 GMT"}, "Date": {"Fri, 20 May 2022 18:00:00 GMT"}}
 	if got, ok := RetryAfter(h, now); got != 30*time.Second || !ok {
 		t.Errorf("RetryAfter of a server an hour ahead = %v, %t; want 30s", got, ok)
@@ -113,7 +113,11 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{"", "0", "7", " 7 ", "-5", "1743440400", "99999999999999999999", "Fri, 20 May 2022 17:00:30 GMT", "Friday, 20-May-22 17:00:30 GMT", "Fri May 20 17:00:30 2022", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+	for _, seed := range []string{
+		"", "0", "7", " 7 ", "-5", "1743440400", "99999999999999999999",
+		"Fri, 20 May 2022 17:00:30 GMT", "Friday, 20-May-22 17:00:30 GMT",
+		"Fri May 20 17:00:30 2022", "Fri, 31 Dec 9999 23:59:59 GMT",
+	} {
 		f.Add(seed)
 	}
 	now := time.Date(2022, 5, 20, 17, 0, 0, 0, time.UTC)

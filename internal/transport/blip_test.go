@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The connections of all calls in flight die once, on real sockets; no call fails.
+// The connections of all calls in flight are lost once, on real sockets; no call fails.
 func TestBlip(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2", "the caller's HTTP/1.1"} {
@@ -35,10 +35,10 @@ func TestBlip(t *testing.T) {
 				}
 				tr.policy = byDefault
 				tr.budget = newBudget(byDefault.Budget)
-				failed, attempts := strike(t, tr, s.URL, calls)
+				failed, attempts := callAll(t, tr, s.URL, calls)
 				t.Logf("%d of %d calls failed, %d attempts", failed, calls, attempts)
 				if attempts <= calls || failed != 0 {
-					t.Error("want every call struck, and none failed")
+					t.Error("want every call to lose its connection, and none to fail")
 				}
 			})
 		}
@@ -47,31 +47,36 @@ func TestBlip(t *testing.T) {
 
 var byDefault = Policy{MinWait: 100 * time.Millisecond, MaxWait: 10 * time.Second, MaxRetryAfter: time.Minute, Budget: 100}
 
-// blips is a server that ends all its connections once, when it has that many
-// requests at once.
+// blips is a server that closes all its connections once, when it has so many requests at
+// once.
 func blips(t *testing.T, requests int) *loopback {
 	var once sync.Once
 	var s *loopback
 	var conns sync.Map
 	cut := func() {
-		var all []*tls.Conn // first: a busy machine takes seconds, and Range would find the retries' new ones
+		// Collected first: a busy machine takes seconds, and Range would find the retries' connections.
+		var all []*tls.Conn
 		conns.Range(func(conn, _ any) bool {
 			all = append(all, conn.(*tls.Conn))
 			return true
 		})
 		for _, conn := range all {
-			_ = conn.NetConn().Close() // without TLS's farewell
+			_ = conn.NetConn().Close() // without TLS's close_notify
 		}
 	}
-	struck := make(chan struct{})
+	dropped := make(chan struct{})
 	s = newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
 		if n >= int64(requests) {
 			once.Do(func() {
 				cut()
-				close(struck)
+				close(dropped)
 			})
 		}
-		<-struck
+		select {
+		case <-dropped:
+		case <-r.Context().Done(): // on a busy machine, attempts time out before all are there
+			return
+		}
 		if n <= int64(requests) {
 			<-r.Context().Done() // its connection is lost
 			return
@@ -88,8 +93,8 @@ func blips(t *testing.T, requests int) *loopback {
 	return s
 }
 
-// strike makes the calls side by side.
-func strike(t *testing.T, tr *Transport, url string, calls int) (failed, attempts int) {
+// callAll makes the calls concurrently.
+func callAll(t *testing.T, tr *Transport, url string, calls int) (failed, attempts int) {
 	var lost, sent atomic.Int64
 	var all sync.WaitGroup
 	for range calls {
@@ -107,20 +112,20 @@ func strike(t *testing.T, tr *Transport, url string, calls int) (failed, attempt
 	return int(lost.Load()), int(sent.Load())
 }
 
-// An outage of 30 s in steady traffic: at most 1.1 requests a call, and no caller waits
-// longer for the first success than until its next call.
+// An outage of 30 s in steady traffic: there are at most 1.1 requests a call, and the first
+// call of each caller after the outage succeeds.
 func TestOutage(t *testing.T) {
 	t.Parallel()
-	for kind, down := range map[string]func(*http.Request) (*http.Response, error){
+	for kind, down := range map[string]roundTrip{
 		"connections lost": failsWith(io.EOF),
 		"refused":          notConnected,
-		"502":              answers(502, ""),
-		"503":              answers(503, ""),
+		"502":              responds(502, ""),
+		"503":              responds(503, ""),
 	} {
 		for _, tt := range []struct {
 			name    string
 			callers int
-			answer  time.Duration // how long it takes
+			answer  time.Duration // how long the server takes to respond
 			pause   time.Duration // between two calls
 		}{
 			{"a call a second", 1, 10 * time.Millisecond, 990 * time.Millisecond},
@@ -131,7 +136,7 @@ func TestOutage(t *testing.T) {
 			t.Run(kind+", "+tt.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o := suffer(tt.callers, tt.answer, tt.pause, down)
+					o := runCallers(tt.callers, tt.answer, tt.pause, down)
 					t.Logf("%d calls, %d requests: %.3f a call", o.calls, o.requests, float64(o.requests)/float64(o.calls))
 					if o.requests*10 > o.calls*11 || o.failedAfter != 0 {
 						t.Errorf("%+v", o)
@@ -147,7 +152,8 @@ type outageOutcome struct {
 	failedAfter     int // calls that began after it
 }
 
-// A gateway that loses its connections to the API answers 502, once, to all that is in flight.
+// A gateway that loses its connections to the API answers 502, once, to all requests in
+// flight.
 func TestBlipBehindAGateway(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]int{502: 0, 503: 64 - 10} {
@@ -156,9 +162,9 @@ func TestBlipBehindAGateway(t *testing.T) {
 			begin := time.Now()
 			tr := New(Config{Policy: byDefault, Base: roundTrip(func(*http.Request) (*http.Response, error) {
 				if time.Since(begin) > 0 {
-					return status(200, "{}"), nil
+					return response(200, "{}"), nil
 				}
-				return status(code, ""), nil
+				return response(code, ""), nil
 			})})
 			var failed atomic.Int64
 			var all sync.WaitGroup
@@ -177,9 +183,9 @@ func TestBlipBehindAGateway(t *testing.T) {
 	}
 }
 
-// suffer is 45 s of callers that call again after an answer; the API is down from 10 s to
-// 40 s.
-func suffer(callers int, answer, pause time.Duration, down func(*http.Request) (*http.Response, error)) outageOutcome {
+// runCallers runs callers for 45 s, each of which calls again after its last call has ended; the
+// API is down from 10 s to 40 s.
+func runCallers(callers int, answer, pause time.Duration, down roundTrip) outageOutcome {
 	begin := time.Now()
 	inOutage := func() bool { d := time.Since(begin); return d >= 10*time.Second && d < 40*time.Second }
 	var calls, requests, failedAfter atomic.Int64
@@ -190,7 +196,7 @@ func suffer(callers int, answer, pause time.Duration, down func(*http.Request) (
 			requests.Add(1)
 			return down(r)
 		}
-		return status(200, "{}"), nil
+		return response(200, "{}"), nil
 	})})
 	var all sync.WaitGroup
 	for range callers {

@@ -6,14 +6,14 @@ import (
 	"net/http"
 )
 
-// maxBytes is how large a response may be after unpacking.
+// maxBytes is how large a body may be after decompression.
 const maxBytes = 10 << 20
 
-// ErrTooLarge is a response that is larger.
+// ErrTooLarge means that a body is larger than that.
 var ErrTooLarge = errors.New("transport: response is too large")
 
-// readBody reads and closes the body. It fails rather than cut a body that is
-// longer than max, and never holds more than that.
+// readBody reads and closes the body. If it is longer than max, it fails, and never holds more
+// than that.
 func readBody(resp *http.Response, max int64) ([]byte, error) {
 	if resp.Body == nil {
 		return nil, nil
@@ -22,10 +22,10 @@ func readBody(resp *http.Response, max int64) ([]byte, error) {
 	if resp.ContentLength > max {
 		return nil, ErrTooLarge
 	}
-	// What was announced is believed up to a point: an answer of one byte can announce
-	// ten million. One byte more shows where it ends without growing.
-	room := min(resp.ContentLength, believed) + 1
-	if resp.ContentLength <= 0 { // not known, or left out by a RoundTripper of the caller's
+	// Content-Length is trusted up to a point: a response of one byte can announce ten
+	// million. With room for one byte more, reading to the end needs no growing.
+	room := min(resp.ContentLength, trustedLength) + 1
+	if resp.ContentLength <= 0 { // unknown, or not set by a caller's RoundTripper
 		room = 512
 	}
 	body := make([]byte, 0, min(room, max+1))
@@ -47,11 +47,11 @@ func readBody(resp *http.Response, max int64) ([]byte, error) {
 	}
 }
 
-// believed is how much room is made on the word of a header: enough for a list of a
-// hundred long records, so that growing costs the large only.
-const believed = 256 << 10
+// trustedLength is how much is allocated because Content-Length says so: enough for a list of a
+// hundred long records, so that only larger bodies have to grow.
+const trustedLength = 256 << 10
 
-// grow doubles the room, up to most.
+// grow doubles the capacity, up to most.
 func grow(body []byte, most int64) []byte {
 	grown := make([]byte, len(body), min(2*int64(cap(body)), most))
 	copy(grown, body)

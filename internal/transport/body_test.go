@@ -99,7 +99,7 @@ func TestReadBodyNone(t *testing.T) {
 	}
 }
 
-// A length that is announced and never comes costs little.
+// A body that is announced as long and never comes costs little memory.
 func TestReadBodyBelievesNoHeader(t *testing.T) {
 	// Not parallel: testing.AllocsPerRun counts the whole process.
 	var before, after runtime.MemStats
@@ -111,15 +111,15 @@ func TestReadBodyBelievesNoHeader(t *testing.T) {
 		}
 	}
 	runtime.ReadMemStats(&after)
-	if got := (after.TotalAlloc - before.TotalAlloc) / 100; got > 2*believed {
+	if got := (after.TotalAlloc - before.TotalAlloc) / 100; got > 2*trustedLength {
 		t.Errorf("%d bytes for a body of one", got)
 	}
 }
 
-// One buffer of the right size, and nothing else.
+// Reading a body allocates one buffer of the right size, and nothing else.
 func TestReadBodyAllocatesOnce(t *testing.T) {
 	// Not parallel: testing.AllocsPerRun counts the whole process.
-	data := bytes.Repeat([]byte("x"), believed-1)
+	data := bytes.Repeat([]byte("x"), trustedLength-1)
 	reader := bytes.NewReader(data)
 	resp := &http.Response{ContentLength: int64(len(data)), Body: io.NopCloser(reader)}
 	allocs := testing.AllocsPerRun(10, func() {

@@ -7,27 +7,27 @@ import (
 
 // A budget bounds the retries of a whole client. It tells a blip from an outage:
 //
-//   - Tokens pay for every kind of retry. Successes bring them back, so that in a
-//     total outage they run out, and the load on a struggling API falls to little
-//     more than one request a call. How many there are follows the traffic: ten retries
-//     are nothing beside hundreds of calls, and a third of thirty.
-//   - Credit pays where connections were lost, the client's or a gateway's. One loss can strike every call in
-//     flight, so the credit is as large as that, and a quarter larger for calls that are
-//     struck again on their way out. It is not renewed before successes have paid it
-//     back: an outage gets it once.
+//   - Tokens pay for every kind of retry, and successes bring them back. In a total outage
+//     they run out, and the load on a struggling API falls to little more than one request a
+//     call. Their number follows the traffic: ten retries are few beside hundreds of calls,
+//     and many beside thirty.
+//   - Credit pays for a retry after a lost connection, the client's or a gateway's. One loss can
+//     fail every call in flight, so there is credit for each of them, and a quarter more for
+//     calls that fail a second time. It isn't renewed before successes have paid it back: an
+//     outage gets it once.
 //
-// Successes fill the tokens first, so that credit delays no recovery and a steady
-// share of failures has no more retries than tokens pay for.
+// Successes restore the tokens first. So credit doesn't delay a recovery, and under a steady
+// rate of failures there are no more retries than tokens pay for.
 type budget struct {
-	capacity int
+	capacity int // in tokens
 
 	mu       sync.Mutex
 	used     int       // tokens
-	first    time.Time // the first call
+	first    time.Time // when the first call began
 	calls    window
 	inFlight int // calls
 	debt     int // credit used, in tokens
-	most     int // calls in flight at once, since the debt began
+	most     int // the most calls in flight at once, since the debt began
 }
 
 const (
@@ -36,13 +36,13 @@ const (
 
 	usualAttempts = 3
 
-	fullTraffic = 100         // calls in a window, from which on there is the whole capacity
-	beginning   = time.Second // there is the whole, too, before a new client's traffic is known
+	fullTraffic = 100         // with this many calls in a window, there is the whole capacity
+	warmUp      = time.Second // until a new client's traffic is known, there is the whole capacity too
 )
 
 func newBudget(capacity int) *budget { return &budget{capacity: capacity} }
 
-// begin notes a call in flight, until end.
+// begin counts a call as in flight, until end.
 func (b *budget) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -60,8 +60,8 @@ func (b *budget) end() {
 	b.inFlight--
 }
 
-// withdraw pays for a retry of a call with so many attempts, or tells that the budget is
-// empty. Lost connections have credit.
+// withdraw pays for a retry of a call that may make so many attempts. It reports false if the
+// budget is empty. credit says that a connection was lost.
 func (b *budget) withdraw(attempts int, credit bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,10 +75,10 @@ func (b *budget) withdraw(attempts int, credit bool) bool {
 	return true
 }
 
-// tokens is how many there are at the present traffic, and at least a whole call's.
+// tokens is how many there are at the present traffic: at least enough for one call's retries.
 func (b *budget) tokens(attempts int) int {
 	now := time.Now()
-	if now.Sub(b.first) < beginning {
+	if now.Sub(b.first) < warmUp {
 		return b.capacity
 	}
 	share := b.capacity * b.calls.count(now) / fullTraffic
@@ -102,31 +102,32 @@ func (b *budget) refund() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.used > 0 {
-		// What was used at more traffic than there is now is not to be made up for.
+		// Tokens that were used while there was more traffic don't have to be earned back.
 		b.used = max(min(b.used, b.tokens(usualAttempts))-successRefund, 0)
 		return
 	}
 	b.debt = max(b.debt-successRefund, 0)
 }
 
-// A window counts what happened in the last ten seconds, near enough: of the ten before
-// those that have begun it takes the share that is not over yet.
+// A window counts what happened in about the last ten seconds. It is a sliding window counter: it
+// counts in steps of ten seconds, and takes the share of the previous step that is still in
+// the window.
 type window struct {
-	start        time.Time
-	last, before int
+	start             time.Time // of the current step
+	current, previous int
 }
 
 const windowLength = 10 * time.Second
 
 func (w *window) add(now time.Time) {
 	w.move(now)
-	w.last++
+	w.current++
 }
 
 func (w *window) count(now time.Time) int {
 	w.move(now)
 	left := windowLength - now.Sub(w.start)
-	return w.last + int(int64(w.before)*int64(left)/int64(windowLength))
+	return w.current + int(int64(w.previous)*int64(left)/int64(windowLength))
 }
 
 func (w *window) move(now time.Time) {
@@ -134,8 +135,8 @@ func (w *window) move(now time.Time) {
 	case age < windowLength:
 	case age < 2*windowLength:
 		w.start = w.start.Add(windowLength)
-		w.last, w.before = 0, w.last
+		w.current, w.previous = 0, w.current
 	default:
-		w.start, w.last, w.before = now, 0, 0
+		w.start, w.current, w.previous = now, 0, 0
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// The moves: b and e, a call begins and ends; r, a retry that is paid for, and n, one
-// that is not; R and N the same with credit, after a lost connection; s, a success;
-// t, ten calls that begin and end; w, ten seconds that pass; f, the client is new.
+// The letters: b, a call begins; e, a call ends; r, a retry that is paid for; n, a retry that
+// is refused; R and N, the same with credit, after a lost connection; s, a success; t, ten
+// calls that begin and end; w, ten seconds pass; f, the client is new.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -54,7 +54,7 @@ func TestBudget(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b := newBudget(tt.capacity)
-				b.first = time.Now().Add(-beginning)
+				b.first = time.Now().Add(-warmUp)
 				for i, move := range tt.moves {
 					switch move {
 					case 'b':
@@ -89,29 +89,31 @@ func TestBudget(t *testing.T) {
 
 func TestBudgetIsExactUnderContention(t *testing.T) {
 	t.Parallel()
-	const goroutines, retries = 4, 400_000
-	const capacity = retries * retryCost
-	b := newBudget(capacity)
-	for range fullTraffic {
-		b.begin()
-	}
-	var paid atomic.Int64
-	together(goroutines, func() {
-		for b.withdraw(3, false) {
-			paid.Add(1)
+	synctest.Test(t, func(t *testing.T) { // no time passes, however busy the machine is
+		const goroutines, retries = 4, 400_000
+		const capacity = retries * retryCost
+		b := newBudget(capacity)
+		for range fullTraffic {
+			b.begin()
+		}
+		var paid atomic.Int64
+		together(goroutines, func() {
+			for b.withdraw(3, false) {
+				paid.Add(1)
+			}
+		})
+		if got := paid.Load(); got != retries {
+			t.Errorf("%d retries paid for, want %d", got, retries)
+		}
+		together(goroutines, func() {
+			for range retries / goroutines {
+				b.refund()
+			}
+		})
+		if got := capacity - b.used; got != retries {
+			t.Errorf("%d tokens after as many refunds as there were retries", got)
 		}
 	})
-	if got := paid.Load(); got != retries {
-		t.Errorf("%d retries paid for, want %d", got, retries)
-	}
-	together(goroutines, func() {
-		for range retries / goroutines {
-			b.refund()
-		}
-	})
-	if got := capacity - b.used; got != retries {
-		t.Errorf("%d tokens after as many refunds as there were retries", got)
-	}
 }
 
 // together starts all at the same moment, and waits for them.
@@ -121,7 +123,7 @@ func together(goroutines int, f func()) {
 	for range goroutines {
 		wg.Go(func() {
 			for ready.Add(1); ready.Load() < int64(goroutines); {
-				runtime.Gosched() // spin: one that is woken up comes too late
+				runtime.Gosched() // it spins, because a goroutine that has to be woken comes too late
 			}
 			f()
 		})

@@ -16,68 +16,66 @@ import (
 	"syscall"
 )
 
-// A Cause is why a call got no usable answer. Its text is one of a few fixed
-// ones: what net/http says can hold the URL and the server's own bytes. There
-// is no Unwrap, for whoever prints the chain would print those too; Is and As
-// see all that is behind it but the URL.
+// A Cause is why a call got no usable response. Its text is one of a few fixed ones, because
+// net/http's can hold the URL and the server's bytes. It has no Unwrap, because printing the
+// chain would print those too; errors.Is and errors.As see everything behind it but the URL.
 type Cause struct {
 	text string
-	err  error // without URL: all that As may hand out
-	all  error // for Is, which hands out nothing
+	err  error // without URL, because As returns parts of it
+	all  error // for Is, which returns no part of it
 }
 
-// NewCause is the cause of a call that the end of its context, or err, ended
-// in or outside of an attempt.
+// NewCause returns the cause of a call that ended because its context did, or with err.
 func NewCause(ctx context.Context, err error) *Cause {
-	err = notOfCalls(err)
+	err = hideCallErrors(err)
 	all := err
 	err = withoutURL(err)
 	if ctx.Err() != nil {
 		// net/http reports either the context's error or its cause.
-		why := notOfCalls(context.Cause(ctx))
+		why := hideCallErrors(context.Cause(ctx))
 		all = errors.Join(ctx.Err(), why, all)
 		err = errors.Join(ctx.Err(), withoutURL(why), err)
 	}
 	return &Cause{text: kind(ctx, err), err: err, all: all}
 }
 
-// errOfCall stands for the end of another call, which may have cancelled this one's
-// context: what that says of its own request is not true of this one.
-var errOfCall = errors.New("transport: another call failed")
+// errOtherCall replaces the error of another call, which may be the cause of this one's context:
+// what it says about its own request isn't true of this one.
+var errOtherCall = errors.New("transport: another call failed")
 
-func notOfCalls(err error) error {
-	if wrapsCall(err) {
-		return errOfCall
+func hideCallErrors(err error) error {
+	if wrapsCallError(err) {
+		return errOtherCall
 	}
 	return err
 }
 
-func wrapsCall(err error) bool {
+func wrapsCallError(err error) bool {
 	if err == nil {
 		return false
 	}
-	if isOfCalls(reflect.TypeOf(err)) {
+	if isCallError(reflect.TypeOf(err)) {
 		return true
 	}
-	switch e := err.(type) { //nolint:errorlint // it is the walk itself
+	switch e := err.(type) { //nolint:errorlint // it walks the chain itself
 	case interface{ Unwrap() error }:
-		return wrapsCall(e.Unwrap())
+		return wrapsCallError(e.Unwrap())
 	case interface{ Unwrap() []error }:
-		return slices.ContainsFunc(e.Unwrap(), wrapsCall)
+		return slices.ContainsFunc(e.Unwrap(), wrapsCallError)
 	default:
 		return false
 	}
 }
 
-// isOfCalls reports whether the type is one of the package that makes calls.
-func isOfCalls(t reflect.Type) bool {
+// isCallError reports whether the type is one of package closure's.
+func isCallError(t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	return t.PkgPath() == strings.TrimSuffix(reflect.TypeFor[Cause]().PkgPath(), "/internal/transport")
 }
 
-// withoutURL is what is behind the innermost *url.Error.
+// withoutURL returns what the innermost *url.Error wraps.
 func withoutURL(err error) error {
 	for {
 		wrapped, ok := errors.AsType[*url.Error](err)
@@ -94,13 +92,13 @@ func (c *Cause) Error() string { return c.text }
 // Format prints the same as Error under every verb.
 func (c Cause) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.text) }
 
-// Is sees what is behind the cause.
+// Is matches what is behind the cause.
 func (c *Cause) Is(target error) bool { return errors.Is(c.all, target) }
 
-// As sees what is behind the cause, but no error of a call.
+// As finds what is behind the cause, but not an error of another call.
 func (c *Cause) As(target any) bool {
 	t := reflect.TypeOf(target)
-	return t != nil && !isOfCalls(t) && errors.As(c.err, target)
+	return t != nil && !isCallError(t) && errors.As(c.err, target)
 }
 
 // Timeout reports whether time ran out.
@@ -120,13 +118,13 @@ func kind(ctx context.Context, err error) string {
 		return "the client's rate limit leaves no time before the deadline"
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return "context deadline exceeded"
-	case ctx.Err() != nil: // a context of the caller's own, whose text nobody knows
+	case ctx.Err() != nil: // a context of the caller's own type, whose text may hold anything
 		return "context ended"
 	case errors.Is(err, ErrTooLarge):
 		return "response is too large"
 	case isProxy(err):
 		return "the proxy could not be reached or refused"
-	case errors.Is(err, errAgain):
+	case errors.Is(err, errSecondConn):
 		return "connection lost"
 	case errors.Is(err, errSwitched):
 		return "the server switched protocols"
@@ -149,7 +147,7 @@ func kind(ctx context.Context, err error) string {
 		switch op.Op {
 		case "dial":
 			return "connection could not be made"
-		case "remote error", "local error": // crypto/tls's alerts, whose type is its own
+		case "remote error", "local error": // alerts of crypto/tls, which doesn't export their type
 			return "TLS handshake failed"
 		}
 	}

@@ -20,7 +20,7 @@ import (
 
 const canary = "canary-1994-12-22"
 
-// asURLError is what http.Client makes of an error.
+// asURLError wraps an error as http.Client does.
 func asURLError(err error) error {
 	return &url.Error{Op: "Get", URL: "https://api/patients?dob=" + canary, Err: err}
 }
@@ -74,14 +74,14 @@ func TestCauseNamesTheKindOfFailure(t *testing.T) {
 			if c.Timeout() != tt.timeout {
 				t.Errorf("Timeout() = %t", c.Timeout())
 			}
-			if !errors.Is(c, tt.err) && !errors.Is(tt.err, errRateLimit) { // a join is not comparable
+			if !errors.Is(c, tt.err) && !errors.Is(tt.err, errRateLimit) { // a joined error is not comparable
 				t.Errorf("errors.Is doesn't find %v", tt.err)
 			}
 		})
 	}
 }
 
-// A callersError is one that a RoundTripper of the caller returns.
+// A callersError is an error that a caller's RoundTripper returns.
 type callersError struct {
 	text string
 	err  error
@@ -152,7 +152,7 @@ func TestCauseShowsNothing(t *testing.T) {
 		if hasURL(c) {
 			t.Errorf("%T: errors.As hands out the URL", err)
 		}
-		shown := []string{c.Error(), fmt.Sprintf("%p", c)} // fmt prints %p of a value past any Format
+		shown := []string{c.Error(), fmt.Sprintf("%p", c)} // for %p, fmt doesn't call Format
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t", "%z"} {
 			shown = append(shown, fmt.Sprintf(verb, c), fmt.Sprintf(verb, *c), fmt.Sprintf(verb, []any{c}))
 		}

@@ -14,17 +14,17 @@ var (
 	errSurplus = errors.New("transport: the server sent more than was asked for")
 )
 
-// A watchedConn is a connection of our pool. It knows whether anything of a request
+// A watchedConn is a connection of our pool. It knows whether anything of the current request
 // was written: an attempt that ended before that has sent nothing.
 type watchedConn struct {
 	net.Conn
-	release func() // gives its place back
+	release func() // lets the dialer open another connection
 
-	streams atomic.Int64 // over HTTP/2: the requests that were given it
+	streams atomic.Int64 // over HTTP/2: how many requests were given the connection
 
 	mu       sync.Mutex
-	lease    int       // counts the requests that were given the connection
-	notAfter time.Time // the request's first byte; zero: at any time
+	lease    int       // over HTTP/1.1: the number of the request that has the connection
+	notAfter time.Time // the first byte may not be written later; zero: at any time
 	written  bool
 	sealed   bool
 }
@@ -39,8 +39,8 @@ func (c *watchedConn) give(notAfter time.Time) (lease int) {
 	return c.lease
 }
 
-// seal reports whether nothing of the lease's request has been written. Nothing is
-// from then on: net/http writes in another goroutine, which may be late.
+// seal reports whether nothing of the lease's request has been written. From then on nothing
+// can be: net/http writes in another goroutine, which may come late.
 func (c *watchedConn) seal(lease int) (unwritten bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,7 +51,7 @@ func (c *watchedConn) seal(lease int) (unwritten bool) {
 	return true
 }
 
-// Write writes, unless the attempt has ended.
+// Write fails if the attempt has ended.
 func (c *watchedConn) Write(p []byte) (int, error) {
 	first, err := c.beforeWrite()
 	if err != nil {
@@ -61,12 +61,12 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 	if first && n == 0 && err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.written = false // the connection was dead already
+		c.written = false // the connection was already dead
 	}
 	return n, err
 }
 
-// Close closes, and then gives the place back.
+// Close closes the connection, and then lets the dialer open another one.
 func (c *watchedConn) Close() error {
 	err := c.Conn.Close()
 	c.mu.Lock()
@@ -89,40 +89,40 @@ func (c *watchedConn) beforeWrite() (first bool, err error) {
 	return first, nil
 }
 
-// late also counts the time for which this process was frozen or the machine slept:
-// on waking, it may come to a write before its context is seen to have ended.
+// late compares wall clocks, which go on while the process is frozen or the machine sleeps: on
+// waking, a write may come before anything notices that its context has ended.
 func (c *watchedConn) late() bool {
 	return !c.notAfter.IsZero() && time.Now().Round(0).After(c.notAfter.Round(0))
 }
 
-// An answerConn is a connection to the API, in clear or above TLS.
-type answerConn struct {
+// A responseConn is a connection to the API, without TLS or above it.
+type responseConn struct {
 	net.Conn
-	answers *answerReader
+	responses *responseReader
 }
 
-func newAnswerConn(conn net.Conn) *answerConn {
-	return &answerConn{Conn: conn, answers: newAnswerReader(conn)}
+func newResponseConn(conn net.Conn) *responseConn {
+	return &responseConn{Conn: conn, responses: newResponseReader(conn)}
 }
 
-// Read reads no further than to the end of the answer.
-func (c *answerConn) Read(p []byte) (int, error) { return c.answers.Read(p) }
+// Read reads no further than to the end of the response.
+func (c *responseConn) Read(p []byte) (int, error) { return c.responses.Read(p) }
 
-// Write writes, unless what is there already could pass for the answer.
-func (c *answerConn) Write(p []byte) (int, error) {
-	if !c.answers.write(p) {
+// Write fails if net/http could take what has already arrived for the response.
+func (c *responseConn) Write(p []byte) (int, error) {
+	if !c.responses.write(p) {
 		return 0, errSurplus
 	}
 	return c.Conn.Write(p)
 }
 
-// watched is the connection of ours that lies under conn.
-func watched(conn net.Conn) *watchedConn {
+// watchedConnOf returns the connection of our pool below conn, or nil.
+func watchedConnOf(conn net.Conn) *watchedConn {
 	for {
 		switch c := conn.(type) {
 		case *watchedConn:
 			return c
-		case *answerConn:
+		case *responseConn:
 			conn = c.Conn
 		case *tls.Conn:
 			conn = c.NetConn()

@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// A namespace is a network of its own, reached over a pair of virtual devices.
+// A namespace is a separate network, reached over a pair of virtual devices.
 type namespace struct{ name, address string }
 
 var namespaces atomic.Int64
 
 func newNamespace(t *testing.T) *namespace {
 	if os.Getenv("CLOSURE_GATEWAYS") == "" {
-		t.Skip("drops packets in a network namespace: CLOSURE_GATEWAYS=short, as root, runs it")
+		t.Skip("drops packets in a network namespace: CLOSURE_GATEWAYS=short runs it, as root")
 	}
 	n := namespaces.Add(1)
 	id := strconv.Itoa(os.Getpid()) + "n" + strconv.FormatInt(n, 10)
@@ -31,7 +31,8 @@ func newNamespace(t *testing.T) *namespace {
 	runIP(t, "netns", "add", ns.name)
 	t.Cleanup(func() { runIP(t, "netns", "del", ns.name) })
 	runIP(t, "link", "add", "a"+id, "type", "veth", "peer", "name", "b"+id)
-	t.Cleanup(func() { runIP(t, "link", "del", "a"+id) }) // with the namespace it would go seconds later
+	// Together with the namespace it would be removed only seconds later.
+	t.Cleanup(func() { runIP(t, "link", "del", "a"+id) })
 	runIP(t, "link", "set", "b"+id, "netns", ns.name)
 	runIP(t, "addr", "add", subnet+"1/30", "dev", "a"+id)
 	runIP(t, "link", "set", "a"+id, "up")
@@ -52,7 +53,7 @@ func (ns *namespace) run(t *testing.T, args ...string) {
 	runIP(t, append([]string{"netns", "exec", ns.name}, args...)...)
 }
 
-// listen listens inside. The thread that went there is not used again.
+// listen listens inside the namespace. The thread that entered it is not used again.
 func (ns *namespace) listen(t *testing.T) net.Listener {
 	setns, found := map[string]uintptr{"amd64": 308, "arm64": 268}[runtime.GOARCH]
 	if !found {
@@ -90,16 +91,16 @@ func (ns *namespace) lose(t *testing.T, client string) {
 	ns.run(t, "iptables", "-A", "OUTPUT", "-p", "tcp", "--dport", port, "-j", "DROP")
 }
 
-// A connection that is silently gone is not waited for, and a slow answer is.
+// A slow response is waited for, and a connection that is silently gone isn't.
 func TestHungIsNotSlow(t *testing.T) {
 	t.Parallel()
-	const slow = 14 * time.Second // longer than silence
+	const slow = 14 * time.Second // longer than ackTimeout
 	for _, tt := range []struct {
 		name     string
 		method   string
 		timeout  time.Duration
-		idle     bool // it is gone before the request is sent, otherwise before the answer
-		slow     bool // it is not gone at all
+		idle     bool // the connection is gone before the request is sent, otherwise before the response
+		slow     bool // the connection isn't gone, and the response is slow
 		http2    bool
 		attempts int
 		within   time.Duration
@@ -121,7 +122,7 @@ func TestHungIsNotSlow(t *testing.T) {
 			stop := make(chan struct{})
 			s := newLoopback(t, func(w http.ResponseWriter, r *http.Request, n int64) {
 				switch {
-				case n != 2: // the first makes the connection, the third is the retry
+				case n != 2: // the first request makes the connection, the third is the retry
 				case tt.slow:
 					time.Sleep(slow)
 				case !tt.idle:
@@ -140,7 +141,7 @@ func TestHungIsNotSlow(t *testing.T) {
 				s.start()
 			}
 			client, dialer := s.clientWith(t, tt.http2, asIs)
-			dialer.tls.InsecureSkipVerify = true // the certificate is not of this address
+			dialer.tls.InsecureSkipVerify = true // the certificate is for another address
 			first, err := client.Do(t.Context(), get(s.URL))
 			if err != nil {
 				t.Fatal(err)

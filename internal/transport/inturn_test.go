@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// With WithHTTP2, many calls at once make few connections to a server that speaks it, and as
-// many as they need to one that doesn't.
+// With WithHTTP2, many calls at once make few connections to a server that speaks HTTP/2, and
+// one each to a server that doesn't.
 func TestHTTP2MakesFewConnections(t *testing.T) {
 	t.Parallel()
 	for name, http2 := range map[string]bool{"HTTP/2": true, "HTTP/1.1": false} {
@@ -19,13 +19,13 @@ func TestHTTP2MakesFewConnections(t *testing.T) {
 			arrived.Add(calls)
 			s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) {
 				arrived.Done()
-				arrived.Wait() // all are in flight
+				arrived.Wait() // until all are in flight
 				ok(w)
 			})
 			s.EnableHTTP2 = http2
 			s.startTLS()
 			tr, _ := s.clientWith(t, true, asIs)
-			failed, attempts := strike(t, tr, s.URL, calls)
+			failed, attempts := callAll(t, tr, s.URL, calls)
 			opened := s.opened.Load()
 			t.Logf("%d connections", opened)
 			if failed != 0 || attempts != calls || http2 && opened > 4 || !http2 && opened != calls {
@@ -35,15 +35,15 @@ func TestHTTP2MakesFewConnections(t *testing.T) {
 	}
 }
 
-// Handshakes that hang don't hold up the others for long.
+// Handshakes that hang don't delay the others for long.
 func TestHTTP2HandshakesThatHang(t *testing.T) {
 	t.Parallel()
 	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) })
 	s.EnableHTTP2 = true
 	s.startTLS()
 	tr, dialer := s.clientWith(t, true, asIs)
-	for range cap(dialer.turns) {
-		dialer.turns <- struct{}{}
+	for range cap(dialer.handshakes) {
+		dialer.handshakes <- struct{}{}
 	}
 	begin := time.Now()
 	if _, err := tr.Do(t.Context(), get(s.URL)); err != nil || time.Since(begin) > 5*time.Second {

@@ -1,12 +1,9 @@
 package transport
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -15,7 +12,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -23,12 +19,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
-// A loopback is a real server with a handler that is told the number of the
-// request, from 1.
+// A loopback is a real server. Its handler is told the number of the request, from 1.
 type loopback struct {
 	*httptest.Server
 	requests atomic.Int64
@@ -36,7 +30,7 @@ type loopback struct {
 	open     atomic.Int64 // connections
 
 	mu     sync.Mutex
-	dialed []*net.TCPConn // the clients' ends
+	dialed []*net.TCPConn // the clients' sides
 	hungUp bool
 }
 
@@ -44,7 +38,7 @@ func newLoopback(t testing.TB, handler func(w http.ResponseWriter, r *http.Reque
 	s := new(loopback)
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := s.requests.Add(1)
-		_, _ = io.Copy(io.Discard, r.Body) // net/http sees a client leave only after that
+		_, _ = io.Copy(io.Discard, r.Body) // only after that, net/http notices when a client closes the connection
 		handler(w, r, n)
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -78,13 +72,13 @@ func (s *loopback) client(t testing.TB) *Transport {
 
 func asIs(conn net.Conn) net.Conn { return conn }
 
-// clientOver is a client with connections of another make.
+// clientOver is a client whose connections are wrapped.
 func (s *loopback) clientOver(t testing.TB, over func(net.Conn) net.Conn) *Transport {
 	tr, _ := s.clientWith(t, s.EnableHTTP2, over)
 	return tr
 }
 
-// clientWith may also ask for another protocol than the server's.
+// clientWith is a client that may also ask for another protocol than the server's.
 func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.Conn) (*Transport, *dialer) {
 	d := newDialer()
 	dial := d.dial
@@ -96,7 +90,7 @@ func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.dialed = append(s.dialed, conn.(*net.TCPConn))
-		if s.hungUp { // a dial that outlived the call it was for
+		if s.hungUp { // a dial that took longer than the call that it was for
 			_ = conn.Close()
 		}
 		return over(conn), nil
@@ -110,16 +104,16 @@ func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.
 	return tr, d
 }
 
-// hangUp ends all connections, and returns when the server has seen all that
-// was sent on them.
+// hangUp closes all connections, and returns when the server has read all that was sent on
+// them.
 func (s *loopback) hangUp() {
 	s.mu.Lock()
 	s.hungUp = true
 	for _, conn := range s.dialed {
-		_ = conn.CloseWrite() // Close could overtake what is still on its way
+		_ = conn.CloseWrite() // Close could discard what is still on its way
 	}
 	s.mu.Unlock()
-	for s.open.Load() > 0 { // a WaitGroup may not be waited for while a late dial is counted
+	for s.open.Load() > 0 { // not a WaitGroup, because a late dial could add to it during Wait
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -132,7 +126,7 @@ func hijack(w http.ResponseWriter) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// drop closes the connection without an answer.
+// drop closes the connection without a response.
 func drop(w http.ResponseWriter) { _ = hijack(w).Close() }
 
 // reset breaks the connection: the client gets an RST.
@@ -142,7 +136,7 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// raw writes an answer as it is, and closes the connection.
+// raw writes a response as it is, and closes the connection.
 func raw(answer string) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		conn := hijack(w)
@@ -157,7 +151,7 @@ func writeStatus(code int) func(http.ResponseWriter) {
 
 func ok(w http.ResponseWriter) { _, _ = io.WriteString(w, "{}") }
 
-// A write is repeated after nothing that a server can do; a read after all of it.
+// Whatever the server does, a write isn't repeated, and a read is.
 func TestLoopbackFailures(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -220,8 +214,8 @@ func TestLoopbackFailures(t *testing.T) {
 	}
 }
 
-// net/http itself sends a request again on a keep-alive connection that turns
-// out dead, if it holds it for idempotent.
+// If an idle connection turns out to be dead, net/http itself sends a request again that it
+// takes for idempotent.
 func TestLoopbackDeadKeepAlive(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []struct {
@@ -273,7 +267,7 @@ func TestLoopbackDeadKeepAlive(t *testing.T) {
 	}
 }
 
-// A write is tried again where nothing can have left this machine.
+// A write is tried again if nothing can have left this machine.
 func TestLoopbackNotSent(t *testing.T) {
 	t.Parallel()
 	closed := newLoopback(t, nil).start()
@@ -361,7 +355,7 @@ func TestLoopbackRedirects(t *testing.T) {
 	})
 }
 
-// A jar writes to the request's header, also above our own pool.
+// The jar's cookies are added to the request's header, also with our own pool.
 func TestLoopbackCookieJar(t *testing.T) {
 	t.Parallel()
 	var got []string
@@ -386,75 +380,8 @@ func TestLoopbackCookieJar(t *testing.T) {
 	}
 }
 
-// A compressed body far over the limit neither arrives nor is held.
-func TestLoopbackGzipBomb(t *testing.T) {
-	// Not parallel: what is allocated is counted for the whole process.
-	const unpacked = 256 << 20
-	packed := bomb(t, unpacked)
-	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) {
-		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(packed)
-	}).start()
-	client := s.client(t)
-	for _, call := range []*Call{get(s.URL), post(s.URL)} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		answer, err := client.Do(t.Context(), call)
-		runtime.ReadMemStats(&after)
-		if !errors.Is(err, ErrTooLarge) || answer.StatusCode != 0 || answer.Body != nil {
-			t.Errorf("answer = %d, %d bytes, %v; want ErrTooLarge", answer.StatusCode, len(answer.Body), err)
-		}
-		if answer.MaybeSent != call.writes() || answer.Attempts != 1 {
-			t.Errorf("answer = %+v", answer)
-		}
-		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 6*maxBytes {
-			t.Errorf("%d MiB allocated for %d MiB, limit %d MiB", allocated>>20, unpacked>>20, maxBytes>>20)
-		}
-	}
-}
-
-// bomb is blanks, packed: one piece again and again, as gzip allows.
-func bomb(t *testing.T, size int) []byte {
-	const piece = 1 << 20
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	if _, err := w.Write(bytes.Repeat([]byte(" "), piece)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return bytes.Repeat(packed.Bytes(), size/piece)
-}
-
-func TestLoopbackLargeBodies(t *testing.T) {
-	t.Parallel()
-	for _, length := range []bool{true, false} {
-		for _, tt := range []struct {
-			size int
-			err  error
-		}{{maxBytes, nil}, {maxBytes + 1, ErrTooLarge}} {
-			t.Run(fmt.Sprintf("%d bytes, announced %t", tt.size, length), func(t *testing.T) {
-				t.Parallel()
-				s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) {
-					if length {
-						w.Header().Set("Content-Length", strconv.Itoa(tt.size))
-					}
-					_, _ = io.CopyN(w, endless{}, int64(tt.size))
-				}).start()
-				answer, err := s.client(t).Do(t.Context(), get(s.URL))
-				if !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
-					t.Errorf("err = %v, want %v", err, tt.err)
-				}
-				if err == nil && len(answer.Body) != tt.size {
-					t.Errorf("%d bytes, want %d", len(answer.Body), tt.size)
-				}
-			})
-		}
-	}
-}
-
-// raceDetector reports whether the test runs under it, several times slower.
+// raceDetector reports whether the test runs under the race detector, which makes it several
+// times slower.
 func raceDetector() bool {
 	info, _ := debug.ReadBuildInfo()
 	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
@@ -476,12 +403,12 @@ func hammer(t *testing.T, client *Transport, call *Call, calls int, check func(A
 	wg.Wait()
 }
 
-// 64 goroutines need 64 connections, and some more because of dials that lose
-// the race against a connection that becomes free.
+// 64 goroutines need 64 connections, and some more for dials that finish after another
+// connection became free.
 func TestLoopbackPool(t *testing.T) {
 	t.Parallel()
-	// net/http gives up a connection whose request is not known to be written
-	// 50 ms after its answer came: that happens on a machine that is very busy.
+	// net/http closes a connection if the request isn't known to be written 50 ms after its
+	// response came, which happens on a very busy machine.
 	const most = maxConns + 10
 	calls := 10_000
 	if raceDetector() {
@@ -526,7 +453,7 @@ func TestLoopbackPool(t *testing.T) {
 				s.start()
 			}
 			client := s.client(t)
-			if tt.http2 { // before the first connection stands, nobody knows that one is enough
+			if tt.http2 { // before the first connection is made, it isn't known that one is enough
 				if _, err := client.Do(t.Context(), get(s.URL)); err != nil {
 					t.Fatal(err)
 				}
@@ -549,8 +476,8 @@ func TestLoopbackPool(t *testing.T) {
 	}
 }
 
-// The safety property of all: a write that the server got is never reported as
-// not sent, wherever it is cancelled, and never arrives twice.
+// The most important safety property: a write that reached the server is never reported as not
+// sent, whenever it is cancelled, and never arrives twice.
 func TestLoopbackCancelledWritesAreNeverLost(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
@@ -592,11 +519,11 @@ func TestLoopbackCancelledWritesAreNeverLost(t *testing.T) {
 						id := g*calls + i
 						call := post(s.URL)
 						call.Header.Set("X-Id", strconv.Itoa(id))
-						// A spread of headers over many packets and buffers.
+						// The header is spread over many packets and buffers.
 						call.Header.Set("X-Filler", strings.Repeat("x", random.IntN(20_000)))
 						ctx, cancel := context.WithCancel(t.Context())
 						stop := time.AfterFunc(time.Hour, cancel)
-						if i%4 != 0 { // the others end well, or as the server wills
+						if i%4 != 0 { // the others succeed, or fail as the server makes them
 							stop.Reset(time.Duration(random.IntN(1000)) * time.Microsecond)
 						}
 						var rateLimited int64
@@ -636,189 +563,6 @@ func TestLoopbackCancelledWritesAreNeverLost(t *testing.T) {
 			if answered.Load() == 0 || unknown.Load() == 0 {
 				t.Error("want some of both")
 			}
-		})
-	}
-}
-
-// A pipe is a listener in memory, so that time can be virtual.
-type pipe struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	dialed atomic.Int64
-	wrap   func(net.Conn) net.Conn // the client's end
-}
-
-func newPipe() *pipe {
-	return &pipe{conns: make(chan net.Conn), closed: make(chan struct{}), wrap: func(c net.Conn) net.Conn { return c }}
-}
-
-func (p *pipe) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipe) Close() error {
-	close(p.closed)
-	return nil
-}
-
-func (p *pipe) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-
-func (p *pipe) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case p.conns <- server:
-		p.dialed.Add(1)
-		return p.wrap(client), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// serve runs a server on the pipe until the test, in its bubble, is over.
-func (p *pipe) serve(tlsConfig *tls.Config, handler http.HandlerFunc) (tr *Transport, stop func()) {
-	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: tlsConfig}
-	d := newDialer()
-	d.dial = p.dial
-	d.tls.InsecureSkipVerify = true // the certificate isn't of a bubble's year 2000
-	tr = New(Config{Policy: exact, HTTP2: tlsConfig != nil, dialer: d})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if tlsConfig == nil {
-			_ = server.Serve(p)
-		} else {
-			_ = server.ServeTLS(p, "", "")
-		}
-	}()
-	return tr, func() {
-		tr.base.(*http.Transport).CloseIdleConnections()
-		_ = server.Close()
-		<-done
-	}
-}
-
-// The real http.Transport, with virtual time: a write that times out arrived
-// once, whether the answer or its body is what doesn't come.
-func TestTimeoutOfARealTransport(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name    string
-		handler func(http.ResponseWriter)
-	}{
-		{"no answer", func(http.ResponseWriter) {}},
-		{"body stalls", func(w http.ResponseWriter) {
-			w.Header().Set("Content-Length", "100")
-			_, _ = io.WriteString(w, "{")
-			_ = http.NewResponseController(w).Flush()
-		}},
-		{"body of unknown length stalls", func(w http.ResponseWriter) {
-			_, _ = io.WriteString(w, "{")
-			_ = http.NewResponseController(w).Flush()
-		}},
-	} {
-		for method, want := range map[string]int64{http.MethodGet: 3, http.MethodPost: 1} {
-			t.Run(method+" "+tt.name, func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					var requests atomic.Int64
-					tr, stop := newPipe().serve(nil, func(w http.ResponseWriter, r *http.Request) {
-						requests.Add(1)
-						_, _ = io.Copy(io.Discard, r.Body)
-						tt.handler(w)
-						<-r.Context().Done()
-					})
-					defer stop()
-					call := post("http://api.test/")
-					call.Method = method
-					start := time.Now()
-					answer, err := tr.Do(t.Context(), call)
-					if elapsed := time.Since(start); elapsed != time.Duration(want)*30*time.Second || requests.Load() != want {
-						t.Errorf("%d requests in %v, want %d, 30s each", requests.Load(), elapsed, want)
-					}
-					if !errors.Is(err, context.DeadlineExceeded) || answer.MaybeSent != call.writes() {
-						t.Errorf("answer = %+v, %v; want a timeout", answer, err)
-					}
-				})
-			})
-		}
-	}
-}
-
-// A hole is a connection that, once silent, swallows what is written and
-// delivers nothing: as after a router forgot it, without FIN or RST.
-type hole struct {
-	net.Conn
-	silent <-chan struct{}
-}
-
-func (h hole) Write(p []byte) (int, error) {
-	select {
-	case <-h.silent:
-		return len(p), nil
-	default:
-		return h.Conn.Write(p)
-	}
-}
-
-func (h hole) Read(p []byte) (int, error) {
-	n, err := h.Conn.Read(p)
-	if err == nil {
-		select {
-		case <-h.silent:
-			return h.Conn.Read(p) // nobody writes any more
-		default:
-		}
-	}
-	return n, err
-}
-
-// An HTTP/2 connection that went silent is given up within the attempt, and the
-// next attempt gets another one.
-func TestSilentHTTP2Connection(t *testing.T) {
-	t.Parallel()
-	certificate := newLoopback(t, nil).startTLS().TLS.Certificates[0]
-	for method, want := range map[string]int64{http.MethodGet: 2, http.MethodPost: 1} {
-		t.Run(method, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				silent := make(chan struct{})
-				p := newPipe()
-				p.wrap = func(c net.Conn) net.Conn {
-					if p.dialed.Load() > 1 {
-						return c
-					}
-					return hole{c, silent}
-				}
-				tr, stop := p.serve(&tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}}, func(w http.ResponseWriter, r *http.Request) {
-					if r.ProtoMajor != 2 {
-						t.Errorf("the server was asked by %s", r.Proto)
-					}
-					ok(w)
-				})
-				defer stop()
-				if _, err := tr.Do(t.Context(), get("https://api.test/")); err != nil {
-					t.Fatal(err)
-				}
-				synctest.Wait()
-				close(silent)
-				call := newTestCall(method, "https://api.test/")
-				start := time.Now()
-				answer, err := tr.Do(t.Context(), call)
-				if elapsed := time.Since(start); elapsed >= call.Timeout {
-					t.Errorf("after %v", elapsed)
-				}
-				if int64(answer.Attempts) != want || (err == nil) != (want == 2) || (err != nil && !answer.MaybeSent) {
-					t.Errorf("answer = %+v, %v; want %d attempts", answer, err, want)
-				}
-				if _, err := tr.Do(t.Context(), newTestCall(method, "https://api.test/")); err != nil {
-					t.Errorf("the call after it: %v", err)
-				}
-			})
 		})
 	}
 }

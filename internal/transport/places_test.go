@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A counting conn is one of open, until it is closed.
+// A countingConn is counted in open until it is closed.
 type countingConn struct {
 	net.Conn
 	open *atomic.Int64
@@ -58,7 +58,7 @@ func TestNeverMoreConnections(t *testing.T) {
 	}
 }
 
-// A dial or a handshake that fails gives its place back.
+// A dial or a handshake that fails lets another connection be made.
 func TestFailuresGiveTheirPlaceBack(t *testing.T) {
 	t.Parallel()
 	for _, secure := range []bool{false, true} {
@@ -79,8 +79,8 @@ func TestFailuresGiveTheirPlaceBack(t *testing.T) {
 		call.MaxAttempts = maxConns + 1
 		call.Timeout = 2 * time.Second
 		_, err := client.Do(t.Context(), call)
-		if (err == nil) == secure || len(dialer.places) != 0 && secure || dials.Load() != maxConns+1 {
-			t.Errorf("TLS %t: %v after %d dials, %d places taken", secure, err, dials.Load(), len(dialer.places))
+		if (err == nil) == secure || len(dialer.open) != 0 && secure || dials.Load() != maxConns+1 {
+			t.Errorf("TLS %t: %v after %d dials, %d places taken", secure, err, dials.Load(), len(dialer.open))
 		}
 	}
 }

@@ -18,9 +18,9 @@ type dialer struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	tls  *tls.Config
 
-	places chan struct{} // one for each connection that is not closed yet
-	turns  chan struct{} // one for each connection that is made at once; nil: any number
-	shared atomic.Int64  // connections of HTTP/2 that were made
+	open       chan struct{} // a semaphore: connections that are not closed yet
+	handshakes chan struct{} // a semaphore: TLS connections being made; nil: any number
+	madeHTTP2  atomic.Int64  // HTTP/2 connections made so far
 }
 
 func newDialer() *dialer {
@@ -30,24 +30,24 @@ func newDialer() *dialer {
 			KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
 			Control:         endUnacknowledged,
 		}).DialContext,
-		tls:    &tls.Config{MinVersion: tls.VersionTLS12},
-		places: make(chan struct{}, maxConns),
+		tls:  &tls.Config{MinVersion: tls.VersionTLS12},
+		open: make(chan struct{}, maxConns),
 	}
 }
 
-// silence is how long the other end's kernel may acknowledge nothing. A connection whose
-// path is gone ends then, and a read gets through on another one; how long the
-// API takes to answer does not matter, because kernels acknowledge meanwhile.
-const silence = 10 * time.Second
+// ackTimeout is how long the other end's kernel may acknowledge nothing of what was sent. A
+// connection whose path is gone ends after that, and a retry is made on another one. A slow
+// API doesn't matter, because its kernel acknowledges the request at once.
+const ackTimeout = 10 * time.Second
 
 // newPool is net/http's transport with these differences from its default one:
-//   - It keeps more than 2 idle connections, or 64 goroutines would open thousands
-//     in 10,000 calls. It opens no more than it keeps: dials that lose the race
-//     against a connection that becomes free would pile up.
-//   - It speaks HTTP/1.1 only, unless asked. Over HTTP/2 one lost connection strikes
-//     every call on it.
-//   - It sends a request once (once), and its connections know whether anything of
-//     it was written (watchedConn) and where its answer ends (answerConn).
+//   - It keeps more than 2 idle connections, or 64 goroutines would open thousands in 10,000
+//     calls. It opens no more than it keeps: net/http dials while it waits for a connection to
+//     become free, and dials that come too late would pile up.
+//   - It speaks HTTP/1.1 only, unless HTTP/2 is asked for: there, a lost connection fails every
+//     call on it.
+//   - It sends a request once (refuseSecondConn), and its connections know whether anything of
+//     the request was written (watchedConn) and where the response ends (responseConn).
 func newPool(d *dialer, http2 bool) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -55,13 +55,13 @@ func newPool(d *dialer, http2 bool) *http.Transport {
 	d.tls.NextProtos = []string{"http/1.1"}
 	if http2 {
 		d.tls.NextProtos = []string{"h2", "http/1.1"}
-		d.turns = make(chan struct{}, 2)
+		d.handshakes = make(chan struct{}, 2)
 	}
 	return &http.Transport{
-		Proxy:                 once(http.ProxyFromEnvironment, http2),
-		DialContext:           d.plain,
-		DialTLSContext:        d.secure,
-		TLSClientConfig:       d.tls, // of connections through a proxy
+		Proxy:                 refuseSecondConn(http.ProxyFromEnvironment, http2),
+		DialContext:           d.dialPlain,
+		DialTLSContext:        d.dialTLS,
+		TLSClientConfig:       d.tls, // for connections through a proxy
 		Protocols:             protocols,
 		MaxConnsPerHost:       maxConns,
 		MaxIdleConns:          maxConns,
@@ -69,8 +69,8 @@ func newPool(d *dialer, http2 bool) *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   handshakeTimeout,
 		ExpectContinueTimeout: time.Second,
-		// HTTP/2 goes on using a connection whose other end is silently gone, for
-		// minutes: every read would time out on it, and every write end as unknown.
+		// Without pings, HTTP/2 goes on using a connection for minutes after its other end is
+		// gone: every read would time out on it, and every write would end as unknown.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 }
@@ -80,18 +80,18 @@ const (
 	handshakeTimeout = 10 * time.Second
 )
 
-// once refuses a second connection to an attempt, and notes a proxy. net/http asks for
-// the proxy each time before it takes a connection, also when it sends a request
-// again by itself because a kept connection turned out dead. HTTP/2 asks again
-// where nothing was sent: there, the guard counts connections.
-func once(proxy func(*http.Request) (*url.URL, error), http2 bool) func(*http.Request) (*url.URL, error) {
+// refuseSecondConn keeps an attempt to one connection, and notes whether it leads to a proxy.
+// net/http asks for the proxy each time before it takes a connection, also when it sends a
+// request again by itself because an idle connection turned out to be dead. HTTP/2 may ask
+// again although nothing was sent: there, the trace's guard counts connections.
+func refuseSecondConn(proxy func(*http.Request) (*url.URL, error), http2 bool) func(*http.Request) (*url.URL, error) {
 	return func(req *http.Request) (*url.URL, error) {
-		a := attemptOf(req.Context())
+		a := traceOf(req.Context())
 		if a == nil {
 			return proxy(req)
 		}
-		if !http2 && a.asked.Swap(true) {
-			return nil, errAgain
+		if !http2 && a.askedConn.Swap(true) {
+			return nil, errSecondConn
 		}
 		address, err := proxy(req)
 		a.proxied = address != nil || err != nil
@@ -99,73 +99,74 @@ func once(proxy func(*http.Request) (*url.URL, error), http2 bool) func(*http.Re
 	}
 }
 
-func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := d.watched(ctx, network, address)
+func (d *dialer) dialPlain(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.dialWatched(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return toServer(ctx, conn), nil
+	return withFraming(ctx, conn), nil
 }
 
-// watched makes a connection when there is a place for one. net/http counts too, but lets
-// the next one begin before it has closed the last.
-func (d *dialer) watched(ctx context.Context, network, address string) (*watchedConn, error) {
+// dialWatched makes a connection as soon as fewer than maxConns are open. net/http counts them
+// too, but starts a new one before it has closed the old one.
+func (d *dialer) dialWatched(ctx context.Context, network, address string) (*watchedConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	select {
-	case d.places <- struct{}{}:
+	case d.open <- struct{}{}:
 	case <-ctx.Done():
 		return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
 	}
 	conn, err := d.dial(ctx, network, address)
 	if err != nil {
-		<-d.places
+		<-d.open
 		return nil, err
 	}
-	return &watchedConn{Conn: conn, release: func() { <-d.places }}, nil
+	return &watchedConn{Conn: conn, release: func() { <-d.open }}, nil
 }
 
-func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
-	secured, err := d.inTurn(ctx, network, address)
+func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	secured, err := d.connectInTurn(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	if isHTTP2(secured) {
-		return secured, nil // net/http wants to see it, and reads frames
+		return secured, nil // net/http finds HTTP/2 by the type, and its frames need no framing by us
 	}
-	return toServer(ctx, secured), nil
+	return withFraming(ctx, secured), nil
 }
 
-// errNotNeeded ends a connection in the making, because one of HTTP/2 has come that carries all.
+// errNotNeeded ends the making of a connection, because an HTTP/2 connection was made
+// meanwhile, and it carries all requests.
 var errNotNeeded = errors.New("transport: another connection was made")
 
-// inTurn keeps HTTP/2 from making a connection for each call that waits for one. net/http
-// starts as many, keeps the first, and takes one that came late for a new connection
-// when the first is lost, although it may have been lost with it.
-func (d *dialer) inTurn(ctx context.Context, network, address string) (*tls.Conn, error) {
-	if d.turns == nil {
-		return d.connect(ctx, network, address)
+// connectInTurn keeps HTTP/2 from making a connection for each call that waits for one.
+// net/http starts that many and keeps the first. When the first is lost, it takes a later one
+// for a new connection, although that one may have been lost too.
+func (d *dialer) connectInTurn(ctx context.Context, network, address string) (*tls.Conn, error) {
+	if d.handshakes == nil {
+		return d.connectTLS(ctx, network, address)
 	}
-	before := d.shared.Load()
+	before := d.madeHTTP2.Load()
 	select {
-	case d.turns <- struct{}{}:
-		defer func() { <-d.turns }()
-	case <-time.After(time.Second): // those before may hang
+	case d.handshakes <- struct{}{}:
+		defer func() { <-d.handshakes }()
+	case <-time.After(time.Second): // the handshakes in progress may hang
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if d.shared.Load() != before {
+	if d.madeHTTP2.Load() != before {
 		return nil, errNotNeeded
 	}
-	conn, err := d.connect(ctx, network, address)
+	conn, err := d.connectTLS(ctx, network, address)
 	if err == nil && isHTTP2(conn) {
-		d.shared.Add(1)
+		d.madeHTTP2.Add(1)
 	}
 	return conn, err
 }
 
-func (d *dialer) connect(ctx context.Context, network, address string) (*tls.Conn, error) {
-	conn, err := d.watched(ctx, network, address)
+func (d *dialer) connectTLS(ctx context.Context, network, address string) (*tls.Conn, error) {
+	conn, err := d.dialWatched(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -177,13 +178,13 @@ func (d *dialer) connect(ctx context.Context, network, address string) (*tls.Con
 	return secured, nil
 }
 
-// toServer is the connection for net/http. What is read from a proxy may be the
-// encrypted bytes of another connection.
-func toServer(ctx context.Context, conn net.Conn) net.Conn {
-	if a := attemptOf(ctx); a == nil || a.proxied {
+// withFraming returns the connection that net/http gets. Through a proxy there is no framing,
+// because what is read may be the encrypted bytes of another connection.
+func withFraming(ctx context.Context, conn net.Conn) net.Conn {
+	if a := traceOf(ctx); a == nil || a.proxied {
 		return conn
 	}
-	return newAnswerConn(conn)
+	return newResponseConn(conn)
 }
 
 func handshake(ctx context.Context, conn net.Conn, config *tls.Config, address string) (*tls.Conn, error) {

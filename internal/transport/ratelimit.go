@@ -7,13 +7,20 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// errRateLimit is a wait for the client's own rate limit that would pass the
-// deadline.
 var errRateLimit = errors.New("transport: the client's rate limit leaves no time before the deadline")
 
-// waitForTurn waits until the limiter lets the request go. It counts against
-// the context, not against the attempt's timeout. A context that has ended lets
-// nothing go, with a limiter or without.
+// rateLimit waits until the client's own limit lets the request go. The call's context
+// bounds the wait, and the attempt's timeout doesn't. If the context has ended, the request
+// doesn't go, with a limit or without.
+func (t *Transport) rateLimit(next handler) handler {
+	return func(ctx context.Context, x *execution) error {
+		if err := waitForTurn(ctx, t.limiter); err != nil {
+			return err
+		}
+		return next(ctx, x)
+	}
+}
+
 func waitForTurn(ctx context.Context, limiter *rate.Limiter) error {
 	if limiter == nil {
 		return ctx.Err()

@@ -9,48 +9,67 @@ import (
 	"time"
 )
 
-// checkRetry is go-retryablehttp's hook: after each attempt it decides whether
-// there is another one, and after what wait.
-func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if !x.retryable(err) {
-		if err == nil && x.answer.StatusCode < http.StatusInternalServerError {
-			x.transport.budget.refund()
+// retry makes attempts until one has an answer that stands, or may not be repeated.
+func (t *Transport) retry(next handler) handler {
+	return func(ctx context.Context, x *execution) error {
+		t.budget.begin()
+		defer t.budget.end()
+		return newRetryLoop(t, x, next).run(ctx)
+	}
+}
+
+// checkRetry is go-retryablehttp's hook: after each attempt it decides whether there is
+// another one, and how long to wait for it.
+func (l *retryLoop) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
+	if !l.retryable(err) {
+		if err == nil && l.answer.StatusCode < http.StatusInternalServerError {
+			l.transport.budget.refund()
 		}
 		return false, nil
 	}
-	// A context that has ended takes nothing back: an answer in hand is handed over.
-	if ctx.Err() != nil || x.attempts >= x.call.MaxAttempts {
+	// An ended context doesn't discard an answer already received.
+	if ctx.Err() != nil || l.attempts >= l.call.MaxAttempts {
 		return false, nil
 	}
-	wait, ok := x.nextWait()
+	wait, ok := l.nextWait()
 	lost := connectionLost(err)
-	// A gateway that lost its own connection to the API says 502.
-	credit := lost || err == nil && x.answer.StatusCode == http.StatusBadGateway
-	if !ok || passesDeadline(ctx, wait) || !x.transport.budget.withdraw(x.call.MaxAttempts, credit) {
+	// 502 is what a gateway answers if it lost its own connection to the API.
+	credit := lost || err == nil && l.answer.StatusCode == http.StatusBadGateway
+	if !ok || passesDeadline(ctx, wait) || !l.transport.budget.withdraw(l.call.MaxAttempts, credit) {
 		return false, nil
 	}
-	x.wait = wait
+	l.wait = wait
 	if lost || errors.Is(err, context.DeadlineExceeded) {
-		x.transport.distrustIdle()
+		l.transport.dropIdle()
 	}
-	x.answer.MaybeSent = false // what may be repeated has changed nothing
+	l.answer.MaybeSent = false // an attempt that may be repeated has changed nothing
 	return true, nil
 }
 
-// backoff is go-retryablehttp's hook: how long to wait.
-func (x *exchange) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait }
+// backoff is go-retryablehttp's hook: how long to wait before the next attempt.
+func (l *retryLoop) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return l.wait }
 
-// retryable reports whether the last attempt may be repeated. A write may only if
-// provably nothing of it was carried out: no answer proves that, because a gateway
-// on the way may have made it up after the API had done its work.
-func (x *exchange) retryable(err error) bool {
-	if err != nil {
-		return !final(err) && !x.answer.MaybeSent
+// dropIdle closes the idle connections of our pool before a retry: where one was lost, they
+// may all be dead, and each attempt would be given another dead one. A caller's connections
+// are the caller's. Over HTTP/2 one connection carries all requests, and net/http may close
+// a new one that is still waiting for its first.
+func (t *Transport) dropIdle() {
+	if t.pool != nil {
+		t.pool.CloseIdleConnections()
 	}
-	if x.call.writes() {
+}
+
+// retryable reports whether the last attempt may be repeated. A write may only if the
+// request provably never left. An error response proves nothing: a gateway may have sent it
+// after the API carried the write out.
+func (l *retryLoop) retryable(err error) bool {
+	if err != nil {
+		return !final(err) && !l.answer.MaybeSent
+	}
+	if l.call.writes() {
 		return false
 	}
-	switch x.answer.StatusCode {
+	switch l.answer.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
@@ -59,13 +78,13 @@ func (x *exchange) retryable(err error) bool {
 	}
 }
 
-// final reports whether an error would only come again.
+// final reports whether another attempt would fail with the same error.
 func final(err error) bool {
 	return errors.Is(err, ErrTooLarge) || errors.Is(err, errRateLimit)
 }
 
-// connectionLost reports whether err ended a connection that had been made. The end
-// of the attempt's time does not show that, nor does a dial that failed.
+// connectionLost reports whether err means that a connection was made and then lost. A
+// timeout doesn't show that, nor does a dial that failed.
 func connectionLost(err error) bool {
 	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, syscall.ECONNREFUSED) || isProxy(err) {
 		return false
@@ -77,16 +96,32 @@ func connectionLost(err error) bool {
 	return !dns && !isTLS(err)
 }
 
-// nextWait is how long to wait before the next attempt; not ok: longer than
-// the policy allows.
-func (x *exchange) nextWait() (wait time.Duration, ok bool) {
-	policy := x.transport.policy
-	asked, found := RetryAfter(x.answer.Header, time.Now())
+// nextWait is how long to wait before the next attempt. It is not ok if the server asks for
+// more than the policy allows.
+func (l *retryLoop) nextWait() (wait time.Duration, ok bool) {
+	policy := l.transport.policy
+	asked, found := RetryAfter(l.answer.Header, time.Now())
 	if !found {
-		return jitter(ceiling(policy.MinWait, policy.MaxWait, x.attempts-1)), true
+		return jitter(ceiling(policy.MinWait, policy.MaxWait, l.attempts-1)), true
 	}
-	// A little more than asked for, so that clients don't come back as one.
+	// It waits a little longer than asked, so that not all clients come back at once.
 	return asked + jitter(policy.MinWait), asked <= policy.MaxRetryAfter
+}
+
+// ResendWait says how long to wait before a write that was answered 429 may be sent again,
+// by a caller that has seen that nothing of it was carried out. asked is what the server
+// asked for (0: nothing), and sent is how many requests there were. It is not ok if the
+// wait is longer than the policy or the context allows, or if the budget is used up;
+// otherwise the budget has paid for the retry.
+func (t *Transport) ResendWait(ctx context.Context, asked time.Duration, sent int) (wait time.Duration, ok bool) {
+	if asked > t.policy.MaxRetryAfter {
+		return 0, false
+	}
+	wait = jitter(ceiling(t.policy.MinWait, t.policy.MaxWait, sent-1))
+	if asked > 0 {
+		wait = max(wait, asked+jitter(t.policy.MinWait))
+	}
+	return wait, !passesDeadline(ctx, wait) && t.budget.withdraw(usualAttempts, false)
 }
 
 func passesDeadline(ctx context.Context, wait time.Duration) bool {

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// The decision table: which failures of reads and of writes are tried again.
+// Which failures of reads and of writes are tried again.
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	refused := opError("dial", syscall.ECONNREFUSED)
-	cut := func(code int) func(*http.Request) (*http.Response, error) {
+	cut := func(code int) roundTrip {
 		return func(*http.Request) (*http.Response, error) {
-			resp := status(code, "")
+			resp := response(code, "")
 			resp.ContentLength, resp.Body = 9, io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
 			return resp, nil
 		}
@@ -28,10 +28,10 @@ func TestRetry(t *testing.T) {
 	huge := func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(endless{})}, nil
 	}
-	type step = func(*http.Request) (*http.Response, error)
+
 	for _, tt := range []struct {
 		name                string
-		step                step
+		step                roundTrip
 		readAgain, postedOn bool
 	}{
 		{"connection lost", failsWith(io.EOF), true, false},
@@ -43,30 +43,30 @@ func TestRetry(t *testing.T) {
 		{"not connected, by one that reports nothing", failsWith(refused), true, false},
 		{"body cut short", cut(200), true, false},
 		{"too large", huge, false, false},
-		{"200", answers(200, ""), false, false},
-		{"201", answers(201, ""), false, false},
-		{"204", answers(204, ""), false, false},
-		{"301", answers(301, ""), false, false},
-		{"304", answers(304, ""), false, false},
-		{"400", answers(400, ""), false, false},
-		{"401", answers(401, ""), false, false},
-		{"403", answers(403, ""), false, false},
-		{"404", answers(404, ""), false, false},
+		{"200", responds(200, ""), false, false},
+		{"201", responds(201, ""), false, false},
+		{"204", responds(204, ""), false, false},
+		{"301", responds(301, ""), false, false},
+		{"304", responds(304, ""), false, false},
+		{"400", responds(400, ""), false, false},
+		{"401", responds(401, ""), false, false},
+		{"403", responds(403, ""), false, false},
+		{"404", responds(404, ""), false, false},
 		{"404, cut short", cut(404), false, false},
-		{"408", answers(408, ""), true, false},
-		{"409", answers(409, ""), false, false},
-		{"425", answers(425, ""), false, false},
-		{"429", answers(429, ""), true, false},
+		{"408", responds(408, ""), true, false},
+		{"409", responds(409, ""), false, false},
+		{"425", responds(425, ""), false, false},
+		{"429", responds(429, ""), true, false},
 		{"429, cut short", cut(429), true, false},
-		{"500", answers(500, ""), true, false},
+		{"500", responds(500, ""), true, false},
 		{"500, cut short", cut(500), true, false},
-		{"501", answers(501, ""), false, false},
-		{"502", answers(502, ""), true, false},
-		{"503", answers(503, ""), true, false},
-		{"503 that says when to come back", answers(503, "", "Retry-After", "1"), true, false},
-		{"504", answers(504, ""), true, false},
-		{"505", answers(505, ""), false, false},
-		{"999", answers(999, ""), false, false},
+		{"501", responds(501, ""), false, false},
+		{"502", responds(502, ""), true, false},
+		{"503", responds(503, ""), true, false},
+		{"503 that says when to come back", responds(503, "", "Retry-After", "1"), true, false},
+		{"504", responds(504, ""), true, false},
+		{"505", responds(505, ""), false, false},
+		{"999", responds(999, ""), false, false},
 	} {
 		for method, again := range map[string]bool{
 			http.MethodGet:    tt.readAgain,
@@ -103,7 +103,7 @@ func TestMaxAttempts(t *testing.T) {
 	t.Parallel()
 	for _, attempts := range []int{1, 2, 7} {
 		var count atomic.Int64
-		tr := New(Config{Policy: exact, Base: script(&count, answers(503, ""))})
+		tr := New(Config{Policy: exact, Base: script(&count, responds(503, ""))})
 		call := get(api)
 		call.MaxAttempts = attempts
 		if _, err := tr.Do(t.Context(), call); err != nil {
@@ -118,43 +118,44 @@ func TestMaxAttempts(t *testing.T) {
 func TestAnswerAfterRetries(t *testing.T) {
 	t.Parallel()
 	var count atomic.Int64
-	tr := New(Config{Policy: exact, Base: script(&count, answers(503, "busy"), failsWith(io.EOF), answers(200, "{}"))})
+	tr := New(Config{Policy: exact, Base: script(&count, responds(503, "busy"), failsWith(io.EOF), responds(200, "{}"))})
 	answer, err := tr.Do(t.Context(), get(api))
 	if err != nil || answer.StatusCode != 200 || string(answer.Body) != "{}" || answer.Attempts != 3 {
 		t.Errorf("answer = %+v, %v; want the third one", answer, err)
 	}
 }
 
-// The last answer is the call's, with status, header and body; an error after
-// an answer is an error.
+// The call returns the last answer, with status, header and body. If the last attempt failed,
+// it returns an error.
 func TestWhenAttemptsRunOut(t *testing.T) {
 	t.Parallel()
 	var count atomic.Int64
-	tr := New(Config{Policy: exact, Base: script(&count, failsWith(io.EOF), answers(500, "first"), answers(503, "last", "X-Request-Id", "r3"))})
+	tr := New(Config{Policy: exact, Base: script(&count, failsWith(io.EOF), responds(500, "first"), responds(503, "last", "X-Request-Id", "r3"))})
 	answer, err := tr.Do(t.Context(), get(api))
 	if err != nil || answer.StatusCode != 503 || string(answer.Body) != "last" || answer.Header.Get("X-Request-Id") != "r3" {
 		t.Errorf("answer = %+v, %v; want the last one", answer, err)
 	}
 	count.Store(0)
-	tr = New(Config{Policy: exact, Base: script(&count, answers(500, "first"), failsWith(io.EOF))})
+	tr = New(Config{Policy: exact, Base: script(&count, responds(500, "first"), failsWith(io.EOF))})
 	answer, err = tr.Do(t.Context(), get(api))
 	if !errors.Is(err, io.EOF) || answer.StatusCode != 0 || answer.Body != nil || answer.Attempts != 3 {
 		t.Errorf("answer = %+v, %v; want none, and the last error", answer, err)
 	}
 }
 
-// What is known of a write counts from its last attempt: those before it were not sent.
+// Whether a write may have been sent depends on its last attempt: the ones before it were not
+// sent.
 func TestMaybeSentAfterRetries(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		steps []func(*http.Request) (*http.Response, error)
+		steps []roundTrip
 		count int64
 		sent  bool
 	}{
-		{"never", []func(*http.Request) (*http.Response, error){notConnected}, 3, false},
-		{"lost", []func(*http.Request) (*http.Response, error){notConnected, failsWith(io.EOF)}, 2, true},
-		{"timed out", []func(*http.Request) (*http.Response, error){notConnected, stalls}, 2, true},
+		{"never", []roundTrip{notConnected}, 3, false},
+		{"lost", []roundTrip{notConnected, failsWith(io.EOF)}, 2, true},
+		{"timed out", []roundTrip{notConnected, stalls}, 2, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -190,7 +191,8 @@ func TestWaits(t *testing.T) {
 		{"484289 hours", func() string { return "1743440400" }, 0, 1, 0},
 		{"overflows a duration", func() string { return "9223372037" }, 0, 1, 0},
 		{"overflows an int64", func() string { return "99999999999999999999" }, 0, 1, 0},
-		// As if it were not there: the policy's own wait, which is none here.
+		// A value that can't be read is ignored: the wait is the policy's own, which is zero
+		// here.
 		{"negative", func() string { return "-5" }, 0, 3, 0},
 		{"nonsense", func() string { return "soon" }, 0, 3, 0},
 		{"before the deadline", func() string { return "5" }, time.Minute, 3, 10 * time.Second},
@@ -210,12 +212,12 @@ func TestWaits(t *testing.T) {
 					var count atomic.Int64
 					tr := New(Config{Policy: exact, Base: roundTrip(func(*http.Request) (*http.Response, error) {
 						count.Add(1)
-						return status(code, "wait", "Retry-After", tt.retryAfter()), nil
+						return response(code, "wait", "Retry-After", tt.retryAfter()), nil
 					})})
 					start := time.Now()
 					answer, err := tr.Do(ctx, get(api))
 					if err != nil || answer.StatusCode != code || string(answer.Body) != "wait" {
-						t.Errorf("answer = %+v, %v; want the one in hand", answer, err)
+						t.Errorf("answer = %+v, %v; want the last response", answer, err)
 					}
 					if elapsed := time.Since(start); elapsed != tt.elapsed || count.Load() != tt.count {
 						t.Errorf("%d requests in %v, want %d in %v", count.Load(), elapsed, tt.count, tt.elapsed)
@@ -226,7 +228,7 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// Without Retry-After the waits are full jitter under a doubling ceiling.
+// Without Retry-After, the waits are full jitter below a doubling ceiling.
 func TestWaitsOfItsOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -258,10 +260,10 @@ func TestWaitsOfItsOwn(t *testing.T) {
 	})
 }
 
-// A herd that was told the same Retry-After comes back spread, never early.
+// Clients that were told the same Retry-After come back spread out, and never early.
 func TestRetryAfterIsSpread(t *testing.T) {
 	t.Parallel()
-	x := &exchange{transport: New(Config{Policy: Policy{MinWait: time.Second, MaxRetryAfter: time.Minute}}), attempts: 1}
+	x := &retryLoop{transport: New(Config{Policy: Policy{MinWait: time.Second, MaxRetryAfter: time.Minute}}), execution: &execution{attempts: 1}}
 	x.answer.Header = http.Header{"Retry-After": {"5"}}
 	waits := map[time.Duration]bool{}
 	for range 100 {
@@ -280,10 +282,10 @@ func TestCancelDuringAWait(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		call *Call
-		step func(*http.Request) (*http.Response, error)
+		step roundTrip
 		wait time.Duration
 	}{
-		{get(api), answers(429, "", "Retry-After", "30"), 0},
+		{get(api), responds(429, "", "Retry-After", "30"), 0},
 		{post(api), notConnected, 10_000 * time.Hour}, // full jitter: hardly ever below 2 s
 	} {
 		call := tt.call
@@ -313,8 +315,8 @@ func TestCancelDuringAWait(t *testing.T) {
 	}
 }
 
-// A context that ends while the answer is being read to its end takes nothing
-// back: above all not the confirmation of a booking.
+// A context that ends while the body is being read doesn't discard the answer, above all not
+// the confirmation of a booking.
 func TestAnswerInHandWhenTheContextEnds(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{201, 400, 404, 429, 503} {
@@ -322,26 +324,26 @@ func TestAnswerInHandWhenTheContextEnds(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			tr := New(Config{Policy: exact, Base: roundTrip(func(*http.Request) (*http.Response, error) {
 				cancel()
-				return status(code, "{}"), nil
+				return response(code, "{}"), nil
 			})})
 			answer, err := tr.Do(ctx, call)
 			if err != nil || answer.StatusCode != code || string(answer.Body) != "{}" {
 				t.Errorf("%s %d: answer = %+v, %v", call.Method, code, answer, err)
 			}
 			if tr.budget.used != 0 {
-				t.Errorf("%s %d: paid for a retry that can't be", call.Method, code)
+				t.Errorf("%s %d: paid for a retry that isn't made", call.Method, code)
 			}
 		}
 	}
 }
 
-// In a total outage retries run out for the whole client.
+// In a total outage, the whole client runs out of retries.
 func TestBudgetInAnOutage(t *testing.T) {
 	t.Parallel()
-	for name, step := range map[string]func(*http.Request) (*http.Response, error){
+	for name, step := range map[string]roundTrip{
 		"no connection": notConnected,
-		"503":           answers(503, ""),
-		"429":           answers(429, ""),
+		"503":           responds(503, ""),
+		"429":           responds(429, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -372,7 +374,7 @@ func TestBudgetRecovers(t *testing.T) {
 	var code atomic.Int64
 	tr := New(Config{Policy: policy, Base: roundTrip(func(*http.Request) (*http.Response, error) {
 		count.Add(1)
-		return status(int(code.Load()), ""), nil
+		return response(int(code.Load()), ""), nil
 	})})
 	do := func(answer int, times int, call *Call) int64 {
 		t.Helper()
@@ -390,16 +392,16 @@ func TestBudgetRecovers(t *testing.T) {
 		call          *Call
 		want          int64
 	}{
-		{503, 1, get(api), 3},    // two retries: empty
-		{503, 5, get(api), 5},    // none left
-		{500, 50, post(api), 50}, // no success, so no refund
+		{503, 1, get(api), 3},    // two retries, and the budget is empty
+		{503, 5, get(api), 5},    // no retries left
+		{500, 50, post(api), 50}, // no success, so there is no refund
 		{503, 1, get(api), 1},
 		{200, 9, get(api), 9}, // not enough
 		{503, 1, get(api), 1},
-		{404, 1, get(api), 1}, // the API works: a refund
+		{404, 1, get(api), 1}, // the API works, so there is a refund
 		{503, 1, get(api), 2}, // one retry
 		{201, 100, post(api), 100},
-		{503, 3, get(api), 5}, // full again, and no fuller
+		{503, 3, get(api), 5}, // full again, and not more than full
 	} {
 		if got := do(step.answer, step.times, step.call); got != step.want {
 			t.Errorf("step %d: %d calls answered with %d took %d requests, want %d", i, step.times, step.answer, got, step.want)

@@ -2,20 +2,20 @@ package transport
 
 import "sync"
 
-// A rotation leaves a connection of HTTP/2 before the gateway ends it. A gateway that allows
-// so many requests a connection sends GOAWAY when they are used up, and whatever is on
-// its way then is refused, or lost. The number is learned from what was refused: the client
-// ends its connections somewhat earlier by itself, with net/http's own means, and lets the
-// number grow again, because the GOAWAY may have had another reason.
+// A rotation leaves an HTTP/2 connection before the gateway closes it. A gateway that allows
+// only so many requests on a connection sends GOAWAY after the last, and refuses or loses the
+// requests that are on their way. The rotation learns the number from a request that was
+// refused, and then closes connections earlier, by Request.Close. It lets the number grow
+// again, because the GOAWAY may have had another reason.
 type rotation struct {
 	mu    sync.Mutex
-	limit int // requests a connection; 0: none known
-	sent  int // since the last one that ended a connection
+	limit int // requests on a connection; 0: none is known
+	sent  int // requests since the last one that closed its connection
 }
 
-// compare learns from an attempt whose request was refused if the next one has another
-// connection: the first may have had too many requests at once, no more.
-func (r *rotation) compare(refused, next *attempt) {
+// compare learns from a refused request if the next one is given another connection. If it is
+// given the same one, the connection only had too many requests at once.
+func (r *rotation) compare(refused, next *requestTrace) {
 	if refused != nil && next.stream != nil && next.stream != refused.stream {
 		r.learn(refused.number - 1)
 	}
@@ -30,7 +30,7 @@ func (r *rotation) learn(taken int) {
 	}
 }
 
-// last reports whether the next request is to be the last one of its connection.
+// last reports whether the next request is to be the last one on its connection.
 func (r *rotation) last() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// rotates speaks HTTP/2 like a gateway that takes so many requests a connection: with the last
-// one it sends GOAWAY, and it drops what comes after that.
+// rotates speaks HTTP/2 like a gateway that allows so many requests on a connection: with the
+// last one it sends GOAWAY, and it drops the requests after that.
 func rotates(conn net.Conn, limit int, answer func()) {
 	defer func() { _ = conn.Close() }()
 	_, _ = io.CopyN(io.Discard, conn, 24) // preface
@@ -47,8 +47,8 @@ func rotates(conn net.Conn, limit int, answer func()) {
 	}
 }
 
-// A gateway that ends each connection after a few requests costs next to no call, although
-// many are in flight: without learning, half of them fail.
+// A gateway that closes each connection after a few requests makes almost no call fail,
+// although many are in flight. Without learning, half of them fail.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{http.MethodGet, http.MethodPatch} {
@@ -88,8 +88,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// What it learns: a quarter of what a connection took, less if another took less, and more
-// again with each connection that it leaves.
+// The limit is a quarter of what a connection took, less if another connection took less, and
+// it grows with each connection that the client closes.
 func TestRotationLearns(t *testing.T) {
 	t.Parallel()
 	var r rotation
@@ -105,16 +105,16 @@ func TestRotationLearns(t *testing.T) {
 	if got := until(); got != 0 {
 		t.Errorf("a connection is left after %d requests, and nothing is known", got)
 	}
-	r.compare(&attempt{stream: one, number: 41}, &attempt{stream: one})
+	r.compare(&requestTrace{stream: one, number: 41}, &requestTrace{stream: one})
 	if got := until(); got != 0 {
 		t.Errorf("left after %d: it took another, so it was only full", got)
 	}
-	r.compare(&attempt{stream: one, number: 41}, &attempt{stream: other})
-	r.compare(&attempt{stream: one, number: 81}, &attempt{stream: other})
+	r.compare(&requestTrace{stream: one, number: 41}, &requestTrace{stream: other})
+	r.compare(&requestTrace{stream: one, number: 81}, &requestTrace{stream: other})
 	if first, second := until(), until(); first != 10 || second != 11 {
 		t.Errorf("left after %d and %d, want 10 and 11", first, second)
 	}
-	r.compare(&attempt{stream: one, number: 9}, &attempt{stream: other})
+	r.compare(&requestTrace{stream: one, number: 9}, &requestTrace{stream: other})
 	if got := until(); got != 2 {
 		t.Errorf("left after %d, want 2", got)
 	}

@@ -1,27 +1,23 @@
-// Package transport carries one API call: it sends it, tries again where that
-// is safe, and reads the answer. It knows nothing of the API's resources.
+// Package transport sends one API call, tries again where that is safe, and reads the
+// response. It knows nothing of the API's resources.
 //
-// A call runs through these links, each in a file of its own:
+// A call runs from the caller to the connection through these links:
 //
-//	retry      go-retryablehttp's loop around the rest, with our policy (retry.go, backoff.go, budget.go)
-//	observe    one report an attempt (in exchange.go)
-//	rate limit (ratelimit.go)
-//	timeout    for each attempt, its body included (in exchange.go)
-//	once       at most one request on the wire, and whether it may have left this machine (attempt.go)
-//	send       the caller's http.RoundTripper or our pool (pool.go, conn.go, answers.go)
-//	read       the body, under a cap (body.go)
+//	caller → retry → cookies → observe → rate limit → timeout → reconnect → once → send → connection
+//
+// [Transport.Do] starts it, and chain puts the links together. The connection is made by
+// the caller's http.RoundTripper or by our pool (pool.go), whose connections know what was
+// written to them (conn.go) and where each response ends (framing.go).
 package transport
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
-	"github.com/hashicorp/go-retryablehttp"
 	"golang.org/x/time/rate"
 )
 
@@ -33,7 +29,7 @@ type Config struct {
 	Policy  Policy
 	Limiter *rate.Limiter // nil: no limit
 
-	dialer *dialer // nil: the network's
+	dialer *dialer // nil: it dials the network
 }
 
 // Policy says when and how often a call is tried again.
@@ -44,7 +40,7 @@ type Policy struct {
 	Budget        int
 }
 
-// A Call is one request.
+// A Call is what is to be sent.
 type Call struct {
 	Method      string
 	URL         *url.URL
@@ -52,21 +48,18 @@ type Call struct {
 	Body        []byte      // nil: none
 	Timeout     time.Duration
 	MaxAttempts int
-	Observe     func(Attempt) // nil: nobody looks
+	Observe     func(Attempt) // nil: attempts aren't reported
 }
 
 func (c *Call) writes() bool { return c.Method != http.MethodGet }
 
-// reader is the body from its beginning.
-func (c *Call) reader() io.ReadCloser { return io.NopCloser(bytes.NewReader(c.Body)) }
-
-// An Answer is what came of a call.
+// An Answer is the response to a call, and what it took to get it.
 type Answer struct {
-	StatusCode int // 0: no answer
+	StatusCode int // 0: there was no response
 	Header     http.Header
 	Body       []byte
 	Attempts   int
-	MaybeSent  bool // of a write: the last attempt may have left this machine
+	MaybeSent  bool // a write's last attempt may have left this machine
 }
 
 // An Attempt is reported after each attempt.
@@ -74,16 +67,17 @@ type Attempt struct {
 	Number int // from 1
 	Answer
 	Duration time.Duration
-	Err      error // not fit for showing
+	Err      error // may hold personal data: never show it
 }
 
 // Transport is safe for concurrent use.
 type Transport struct {
+	first    handler // of the chain
 	base     http.RoundTripper
 	pool     *http.Transport // base, if it is our own over HTTP/1.1
-	resends  bool            // base may take a second connection by itself
+	resends  bool            // base may send a request again on a second connection by itself
 	jar      http.CookieJar
-	foreign  bool // base or jar are the caller's
+	copies   bool // base or jar are the caller's: each attempt has its own URL and header
 	policy   Policy
 	budget   *budget
 	limiter  *rate.Limiter
@@ -96,7 +90,7 @@ func New(cfg Config) *Transport {
 	t := &Transport{
 		base:     cfg.Base,
 		jar:      cfg.Jar,
-		foreign:  cfg.Base != nil || cfg.Jar != nil,
+		copies:   cfg.Base != nil || cfg.Jar != nil,
 		resends:  cfg.Base != nil || cfg.HTTP2,
 		policy:   cfg.Policy,
 		budget:   newBudget(cfg.Policy.Budget),
@@ -110,59 +104,55 @@ func New(cfg Config) *Transport {
 			t.pool = pool
 		}
 	}
+	t.first = t.chain()
 	return t
 }
 
-// distrustIdle keeps a retry from the connections that our pool keeps: where one was
-// lost, they may all be dead, and each attempt would meet another. A caller's
-// transport is the caller's; over HTTP/2 one connection carries all, and net/http may
-// end a new one that has not got its first request yet.
-func (t *Transport) distrustIdle() {
-	if t.pool != nil {
-		t.pool.CloseIdleConnections()
-	}
+// An execution is the state of one call on its way through the chain.
+type execution struct {
+	call     *Call
+	cookies  []*http.Cookie // for the current attempt
+	trace    *requestTrace  // of the current request
+	refused  *requestTrace  // of the last request, if a GOAWAY left it out
+	attempts int
+	answer   Answer // to the current attempt
 }
 
-// Do sends the call. An error is a *Cause: there is no usable answer. Any
-// answer, whatever its status, is no error.
+// A handler takes a call the rest of its way. If there is an error, the execution holds no
+// response.
+type handler func(context.Context, *execution) error
+
+// A link returns a handler that does one part, and calls next for the rest.
+type link func(next handler) handler
+
+// chain puts the links together, from the caller to the connection.
+func (t *Transport) chain() handler {
+	links := []link{
+		t.retry,     // sends again only what can't have changed anything: retry.go, budget.go, backoff.go, loop.go
+		t.cookies,   // keeps the cookies of the caller's jar: attempt.go
+		t.observe,   // reports the attempt: attempt.go
+		t.rateLimit, // waits for the client's own rate limit: ratelimit.go
+		t.timeout,   // bounds the attempt, its body included: attempt.go
+		t.reconnect, // HTTP/2: gives a request that wasn't written another connection: reconnect.go
+		t.once,      // keeps net/http from sending the request a second time: trace.go
+	}
+	rest := t.send // through the pool or the caller's RoundTripper, and reads the body: send.go, body.go
+	for _, link := range slices.Backward(links) {
+		rest = link(rest)
+	}
+	return rest
+}
+
+// Do sends the call. A response with any status is not an error. If there is no response
+// that can be used, the error is a *Cause.
 func (t *Transport) Do(ctx context.Context, call *Call) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, NewCause(ctx, err)
 	}
-	t.budget.begin()
-	defer t.budget.end()
-	x := &exchange{transport: t, call: call}
-	x.client = http.Client{Transport: x, Jar: t.jar, CheckRedirect: neverFollow}
-	x.loop = retryablehttp.Client{
-		HTTPClient:   &x.client,
-		RetryMax:     call.MaxAttempts, // one more than ever used: checkRetry counts
-		CheckRetry:   x.checkRetry,
-		Backoff:      x.backoff,
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
-	req := newRequest(ctx, call)
-	if t.foreign {
-		x.loop.PrepareRetry = x.prepare
-		_ = x.prepare(req.Request) // never fails
-	}
-	// The answer is in x: what Do hands back has been through http.Client.
-	if _, err := x.loop.Do(req); err != nil {
+	x := &execution{call: call}
+	if err := t.first(ctx, x); err != nil {
 		return Answer{Attempts: x.attempts, MaybeSent: x.answer.MaybeSent}, NewCause(ctx, err)
 	}
 	x.answer.Attempts = x.attempts
 	return x.answer, nil
-}
-
-// newRequest is what go-retryablehttp and http.Client see: no more of the call
-// than they need.
-func newRequest(ctx context.Context, call *Call) *retryablehttp.Request {
-	plain := http.Request{
-		Method:     call.Method,
-		URL:        call.URL,
-		Header:     noHeader,
-		Proto:      "HTTP/1.1",
-		ProtoMajor: 1,
-		ProtoMinor: 1,
-	}
-	return &retryablehttp.Request{Request: plain.WithContext(ctx)}
 }

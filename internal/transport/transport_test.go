@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// roundTrip is an API in the same process.
+// roundTrip is a RoundTripper that plays the API.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// status is an answer; pairs are names and values of its header.
-func status(code int, body string, pairs ...string) *http.Response {
+// response returns a response; pairs are the names and values of its header.
+func response(code int, body string, pairs ...string) *http.Response {
 	h := http.Header{}
 	for i := 0; i < len(pairs); i += 2 {
 		h.Add(pairs[i], pairs[i+1])
@@ -34,24 +34,24 @@ func status(code int, body string, pairs ...string) *http.Response {
 	}
 }
 
-// script answers one request after the other, the last one again and again, and
-// counts them.
-func script(count *atomic.Int64, steps ...func(*http.Request) (*http.Response, error)) roundTrip {
+// script takes one step for each request, the last one again and again, and counts the
+// requests.
+func script(count *atomic.Int64, steps ...roundTrip) roundTrip {
 	return func(req *http.Request) (*http.Response, error) {
 		n := int(count.Add(1))
 		return steps[min(n, len(steps))-1](req)
 	}
 }
 
-func answers(code int, body string, pairs ...string) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) { return status(code, body, pairs...), nil }
+func responds(code int, body string, pairs ...string) roundTrip {
+	return func(*http.Request) (*http.Response, error) { return response(code, body, pairs...), nil }
 }
 
-func failsWith(err error) func(*http.Request) (*http.Response, error) {
+func failsWith(err error) roundTrip {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// notConnected is a transport that reports that it got no connection.
+// notConnected is a RoundTripper that reports that it was given no connection.
 func notConnected(req *http.Request) (*http.Response, error) {
 	httptrace.ContextClientTrace(req.Context()).GetConn("api.test:443")
 	return nil, opError("dial", syscall.ECONNREFUSED)
@@ -63,8 +63,8 @@ func stalls(req *http.Request) (*http.Response, error) {
 	return nil, context.Cause(req.Context())
 }
 
-// exact waits no longer than a nanosecond of its own accord, so that the
-// jitter on top is nothing and waits are exact.
+// exact is a policy whose own waits are at most a nanosecond, so that the waits that a server
+// asks for are exact.
 var exact = Policy{MinWait: 1, MaxWait: 1, MaxRetryAfter: time.Minute, Budget: 1e6}
 
 func get(address string) *Call { return newTestCall(http.MethodGet, address) }
@@ -99,7 +99,7 @@ func TestDo(t *testing.T) {
 	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
 		got = req
 		sent, _ = io.ReadAll(req.Body)
-		return status(http.StatusCreated, "{}", "X-Request-Id", "r1"), nil
+		return response(http.StatusCreated, "{}", "X-Request-Id", "r1"), nil
 	})})
 	call := post(api)
 	answer, err := tr.Do(t.Context(), call)
@@ -121,7 +121,7 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// Nothing that makes net/http itself send a write again is ever in a request.
+// A request never has a header that makes net/http send a write again by itself.
 func TestDoAddsNoIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
@@ -130,7 +130,7 @@ func TestDoAddsNoIdempotencyKey(t *testing.T) {
 				t.Errorf("header %s", name)
 			}
 		}
-		return status(200, ""), nil
+		return response(200, ""), nil
 	})})
 	if _, err := tr.Do(t.Context(), post(api)); err != nil {
 		t.Error(err)
@@ -143,7 +143,7 @@ func TestDoWithAnEndedContextSendsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
 	var count atomic.Int64
-	tr := New(Config{Policy: exact, Base: script(&count, answers(200, ""))})
+	tr := New(Config{Policy: exact, Base: script(&count, responds(200, ""))})
 	answer, err := tr.Do(ctx, post(api))
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
 		t.Errorf("err = %v, want the context's error and its cause", err)
@@ -164,8 +164,8 @@ func TestNewDefaults(t *testing.T) {
 	}
 }
 
-// What a call needs on the way, at most: more is a header copied, a trace set
-// up or a URL parsed for nothing.
+// More allocations mean that a header is copied, a trace is set up or a URL is parsed without
+// need.
 func TestDoAllocations(t *testing.T) {
 	// Not parallel: testing.AllocsPerRun counts the whole process.
 	resp := &http.Response{StatusCode: 204, Header: http.Header{}, Body: http.NoBody}

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// A stallingConn can hold what is written to it, and then be lost with it.
+// A stallingConn can hold back what is written to it, and then be lost.
 type stallingConn struct {
 	net.Conn
 	stalled *atomic.Bool
-	waiting chan struct{} // a write is held
-	lost    chan struct{} // closed: the write fails
+	waiting chan struct{} // a write is being held back
+	lost    chan struct{} // closed when the write is to fail
 }
 
 func (c *stallingConn) Write(p []byte) (int, error) {
@@ -31,9 +31,9 @@ func (c *stallingConn) Write(p []byte) (int, error) {
 	return 0, io.ErrClosedPipe
 }
 
-// Two calls over one connection of HTTP/2, which is lost while the first is being written and
-// the second waits for its turn: the second one takes another connection, and what may have
-// left is not sent again. A caller's transport is not trusted with a write.
+// Two calls share an HTTP/2 connection, which is lost while the first is being written and the
+// second waits for its turn. The second is given another connection, and what may have left is
+// not sent again. With a caller's transport, a write is not sent again either.
 func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -63,7 +63,7 @@ func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 				t.Cleanup(base.CloseIdleConnections)
 				client = New(Config{Policy: exact, Base: base})
 			}
-			if _, err := client.Do(t.Context(), get(s.URL)); err != nil { // makes the connection
+			if _, err := client.Do(t.Context(), get(s.URL)); err != nil { // to make the connection
 				t.Fatal(err)
 			}
 			stalled.Store(true)
@@ -83,7 +83,7 @@ func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 			both.Go(func() { second, errSecond = client.Do(ctx, newTestCall(tt.method, s.URL)) })
 			<-taken
 			if tt.timeout < time.Second {
-				time.Sleep(2 * tt.timeout) // the first has given up, and its header is still being written
+				time.Sleep(2 * tt.timeout) // then the first has timed out, and its header is still being written
 			}
 			stalled.Store(false)
 			close(lost)
@@ -101,8 +101,8 @@ func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 	}
 }
 
-// A server that ends each new connection before its first request is not dialed again within
-// an attempt.
+// If a server closes each new connection before its first request, it isn't dialed again
+// within an attempt.
 func TestHTTP2TakesNoConnectionForOneThatWasNew(t *testing.T) {
 	t.Parallel()
 	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) })
@@ -110,7 +110,8 @@ func TestHTTP2TakesNoConnectionForOneThatWasNew(t *testing.T) {
 	s.startTLS()
 	client := s.clientOver(t, func(conn net.Conn) net.Conn { return &endingConn{Conn: conn} })
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { time.Sleep(20 * time.Millisecond) }, // net/http sees that it is dead
+		// Until net/http sees that the connection is dead.
+		GotConn: func(httptrace.GotConnInfo) { time.Sleep(20 * time.Millisecond) },
 	})
 	call := get(s.URL)
 	call.MaxAttempts = 1
@@ -120,13 +121,13 @@ func TestHTTP2TakesNoConnectionForOneThatWasNew(t *testing.T) {
 	}
 }
 
-// An endingConn ends when the preface of HTTP/2 is written, which follows TLS's handshake.
+// An endingConn closes when HTTP/2's preface is written, right after the TLS handshake.
 type endingConn struct {
 	net.Conn
 	writes atomic.Int64
 }
 
-// Write writes.
+// Write fails after the connection was closed.
 func (c *endingConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if c.writes.Add(1) == 3 {

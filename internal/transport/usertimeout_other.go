@@ -4,5 +4,5 @@ package transport
 
 import "syscall"
 
-// endUnacknowledged does nothing: Linux alone has a time for it.
+// endUnacknowledged does nothing: only Linux has a timeout for it.
 func endUnacknowledged(_, _ string, _ syscall.RawConn) error { return nil }

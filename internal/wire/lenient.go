@@ -9,12 +9,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Lenient says how to read values that are not in the promised form but can mean only one
-// thing. It is for a second try, because it makes reading slower.
+// Lenient says how to read values that don't have the documented form but can mean only one
+// thing. It is for a second try, because it is slower.
 type Lenient struct{ options json.Options }
 
-// NewLenient reads leniently: instants, numbers in the place of text, and the caller's types by
-// their own rules.
+// NewLenient returns a Lenient for instants, for numbers in place of strings, and for the
+// caller's types, each by its own rules.
 func NewLenient(types ...*json.Unmarshalers) *Lenient {
 	return &Lenient{json.JoinOptions(reading, json.WithUnmarshalers(json.JoinUnmarshalers(append(types,
 		Scalar(`"`, ParseInstant),
@@ -42,7 +42,7 @@ func Scalar[T any](kinds string, parse func(text string) (T, error)) *json.Unmar
 	})
 }
 
-// Nested reads a T by its own function, and its parts leniently.
+// Nested reads a T by its own function, and what is inside it leniently.
 func Nested[T any](read func(v *T, data []byte, unmarshal func([]byte, any) error) error) *json.Unmarshalers {
 	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *T) error {
 		data, err := dec.ReadValue()
@@ -56,9 +56,9 @@ func Nested[T any](read func(v *T, data []byte, unmarshal func([]byte, any) erro
 
 var errDigits = errors.New("wire: not digits")
 
-// digits reads a number in the place of a text, such as a member id: its digits become the text. A
-// number with a sign, a fraction or an exponent is refused, because it isn't known which text was
-// meant.
+// digits reads a number in place of a string, such as a member id: its digits become the
+// string. It refuses a number with a sign, a fraction or an exponent, because it isn't known
+// which string was meant.
 func digits(text string) (string, error) {
 	if strings.Trim(text, "0123456789") != "" {
 		return "", errDigits
@@ -81,7 +81,7 @@ func ParseInstant(text string) (t time.Time, err error) {
 	return t, nil
 }
 
-// strictInstant rewrites the text into the form that strict reading accepts, as far as it can.
+// strictInstant rewrites the text to the form that strict reading accepts, if it can.
 func strictInstant(text string) string {
 	const date, seconds = len(time.DateOnly), len("2006-01-02T15:04:05")
 	if len(text) <= seconds {

@@ -12,18 +12,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The bounds of a list, and the length above which reading watches the context.
+// The bounds of a list, and the length above which reading checks the context.
 const (
-	// maxGrowth is how many bytes the records of a list may take for each byte of the
-	// text. A record that has only a real id takes less.
+	// maxGrowth is how many bytes the records of a list may take for each byte of the text.
+	// Even a record that has only an id takes less.
 	maxGrowth = 16
 	// allowance is how many bytes the records of any list may take.
 	allowance = 1 << 20
-	// quick is the longest text that is read without looking at the context.
+	// quick is the longest text that is read without checking the context.
 	quick = 1 << 20
 )
 
-// Reasons why a text was not read, besides the errors of the JSON library.
+// Reasons why a text was not read, besides the JSON library's errors.
 var (
 	ErrTooLarge     = errors.New("wire: the records of the list take too much memory")
 	ErrContextEnded = errors.New("wire: the context ended")
@@ -48,7 +48,7 @@ func Read[T any](ctx context.Context, data []byte, v *T, lenient *Lenient) error
 
 func readOne(ctx context.Context, data []byte, v any, opts json.Options) error {
 	if len(data) <= quick {
-		return json.Unmarshal(data, v, opts) // it pools its decoders
+		return json.Unmarshal(data, v, opts) // Unmarshal reuses its decoders
 	}
 	dec := newDecoder(ctx, data, opts)
 	if err := json.UnmarshalDecode(dec, v); err != nil {
@@ -74,13 +74,13 @@ func ReadList[T any](ctx context.Context, data []byte, lenient *Lenient, accept 
 	return l.records, nil
 }
 
-// A list reads itself, so that it can check each record as it comes.
+// A list unmarshals itself, so that it can check each record as soon as it is read.
 type list[T any] struct {
 	ctx     context.Context
 	data    []byte
 	accept  func(*T) bool
 	records []T
-	refused error // set: a second try won't help
+	refused error // set if a second try won't help
 }
 
 // UnmarshalJSONFrom reads the array.
@@ -96,7 +96,7 @@ func (l *list[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			}
 		}
 		n := len(l.records)
-		l.records = l.records[:n+1] // the new element is zero: nothing wrote to it before
+		l.records = l.records[:n+1] // the new element is zero, because nothing was written there before
 		if err := json.UnmarshalDecode(dec, &l.records[n]); err != nil {
 			return err
 		}
@@ -117,8 +117,8 @@ func openList(dec *jsontext.Decoder) error {
 	return err
 }
 
-// grow makes room for more records. It estimates their number from those that end before the
-// offset. If they would take much memory, it counts them instead.
+// grow makes room for more records. It estimates their number from the records that end before
+// the offset. If that many would take much memory, it counts them instead.
 func (l *list[T]) grow(offset int64) error {
 	n, size, length := int64(len(l.records)), int64(unsafe.Sizeof(*new(T))), int64(len(l.data))
 	room := n + n/4 + 1
@@ -154,7 +154,7 @@ func countRecords(ctx context.Context, data []byte) (n int64, err error) {
 	return n, nil
 }
 
-// atEnd reports whether only white space is left.
+// atEnd returns an error unless only white space is left.
 func atEnd(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.Join(errors.New("wire: text after the end"), err)
@@ -168,7 +168,7 @@ func mayBeLenient(err error) bool {
 	return ok
 }
 
-// newDecoder returns a decoder that looks at the context every few KiB of a long text.
+// newDecoder returns a decoder that checks the context every few KiB of a long text.
 func newDecoder(ctx context.Context, data []byte, opts json.Options) *jsontext.Decoder {
 	if len(data) <= quick {
 		return jsontext.NewDecoder(bytes.NewBuffer(data), opts) // doesn't copy the text
@@ -188,7 +188,7 @@ func (r *contextReader) Read(b []byte) (int, error) {
 	return r.Reader.Read(b)
 }
 
-// Texts reads an array of strings, or a single one: the first max of them. A value that isn't a
+// Texts reads the first max strings of an array, or a single string. A value that isn't a
 // string becomes the text of its JSON, without white space.
 func Texts(data []byte, max int) []string {
 	dec := newDecoder(context.Background(), data, reading)
@@ -199,7 +199,7 @@ func Texts(data []byte, max int) []string {
 	for len(texts) < max {
 		value, err := dec.ReadValue()
 		if err != nil {
-			break // the array ends
+			break // the end of the array
 		}
 		texts = append(texts, textOf(value))
 	}
@@ -209,11 +209,11 @@ func Texts(data []byte, max int) []string {
 func textOf(value jsontext.Value) string {
 	switch value.Kind() {
 	case '"':
-		text, _ := jsontext.AppendUnquote(nil, value) // the error is invalid UTF-8, which is replaced
+		text, _ := jsontext.AppendUnquote(nil, value) // the only error is invalid UTF-8, which is replaced
 		return string(text)
 	default:
 		compact := value.Clone()
-		_ = compact.Compact(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)) // the value is valid JSON
+		_ = compact.Compact(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)) // can't fail, because the value is valid JSON
 		return string(compact)
 	}
 }

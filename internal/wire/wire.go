@@ -15,8 +15,8 @@ const instantLayout = "2006-01-02T15:04:05.000Z07:00"
 
 var errYear = errors.New("year outside of 0 to 9999")
 
-// Options are values, and safe for concurrent use. They are built once, because building
-// them in every call would cost time.
+// Options are safe for concurrent use. They are built once, because building them in every
+// call would cost time.
 var (
 	reading = json.JoinOptions(
 		// A patient's booking must not fail because of a stray byte in a server's text.
@@ -26,11 +26,11 @@ var (
 	writing = json.WithMarshalers(json.MarshalToFunc(writeInstant))
 )
 
-// Marshal writes v as the API expects it.
+// Marshal writes v in the API's form.
 func Marshal(v any) ([]byte, error) { return json.Marshal(v, writing) }
 
-// Unmarshal reads exactly one JSON value, strictly: only what the type's own methods read. Use
-// [Read] and [ReadList] for what the API sends.
+// Unmarshal reads exactly one JSON value, strictly. Use [Read] and [ReadList] for what the API
+// sends.
 func Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v, reading) }
 
 // AppendInstant appends t to a text in the API's form.

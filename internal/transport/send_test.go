@@ -20,51 +20,52 @@ import (
 	"time"
 )
 
-func body(r io.Reader) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(r)}, nil
-	}
+// returns makes every request return this response and this error.
+func returns(resp *http.Response, err error) roundTrip {
+	return func(*http.Request) (*http.Response, error) { return resp, err }
 }
 
-// What one attempt of a write comes to.
+// streamed is a response whose length isn't announced.
+func streamed(code int, body io.Reader) *http.Response {
+	return &http.Response{StatusCode: code, ContentLength: -1, Body: io.NopCloser(body)}
+}
+
+// What becomes of a write with one attempt.
 func TestAttempt(t *testing.T) {
 	t.Parallel()
 	refused := opError("dial", syscall.ECONNREFUSED)
-	cut := func(code int) func(*http.Request) (*http.Response, error) {
-		return func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: code, ContentLength: -1, Body: io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))}, nil
-		}
-	}
+	cut := iotest.ErrReader(io.ErrUnexpectedEOF)
+	unannounced := &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}
+	sent := Answer{MaybeSent: true}
 	for _, tt := range []struct {
 		name string
-		base func(*http.Request) (*http.Response, error)
+		base roundTrip
 		want Answer
 		err  error
 	}{
-		{"answer", answers(201, "{}"), Answer{StatusCode: 201, Body: []byte("{}"), MaybeSent: true}, nil},
-		{"no body", func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 204}, nil }, Answer{StatusCode: 204, MaybeSent: true}, nil},
-		{"body of a length never announced", func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}, nil
-		}, Answer{StatusCode: 200, Body: []byte("{}"), MaybeSent: true}, nil},
-		{"success cut short", cut(201), Answer{MaybeSent: true}, io.ErrUnexpectedEOF},
-		{"failure cut short is a failure", cut(409), Answer{StatusCode: 409, MaybeSent: true}, nil},
-		{"failure too large is a failure", func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 409, ContentLength: -1, Body: io.NopCloser(endless{})}, nil
-		}, Answer{StatusCode: 409, MaybeSent: true}, nil},
-		{"success too large", body(endless{}), Answer{MaybeSent: true}, ErrTooLarge},
-		{"lost", failsWith(io.EOF), Answer{MaybeSent: true}, io.EOF},
+		{"response", responds(201, "{}"), Answer{StatusCode: 201, Body: []byte("{}"), MaybeSent: true}, nil},
+		{"no body", returns(&http.Response{StatusCode: 204}, nil), Answer{StatusCode: 204, MaybeSent: true}, nil},
+		{
+			"body whose length isn't announced",
+			returns(unannounced, nil), Answer{StatusCode: 200, Body: []byte("{}"), MaybeSent: true}, nil,
+		},
+		{"success cut short", returns(streamed(201, cut), nil), sent, io.ErrUnexpectedEOF},
+		{
+			"failure cut short is a failure",
+			returns(streamed(409, cut), nil), Answer{StatusCode: 409, MaybeSent: true}, nil,
+		},
+		{
+			"failure too large is a failure",
+			returns(streamed(409, endless{}), nil), Answer{StatusCode: 409, MaybeSent: true}, nil,
+		},
+		{"success too large", returns(streamed(200, endless{}), nil), sent, ErrTooLarge},
+		{"lost", failsWith(io.EOF), sent, io.EOF},
 		{"not connected", notConnected, Answer{}, syscall.ECONNREFUSED},
-		{"refused, by one that reports nothing", failsWith(refused), Answer{MaybeSent: true}, refused},
-		{"neither response nor error", func(*http.Request) (*http.Response, error) { return nil, nil }, Answer{MaybeSent: true}, errNoResponse},
-		{"both response and error", func(*http.Request) (*http.Response, error) {
-			return status(201, "{}"), io.EOF
-		}, Answer{MaybeSent: true}, io.EOF},
-		{"both, and the error is one of dialling", func(*http.Request) (*http.Response, error) {
-			return status(201, "{}"), refused
-		}, Answer{MaybeSent: true}, refused},
-		{"both, without body", func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 201}, io.EOF
-		}, Answer{MaybeSent: true}, io.EOF},
+		{"refused, by one that reports nothing", failsWith(refused), sent, refused},
+		{"neither response nor error", returns(nil, nil), sent, errNoResponse},
+		{"both response and error", returns(response(201, "{}"), io.EOF), sent, io.EOF},
+		{"both, and the error is one of dialling", returns(response(201, "{}"), refused), sent, refused},
+		{"both, without body", returns(&http.Response{StatusCode: 201}, io.EOF), sent, io.EOF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,17 +79,17 @@ func TestAttempt(t *testing.T) {
 			}
 			tt.want.Attempts = 1
 			got.Header = nil
-			if string(got.Body) != string(tt.want.Body) || got.StatusCode != tt.want.StatusCode || got.MaybeSent != tt.want.MaybeSent || got.Attempts != 1 {
+			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("answer = %+v, want %+v", got, tt.want)
 			}
 		})
 	}
 }
 
-// A read changes nothing: it is never reported as maybe sent.
+// A read changes nothing, so it is never reported as maybe sent.
 func TestReadsAreNeverMaybeSent(t *testing.T) {
 	t.Parallel()
-	for _, step := range []func(*http.Request) (*http.Response, error){answers(200, ""), answers(500, ""), failsWith(io.EOF)} {
+	for _, step := range []roundTrip{responds(200, ""), responds(500, ""), failsWith(io.EOF)} {
 		tr := New(Config{Policy: exact, Base: roundTrip(step)})
 		if answer, _ := tr.Do(t.Context(), get(api)); answer.MaybeSent {
 			t.Errorf("answer = %+v", answer)
@@ -96,7 +97,7 @@ func TestReadsAreNeverMaybeSent(t *testing.T) {
 	}
 }
 
-// A body that came with an error is closed, so that no connection leaks.
+// A body that comes together with an error is closed, so that no connection leaks.
 func TestBodyBesideAnErrorIsClosed(t *testing.T) {
 	t.Parallel()
 	spy := &bodySpy{Reader: strings.NewReader("x")}
@@ -116,7 +117,7 @@ func TestAttemptTimeout(t *testing.T) {
 		context.AfterFunc(req.Context(), func() { pw.CloseWithError(context.Cause(req.Context())) })
 		return &http.Response{StatusCode: 200, ContentLength: -1, Body: pr}, nil
 	}
-	for name, step := range map[string]func(*http.Request) (*http.Response, error){"answer": stalls, "body": stallsInBody} {
+	for name, step := range map[string]roundTrip{"answer": stalls, "body": stallsInBody} {
 		for _, tt := range []struct {
 			call     *Call
 			deadline time.Duration // of the whole call
@@ -159,17 +160,17 @@ func TestAttemptContextEndsWithTheAttempt(t *testing.T) {
 	var attempt context.Context
 	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
 		attempt = req.Context()
-		return status(200, "{}"), nil
+		return response(200, "{}"), nil
 	})})
 	if _, err := tr.Do(t.Context(), get(api)); err != nil {
 		t.Fatal(err)
 	}
 	if attempt.Err() == nil {
-		t.Error("the attempt's context lives on: its timer leaks")
+		t.Error("the attempt's context is still alive: its timer leaks")
 	}
 }
 
-// What a RoundTripper writes to its request stays in that attempt.
+// What a RoundTripper writes to its request changes neither the next attempt nor the call.
 func TestRoundTripperThatWritesToItsRequest(t *testing.T) {
 	t.Parallel()
 	type seen struct {
@@ -203,8 +204,8 @@ func TestRoundTripperThatWritesToItsRequest(t *testing.T) {
 	}
 }
 
-// A RoundTripper that has read the body may have sent it somewhere that it doesn't
-// report: it fails over by itself, say.
+// A RoundTripper that has read the body may have sent it without reporting that, for example
+// because it fails over to another host.
 func TestBodyThatWasReadIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	for name, read := range map[string]func(*http.Request){
@@ -223,8 +224,8 @@ func TestBodyThatWasReadIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// A RoundTripper of another make can have the body again, to sign it for example,
-// until the request may have left.
+// A caller's RoundTripper can read the body more than once, to sign it for example, until the
+// request may have left.
 func TestGetBodyIsForOthers(t *testing.T) {
 	t.Parallel()
 	var before, after error
@@ -232,15 +233,16 @@ func TestGetBodyIsForOthers(t *testing.T) {
 		_, before = req.GetBody()
 		httptrace.ContextClientTrace(req.Context()).GotConn(httptrace.GotConnInfo{Conn: new(net.TCPConn)})
 		_, after = req.GetBody()
-		return status(201, "{}"), nil
+		return response(201, "{}"), nil
 	})})
-	if _, err := tr.Do(t.Context(), post(api)); err != nil || before != nil || !errors.Is(after, errAgain) {
+	if _, err := tr.Do(t.Context(), post(api)); err != nil || before != nil || !errors.Is(after, errSecondConn) {
 		t.Errorf("%v; GetBody %v, and once it may have left %v", err, before, after)
 	}
-	a := new(attempt)
-	pool := &exchange{transport: New(Config{}), call: post(api)}
-	if out := pool.outgoing(t.Context(), newRequest(t.Context(), pool.call).Request, a); out.GetBody != nil {
-		t.Error("net/http gets the means to send a body again")
+	for _, http2 := range []bool{false, true} {
+		x := &execution{call: post(api), trace: new(requestTrace)}
+		if req := New(Config{HTTP2: http2}).newRequest(t.Context(), x); req.GetBody != nil {
+			t.Errorf("HTTP/2 %t: net/http gets the means to send a body again", http2)
+		}
 	}
 }
 
@@ -253,7 +255,7 @@ func TestCookieJar(t *testing.T) {
 	var got []string
 	tr := New(Config{Policy: exact, Jar: jar, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
 		got = append(got, req.Header.Get("Cookie"))
-		return status(503, "", "Set-Cookie", "node=1"), nil
+		return response(503, "", "Set-Cookie", "node=1"), nil
 	})})
 	call := get(api)
 	if _, err := tr.Do(t.Context(), call); err != nil {
@@ -274,7 +276,7 @@ func TestObserve(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int64
-		steps := []func(*http.Request) (*http.Response, error){notConnected, notConnected, stalls}
+		steps := []roundTrip{notConnected, notConnected, stalls}
 		tr := New(Config{Policy: exact, Base: script(&count, steps...)})
 		var got []Attempt
 		call := post(api)
@@ -294,7 +296,8 @@ func TestObserve(t *testing.T) {
 			{0, true, true, 30 * time.Second},
 		} {
 			a := got[i]
-			if a.Number != i+1 || a.StatusCode != want.status || a.MaybeSent != want.sent || (a.Err != nil) != want.failed || a.Duration != want.duration {
+			if a.Number != i+1 || a.StatusCode != want.status || a.MaybeSent != want.sent ||
+				(a.Err != nil) != want.failed || a.Duration != want.duration {
 				t.Errorf("report %d = %+v, want %+v", i+1, a, want)
 			}
 		}
@@ -303,13 +306,17 @@ func TestObserve(t *testing.T) {
 
 func TestRedirectsAreAnswers(t *testing.T) {
 	t.Parallel()
-	for _, location := range []string{"", "https://elsewhere.test/", "/other", "https://elsewhere.test/%zz?dob=" + canary, "::" + canary, "\x7f" + canary} {
+	for _, location := range []string{
+		"", "https://elsewhere.test/", "/other",
+		"https://elsewhere.test/%zz?dob=" + canary, "::" + canary, "\x7f" + canary,
+	} {
 		for _, code := range []int{300, 301, 302, 303, 304, 307, 308, 399} {
 			for _, call := range []*Call{get(api), post(api), newTestCall(http.MethodDelete, api)} {
 				var count atomic.Int64
-				tr := New(Config{Policy: exact, Base: script(&count, answers(code, "moved", "Location", location))})
+				tr := New(Config{Policy: exact, Base: script(&count, responds(code, "moved", "Location", location))})
 				answer, err := tr.Do(t.Context(), call)
-				if err != nil || answer.StatusCode != code || string(answer.Body) != "moved" || answer.Header.Get("Location") != location {
+				if err != nil || answer.StatusCode != code || string(answer.Body) != "moved" ||
+					answer.Header.Get("Location") != location {
 					t.Errorf("%s %d %q: answer = %+v, %v", call.Method, code, location, answer, err)
 				}
 				if count.Load() != 1 {
@@ -328,14 +335,14 @@ type closeIdler struct {
 
 func (c *closeIdler) CloseIdleConnections() { c.closed.Add(1) }
 
-// go-retryablehttp closes the idle connections, those of everybody, after each
-// failure and each cancelled wait.
+// go-retryablehttp closes the idle connections, also those of other calls, after each failure
+// and each cancelled wait.
 func TestCloseIdleConnectionsNeverReachesThePool(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		base := &closeIdler{}
 		tr := New(Config{Policy: exact, Base: base})
-		for _, step := range []func(*http.Request) (*http.Response, error){failsWith(io.EOF), answers(503, ""), answers(503, "", "Retry-After", "30")} {
+		for _, step := range []roundTrip{failsWith(io.EOF), responds(503, ""), responds(503, "", "Retry-After", "30")} {
 			base.roundTrip = step
 			for _, call := range []*Call{get(api), post(api)} {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -350,11 +357,11 @@ func TestCloseIdleConnectionsNeverReachesThePool(t *testing.T) {
 	})
 }
 
-// One Transport serves many goroutines: nothing of a call is in it.
+// Many goroutines can use one Transport, because it holds nothing of a call.
 func TestConcurrentCalls(t *testing.T) {
 	t.Parallel()
 	tr := New(Config{Policy: exact, Base: roundTrip(func(req *http.Request) (*http.Response, error) {
-		return status(200, req.URL.RawQuery), nil
+		return response(200, req.URL.RawQuery), nil
 	})})
 	var wg sync.WaitGroup
 	for _, query := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
@@ -371,13 +378,13 @@ func TestConcurrentCalls(t *testing.T) {
 	wg.Wait()
 }
 
-// A wait for the rate limit is bounded by the call's context, not by the
-// attempt's timeout, and what never got its turn was never sent.
+// The call's context bounds the wait for the rate limit, and the attempt's timeout doesn't. A
+// request that never got its turn was never sent.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int64
-		tr := New(Config{Policy: exact, Limiter: perMinute(), Base: script(&count, answers(200, ""))})
+		tr := New(Config{Policy: exact, Limiter: perMinute(), Base: script(&count, responds(200, ""))})
 		start := time.Now()
 		for range 3 {
 			if _, err := tr.Do(t.Context(), post(api)); err != nil {
@@ -391,7 +398,8 @@ func TestRateLimit(t *testing.T) {
 		defer cancel()
 		start = time.Now()
 		answer, err := tr.Do(ctx, post(api))
-		if !errors.Is(err, errRateLimit) || !errors.Is(err, context.DeadlineExceeded) || answer.MaybeSent || answer.Attempts != 1 {
+		if !errors.Is(err, errRateLimit) || !errors.Is(err, context.DeadlineExceeded) ||
+			answer.MaybeSent || answer.Attempts != 1 {
 			t.Errorf("answer = %+v, %v; want the rate limit's error after one attempt, not sent", answer, err)
 		}
 		if elapsed := time.Since(start); elapsed != 0 || count.Load() != 3 {
@@ -407,12 +415,12 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
-// Retries wait for their turn like everybody else.
+// Retries wait for the rate limit too.
 func TestRateLimitHoldsForRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int64
-		tr := New(Config{Policy: exact, Limiter: perMinute(), Base: script(&count, answers(503, ""))})
+		tr := New(Config{Policy: exact, Limiter: perMinute(), Base: script(&count, responds(503, ""))})
 		start := time.Now()
 		_, _ = tr.Do(t.Context(), get(api))
 		if elapsed := time.Since(start); elapsed != 2*time.Minute || count.Load() != 3 {
@@ -421,15 +429,14 @@ func TestRateLimitHoldsForRetries(t *testing.T) {
 	})
 }
 
-// The caller's http.Client gives its RoundTripper and its jar, and is not used
-// itself: its redirect policy and its timeout are its own.
+// Only the RoundTripper and the jar of the caller's http.Client are used. It isn't changed.
 func TestCallersClientIsNotChanged(t *testing.T) {
 	t.Parallel()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs := &http.Client{Transport: roundTrip(answers(200, "")), Jar: jar, Timeout: time.Nanosecond}
+	theirs := &http.Client{Transport: roundTrip(responds(200, "")), Jar: jar, Timeout: time.Nanosecond}
 	tr := New(Config{Policy: exact, Base: theirs.Transport, Jar: theirs.Jar})
 	if _, err := tr.Do(t.Context(), get(api)); err != nil {
 		t.Error(err)
@@ -439,7 +446,7 @@ func TestCallersClientIsNotChanged(t *testing.T) {
 	}
 }
 
-// The call's URL is never in what Do returns.
+// What Do returns never holds the call's URL.
 func TestDoHidesTheURL(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{io.EOF, asURLError(io.EOF), &url.Error{Op: "Get", URL: api, Err: io.EOF}, errors.New(canary)} {

@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// A line is one connection, and how it can be made to end.
-type line struct {
+// A wireConn is a connection that can be ended in many ways.
+type wireConn struct {
 	raw    *rawConn
 	conn   net.Conn // raw, or TLS over it
 	broken atomic.Bool
 
 	mu   sync.Mutex
-	owed *reply // the answer that the next request gets instead of its own
+	owed *reply // the reply that the next request gets instead of its own
 }
 
-func newLine(conn *net.TCPConn) *line {
+func newWireConn(conn *net.TCPConn) *wireConn {
 	raw := &rawConn{TCPConn: conn}
-	return &line{raw: raw, conn: raw}
+	return &wireConn{raw: raw, conn: raw}
 }
 
-// handshake makes it a TLS connection, with HTTP/2 if the protocol has it.
-func (l *line) handshake(p protocol) error {
+// handshake makes it a TLS connection, with HTTP/2 if the protocol says so.
+func (l *wireConn) handshake(p protocol) error {
 	offered := "http/1.1"
 	if p.h2 {
 		offered = "h2"
@@ -41,16 +41,16 @@ func (l *line) handshake(p protocol) error {
 	return conn.Handshake()
 }
 
-func (l *line) write(bytes []byte) {
+func (l *wireConn) write(bytes []byte) {
 	_ = l.conn.SetWriteDeadline(time.Now().Add(3 * time.Second))
 	if _, err := l.conn.Write(bytes); err != nil {
-		l.broken.Store(true) // whoever can't be written to has gone
+		l.broken.Store(true) // the client has gone
 	}
 }
 
-// slipFrom answers each request from now on as the one before it, and the next
-// one with r.
-func (l *line) slipFrom(r reply) {
+// desyncFrom makes the connection answer the next request with r, and each one after that with
+// the reply to the one before it.
+func (l *wireConn) desyncFrom(r reply) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.owed == nil {
@@ -58,7 +58,7 @@ func (l *line) slipFrom(r reply) {
 	}
 }
 
-func (l *line) slipped(r reply) reply {
+func (l *wireConn) desynced(r reply) reply {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.owed != nil {
@@ -67,37 +67,37 @@ func (l *line) slipped(r reply) reply {
 	return r
 }
 
-// fin ends the connection without a word, also without TLS's.
-func (l *line) fin() { _ = l.raw.Close() }
+// fin closes the connection without TLS's close_notify.
+func (l *wireConn) fin() { _ = l.raw.Close() }
 
-func (l *line) rst() {
+func (l *wireConn) rst() {
 	_ = l.raw.SetLinger(0)
 	_ = l.raw.Close()
 }
 
-// closeNotify is the orderly end of TLS.
-func (l *line) closeNotify() { _ = l.conn.Close() }
+// closeNotify closes the connection with TLS's close_notify.
+func (l *wireConn) closeNotify() { _ = l.conn.Close() }
 
-// fatalAlert makes crypto/tls send one, encrypted as it has to be, by letting it
-// read what nobody has sent.
-func (l *line) fatalAlert() {
+// fatalAlert makes crypto/tls send an encrypted fatal alert, by letting it read a record that
+// the client didn't send.
+func (l *wireConn) fatalAlert() {
 	l.raw.poisoned.Store(true)
-	_ = l.raw.SetReadDeadline(time.Now()) // wakes whoever is reading
+	_ = l.raw.SetReadDeadline(time.Now()) // wakes the reader
 	_ = l.conn.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = l.conn.Read(make([]byte, 1))
-	time.Sleep(5 * time.Millisecond) // for the alert not to be overtaken by a RST
+	time.Sleep(5 * time.Millisecond) // so that an RST doesn't overtake the alert
 	_ = l.raw.Close()
 }
 
-// Records that are no TLS at this point of a connection.
+// What is written below TLS: bytes that aren't valid there.
 const (
 	badRecord    = "\x17\x03\x03\x00\x20--------------------------------"
 	clearAlert   = "\x15\x03\x03\x00\x02\x02\x50" // internal_error, not encrypted
 	noTLS        = "HTTP/1.1 400 Bad Request\r\n\r\n"
-	handshakeNot = "\x15\x03\x01\x00\x02\x02\x28" // handshake_failure, as it has to be
+	handshakeNot = "\x15\x03\x01\x00\x02\x02\x28" // handshake_failure, in a valid record
 )
 
-func (l *line) under(bytes string) {
+func (l *wireConn) writeBelowTLS(bytes string) {
 	_, _ = l.raw.Write([]byte(bytes))
 	time.Sleep(5 * time.Millisecond)
 	_ = l.raw.Close()

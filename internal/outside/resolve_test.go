@@ -12,7 +12,8 @@ import (
 	closure "github.com/closurehealth/closure-go"
 )
 
-// The booking's ending isn't recorded; another process moves the appointment at once.
+// The booking isn't finished in the journal, and another process moves the appointment at
+// once.
 func TestBookingThatWasMovedBeforeItWasRecordedIsNotToldAsNotBooked(t *testing.T) {
 	t.Parallel()
 	for _, dies := range []bool{true, false} {
@@ -28,7 +29,7 @@ func TestBookingThatWasMovedBeforeItWasRecordedIsNotToldAsNotBooked(t *testing.T
 				}
 				mustMove(t, c, 1)
 				for range 17 {
-					for _, r := range settled(t, c, lost()) {
+					for _, r := range resolvePending(t, c, lost()) {
 						if errors.Is(r.Err, closure.ErrNotBooked) {
 							t.Error("not booked, although the appointment stands")
 						}
@@ -44,7 +45,7 @@ func TestBookingThatWasMovedBeforeItWasRecordedIsNotToldAsNotBooked(t *testing.T
 	}
 }
 
-// bookAndDie is a process that ends as the API has booked, before it has the answer.
+// bookAndDie is a process that crashes when the API has booked, before it has the response.
 func bookAndDie(t *testing.T, a *railway, j *memory) {
 	t.Helper()
 	died := make(chan struct{})
@@ -54,7 +55,7 @@ func bookAndDie(t *testing.T, a *railway, j *memory) {
 		}
 		return nil
 	}
-	dead := client(t, a, mortal{j, died})
+	dead := client(t, a, crashingJournal{j, died})
 	cx, cancel := context.WithCancel(t.Context())
 	go dead.BookSlot(cx, slot(0, "K"))
 	<-died
@@ -62,8 +63,8 @@ func bookAndDie(t *testing.T, a *railway, j *memory) {
 	synctest.Wait()
 }
 
-// The write waits for the rate limit, is done at once, and its process dies. Another one's
-// read is older than the attempt's bound when it is judged.
+// The write waits for the rate limit and is carried out at once, and its process crashes.
+// Another process's read began before the attempt was old enough to be assumed lost.
 func TestAttemptIsNotTakenForLostByAReadFromBeforeItsBound(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
@@ -79,11 +80,11 @@ func TestAttemptIsNotTakenForLostByAReadFromBeforeItsBound(t *testing.T) {
 			}
 			return nil
 		}
-		p1, p2 := client(t, a, mortal{j, died}, closure.WithRateLimit(1.0/59.8, 3)), client(t, a, j)
+		p1, p2 := client(t, a, crashingJournal{j, died}, closure.WithRateLimit(1.0/59.8, 3)), client(t, a, j)
 		cx, kill := context.WithCancel(t.Context())
 		go func() { <-died; kill() }()
 		go func() {
-			p1.Schedules.Get(cx, schedule) // takes the burst: the write waits 59.8 s
+			p1.Schedules.Get(cx, schedule) // uses up the burst, so that the write waits for 59.8 s
 			p1.BookSlot(cx, slot(0, "K"))
 		}()
 		time.Sleep(59*time.Second + 600*time.Millisecond)
@@ -107,7 +108,7 @@ func TestTimeoutOfACallDoesNotLowerTheFloorOfAssumeLostAfter(t *testing.T) {
 		var g sync.WaitGroup
 		g.Go(func() { c.BookSlot(t.Context(), slot(0, "K")) })
 		time.Sleep(3 * time.Second)
-		settled(t, c, closure.AssumeLostAfter(time.Second), closure.WithTimeout(time.Second))
+		resolvePending(t, c, closure.AssumeLostAfter(time.Second), closure.WithTimeout(time.Second))
 		client(t, a, j).BookSlot(t.Context(), slot(0, "K"))
 		g.Wait()
 		wantOneAt(t, a, j, 0)
@@ -122,16 +123,16 @@ func TestFloorOfAssumeLostAfterIsTwiceTheTimeout(t *testing.T) {
 				a, j := newAPI(), newJournal()
 				abandon(t, j)
 				time.Sleep(age)
-				all := settled(t, client(t, a, j), closure.AssumeLostAfter(1))
+				all := resolvePending(t, client(t, a, j), closure.AssumeLostAfter(1))
 				if len(all) != 1 || errors.Is(all[0].Err, closure.ErrNotBooked) != (age > time.Minute) {
-					t.Errorf("settled %d: %+v", len(all), all)
+					t.Errorf("resolved %d: %+v", len(all), all)
 				}
 			})
 		})
 	}
 }
 
-// abandon leaves the entry of a process that died before it sent.
+// abandon leaves the journal entry of a process that crashed before it sent anything.
 func abandon(t *testing.T, j *memory) closure.BookingAttempt {
 	t.Helper()
 	attempt := closure.NewBookingAttempt(slot(0, ""))
@@ -157,7 +158,7 @@ func TestStoredAttemptThatTheJournalKnowsAsBookedIsNotToldAsNotBooked(t *testing
 	})
 }
 
-// bookLate books with an unknown outcome, and lets others settle it.
+// bookLate books with an unknown outcome, and lets others resolve it.
 func bookLate(t *testing.T, a *railway, c *closure.Client, key string) closure.BookingAttempt {
 	t.Helper()
 	a.hook = func(op string, _ int) *fault {
@@ -172,8 +173,8 @@ func bookLate(t *testing.T, a *railway, c *closure.Client, key string) closure.B
 		t.Fatal(err)
 	}
 	time.Sleep(time.Minute)
-	if all := settled(t, c); len(all) != 1 || all[0].Err != nil {
-		t.Fatalf("settled: %+v", all)
+	if all := resolvePending(t, c); len(all) != 1 || all[0].Err != nil {
+		t.Fatalf("resolved: %+v", all)
 	}
 	return unknown.Attempt
 }
@@ -195,7 +196,7 @@ func TestBookingWhoseEndingWasRecordedAtLastIsNoJournalFailure(t *testing.T) {
 	})
 }
 
-// A click every 5 s: each waits for the one before, and none of them may starve.
+// There is a click every 5 s. Each waits for the one before, and none may wait forever.
 func TestClicksThatOverlapSeeThatTheJournalFreedTheSlot(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, j := newAPI(), newJournal()
@@ -215,12 +216,12 @@ func TestClicksThatOverlapSeeThatTheJournalFreedTheSlot(t *testing.T) {
 			})
 			time.Sleep(5 * time.Second)
 			if i == 60 {
-				settled(t, client(t, a, j), closure.AssumeLostAfter(2*time.Minute))
+				resolvePending(t, client(t, a, j), closure.AssumeLostAfter(2*time.Minute))
 			}
 		}
 		g.Wait()
 		if booked == 0 {
-			t.Error("ten minutes of clicks, and each is told unknown")
+			t.Error("for ten minutes, every click was told unknown")
 		}
 		wantOneAt(t, a, j, 0)
 	})
@@ -263,8 +264,8 @@ func TestAttemptIsNotTakenForLostWhileReadsFail(t *testing.T) {
 			t.Errorf("told %s, with no read that shows it", show(b, err))
 		}
 		a.hook = nil
-		if all := settled(t, c); len(all) != 1 || all[0].Err != nil {
-			t.Errorf("settled: %+v", all)
+		if all := resolvePending(t, c); len(all) != 1 || all[0].Err != nil {
+			t.Errorf("resolved: %+v", all)
 		}
 	})
 }

@@ -10,8 +10,8 @@ import (
 	"testing/iotest"
 )
 
-// Answers of HTTP/1.1, whole. Each one ends by itself.
-var wholeAnswers = []string{
+// wholeResponses are HTTP/1.1 responses that say where they end.
+var wholeResponses = []string{
 	"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
 	"HTTP/1.1 200 OK\r\ncontent-length:2 \r\n\r\n[]",
 	"HTTP/1.1 200 OK\nContent-Length: 2\n\n[]",
@@ -33,21 +33,21 @@ var wholeAnswers = []string{
 	"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + strings.Repeat("x", 9000),
 }
 
-// Nothing behind an answer is handed on, however the bytes arrive and however
-// they are asked for; and with nothing behind it, all of it is.
-func TestAnswerReaderEndsWithTheAnswer(t *testing.T) {
+// The reader returns the whole response and nothing that follows it, however the bytes arrive
+// and however they are read.
+func TestResponseReaderEndsWithTheAnswer(t *testing.T) {
 	t.Parallel()
-	for _, answer := range wholeAnswers {
-		for _, surplus := range []string{"", "\n", `{"last_name":"Doe"}`, wholeAnswers[0], answer} {
+	for _, answer := range wholeResponses {
+		for _, surplus := range []string{"", "\n", `{"last_name":"Doe"}`, wholeResponses[0], answer} {
 			for _, arrives := range []func(io.Reader) io.Reader{all, iotest.OneByteReader, iotest.HalfReader} {
 				for _, size := range []int{1, 7, 4096} {
-					a := newAnswerReader(arrives(strings.NewReader(answer + surplus)))
+					a := newResponseReader(arrives(strings.NewReader(answer + surplus)))
 					if !a.write([]byte("GET /")) {
 						t.Fatal("the first request is refused")
 					}
 					got := readBy(a, size)
 					if got != answer {
-						t.Fatalf("%.60q and %.30q, by %d: handed on %.90q", answer, surplus, size, got)
+						t.Fatalf("%.60q and %.30q, by %d: returned %.90q", answer, surplus, size, got)
 					}
 					if surplus != "" && a.write([]byte("GET /")) {
 						t.Errorf("%.60q and %.30q: the next request is sent", answer, surplus)
@@ -72,12 +72,12 @@ func readBy(r io.Reader, size int) string {
 	}
 }
 
-// One answer after the other, each to its own request.
-func TestAnswerReaderGoesOn(t *testing.T) {
+// Responses are read one after the other, each to its own request.
+func TestResponseReaderGoesOn(t *testing.T) {
 	t.Parallel()
 	r, w := io.Pipe()
-	a := newAnswerReader(r)
-	for _, answer := range wholeAnswers {
+	a := newResponseReader(r)
+	for _, answer := range wholeResponses {
 		if !a.write([]byte("GET /")) {
 			t.Fatalf("refused before %.60q", answer)
 		}
@@ -89,8 +89,8 @@ func TestAnswerReaderGoesOn(t *testing.T) {
 	}
 }
 
-// What the end of the connection ends is handed on to the end.
-func TestAnswerReaderUntilClosed(t *testing.T) {
+// A response that ends with the connection is returned to its end.
+func TestResponseReaderUntilClosed(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{
 		"HTTP/1.1 200 OK\r\n\r\n[]",
@@ -102,37 +102,37 @@ func TestAnswerReaderUntilClosed(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]",
 		"SSH-2.0-OpenSSH_9.6\r\n",
 	} {
-		a := newAnswerReader(strings.NewReader(answer))
+		a := newResponseReader(strings.NewReader(answer))
 		a.write([]byte("GET /"))
 		if got := readBy(a, 7); got != answer {
-			t.Errorf("handed on %q of %q", got, answer)
+			t.Errorf("returned %q of %q", got, answer)
 		}
 	}
 }
 
-// Where net/http reads a whole answer, it reads the same through an answerReader:
-// the framing takes nothing away that belongs to it.
-func FuzzAnswerReader(f *testing.F) {
-	for _, answer := range wholeAnswers {
+// If net/http can read a whole response, it reads the same one through a responseReader: the
+// framing takes nothing away from it.
+func FuzzResponseReader(f *testing.F) {
+	for _, answer := range wholeResponses {
 		f.Add([]byte(answer))
 		f.Add([]byte(answer + "surplus"))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		want, ok := readAnswer(bytes.NewReader(data))
+		want, ok := readResponse(bytes.NewReader(data))
 		if !ok {
 			return
 		}
-		a := newAnswerReader(bytes.NewReader(data))
+		a := newResponseReader(bytes.NewReader(data))
 		a.write([]byte("GET /"))
-		got, ok := readAnswer(a)
+		got, ok := readResponse(a)
 		if !ok || got != want {
 			t.Errorf("%q: body %q, %t; want %q", data, got, ok, want)
 		}
 	})
 }
 
-// readAnswer reads one answer as net/http's transport does.
-func readAnswer(r io.Reader) (body string, ok bool) {
+// readResponse reads one response as net/http's transport does.
+func readResponse(r io.Reader) (body string, ok bool) {
 	source := bufio.NewReader(r)
 	for {
 		resp, err := http.ReadResponse(source, nil)

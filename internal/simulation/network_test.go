@@ -22,10 +22,9 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A wire is one patient's way to the API: it delays, loses and breaks. What
-// befalls a request depends on (seed, patient, call, request, how often it came)
-// and on nothing else.
-type wire struct {
+// A network is between one patient and the API. It delays, loses and breaks requests. What
+// happens to a request depends only on (seed, patient, call, request, how often it came).
+type network struct {
 	clinic  *clinic
 	patient int
 
@@ -33,13 +32,13 @@ type wire struct {
 	seen map[uint64]uint64
 }
 
-func newWire(c *clinic, patient int) *wire {
-	return &wire{clinic: c, patient: patient, seen: map[uint64]uint64{}}
+func newNetwork(c *clinic, patient int) *network {
+	return &network{clinic: c, patient: patient, seen: map[uint64]uint64{}}
 }
 
-func (w *wire) fate(req *http.Request, body []byte, by *call) fate {
+func (w *network) fate(req *http.Request, body []byte, by *call) fate {
 	id := hash(req.Method, req.URL.Path, req.URL.RawQuery, string(body))
-	if by != nil { // two calls may send the same at the same instant
+	if by != nil { // because two calls may send the same request at the same instant
 		id = mix(id + by.number)
 	}
 	d := newDice(w.clinic.seed, uint64(w.patient), id, w.count(id))
@@ -50,22 +49,22 @@ func (w *wire) fate(req *http.Request, body []byte, by *call) fate {
 	return f
 }
 
-// count is how often something of this name came.
-func (w *wire) count(id uint64) uint64 {
+// count counts how often this id came.
+func (w *network) count(id uint64) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen[id]++
 	return w.seen[id]
 }
 
-// A socket is what one process sends through. A process that has crashed sends
-// nothing more; what it has sent goes on without it.
-type socket struct {
-	wire *wire
-	dead atomic.Bool
+// A processTransport is the http.RoundTripper of one process. A crashed process sends nothing
+// more, but what it has sent still arrives.
+type processTransport struct {
+	network *network
+	dead    atomic.Bool
 }
 
-func (s *socket) RoundTrip(req *http.Request) (*http.Response, error) {
+func (s *processTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {
 		var err error
@@ -77,7 +76,7 @@ func (s *socket) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	trace := httptrace.ContextClientTrace(ctx)
 	by, _ := ctx.Value(callKey{}).(*call)
-	f := s.wire.fate(req, body, by)
+	f := s.network.fate(req, body, by)
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(req.URL.Host)
 	}
@@ -90,15 +89,15 @@ func (s *socket) RoundTrip(req *http.Request) (*http.Response, error) {
 	if trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Reused: true})
 	}
-	flight := &flight{wire: s.wire, fate: f, req: plain(req, body), call: by}
+	sent := &sentRequest{network: s.network, fate: f, req: plain(req, body), call: by}
 	if f.written {
-		return flight.write(ctx)
+		return sent.write(ctx)
 	}
-	return flight.read(ctx)
+	return sent.read(ctx)
 }
 
-// plain is the request without the client's context: once it has left, nothing
-// that happens to the client matters to it.
+// plain is the request without the client's context, because a request that was sent arrives
+// even if its client is cancelled.
 func plain(req *http.Request, body []byte) *http.Request {
 	return &http.Request{
 		Method:        req.Method,
@@ -110,16 +109,16 @@ func plain(req *http.Request, body []byte) *http.Request {
 	}
 }
 
-// A flight is one request that left.
-type flight struct {
-	wire *wire
-	fate fate
-	req  *http.Request
-	call *call // whose it is
-	sent time.Time
+// A sentRequest is a request that was sent.
+type sentRequest struct {
+	network *network
+	fate    fate
+	req     *http.Request
+	call    *call // the call that sent it
+	sent    time.Time
 }
 
-func (f *flight) read(ctx context.Context) (*http.Response, error) {
+func (f *sentRequest) read(ctx context.Context) (*http.Response, error) {
 	if err := sleep(ctx, f.fate.out); err != nil {
 		return nil, err
 	}
@@ -129,17 +128,17 @@ func (f *flight) read(ctx context.Context) (*http.Response, error) {
 	default:
 		resp = f.arrive()
 	}
-	return f.answer(ctx, resp)
+	return f.respond(ctx, resp)
 }
 
-func (f *flight) write(ctx context.Context) (*http.Response, error) {
+func (f *sentRequest) write(ctx context.Context) (*http.Response, error) {
 	f.sent = time.Now()
 	arrived := make(chan *http.Response, 1)
 	switch f.fate.fault {
 	case lostBefore, failedBefore, throttled, hungBefore, refusedBefore, otherAnswer:
 		arrived = nil
 	default:
-		// On its own: it arrives whether or not anybody still waits.
+		// In a goroutine, because it arrives even if nobody waits anymore.
 		go func() {
 			time.Sleep(f.fate.out + f.fate.late)
 			arrived <- f.arrive()
@@ -149,38 +148,38 @@ func (f *flight) write(ctx context.Context) (*http.Response, error) {
 		if err := sleep(ctx, f.fate.out); err != nil {
 			return nil, err
 		}
-		return f.answer(ctx, nil)
+		return f.respond(ctx, nil)
 	}
 	select {
 	case resp := <-arrived:
-		return f.answer(ctx, resp)
+		return f.respond(ctx, resp)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
-// arrive is the request at the API.
-func (f *flight) arrive() *http.Response {
-	if resp := f.wire.clinic.intercept(f.req); resp != nil {
+// arrive has the API carry out the request.
+func (f *sentRequest) arrive() *http.Response {
+	if resp := f.network.clinic.intercept(f.req); resp != nil {
 		return resp
 	}
-	resp, err := f.wire.clinic.server.Transport().RoundTrip(f.req)
+	resp, err := f.network.clinic.server.Transport().RoundTrip(f.req)
 	if err != nil {
-		panic(err) // it is in process and has no faults of its own
+		panic(err) // the API is in this process and has no faults of its own
 	}
 	if f.fate.written {
-		f.wire.clinic.note(f, resp)
+		f.network.clinic.note(f, resp)
 	}
 	return resp
 }
 
-// answer is what the client gets to see; resp is what the API said, if it did.
-func (f *flight) answer(ctx context.Context, resp *http.Response) (*http.Response, error) {
+// respond is what the client sees. resp is the API's response; nil: the request didn't arrive.
+func (f *sentRequest) respond(ctx context.Context, resp *http.Response) (*http.Response, error) {
 	switch f.fate.fault {
 	case hungBefore, hungAfter:
 		<-ctx.Done()
-		// Reads that started as one would end as one, and which of them gets the last
-		// token of the retry budget would be the scheduler's choice.
+		// Otherwise reads that started together would end together, and the scheduler would
+		// decide which of them gets the last token of the retry budget.
 		time.Sleep(f.fate.back)
 		return nil, context.Cause(ctx)
 	}
@@ -203,7 +202,7 @@ func (f *flight) answer(ctx context.Context, resp *http.Response) (*http.Respons
 	case html:
 		return response(http.StatusOK, "<html>please wait</html>"), nil
 	case halfBody:
-		if resp == nil { // it is carried out late: so far there is nothing to say
+		if resp == nil { // it will be carried out late, so there is no response yet
 			return nil, io.ErrUnexpectedEOF
 		}
 		resp.Body = half(resp.Body)
@@ -211,16 +210,16 @@ func (f *flight) answer(ctx context.Context, resp *http.Response) (*http.Respons
 	return resp, nil
 }
 
-// otherBody is what a confused cache may answer: to a booking, that of somebody
-// else for the same slot; to a change, the record as it never was.
-func (f *flight) otherBody() string {
+// otherBody is what a broken cache may answer: to a booking, somebody else's booking of the
+// same slot; to a change, a record that never existed.
+func (f *sentRequest) otherBody() string {
 	if id, found := strings.CutPrefix(f.req.URL.Path, "/appointments/"); found {
 		id, _, _ = strings.Cut(id, "/")
 		return fmt.Sprintf(`{"id":%q,"schedule_id":%q,"patient_id":"pt_somebody_else","status":"scheduled","start_at":%q,"duration":30}`,
 			id, scheduleID(0), slotStart(-3).Format(time.RFC3339))
 	}
 	var asked closure.AppointmentCreateParams
-	body, _ := io.ReadAll(f.req.Body) // it is in memory
+	body, _ := io.ReadAll(f.req.Body) // can't fail, because the body is in memory
 	if err := json.Unmarshal(body, &asked); err != nil {
 		panic(err)
 	}
@@ -229,7 +228,7 @@ func (f *flight) otherBody() string {
 }
 
 func half(body io.ReadCloser) io.ReadCloser {
-	whole, _ := io.ReadAll(body) // it is in memory
+	whole, _ := io.ReadAll(body) // can't fail, because the body is in memory
 	return io.NopCloser(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), broken{}))
 }
 
@@ -270,8 +269,8 @@ func listsAppointments(req *http.Request) bool {
 	return req.Method == http.MethodGet && req.URL.Path == "/appointments"
 }
 
-// intercept answers in place of the API where it is one of the odd ones: one
-// without a list of appointments, or one that ignores its filters but the patient's.
+// intercept changes the API into one without a list of appointments, or one whose list ignores
+// all filters but the patient's.
 func (c *clinic) intercept(req *http.Request) *http.Response {
 	if !listsAppointments(req) {
 		return nil

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// listen serves each connection by a function, on a loopback socket.
+// listen has a function serve each connection, on a loopback socket.
 func listen(t *testing.T, serve func(net.Conn)) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,8 +45,8 @@ func listen(t *testing.T, serve func(net.Conn)) (address string) {
 	return listener.Addr().String()
 }
 
-// answerAll answers each request with the text, and counts them.
-func answerAll(requests *atomic.Int64, text string) func(net.Conn) {
+// serveText answers each request with the same text, and counts the requests.
+func serveText(requests *atomic.Int64, text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		for source := bufio.NewReader(conn); ; {
 			req, err := http.ReadRequest(source)
@@ -60,8 +60,8 @@ func answerAll(requests *atomic.Int64, text string) func(net.Conn) {
 	}
 }
 
-// What follows an answer is printed nowhere, and is nobody's answer.
-func TestSurplus(t *testing.T) { // not parallel: the standard logger is everybody's
+// Bytes that follow a response are printed nowhere, and are not taken for another response.
+func TestSurplus(t *testing.T) { // not parallel, because other tests use the standard logger too
 	var printed lockedBuffer
 	log.SetOutput(&printed)
 	defer log.SetOutput(io.Discard)
@@ -73,7 +73,7 @@ func TestSurplus(t *testing.T) { // not parallel: the standard logger is everybo
 		"sent twice":       strings.Repeat("HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n"+patient, 2),
 	} {
 		var requests atomic.Int64
-		address := "http://" + listen(t, answerAll(&requests, answer))
+		address := "http://" + listen(t, serveText(&requests, answer))
 		tr := New(Config{Policy: exact})
 		for range 20 {
 			if _, err := tr.Do(t.Context(), get(address)); err != nil {
@@ -82,7 +82,7 @@ func TestSurplus(t *testing.T) { // not parallel: the standard logger is everybo
 		}
 		tr.base.(*http.Transport).CloseIdleConnections()
 		if requests.Load() < 20 {
-			t.Errorf("%s: %d requests were answered to 20 calls: one got what was not its own", name, requests.Load())
+			t.Errorf("%s: %d requests for 20 calls: a call got another one's response", name, requests.Load())
 		}
 	}
 	time.Sleep(50 * time.Millisecond) // net/http prints from another goroutine
@@ -91,20 +91,20 @@ func TestSurplus(t *testing.T) { // not parallel: the standard logger is everybo
 	}
 }
 
-// A request that is answered before it is written whole expects nothing more.
+// A request that was answered before all of it was written expects no other response.
 func TestLateWritesExpectNoAnswer(t *testing.T) {
 	t.Parallel()
-	a := newAnswerReader(strings.NewReader(wholeAnswers[0] + `{"last_name":"Doe"}`))
+	a := newResponseReader(strings.NewReader(wholeResponses[0] + `{"last_name":"Doe"}`))
 	if !a.write([]byte("POST /")) {
 		t.Fatal("the request is refused")
 	}
-	got := make([]byte, len(wholeAnswers[0]))
+	got := make([]byte, len(wholeResponses[0]))
 	if _, err := io.ReadFull(a, got); err != nil {
 		t.Fatal(err)
 	}
 	a.write([]byte(`"more of the body"`))
 	if n, err := a.Read(make([]byte, 100)); n != 0 || !errors.Is(err, io.EOF) {
-		t.Errorf("handed on %d bytes more, %v", n, err)
+		t.Errorf("returned %d more bytes, %v", n, err)
 	}
 }
 
@@ -125,11 +125,11 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// A connection that switches protocols ends the attempt, at once.
+// If a connection switches protocols, the attempt ends at once.
 func TestSwitchedProtocols(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64
-	address := "http://" + listen(t, answerAll(&requests, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"))
+	address := "http://" + listen(t, serveText(&requests, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"))
 	for name, base := range map[string]http.RoundTripper{"our pool": nil, "the caller's": new(http.Transport)} {
 		call := post(address)
 		call.Timeout = 10 * time.Second
@@ -144,7 +144,7 @@ func TestSwitchedProtocols(t *testing.T) {
 	}
 }
 
-// The frames that a server answers a request with, once it has it whole.
+// These are the frames with which a server answers a whole request.
 type frames func(stream []byte) []byte
 
 func resetStream(code uint32) frames {
@@ -164,7 +164,7 @@ func goAway(last func(stream uint32) uint32, code uint32) frames {
 func below(stream uint32) uint32  { return max(stream, 2) - 2 }
 func itself(stream uint32) uint32 { return stream }
 
-// serveFrames speaks as much HTTP/2 as it takes to fail.
+// serveFrames speaks just enough HTTP/2 to fail.
 func serveFrames(requests *atomic.Int64, answer frames) func(net.Conn) {
 	return func(conn net.Conn) {
 		defer func() { _ = conn.Close() }()
@@ -180,22 +180,22 @@ func serveFrames(requests *atomic.Int64, answer frames) func(net.Conn) {
 				continue
 			}
 			if requests.Add(1) > 100 {
-				return // net/http goes on for ever
+				return // without this, net/http would go on forever
 			}
 			_, _ = conn.Write(answer(bytes.Clone(head[5:9])))
 		}
 	}
 }
 
-// One attempt is at most one request on the wire, whatever HTTP/2 makes net/http do,
-// and what the server says it has not looked at is our loop's to try again.
+// An attempt sends at most one request, whatever HTTP/2 makes net/http do. If the server says
+// that it didn't process the request, the retry loop sends it again.
 func TestOneRequestAnAttemptOverHTTP2(t *testing.T) {
 	t.Parallel()
 	certificate := newLoopback(t, nil).startTLS().TLS.Certificates[0]
 	for _, tt := range []struct {
 		name         string
 		answer       frames
-		notProcessed string // the writes that are known not to have been
+		notProcessed string // the writes that are known not to have been processed
 	}{
 		{"RST_STREAM NO_ERROR", resetStream(0), ""},
 		{"RST_STREAM PROTOCOL_ERROR", resetStream(1), ""},
@@ -215,7 +215,7 @@ func TestOneRequestAnAttemptOverHTTP2(t *testing.T) {
 					var requests, attempts atomic.Int64
 					tr, address := http2Peer(t, certificate, ours, serveFrames(&requests, tt.answer))
 					call := newTestCall(method, address)
-					call.Timeout = 300 * time.Millisecond
+					call.Timeout = time.Second // enough to connect on a busy machine
 					call.Observe = func(Attempt) { attempts.Add(1) }
 					if method == http.MethodPatch { // POST stands for a write without a body
 						call.Body = []byte("{}")
@@ -237,8 +237,8 @@ func TestOneRequestAnAttemptOverHTTP2(t *testing.T) {
 	}
 }
 
-// http2Peer is a client and the address of a server of frames: our pool over TLS, or a
-// caller's transport in clear.
+// http2Peer returns a client and the address of a server of frames: our pool over TLS, or a
+// caller's transport without TLS.
 func http2Peer(t *testing.T, certificate tls.Certificate, ours bool, serve func(net.Conn)) (*Transport, string) {
 	if !ours {
 		clear := new(http.Protocols)
@@ -256,8 +256,8 @@ func http2Peer(t *testing.T, certificate tls.Certificate, ours bool, serve func(
 	return tr, "https://" + address
 }
 
-// A kept connection that turns out dead costs an attempt that is seen. net/http by
-// itself would send a read again in the same one, on the next kept connection.
+// An idle connection that turns out to be dead costs an attempt that is reported. net/http by
+// itself would send a read again within the same attempt, on the next idle connection.
 func TestOneRequestAnAttemptOnDeadConnections(t *testing.T) {
 	t.Parallel()
 	for name, base := range map[string]*http.Transport{"our pool": nil, "the caller's": {MaxIdleConnsPerHost: 100}} {
@@ -265,7 +265,7 @@ func TestOneRequestAnAttemptOnDeadConnections(t *testing.T) {
 			t.Parallel()
 			const kept = 50
 			var requests, attempts atomic.Int64
-			var together sync.WaitGroup // the first requests, so that each has a connection of its own
+			var together sync.WaitGroup // waits for the first requests, so that each has its own connection
 			together.Add(kept)
 			address := "http://" + listen(t, func(conn net.Conn) {
 				defer func() { _ = conn.Close() }()
@@ -304,8 +304,8 @@ func TestOneRequestAnAttemptOnDeadConnections(t *testing.T) {
 			if requests.Load() != attempts.Load() {
 				t.Errorf("%d requests, %d attempts; want as many", requests.Load(), attempts.Load())
 			}
-			// Of our pool, the first dead one is the end of the others, and the retry has a
-			// new one.
+			// Our pool closes the other idle connections after the first dead one, and the
+			// retry makes a new one.
 			if ours := attempts.Load() == kept+2; ours != (base == nil) {
 				t.Errorf("%d attempts", attempts.Load())
 			}
@@ -313,12 +313,12 @@ func TestOneRequestAnAttemptOnDeadConnections(t *testing.T) {
 	}
 }
 
-// A failure of the proxy says so, without its address and password, and a write
-// that never got past it was not sent.
+// If the proxy fails, the error says so without its address and password, and a write that
+// never got past it was not sent.
 func TestProxyFailures(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64
-	refuses := listen(t, answerAll(&requests, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
+	refuses := listen(t, serveText(&requests, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
 	hangsUp := listen(t, func(conn net.Conn) { _ = conn.Close() })
 	const noOne = "127.0.0.1:1"
 	choose := func(address string) func(*http.Request) (*url.URL, error) {
@@ -333,7 +333,7 @@ func TestProxyFailures(t *testing.T) {
 			"the caller's": New(Config{Policy: exact, Base: &http.Transport{Proxy: proxy}}),
 		} {
 			if whose == "ours" {
-				tr.base.(*http.Transport).Proxy = once(proxy, false)
+				tr.base.(*http.Transport).Proxy = refuseSecondConn(proxy, false)
 			}
 			answer, err := tr.Do(t.Context(), post("https://api.test/"))
 			if err == nil || err.Error() != "the proxy could not be reached or refused" {
@@ -346,8 +346,7 @@ func TestProxyFailures(t *testing.T) {
 	}
 }
 
-// The write is proven not to have left, also when net/http's goroutine would
-// write it later.
+// Once a connection is sealed, net/http's goroutine can't write the request later.
 func TestSealedConnectionWritesNothing(t *testing.T) {
 	t.Parallel()
 	here, there := net.Pipe()
@@ -362,13 +361,13 @@ func TestSealedConnectionWritesNothing(t *testing.T) {
 	}
 	other := c.give(time.Time{})
 	if c.seal(lease) {
-		t.Error("an attempt that is over tells of the next one's request")
+		t.Error("an earlier lease reports on the next request")
 	}
 	_ = other
 }
 
-// A process that was frozen wakes up in the middle of sending: what had to leave
-// before doesn't leave now, and what had begun to leave goes on.
+// A process that was frozen wakes up while it sends: a request whose deadline has passed isn't
+// begun, and a request that was begun is completed.
 func TestNothingLeavesAfterTheDeadline(t *testing.T) {
 	t.Parallel()
 	here, there := net.Pipe()
@@ -389,8 +388,8 @@ func TestNothingLeavesAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// A request may have left as soon as one byte has; one that the connection did not
-// take has not.
+// A request may have left as soon as one byte has been written. If the connection took none,
+// it has not left.
 func TestWatchedConnKnowsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	here, there := net.Pipe()
@@ -398,36 +397,36 @@ func TestWatchedConnKnowsWhatWasWritten(t *testing.T) {
 	lease := c.give(time.Time{})
 	go func() { _, _ = io.ReadFull(there, make([]byte, 1)); _ = there.Close() }()
 	if n, _ := c.Write([]byte("GET /")); n != 1 || c.seal(lease) {
-		t.Errorf("%d bytes left, and it is taken for none", n)
+		t.Errorf("%d bytes were written, but the connection reports none", n)
 	}
 	lease = c.give(time.Time{})
 	if _, err := c.Write([]byte("GET /")); err == nil || !c.seal(lease) {
-		t.Errorf("%v: nothing left, and it is taken for something", err)
+		t.Errorf("%v: nothing was written, but the connection reports something", err)
 	}
 }
 
-// net/http may have picked the second connection before it sees that the attempt
-// is over. Over HTTP/1.1 it then writes at once, so the connection is ended.
+// net/http may have picked the second connection before it sees that the attempt is over. Over
+// HTTP/1.1 it then writes at once, so the connection is closed.
 func TestGuardEndsTheSecondConnection(t *testing.T) {
 	t.Parallel()
 	first, _ := net.Pipe()
 	second, _ := net.Pipe()
-	a := &attempt{Context: t.Context()}
+	a := &requestTrace{Context: t.Context()}
 	ctx, cancel := a.guard(&url.URL{Scheme: "https", Host: "api.test"}, new(http.Transport))
 	defer cancel()
 	trace := httptrace.ContextClientTrace(ctx)
 	trace.GetConn("api.test:443")
-	trace.GetConn("api.test:443") // over HTTP/2, once more before anything is sent
+	trace.GetConn("api.test:443") // HTTP/2 may ask once more before anything is sent
 	trace.GotConn(httptrace.GotConnInfo{Conn: first})
-	if ctx.Err() != nil || a.again.Load() {
+	if ctx.Err() != nil || a.secondConn.Load() {
 		t.Error("the first connection ends the attempt")
 	}
 	trace.GetConn("api.test:443")
-	if ctx.Err() == nil || !a.again.Load() {
+	if ctx.Err() == nil || !a.secondConn.Load() {
 		t.Error("asking for a second connection doesn't end the attempt")
 	}
 	trace.GotConn(httptrace.GotConnInfo{Conn: second})
-	_ = second.SetDeadline(time.Unix(1, 0)) // nobody reads it
+	_ = second.SetDeadline(time.Unix(1, 0)) // because nobody reads from it
 	if _, err := second.Write([]byte("GET /")); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("the second connection can be written to: %v", err)
 	}
@@ -436,20 +435,20 @@ func TestGuardEndsTheSecondConnection(t *testing.T) {
 	}
 }
 
-// What came before the request is no answer to it.
-func TestAnswerConnRefusesAfterSurplus(t *testing.T) {
+// Bytes that came before a request are not taken for its response.
+func TestResponseConnRefusesAfterSurplus(t *testing.T) {
 	t.Parallel()
 	here, there := net.Pipe()
-	c := newAnswerConn(here)
+	c := newResponseConn(here)
 	go func() {
 		_, _ = io.ReadFull(there, make([]byte, len("GET /")))
-		_, _ = io.WriteString(there, wholeAnswers[0]+wholeAnswers[1])
+		_, _ = io.WriteString(there, wholeResponses[0]+wholeResponses[1])
 		_, _ = io.Copy(io.Discard, there)
 	}()
 	if _, err := c.Write([]byte("GET /")); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.ReadFull(c, make([]byte, len(wholeAnswers[0])))
+	_, _ = io.ReadFull(c, make([]byte, len(wholeResponses[0])))
 	if _, err := c.Write([]byte("GET /")); !errors.Is(err, errSurplus) {
 		t.Errorf("the next request is sent: %v", err)
 	}

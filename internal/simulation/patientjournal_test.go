@@ -9,10 +9,10 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// What patients do whose processes share a journal.
+// What patients do if their processes share a journal.
 
-// canWalk reports whether some of the wishes are for any slot. Without a journal
-// nobody can store what a crashed BookFirstAvailable was about to book.
+// canWalk reports whether some of the wishes are for any slot. Without a journal, a process
+// that crashes in BookFirstAvailable can't store what it was about to book.
 func (c cell) canWalk() bool {
 	switch c.behaviour {
 	case single, changing:
@@ -24,7 +24,7 @@ func (c cell) canWalk() bool {
 	}
 }
 
-// giveKey gives a key to those wishes that need one, and to one in two others.
+// giveKey gives a key to the wishes that need one, and to half of the others.
 func (p *patient) giveKey(w *wish) {
 	if p.clinic.journal == nil {
 		return
@@ -49,7 +49,7 @@ func (p *patient) reuse(w *wish) {
 	for range 1 + p.dice.below(3) {
 		time.Sleep(p.dice.between(0, 90*time.Second))
 		p.process.end()
-		p.process = newProcess(p.wire)
+		p.process = newProcess(p.network)
 		w.first = false
 		switch p.dice.below(3) {
 		case 0:
@@ -58,13 +58,14 @@ func (p *patient) reuse(w *wish) {
 			w.slot = pick(p.dice, p.clinic.slots)
 		}
 		if r, _ := p.process.book(w, p.dice); r.ending == endsUnknown {
-			p.settle(w, r.attempt)
+			p.resolve(w, r.attempt)
 		}
 	}
 }
 
-// renames calls with another key for what is booked, in one of two cases: that key is
-// the appointment's from then on. It is false if the call did not end in that.
+// renames books again with another key, in half of the cases, for an appointment that is
+// booked. From then on, that key belongs to the appointment too. It reports false if the call
+// didn't confirm that.
 func (p *patient) renames(w *wish) bool {
 	if !w.booked || p.dice.chance(0.5) {
 		return true
@@ -74,13 +75,13 @@ func (p *patient) renames(w *wish) bool {
 	return r.ending == endsConfirmed
 }
 
-// rebook cancels and books the same again, before reads that lag show it.
+// rebook cancels and books the same slot again, before reads that lag show the cancellation.
 func (p *patient) rebook(current closure.Appointment) {
 	for range 1 + p.dice.below(2) {
 		time.Sleep(p.dice.between(0, 10*time.Second))
 		tries := maxTries
 		if p.dice.chance(0.3) {
-			tries = 1 // and then leaves it as it is
+			tries = 1 // and then gives up
 		}
 		if !p.cancel(current, tries) {
 			return
@@ -94,23 +95,23 @@ func (p *patient) rebook(current closure.Appointment) {
 	}
 }
 
-// leastFreeze to mostFreeze is how long a process stands still: others may take
-// what it was about to send for lost after assumeLostAfter.
+// leastFreeze to mostFreeze is how long a process is frozen. After assumeLostAfter, other
+// processes may assume that its request was never sent.
 const (
 	leastFreeze = assumeLostAfter + time.Minute
 	mostFreeze  = assumeLostAfter + 15*time.Minute
 	patience    = 2 * time.Minute
 )
 
-// bookOrFreeze is a booking whose process stands still between the journal and
-// the request, and goes on when nobody waits for it any more.
+// bookOrFreeze books in a process that is frozen between the journal and the request, and goes
+// on when nobody waits for it anymore.
 func (p *patient) bookOrFreeze(w *wish) (result, bool) {
 	type told struct {
 		result  result
 		crashed bool
 	}
 	frozen, d := p.process, newDice(p.dice.next())
-	frozen.connection.freeze = d.between(leastFreeze, mostFreeze)
+	frozen.journal.freeze = d.between(leastFreeze, mostFreeze)
 	done := make(chan told, 1)
 	p.clinic.frozen.Go(func() {
 		r, crashed := frozen.book(w, d)
@@ -127,8 +128,8 @@ func (p *patient) bookOrFreeze(w *wish) (result, bool) {
 	}
 }
 
-// settles reports whether the patient knows now.
-func (e ending) settles() bool {
+// isKnown reports whether the patient knows the outcome.
+func (e ending) isKnown() bool {
 	switch e {
 	case endsUnknown, endsNotSent:
 		return false
@@ -137,9 +138,8 @@ func (e ending) settles() bool {
 	}
 }
 
-// settleOnce looks once for what became of an attempt, or, where a journal knows
-// of it, books again.
-func (p *patient) settleOnce(w *wish, attempt *closure.BookingAttempt) (result, bool) {
+// resolveOnce resolves an attempt once or, if there is a journal, may book again instead.
+func (p *patient) resolveOnce(w *wish, attempt *closure.BookingAttempt) (result, bool) {
 	if p.clinic.journal == nil {
 		return p.process.resolve(w, *attempt)
 	}
@@ -147,21 +147,21 @@ func (p *patient) settleOnce(w *wish, attempt *closure.BookingAttempt) (result, 
 	case p.clinic.cell.severalProcesses() && p.dice.chance(0.4):
 		return p.process.book(w, p.dice)
 	case p.dice.chance(0.2):
-		p.process.resolvePending(p.wire, p.bets)
+		p.process.resolvePending(p.network, p.assumesLost)
 		fallthrough
 	default:
 		return p.process.resolve(w, *attempt)
 	}
 }
 
-// resolvePending settles what the journal holds, whoever's it is.
-func (p *process) resolvePending(w *wire, bets bool) {
+// resolvePending resolves everything that is pending in the journal, for all patients.
+func (p *process) resolvePending(w *network, assumesLost bool) {
 	clinic := w.clinic
 	by := &call{pending: true, number: w.count(hash("resolve pending")) << 32}
 	ctx, cancel := context.WithTimeout(context.WithValue(p.ctx, callKey{}, by), 5*time.Minute)
 	defer cancel()
 	var opts []closure.CallOption
-	if bets {
+	if assumesLost {
 		opts = append(opts, closure.AssumeLostAfter(assumeLostAfter))
 	}
 	began := time.Now()
@@ -176,16 +176,16 @@ func (p *process) resolvePending(w *wire, bets bool) {
 	}
 }
 
-// settleJournal is what a clinic's program does from time to time, until nothing
-// is pending.
-func (c *clinic) settleJournal() {
+// resolveJournal resolves pending entries again and again until there are none, as a clinic's
+// program would.
+func (c *clinic) resolveJournal() {
 	const rounds = 40
 	for n := range rounds {
 		if !c.pending() {
 			return
 		}
-		p := newProcess(newWire(c, len(c.patients)+n))
-		p.resolvePending(p.socket.wire, true)
+		p := newProcess(newNetwork(c, len(c.patients)+n))
+		p.resolvePending(p.transport.network, true)
 		p.end()
 		time.Sleep(time.Minute)
 	}
@@ -195,8 +195,8 @@ func (c *clinic) pending() bool {
 	return slices.ContainsFunc(c.journal.Entries(), func(e closure.JournalEntry) bool { return e.State == closure.JournalPending })
 }
 
-// judgeJournal holds what the journal ends with against the ledger: nothing is
-// pending, and what stands is booked there. The lock is held.
+// judgeJournal compares the journal with the ledger at the end: nothing is pending, and every
+// appointment that isn't cancelled is booked in the journal. The lock is held.
 func (c *clinic) judgeJournal(final []closure.Appointment) {
 	entries := c.journal.Entries()
 	for _, p := range c.patients {
