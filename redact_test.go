@@ -259,6 +259,7 @@ func TestOptionsHideTheirArguments(t *testing.T) {
 		"AssumeLostAfter":     closure.AssumeLostAfter(9812345670),
 		"CaptureResponse":     closure.CaptureResponse(&response),
 		"Expand":              closure.Expand(leak),
+		"KnownCancelled":      closure.KnownCancelled(leak),
 		"Options":             closure.Options(closure.WithAPIVersion(leak)),
 		"WithAPIVersion":      closure.WithAPIVersion(leak),
 		"WithBaseURL":         closure.WithBaseURL("https://KANARI:KANARI@kanari.test/" + leak),
