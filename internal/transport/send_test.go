@@ -69,7 +69,7 @@ func TestAttempt(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tr := New(Config{Policy: exact, Base: roundTrip(tt.base)})
+			tr := New(Config{Policy: exact, Base: tt.base})
 			tr.maxBytes = 100
 			call := post(api)
 			call.MaxAttempts = 1
@@ -90,7 +90,7 @@ func TestAttempt(t *testing.T) {
 func TestReadsAreNeverMaybeSent(t *testing.T) {
 	t.Parallel()
 	for _, step := range []roundTrip{responds(200, ""), responds(500, ""), failsWith(io.EOF)} {
-		tr := New(Config{Policy: exact, Base: roundTrip(step)})
+		tr := New(Config{Policy: exact, Base: step})
 		if answer, _ := tr.Do(t.Context(), get(api)); answer.MaybeSent {
 			t.Errorf("answer = %+v", answer)
 		}
@@ -436,7 +436,7 @@ func TestCallersClientIsNotChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs := &http.Client{Transport: roundTrip(responds(200, "")), Jar: jar, Timeout: time.Nanosecond}
+	theirs := &http.Client{Transport: responds(200, ""), Jar: jar, Timeout: time.Nanosecond}
 	tr := New(Config{Policy: exact, Base: theirs.Transport, Jar: theirs.Jar})
 	if _, err := tr.Do(t.Context(), get(api)); err != nil {
 		t.Error(err)
@@ -450,7 +450,7 @@ func TestCallersClientIsNotChanged(t *testing.T) {
 func TestDoHidesTheURL(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{io.EOF, asURLError(io.EOF), &url.Error{Op: "Get", URL: api, Err: io.EOF}, errors.New(canary)} {
-		tr := New(Config{Policy: exact, Base: roundTrip(failsWith(err))})
+		tr := New(Config{Policy: exact, Base: failsWith(err)})
 		_, got := tr.Do(t.Context(), get(api))
 		if got == nil || strings.Contains(got.Error(), canary) || hasURL(got) {
 			t.Errorf("%v", got)
