@@ -1,0 +1,286 @@
+// Mutation compares the mutants that survived a run of gremlins with the list of those
+// that may. It fails for a survivor that isn't listed, and for a listed one that
+// didn't survive. .ci/mutation runs it.
+//
+//	go run ./internal/mutation LIST DIRECTORY=RESULT.json...
+//
+// A line of the list is the file, the function, the kind of mutant, the code that it
+// changes, and after " # " the reason why it may survive:
+//
+//	budget.go budget.tokens CONDITIONALS_BOUNDARY b.left > b.most # equal either way
+//
+// It holds no line numbers, so that it outlives edits elsewhere in the file. If the
+// function has the same code twice, so may the list. A reason that begins with "or
+// killed" is of a mutant whose death is a matter of time or chance.
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+func main() {
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: go run ./internal/mutation LIST DIRECTORY=RESULT.json...")
+		os.Exit(2)
+	}
+	if err := run(os.Stdout, os.Args[1], os.Args[2:]); err != nil {
+		fmt.Fprintln(os.Stderr, "mutation:", err)
+		os.Exit(1)
+	}
+}
+
+// run compares the results of each directory with the lines of its files.
+func run(out io.Writer, listFile string, arguments []string) error {
+	text, err := os.ReadFile(listFile)
+	if err != nil {
+		return err
+	}
+	listed, err := parseList(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", listFile, err)
+	}
+	var complaints []string
+	for _, argument := range arguments {
+		directory, resultFile, _ := strings.Cut(argument, "=")
+		results, err := read(directory, resultFile)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: %s\n", directory, count(results))
+		complaints = append(complaints, compare(within(listed, directory), results)...)
+	}
+	if len(complaints) > 0 {
+		return fmt.Errorf("%s and the survivors differ:\n%s", listFile, strings.Join(complaints, "\n"))
+	}
+	return nil
+}
+
+// A mutant is named by what it changes, and not by where.
+type mutant struct{ file, function, kind, code string }
+
+func (m mutant) String() string {
+	return strings.Join([]string{m.file, m.function, m.kind, m.code}, " ")
+}
+
+// A permit lets a mutant survive.
+type permit struct {
+	mutant
+	orKilled bool
+}
+
+func parseList(text string) ([]permit, error) {
+	var listed []permit
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, reason, _ := strings.Cut(line, " # ")
+		fields := strings.SplitN(name, " ", 4)
+		if len(fields) < 4 || strings.TrimSpace(reason) == "" {
+			return nil, fmt.Errorf("line %d is not: file function KIND code # reason", number)
+		}
+		listed = append(listed, permit{
+			mutant:   mutant{fields[0], fields[1], fields[2], strings.TrimSpace(fields[3])},
+			orKilled: strings.HasPrefix(strings.TrimSpace(reason), "or killed"),
+		})
+	}
+	return listed, nil
+}
+
+// within is what is listed of the files of one directory.
+func within(listed []permit, directory string) []permit {
+	return slices.DeleteFunc(slices.Clone(listed), func(p permit) bool {
+		return path.Dir(p.file) != path.Clean(directory)
+	})
+}
+
+// A result is what became of a mutant.
+type result struct {
+	mutant
+	status string
+}
+
+// survived counts a mutant that made the tests hang as killed: somebody notices.
+func (r result) survived() bool { return r.status == "LIVED" || r.status == "NOT COVERED" }
+
+// read reads what gremlins wrote, and names each mutant by the code it was made of.
+func read(directory, resultFile string) ([]result, error) {
+	data, err := os.ReadFile(resultFile)
+	if err != nil {
+		return nil, err
+	}
+	var written struct {
+		Files []struct {
+			Name      string `json:"file_name"`
+			Mutations []struct {
+				Type, Status string
+				Line, Column int
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &written); err != nil {
+		return nil, fmt.Errorf("%s: %w", resultFile, err)
+	}
+	var results []result
+	for _, file := range written.Files {
+		name := path.Join(directory, file.Name)
+		source, err := parse(filepath.FromSlash(name))
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range file.Mutations {
+			function, code, err := source.at(m.Line, m.Column)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			results = append(results, result{mutant{name, function, m.Type, code}, m.Status})
+		}
+	}
+	if len(results) == 0 {
+		return nil, errors.New(resultFile + " has no mutants")
+	}
+	return results, nil
+}
+
+func count(results []result) string {
+	counts := map[string]int{}
+	for _, r := range results {
+		counts[strings.ToLower(r.status)]++
+	}
+	var parts []string
+	for _, status := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[status], status))
+	}
+	return fmt.Sprintf("%d mutants, %s", len(results), strings.Join(parts, ", "))
+}
+
+// compare returns a line for each survivor that isn't listed, and each that is
+// listed in vain.
+func compare(listed []permit, results []result) (complaints []string) {
+	surplus, exists := map[mutant]int{}, map[mutant]bool{}
+	status := map[mutant]string{}
+	for _, r := range results {
+		exists[r.mutant] = true
+		if r.survived() {
+			surplus[r.mutant]++
+			status[r.mutant] = r.status
+		}
+	}
+	for _, p := range listed {
+		if surplus[p.mutant] > 0 {
+			surplus[p.mutant]--
+			continue
+		}
+		if !exists[p.mutant] {
+			complaints = append(complaints, "listed, but no such code: "+p.String())
+		} else if !p.orKilled {
+			complaints = append(complaints, "listed, but killed: "+p.String())
+		}
+	}
+	for m, n := range surplus {
+		for range n {
+			complaints = append(complaints, "not listed, "+status[m]+": "+m.String())
+		}
+	}
+	slices.SortFunc(complaints, cmp.Compare)
+	return complaints
+}
+
+// A source is a parsed file.
+type source struct {
+	positions *token.FileSet
+	file      *ast.File
+}
+
+func parse(name string) (source, error) {
+	positions := token.NewFileSet()
+	file, err := parser.ParseFile(positions, name, nil, parser.SkipObjectResolution)
+	return source{positions, file}, err
+}
+
+// at finds the function around the operator at a position, and the code that the
+// operator is of.
+func (s source) at(line, column int) (function, code string, err error) {
+	function = "-" // outside of functions
+	var found ast.Node
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		position, has := operator(n)
+		if !has {
+			return true
+		}
+		if at := s.positions.Position(position); at.Line == line && at.Column == column {
+			found = n
+		}
+		return true
+	})
+	if found == nil {
+		return "", "", fmt.Errorf("no operator at %d:%d: the result is of other code", line, column)
+	}
+	for _, declaration := range s.file.Decls {
+		f, is := declaration.(*ast.FuncDecl)
+		if is && f.Pos() <= found.Pos() && found.End() <= f.End() {
+			function = functionName(f)
+		}
+	}
+	var text bytes.Buffer
+	if err := printer.Fprint(&text, s.positions, found); err != nil {
+		return "", "", err
+	}
+	return function, strings.Join(strings.Fields(text.String()), " "), nil
+}
+
+// operator is where gremlins changes a node.
+func operator(n ast.Node) (token.Pos, bool) {
+	switch n := n.(type) {
+	case *ast.AssignStmt:
+		return n.TokPos, true
+	case *ast.BinaryExpr:
+		return n.OpPos, true
+	case *ast.BranchStmt:
+		return n.TokPos, true
+	case *ast.IncDecStmt:
+		return n.TokPos, true
+	case *ast.UnaryExpr:
+		return n.OpPos, true
+	}
+	return token.NoPos, false
+}
+
+func functionName(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return f.Name.Name
+	}
+	receiver := f.Recv.List[0].Type
+	for {
+		switch t := receiver.(type) {
+		case *ast.StarExpr:
+			receiver = t.X
+		case *ast.IndexExpr: // of a generic type
+			receiver = t.X
+		case *ast.IndexListExpr:
+			receiver = t.X
+		case *ast.Ident:
+			return t.Name + "." + f.Name.Name
+		default:
+			return f.Name.Name
+		}
+	}
+}
