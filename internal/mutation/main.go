@@ -2,7 +2,9 @@
 // that may. It fails for a survivor that isn't listed, and for a listed one that
 // didn't survive. .ci/mutation runs it.
 //
-//	go run ./internal/mutation LIST DIRECTORY=RESULT.json...
+//	go run ./internal/mutation LIST PACKAGE=RESULT.json...
+//
+// PACKAGE is its directory, or one file of it.
 //
 // A line of the list is the file, the function, the kind of mutant, the code that it
 // changes, and after " # " the reason why it may survive:
@@ -35,7 +37,7 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./internal/mutation LIST DIRECTORY=RESULT.json...")
+		fmt.Fprintln(os.Stderr, "usage: go run ./internal/mutation LIST PACKAGE=RESULT.json...")
 		os.Exit(2)
 	}
 	if err := run(os.Stdout, os.Args[1], os.Args[2:]); err != nil {
@@ -44,7 +46,7 @@ func main() {
 	}
 }
 
-// run compares the results of each directory with the lines of its files.
+// run compares the results of each package with the lines of its files.
 func run(out io.Writer, listFile string, arguments []string) error {
 	text, err := os.ReadFile(listFile)
 	if err != nil {
@@ -56,13 +58,13 @@ func run(out io.Writer, listFile string, arguments []string) error {
 	}
 	var complaints []string
 	for _, argument := range arguments {
-		directory, resultFile, _ := strings.Cut(argument, "=")
-		results, err := read(directory, resultFile)
+		target, resultFile, _ := strings.Cut(argument, "=")
+		results, err := read(target, resultFile)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %s\n", directory, count(results))
-		complaints = append(complaints, compare(within(listed, directory), results)...)
+		fmt.Fprintf(out, "%s: %s\n", target, count(results))
+		complaints = append(complaints, compare(within(listed, target), results)...)
 	}
 	if len(complaints) > 0 {
 		return fmt.Errorf("%s and the survivors differ:\n%s", listFile, strings.Join(complaints, "\n"))
@@ -105,11 +107,13 @@ func parseList(text string) ([]permit, error) {
 	return listed, nil
 }
 
-// within is what is listed of the files of one directory.
-func within(listed []permit, directory string) []permit {
-	return slices.DeleteFunc(slices.Clone(listed), func(p permit) bool {
-		return path.Dir(p.file) != path.Clean(directory)
-	})
+// in reports whether the mutant is of that directory, or of that file.
+func (m mutant) in(target string) bool {
+	return m.file == path.Clean(target) || path.Dir(m.file) == path.Clean(target)
+}
+
+func within(listed []permit, target string) []permit {
+	return slices.DeleteFunc(slices.Clone(listed), func(p permit) bool { return !p.in(target) })
 }
 
 // A result is what became of a mutant.
@@ -118,11 +122,17 @@ type result struct {
 	status string
 }
 
-// survived counts a mutant that made the tests hang as killed: somebody notices.
-func (r result) survived() bool { return r.status == "LIVED" || r.status == "NOT COVERED" }
+// survived counts a mutant that made the tests hang as killed: somebody notices. Outside
+// of functions there is no coverage, so that gremlins never tries those: constants, and
+// texts whose change doesn't compile.
+func (r result) survived() bool {
+	return r.status == "LIVED" || r.status == "NOT COVERED" && r.function != outside
+}
+
+const outside = "-"
 
 // read reads what gremlins wrote, and names each mutant by the code it was made of.
-func read(directory, resultFile string) ([]result, error) {
+func read(target, resultFile string) ([]result, error) {
 	data, err := os.ReadFile(resultFile)
 	if err != nil {
 		return nil, err
@@ -139,9 +149,16 @@ func read(directory, resultFile string) ([]result, error) {
 	if err := json.Unmarshal(data, &written); err != nil {
 		return nil, fmt.Errorf("%s: %w", resultFile, err)
 	}
+	directory := target
+	if path.Ext(target) == ".go" {
+		directory = path.Dir(target)
+	}
 	var results []result
 	for _, file := range written.Files {
 		name := path.Join(directory, file.Name)
+		if !(mutant{file: name}).in(target) {
+			continue
+		}
 		source, err := parse(filepath.FromSlash(name))
 		if err != nil {
 			return nil, err
@@ -155,7 +172,7 @@ func read(directory, resultFile string) ([]result, error) {
 		}
 	}
 	if len(results) == 0 {
-		return nil, errors.New(resultFile + " has no mutants")
+		return nil, errors.New(resultFile + " has no mutants of " + target)
 	}
 	return results, nil
 }
@@ -163,7 +180,11 @@ func read(directory, resultFile string) ([]result, error) {
 func count(results []result) string {
 	counts := map[string]int{}
 	for _, r := range results {
-		counts[strings.ToLower(r.status)]++
+		status := strings.ToLower(r.status)
+		if r.function == outside && r.status == "NOT COVERED" {
+			status = "outside of functions"
+		}
+		counts[status]++
 	}
 	var parts []string
 	for _, status := range slices.Sorted(maps.Keys(counts)) {
@@ -219,7 +240,7 @@ func parse(name string) (source, error) {
 // at finds the function around the operator at a position, and the code that the
 // operator is of.
 func (s source) at(line, column int) (function, code string, err error) {
-	function = "-" // outside of functions
+	function = outside
 	var found ast.Node
 	ast.Inspect(s.file, func(n ast.Node) bool {
 		position, has := operator(n)

@@ -60,6 +60,7 @@ func TestSurvivorsAndList(t *testing.T) {
 		{"a survivor that is listed", killed + "," + lived, name + " # equal", ""},
 		{"a survivor that isn't", killed + "," + lived, "", "not listed, LIVED: " + name},
 		{"no test runs it", both, name + " # equal", "not listed, "},
+		{"a constant", `{"type":"ARITHMETIC_BASE","status":"NOT COVERED","line":3,"column":16}`, "", ""},
 		{"two alike, listed twice", both, name + " # equal\n" + name + " # equal", ""},
 		{"a listed one that is killed", killed, name + " # equal", "listed, but killed: " + name},
 		{"the same, by chance", killed, name + " # or killed: a wait", ""},
@@ -75,10 +76,12 @@ func TestSurvivorsAndList(t *testing.T) {
 			directory := filepath.ToSlash(filepath.Dir(written(t, "p.go", code)))
 			result := written(t, "result.json", `{"files":[{"file_name":"p.go","mutations":[`+test.mutations+`]}]}`)
 			list := written(t, "list", strings.ReplaceAll(test.list, "DIR", directory))
-			err := run(t.Output(), list, []string{directory + "=" + result})
 			want := strings.ReplaceAll(test.complaint, "DIR", directory)
-			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-				t.Errorf("%v; want %q", err, want)
+			for _, target := range []string{directory, directory + "/p.go"} {
+				err := run(t.Output(), list, []string{target + "=" + result})
+				if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+					t.Errorf("%v; want %q", err, want)
+				}
 			}
 		})
 	}
@@ -91,4 +94,20 @@ func written(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// Where one file was run, the lines of the others are left alone.
+func TestListOfAFile(t *testing.T) {
+	t.Parallel()
+	directory := filepath.ToSlash(filepath.Dir(written(t, "p.go", code)))
+	result := written(t, "result.json", `{"files":[
+		{"file_name":"p.go","mutations":[{"type":"CONDITIONALS_NEGATION","status":"KILLED","line":9,"column":8}]},
+		{"file_name":"gone.go","mutations":[{"type":"CONDITIONALS_NEGATION","status":"LIVED","line":9,"column":8}]}]}`)
+	list := written(t, "list", directory+"/gone.go f INVERT_LOGICAL a && b # equal")
+	if err := run(t.Output(), list, []string{directory + "/p.go=" + result}); err != nil {
+		t.Error(err)
+	}
+	if err := run(t.Output(), list, []string{directory + "=" + result}); err == nil {
+		t.Error("a result of a file that isn't there passes")
+	}
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -182,3 +183,34 @@ func tunnel(conn net.Conn, host string) {
 	go func() { _, _ = io.Copy(to, source) }()
 	_, _ = io.Copy(conn, to)
 }
+
+// A GOAWAY is told by what our pool saw over HTTP/2, once a request was written.
+func TestDrained(t *testing.T) {
+	t.Parallel()
+	ours, foreign := http.RoundTripper(new(http.Transport)), http.RoundTripper(roundTrip(answers(200, "")))
+	for name, tt := range map[string]struct {
+		base    http.RoundTripper
+		stream  *watchedConn
+		wrote   bool
+		again   bool
+		err     error
+		drained bool
+	}{
+		"another connection was taken": {ours, new(watchedConn), true, true, io.EOF, true},
+		"net/http says so":             {ours, new(watchedConn), true, false, errGoAway, true},
+		"neither":                      {ours, new(watchedConn), true, false, io.EOF, false},
+		"nothing was written":          {ours, new(watchedConn), false, true, io.EOF, false},
+		"not HTTP/2":                   {ours, nil, true, true, io.EOF, false},
+		"a caller's RoundTripper":      {foreign, new(watchedConn), true, true, io.EOF, false},
+	} {
+		a := &attempt{Context: t.Context(), stream: tt.stream}
+		a.wrote.Store(tt.wrote)
+		a.again.Store(tt.again)
+		if got := a.drained(tt.base, tt.err); got != tt.drained {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+var errGoAway = errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful " +
+	"shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error")
