@@ -1,10 +1,16 @@
 package closure
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/transport"
 )
 
 // What these functions decide at the edge of what they accept, one fact a line.
@@ -162,5 +168,116 @@ func TestFailuresOfTheWay(t *testing.T) {
 		if got := isFailure(tt.err); got != tt.want {
 			t.Errorf("%T: %t", tt.err, got)
 		}
+	}
+}
+
+// What a search asks for at the most, and the seconds of a time of day.
+func TestSearchAtItsEdges(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2022, 5, 20, 10, 0, 0, 0, time.UTC)
+	search := SlotSearch{
+		Schedules: []ScheduleID{"sch_1", "sch_2", "sch_3"}, From: from, To: from.Add(90 * time.Minute),
+		Window: time.Hour, Zone: time.UTC, NotAfter: &ClockTime{Hour: 10},
+	}
+	if got := search.requests(); got != 6 {
+		t.Errorf("%v requests, want two for each of three schedules", got)
+	}
+	for most, refused := range map[int]bool{5: true, 6: false} {
+		search.MaxRequests = most
+		if err := search.check(); (err != nil) != refused {
+			t.Errorf("MaxRequests %d: %v", most, err)
+		}
+	}
+	for second, wanted := range map[time.Duration]bool{-1: true, 0: true, 1: false, 30: false} {
+		if got := search.wantsTimeOfDay(from.Add(second * time.Second)); got != wanted {
+			t.Errorf("%d s after NotAfter: %t", second, got)
+		}
+	}
+}
+
+func TestMinutesInHalfAString(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`"`, `""`, `3"`, `33"`, `"33`} {
+		var m Minutes
+		if m.UnmarshalJSON([]byte(text)) == nil {
+			t.Errorf("%s is read as %d", text, m)
+		}
+	}
+}
+
+// An observer of attempts is told of which booking they are, and one of bookings is, too.
+func TestWhoWantsToKnowOfBookings(t *testing.T) {
+	t.Parallel()
+	attempts := []func(context.Context, Event){func(context.Context, Event) {}}
+	bookings := []func(context.Context, BookingEvent){func(context.Context, BookingEvent) {}}
+	for _, tt := range []struct {
+		watcher *watcher
+		want    bool
+	}{{&watcher{}, false}, {&watcher{observers: attempts}, true}, {&watcher{bookingObservers: bookings}, true}} {
+		if got := tt.watcher.bookings(); got != tt.want {
+			t.Errorf("%d and %d observers: %t", len(tt.watcher.observers), len(tt.watcher.bookingObservers), got)
+		}
+	}
+}
+
+func TestOutcomeOfAnAttemptWithAnAnswer(t *testing.T) {
+	t.Parallel()
+	write := &endpoint{method: http.MethodPost}
+	for status, want := range map[int]Outcome{299: OutcomeApplied, 300: OutcomeUnknown, 400: OutcomeRejected, 500: OutcomeUnknown} {
+		if got := attemptOutcome(write, transport.Attempt{Answer: transport.Answer{StatusCode: status}}); got != want {
+			t.Errorf("%d: %v", status, got)
+		}
+	}
+}
+
+// No answer and a failure are logged as warnings, unless nobody wants them any more.
+func TestLevelsOfAttempts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		event Event
+		level string
+	}{
+		{Event{StatusCode: 200}, "INFO"}, {Event{StatusCode: 399}, "INFO"}, {Event{StatusCode: 400}, "WARN"},
+		{Event{StatusCode: 503}, "WARN"}, {Event{}, "WARN"}, {Event{Abandoned: true}, "INFO"},
+	} {
+		var written strings.Builder
+		w := watcher{logger: slog.New(slog.NewTextHandler(&written, nil))}
+		w.log(t.Context(), tt.event)
+		if !strings.Contains(written.String(), "level="+tt.level) {
+			t.Errorf("status %d, abandoned %t: %s", tt.event.StatusCode, tt.event.Abandoned, written.String())
+		}
+	}
+}
+
+// What was recorded in the end did not fail, and another method's success is no news of it.
+func TestJournalFailureThatIsMadeGood(t *testing.T) {
+	t.Parallel()
+	b := new(watchedBooking)
+	ctx := context.WithValue(t.Context(), watchedBookingKey{}, b)
+	for _, step := range []struct {
+		method string
+		err    error
+		want   string
+	}{
+		{"finish", nil, ""}, {"finish", errBadEntry, "finish"}, {"release", nil, "finish"}, {"finish", nil, ""},
+	} {
+		if noteJournal(ctx, step.method, step.err); b.journalFailed != step.want {
+			t.Errorf("after %s, %v: %q failed", step.method, step.err, b.journalFailed)
+		}
+	}
+}
+
+// A type of the caller's names the id beside its own fields.
+func TestRefToATypeOfTheCallers(t *testing.T) {
+	t.Parallel()
+	type mine struct {
+		Name string `json:"name"`
+	}
+	var ref Ref[InsuranceID, mine]
+	if err := json.Unmarshal([]byte(`{"id":"ins_1","name":"x"}`), &ref); err != nil || ref.ID != "ins_1" || ref.Object.Name != "x" {
+		t.Errorf("%v, %v", ref, err)
+	}
+	if json.Unmarshal([]byte(`{"id":7,"name":"x"}`), &ref) == nil {
+		t.Error("a number is an id")
 	}
 }
