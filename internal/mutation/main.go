@@ -1,6 +1,7 @@
 // Mutation compares the mutants that survived a run of gremlins with the list of those
-// that may. It fails for a survivor that isn't listed, and for a listed one that
-// didn't survive. .ci/mutation runs it.
+// that may. It fails for a survivor that isn't listed, and for a listed one whose code is
+// gone. One that was killed is only named: a test killed it, or failed for another reason.
+// .ci/mutation runs it.
 //
 //	go run ./internal/mutation LIST PACKAGE=RESULT.json...
 //
@@ -12,13 +13,11 @@
 //	budget.go budget.tokens CONDITIONALS_BOUNDARY b.left > b.most # equal either way
 //
 // It holds no line numbers, so that it outlives edits elsewhere in the file. If the
-// function has the same code twice, so may the list. A reason that begins with "or
-// killed" is of a mutant whose death is a matter of time or chance.
+// function has the same code twice, so may the list.
 package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,7 +63,11 @@ func run(out io.Writer, listFile string, arguments []string) error {
 			return err
 		}
 		fmt.Fprintf(out, "%s: %s\n", target, count(results))
-		complaints = append(complaints, compare(within(listed, target), results)...)
+		wrong, killed := compare(within(listed, target), results)
+		for _, m := range killed {
+			fmt.Fprintf(out, "listed, and killed this time: %s\n", m)
+		}
+		complaints = append(complaints, wrong...)
 	}
 	if len(complaints) > 0 {
 		return fmt.Errorf("%s and the survivors differ:\n%s", listFile, strings.Join(complaints, "\n"))
@@ -79,14 +82,9 @@ func (m mutant) String() string {
 	return strings.Join([]string{m.file, m.function, m.kind, m.code}, " ")
 }
 
-// A permit lets a mutant survive.
-type permit struct {
-	mutant
-	orKilled bool
-}
-
-func parseList(text string) ([]permit, error) {
-	var listed []permit
+// parseList reads the mutants that may survive.
+func parseList(text string) ([]mutant, error) {
+	var listed []mutant
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -99,10 +97,7 @@ func parseList(text string) ([]permit, error) {
 		if len(fields) < 4 || strings.TrimSpace(reason) == "" {
 			return nil, fmt.Errorf("line %d is not: file function KIND code # reason", number)
 		}
-		listed = append(listed, permit{
-			mutant:   mutant{fields[0], fields[1], fields[2], strings.TrimSpace(fields[3])},
-			orKilled: strings.HasPrefix(strings.TrimSpace(reason), "or killed"),
-		})
+		listed = append(listed, mutant{fields[0], fields[1], fields[2], strings.TrimSpace(fields[3])})
 	}
 	return listed, nil
 }
@@ -112,8 +107,8 @@ func (m mutant) in(target string) bool {
 	return m.file == path.Clean(target) || path.Dir(m.file) == path.Clean(target)
 }
 
-func within(listed []permit, target string) []permit {
-	return slices.DeleteFunc(slices.Clone(listed), func(p permit) bool { return !p.in(target) })
+func within(listed []mutant, target string) []mutant {
+	return slices.DeleteFunc(slices.Clone(listed), func(m mutant) bool { return !m.in(target) })
 }
 
 // A result is what became of a mutant.
@@ -193,11 +188,10 @@ func count(results []result) string {
 	return fmt.Sprintf("%d mutants, %s", len(results), strings.Join(parts, ", "))
 }
 
-// compare returns a line for each survivor that isn't listed, and each that is
-// listed in vain.
-func compare(listed []permit, results []result) (complaints []string) {
-	surplus, exists := map[mutant]int{}, map[mutant]bool{}
-	status := map[mutant]string{}
+// compare returns a line for each survivor that isn't listed and for each listed mutant
+// that there is not, and those that are listed and were killed.
+func compare(listed []mutant, results []result) (wrong []string, killed []mutant) {
+	exists, status, surplus := map[mutant]bool{}, map[mutant]string{}, map[mutant]int{}
 	for _, r := range results {
 		exists[r.mutant] = true
 		if r.survived() {
@@ -205,24 +199,23 @@ func compare(listed []permit, results []result) (complaints []string) {
 			status[r.mutant] = r.status
 		}
 	}
-	for _, p := range listed {
-		if surplus[p.mutant] > 0 {
-			surplus[p.mutant]--
-			continue
-		}
-		if !exists[p.mutant] {
-			complaints = append(complaints, "listed, but no such code: "+p.String())
-		} else if !p.orKilled {
-			complaints = append(complaints, "listed, but killed: "+p.String())
+	for _, m := range listed {
+		switch {
+		case surplus[m] > 0:
+			surplus[m]--
+		case exists[m]:
+			killed = append(killed, m)
+		default:
+			wrong = append(wrong, "listed, but no such code: "+m.String())
 		}
 	}
 	for m, n := range surplus {
 		for range n {
-			complaints = append(complaints, "not listed, "+status[m]+": "+m.String())
+			wrong = append(wrong, "not listed, "+status[m]+": "+m.String())
 		}
 	}
-	slices.SortFunc(complaints, cmp.Compare)
-	return complaints
+	slices.Sort(wrong)
+	return wrong, killed
 }
 
 // A source is a parsed file.
