@@ -188,9 +188,9 @@ func TestSearchAtItsEdges(t *testing.T) {
 			t.Errorf("MaxRequests %d: %v", most, err)
 		}
 	}
-	for second, wanted := range map[time.Duration]bool{-1: true, 0: true, 1: false, 30: false} {
-		if got := search.wantsTimeOfDay(from.Add(second * time.Second)); got != wanted {
-			t.Errorf("%d s after NotAfter: %t", second, got)
+	for late, wanted := range map[time.Duration]bool{-time.Second: true, 0: true, time.Second: false, 30 * time.Second: false} {
+		if got := search.wantsTimeOfDay(from.Add(late)); got != wanted {
+			t.Errorf("%v after NotAfter: %t", late, got)
 		}
 	}
 }

@@ -50,9 +50,10 @@ func inClinicUntil(t *testing.T, test func(t *testing.T, c *sharedClinic), opts 
 	}, opts...)
 }
 
-func wishAt(hour int, key string) closure.BookSlotParams {
+// laterWish is for the slot at 15 o'clock.
+func laterWish(key string) closure.BookSlotParams {
 	wish := slotWish(key)
-	wish.StartAt = clinicSlot(hour)
+	wish.StartAt = clinicSlot(15)
 	return wish
 }
 
@@ -64,7 +65,7 @@ func (c *sharedClinic) books(wish closure.BookSlotParams) closure.AppointmentID 
 	return booking.Appointment.ID
 }
 
-// moves moves an appointment, through the journal or past it, as staff do.
+// moves lets an appointment be moved, through the journal or past it, as staff do.
 func (c *sharedClinic) moves(client *closure.Client, id closure.AppointmentID, hour int) {
 	c.t.Helper()
 	moved, err := client.RescheduleBooking(c.t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(hour)})
@@ -117,7 +118,7 @@ func TestBookingWhereAMoveWentAMomentAgo(t *testing.T) {
 		id := c.books(slotWish(""))
 		time.Sleep(time.Hour)
 		c.moves(c.process(), id, 15)
-		booking, err := c.process().BookSlot(t.Context(), wishAt(15, ""))
+		booking, err := c.process().BookSlot(t.Context(), laterWish(""))
 		c.booked(booking, err, true)
 	}, closuretest.StaleReads(3*time.Second))
 }
@@ -145,7 +146,7 @@ func TestResolveAMoveThatWasFollowedByAnother(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotWish(""))
 		time.Sleep(time.Hour)
-		first := closure.NewBookingAttempt(wishAt(15, ""))
+		first := closure.NewBookingAttempt(laterWish(""))
 		first.AppointmentID = id
 		c.moves(c.process(), id, 15)
 		time.Sleep(time.Hour)
@@ -327,7 +328,7 @@ func TestKeyThatDoesNotShow(t *testing.T) {
 func TestStaffMovedToAPendingAttempt(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotWish("order 1"))
-		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), wishAt(15, "")) })
+		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), laterWish("")) })
 		c.moves(c.Client(), id, 15)
 		_, err := c.process().BookSlot(t.Context(), slotWish("order 2"))
 		isJournalError(t, err)
@@ -341,7 +342,7 @@ func TestStaffMovedToAPendingAttempt(t *testing.T) {
 // Staff cancelled one appointment and moved another one there: its start is free.
 func TestStaffMovedToWhereACancelledOneWas(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-		one, other := c.books(slotWish("order 1")), c.books(wishAt(15, ""))
+		one, other := c.books(slotWish("order 1")), c.books(laterWish(""))
 		_, err := c.Client().CancelBooking(t.Context(), other)
 		noError(t, err)
 		c.moves(c.Client(), one, 15)
@@ -417,7 +418,7 @@ func (j *failingFinds) Find(ctx context.Context, attempt closure.BookingAttempt)
 func TestMoveToAPendingAttempt(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotWish(""))
-		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), wishAt(15, "")) })
+		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), laterWish("")) })
 		_, err := c.process().RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)})
 		isErrors(t, err, closure.ErrSlotUnavailable)
 		c.holds(closure.JournalBooked, closure.JournalPending)
@@ -524,7 +525,7 @@ func TestCancellationOfAPendingBooking(t *testing.T) {
 func TestKeyThatAnotherProcessGives(t *testing.T) {
 	for name, wish := range map[string]closure.BookSlotParams{
 		"another key, the same booking": slotWish("order 2"),
-		"the same key, another booking": wishAt(15, "order 1"),
+		"the same key, another booking": laterWish("order 1"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
