@@ -1,0 +1,53 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/internal/transport"
+)
+
+// What another call ended with, and what says so, is not handed out as this one's.
+func TestCauseHandsOutNoErrorOfAnotherCall(t *testing.T) {
+	t.Parallel()
+	other := &closure.APIError{StatusCode: 409}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("of the group: %w", other))
+	for name, cause := range map[string]*transport.Cause{
+		"an error":                 transport.NewCause(t.Context(), other),
+		"wrapped":                  transport.NewCause(t.Context(), fmt.Errorf("a group: %w", other)),
+		"joined":                   transport.NewCause(t.Context(), errors.Join(errors.New("first"), other)),
+		"the cause of the context": transport.NewCause(ctx, ctx.Err()),
+		"one that plays it":        transport.NewCause(t.Context(), playsAPIError{}),
+	} {
+		if found, ok := errors.AsType[*closure.APIError](cause); ok {
+			t.Errorf("%s: hands out the other call's %v", name, found)
+		}
+		if errors.Is(cause, other) {
+			t.Errorf("%s: is the other call's", name)
+		}
+	}
+}
+
+// A playsAPIError lets errors.As find an error of a call in it.
+type playsAPIError struct{}
+
+func (playsAPIError) Error() string { return "mine" }
+
+func (playsAPIError) As(target any) bool {
+	found, ok := target.(**closure.APIError)
+	if ok {
+		*found = &closure.APIError{StatusCode: 409}
+	}
+	return ok
+}
+
+func TestCauseAsNothing(t *testing.T) {
+	t.Parallel()
+	if transport.NewCause(t.Context(), context.Canceled).As(nil) {
+		t.Error("found something in nothing")
+	}
+}
