@@ -33,8 +33,10 @@ type BookSlotParams struct {
 
 	// IdempotencyKey names what you want to book by a text of your own, such as an
 	// order's id. Calls with the same key get the same appointment, even if it has been
-	// moved since. The key needs [WithJournal]. It is never sent to the API, and never
-	// printed.
+	// moved since. For another patient, schedule or start it is refused
+	// ([ErrIdempotencyKeyUsed]); another duration is not noticed. The key needs
+	// [WithJournal]. It is never sent to the API, and never printed. Any text will do: keep
+	// it short, because the journal stores it.
 	IdempotencyKey string
 }
 

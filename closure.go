@@ -89,20 +89,28 @@ func NewClientFromEnv(opts ...Option) (*Client, error) {
 	if key == "" {
 		return nil, &InputError{Op: "NewClientFromEnv", Field: "CLOSURE_API_KEY", Reason: "is not set"}
 	}
-	var fromEnv []Option
-	if v := os.Getenv("CLOSURE_BASE_URL"); v != "" {
-		fromEnv = append(fromEnv, WithBaseURL(v))
+	return NewClient(key, append([]Option{
+		fromVariable("CLOSURE_BASE_URL", WithBaseURL),
+		fromVariable("CLOSURE_API_VERSION", WithAPIVersion),
+		fromVariable("CLOSURE_INDEX_VERSION", func(v string) Option { return WithIndexVersion(IndexVersionID(v)) }),
+		fromVariable("CLOSURE_ROUTES", routesFromEnv),
+	}, opts...)...)
+}
+
+// fromVariable is the option that an environment variable stands for, if it is set. A
+// refusal names the variable, because nobody called the option.
+func fromVariable(name string, option func(value string) Option) Option {
+	value := os.Getenv(name)
+	if value == "" {
+		return nil
 	}
-	if v := os.Getenv("CLOSURE_API_VERSION"); v != "" {
-		fromEnv = append(fromEnv, WithAPIVersion(v))
-	}
-	if v := os.Getenv("CLOSURE_INDEX_VERSION"); v != "" {
-		fromEnv = append(fromEnv, WithIndexVersion(IndexVersionID(v)))
-	}
-	if v := os.Getenv("CLOSURE_ROUTES"); v != "" {
-		fromEnv = append(fromEnv, routesFromEnv(v)...)
-	}
-	return NewClient(key, append(fromEnv, opts...)...)
+	return clientOption(func(c *clientConfig) error {
+		err := option(value).applyToClient(c)
+		if refused, ok := errors.AsType[*InputError](err); ok {
+			return &InputError{Op: "NewClientFromEnv", Field: name, Reason: refused.Reason}
+		}
+		return err
+	})
 }
 
 func keyMode(key string) (mode Mode, problem string) {

@@ -98,12 +98,16 @@ func TestNewClientFromEnv(t *testing.T) {
 		t.Errorf("mode %s, want live", c.Mode())
 	}
 
-	for name, bad := range map[string]string{"CLOSURE_BASE_URL": "http://SECRET", "CLOSURE_API_VERSION": "SECRET\n", "CLOSURE_INDEX_VERSION": "SECRET"} {
+	for name, bad := range map[string]string{
+		"CLOSURE_BASE_URL": "SECRET", "CLOSURE_API_VERSION": "SECRET\n",
+		"CLOSURE_INDEX_VERSION": "SECRET", "CLOSURE_ROUTES": "SECRET",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, bad)
 			_, err := closure.NewClientFromEnv()
-			if !errors.Is(err, closure.ErrInvalidInput) || strings.Contains(err.Error(), "SECRET") {
-				t.Errorf("%v, want an InputError that does not echo", err)
+			refused(t, name, err, "NewClientFromEnv", name)
+			if strings.Contains(err.Error(), "SECRET") {
+				t.Errorf("the value is echoed: %v", err)
 			}
 		})
 	}

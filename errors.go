@@ -30,6 +30,7 @@ var (
 	ErrInsuranceUnknown     = errors.New("closure: insurance can't be checked") // an [InsuranceError]
 	ErrSlotUnavailable      = errors.New("closure: slot is not open")           // somebody else has it, or the schedule doesn't offer it
 	ErrNoSlot               = errors.New("closure: no open slot")               // the search found none
+	ErrIdempotencyKeyUsed   = errors.New("closure: idempotency key was used")   // for another patient, schedule or start; nothing was sent
 	ErrNotBooked            = errors.New("closure: not booked")                 // the attempt is lost: see [AssumeLostAfter]
 	ErrOutcomeUnknown       = errors.New("closure: outcome unknown")            // any write whose [OutcomeOf] is [OutcomeUnknown]
 	ErrResponseTooLarge     = errors.New("closure: response is too large")      // more than 10 MiB after unpacking, or a list of nearly empty records: docs/reading.md
@@ -307,7 +308,8 @@ func (e TransportError) LogValue() slog.Value {
 func (e TransportError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
 // An InputError says that an argument was refused before anything was sent. It never
-// repeats the value. errors.Is finds [ErrInvalidInput].
+// repeats the value. errors.Is finds [ErrInvalidInput], and [ErrIdempotencyKeyUsed] if it
+// is about such a key.
 type InputError struct {
 	Op     string // the operation or function
 	Field  string // the param, option or argument
@@ -319,8 +321,12 @@ func (e *InputError) Error() string {
 	return "closure: " + e.Op + ": " + e.Field + " " + e.Reason
 }
 
-// Is matches [ErrInvalidInput].
-func (e *InputError) Is(target error) bool { return target == ErrInvalidInput }
+// Is matches [ErrInvalidInput] and [ErrIdempotencyKeyUsed].
+func (e *InputError) Is(target error) bool {
+	return target == ErrInvalidInput || target == ErrIdempotencyKeyUsed && e.Reason == reasonKeyUsed
+}
+
+const reasonKeyUsed = "was used for another booking"
 
 // An InsuranceError says why a booking was not tried: the schedule does not accept the
 // insurance ([ErrInsuranceNotAccepted]), or it is not known whether it does

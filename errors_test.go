@@ -106,7 +106,7 @@ var sentinels = []error{
 	closure.ErrInvalidInput, closure.ErrInvalidRequest, closure.ErrUnauthorized, closure.ErrForbidden, closure.ErrNotFound, closure.ErrConflict,
 	closure.ErrRateLimited, closure.ErrServer, closure.ErrAmbiguous, closure.ErrNotBookable, closure.ErrInsuranceNotAccepted,
 	closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotBooked, closure.ErrOutcomeUnknown,
-	closure.ErrResponseTooLarge, closure.ErrRedirect, closure.ErrMalformedResponse,
+	closure.ErrResponseTooLarge, closure.ErrRedirect, closure.ErrMalformedResponse, closure.ErrIdempotencyKeyUsed,
 }
 
 // Every error is those sentinels that it must be, and no other.

@@ -249,7 +249,7 @@ func TestKeyOfAnotherBookingIsRefused(t *testing.T) {
 		_, keyErr := c.Client().BookSlot(t.Context(), slotParamsFor("order 1"))
 		for _, err := range []error{patientErr, slotErr, firstErr, keyErr} {
 			var input *closure.InputError
-			if !errors.As(err, &input) || input.Field != "IdempotencyKey" || strings.Contains(err.Error(), "order") {
+			if !errors.As(err, &input) || input.Field != "IdempotencyKey" || !errors.Is(err, closure.ErrIdempotencyKeyUsed) || strings.Contains(err.Error(), "order") {
 				t.Errorf("%v", err)
 			}
 		}

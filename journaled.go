@@ -371,7 +371,7 @@ func (b *slotBooking) wrongKey(entry JournalEntry) error {
 }
 
 func errKeyUsed() error {
-	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: "was used for another booking"}
+	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: reasonKeyUsed}
 }
 
 // hasAnotherKey reports whether BookFirstAvailable must pass over the entry, because its key

@@ -190,12 +190,13 @@ func WithRoute(name, route string) Option {
 }
 
 // routesFromEnv reads "availabilities.list=/appointments/{id}/slots,…".
-func routesFromEnv(text string) (opts []Option) {
+func routesFromEnv(text string) Option {
+	var opts []Option
 	for pair := range strings.SplitSeq(text, ",") {
 		name, route, _ := strings.Cut(pair, "=")
 		opts = append(opts, WithRoute(strings.TrimSpace(name), strings.TrimSpace(route)))
 	}
-	return opts
+	return Options(opts...)
 }
 
 // WithAPIVersion replaces [DefaultAPIVersion].

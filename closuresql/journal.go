@@ -44,7 +44,8 @@ func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Jo
 		return nil, errors.New("closuresql: Open: db is nil")
 	}
 	j := &Journal{config: c, db: db, statements: newStatements(c)}
-	for _, check := range []func(context.Context) error{j.checkSettings, j.checkVersion, j.checkKeyset} {
+	isDialect := func(ctx context.Context) error { return c.checkDialect(ctx, db) }
+	for _, check := range []func(context.Context) error{isDialect, j.checkSettings, j.checkVersion, j.checkKeyset} {
 		if err := check(ctx); err != nil {
 			return nil, fmt.Errorf("closuresql: open: %w", err)
 		}
@@ -98,7 +99,7 @@ func (j *Journal) checkSettings(ctx context.Context) error {
 		return err
 	}
 	if timeout == "0" {
-		return errors.New("busy_timeout is 0: set it in the DSN, so that one connection waits for another")
+		return errors.New("busy_timeout is 0: set it in the DSN (in modernc's: _pragma=busy_timeout(10000)), so that one connection waits for another")
 	}
 	synchronous, err := j.setting(ctx, "PRAGMA synchronous")
 	if err != nil {

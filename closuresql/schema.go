@@ -113,7 +113,7 @@ func (c *config) checkDialect(ctx context.Context, from queryer) error {
 	}
 	var version string
 	if err := from.QueryRowContext(ctx, query).Scan(&version); err != nil {
-		return fmt.Errorf("the database doesn't answer as %v does: %w", c.dialect, err)
+		return fmt.Errorf("the database can't be asked, or isn't %v: %w", c.dialect, err)
 	}
 	return nil
 }

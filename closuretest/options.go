@@ -41,7 +41,7 @@ func newConfig(opts []Option) config {
 // time.Now inside a testing/synctest bubble, or a [Clock] that the test moves. now must be
 // safe for concurrent use and must not call the server.
 //
-// The default is [WithFixedClock] at 2022-05-01T00:00:00Z, so that the guide's
+// The default is [WithFixedClock], by which the lags take real time, at 2022-05-01T00:00:00Z, so that the guide's
 // slots lie ahead.
 func WithClock(now func() time.Time) Option {
 	return func(c *config) {

@@ -96,7 +96,7 @@ func (s *Server) Inject(f ...Fault) {
 	}
 }
 
-// ClearFaults removes all faults. What they did is not undone, and the late writes of
+// ClearFaults removes all faults, with their counts: read [Server.Injected] before. What they did is not undone, and the late writes of
 // [CommitLate] still come.
 func (s *Server) ClearFaults() { s.faults.clear() }
 

@@ -20,7 +20,7 @@ import (
 // order, by this process or another one: it is the same appointment.
 func bookVisit(request context.Context, client *closure.Client, order string, slot closure.Slot, patient closure.PatientID) (*closure.Booking, error) {
 	// A patient who closes the browser must not leave a booking half done.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(request), 45*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(request), time.Minute)
 	defer cancel()
 	return client.BookSlot(ctx, closure.BookSlotParams{
 		ScheduleID:     slot.ScheduleID,
@@ -31,16 +31,17 @@ func bookVisit(request context.Context, client *closure.Client, order string, sl
 	})
 }
 
-// settle settles what crashes and lost answers left, now and every minute. failed tells
+// settle settles what crashes and lost answers left, now and every minute. looked is told
+// what came of each entry, also if that is still unknown. failed tells
 // somebody that the journal, or an entry of it, can't be read; the next round tries again.
-func settle(ctx context.Context, client *closure.Client, settled func(closure.Resolution), failed func(error)) error {
+func settle(ctx context.Context, client *closure.Client, looked func(closure.Resolution), failed func(error)) error {
 	for {
 		for resolution, err := range client.ResolvePending(ctx, closure.AssumeLostAfter(15*time.Minute)) {
 			if err != nil {
 				failed(err)
 				continue
 			}
-			settled(resolution)
+			looked(resolution)
 		}
 		select {
 		case <-ctx.Done():
@@ -61,6 +62,10 @@ func tell(err error) string {
 		return "taken: here are others"
 	case errors.Is(err, closure.ErrInsuranceNotAccepted):
 		return "this doctor does not take your plan"
+	case errors.Is(err, closure.ErrNotBookable):
+		return "please call the practice"
+	case errors.Is(err, closure.ErrInvalidInput), errors.Is(err, closure.ErrNotFound):
+		return "not booked" // trying again doesn't help: tell somebody
 	default:
 		return "not booked: please try again"
 	}

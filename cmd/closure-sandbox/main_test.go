@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 // asProgram makes the test's binary run as the program itself.
@@ -54,6 +55,7 @@ func TestBadFlagsGetOneLine(t *testing.T) {
 		{"-schedules -1", `invalid value "-1" for flag -schedules: want a number from 0 to 1000000`},
 		{"-slots 1000001", `invalid value "1000001" for flag -slots: want a number from 0 to 1000000`},
 		{"-clock noon", `invalid value "noon" for flag -clock: want an instant such as 2022-05-01T00:00:00Z, or now`},
+		{"-stale-reads -1s", "-stale-reads is negative"},
 		{"-fault x", `invalid value "x" for flag -fault: want operation:kind, such as appointments.create:drop-after:p=0.1`},
 		{"-fault a.b:drop-after", `there is no operation "a.b"`},
 		{"-fault *:explode", `there is no fault "explode": the kinds are drop-before, drop-after, commit-late, status,`},
@@ -264,6 +266,26 @@ func TestServesAndStops(t *testing.T) {
 				t.Errorf("log: %s", log)
 			}
 		})
+	}
+}
+
+// The API that a journal is for takes a slot twice, and shows late what it took.
+func TestTheAPIThatAJournalIsFor(t *testing.T) {
+	t.Parallel()
+	s := start(t, "-allow-duplicates", "-stale-reads", "1h")
+	c := s.client(t)
+	slot := closuretest.GuideSlot()
+	for range 2 {
+		_, err := c.Appointments.Create(t.Context(), closure.AppointmentCreateParams{
+			ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID,
+			StartAt: slot.StartAt, Duration: slot.Duration,
+		})
+		if err != nil {
+			t.Errorf("a slot that is taken: %v", err)
+		}
+	}
+	if shown, err := c.Appointments.List(t.Context(), closure.AppointmentListParams{}); err != nil || len(shown) > 0 {
+		t.Errorf("%d are shown at once, %v", len(shown), err)
 	}
 }
 

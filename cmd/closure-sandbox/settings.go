@@ -24,6 +24,8 @@ type settings struct {
 	clock     time.Time // zero: the default
 	realTime  bool
 	faults    []closuretest.Fault
+	duplicate bool          // a taken slot is booked again
+	stale     time.Duration // how far reads lag behind writes
 	log       bool
 	tls       string // the file for the certificate; "": http
 	tlsNames  []string
@@ -45,6 +47,8 @@ func newFlagSet(s *settings) *flag.FlagSet {
 		s.faults = append(s.faults, fault)
 		return err
 	})
+	flags.BoolVar(&s.duplicate, "allow-duplicates", false, "book a slot that is taken once more")
+	flags.DurationVar(&s.stale, "stale-reads", 0, "how far all reads lag behind the writes, in real time: such as 5s")
 	flags.BoolVar(&s.log, "log", false, "log each request to standard error")
 	flags.StringVar(&s.tls, "tls", "", "serve https with a certificate of its own, which is written to this `file` for clients to trust")
 	flags.Func("tls-name", "a host `name` that the certificate is good for, beside localhost; can be given several times", func(name string) error {
@@ -64,6 +68,9 @@ func parseSettings(args []string) (s settings, err error) {
 	}
 	if len(s.tlsNames) > 0 && s.tls == "" {
 		return s, errors.New("-tls-name needs -tls")
+	}
+	if s.stale < 0 {
+		return s, errors.New("-stale-reads is negative")
 	}
 	return s, checkAddr(s.addr)
 }
@@ -130,6 +137,12 @@ func (s settings) options() []closuretest.Option {
 		options = append(options, closuretest.WithClock(time.Now))
 	case !s.clock.IsZero():
 		options = append(options, closuretest.WithFixedClock(s.clock))
+	}
+	if s.duplicate {
+		options = append(options, closuretest.AllowDuplicates())
+	}
+	if s.stale > 0 {
+		options = append(options, closuretest.StaleReads(s.stale))
 	}
 	if s.schedules > 0 {
 		options = append(options, closuretest.WithGenerated(s.seed, s.schedules, s.slots))

@@ -11,9 +11,10 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// bookingTime is how long a caller waits for the ending of a booking: for one
-// request to the API, and for reading back if its answer is lost.
-const bookingTime = 45 * time.Second
+// bookingTime is how long a caller waits for the ending of a booking: for another
+// instance's attempt, for one request to the API, and for reading back if its answer is
+// lost.
+const bookingTime = time.Minute
 
 // bookings answers POST /bookings.
 type bookings struct{ client *closure.Client }
@@ -68,10 +69,18 @@ func ending(booking *closure.Booking, err error) (int, answer) {
 		return http.StatusConflict, answer{Outcome: "rejected", Reason: "slot_unavailable"}
 	case errors.Is(err, closure.ErrNotBookable):
 		return http.StatusUnprocessableEntity, answer{Outcome: "rejected", Reason: "not_bookable"}
+	case errors.Is(err, closure.ErrInsuranceUnknown):
+		return http.StatusUnprocessableEntity, answer{Outcome: "rejected", Reason: "insurance_unknown"}
 	case errors.As(err, &insurance):
 		return http.StatusUnprocessableEntity, answer{Outcome: "rejected", Reason: "insurance_not_accepted"}
+	case errors.Is(err, closure.ErrIdempotencyKeyUsed):
+		return http.StatusUnprocessableEntity, answer{Outcome: "rejected", Reason: "idempotency_key_used"}
 	case errors.As(err, &input):
 		return http.StatusUnprocessableEntity, answer{Outcome: "rejected", Reason: "invalid_" + input.Field}
+	case errors.Is(err, closure.ErrNotFound): // the patient or the schedule
+		return http.StatusUnprocessableEntity, answer{Outcome: "rejected", Reason: "not_found"}
+	case errors.Is(err, closure.ErrUnauthorized), errors.Is(err, closure.ErrForbidden): // asking again doesn't help
+		return http.StatusInternalServerError, answer{Outcome: "not_sent"}
 	case closure.OutcomeOf(err) == closure.OutcomeRejected:
 		return http.StatusUnprocessableEntity, answer{Outcome: "rejected", Reason: "refused"}
 	default: // the API or the database can't be reached: ask again, with the same key

@@ -8,7 +8,12 @@
 //	  "start_at": "2022-05-20T17:00:00Z", "duration": 30}'
 //
 // The API is that of CLOSURE_API_KEY and CLOSURE_BASE_URL; without a key a test
-// double in this process answers.
+// double in this process answers. Two instances need one API: in the checkout, start
+//
+//	go run ./cmd/closure-sandbox -addr 127.0.0.1:9100
+//
+// and give both instances CLOSURE_BASE_URL=http://127.0.0.1:9100 and
+// CLOSURE_API_KEY=ch_sk_test_quickstart, the same -database, and each its own -listen.
 package main
 
 import (

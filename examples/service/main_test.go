@@ -202,8 +202,18 @@ func TestEndings(t *testing.T) {
 		"taken": {closure.ErrSlotUnavailable, http.StatusConflict,
 			answer{Outcome: "rejected", Reason: "slot_unavailable"}},
 		"the journal": {&closure.JournalError{Op: "begin"}, http.StatusServiceUnavailable, answer{Outcome: "not_sent"}},
-		"input": {&closure.InputError{Field: "IdempotencyKey"}, http.StatusUnprocessableEntity,
-			answer{Outcome: "rejected", Reason: "invalid_IdempotencyKey"}},
+		"input": {&closure.InputError{Field: "StartAt"}, http.StatusUnprocessableEntity,
+			answer{Outcome: "rejected", Reason: "invalid_StartAt"}},
+		"the key of another booking": {closure.ErrIdempotencyKeyUsed, http.StatusUnprocessableEntity,
+			answer{Outcome: "rejected", Reason: "idempotency_key_used"}},
+		"no such patient": {&closure.APIError{Method: "GET", StatusCode: 404}, http.StatusUnprocessableEntity,
+			answer{Outcome: "rejected", Reason: "not_found"}},
+		"a key that is refused": {&closure.APIError{Method: "GET", StatusCode: 401}, http.StatusInternalServerError,
+			answer{Outcome: "not_sent"}},
+		"no insurance to check": {&closure.InsuranceError{Status: closure.InsuranceUnknown}, http.StatusUnprocessableEntity,
+			answer{Outcome: "rejected", Reason: "insurance_unknown"}},
+		"another insurance": {&closure.InsuranceError{Status: closure.InsuranceNotAccepted}, http.StatusUnprocessableEntity,
+			answer{Outcome: "rejected", Reason: "insurance_not_accepted"}},
 	} {
 		if status, got := ending(nil, c.err); status != c.status || got != c.want {
 			t.Errorf("%s: %d %v, want %d %v", name, status, got, c.status, c.want)
