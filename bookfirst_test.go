@@ -208,9 +208,7 @@ func TestBookFirstAvailable(t *testing.T) {
 				ctx = d.patience(t)
 			}
 			booking, err := d.bookFirst(ctx, t, params)
-			if got := ending(booking, err); got != test.want {
-				t.Errorf("%s, want %s: %v", got, test.want, err)
-			}
+			endsIn(t, test.want, booking, err)
 			isErrors(t, err, test.is...)
 			isNoErrors(t, err, test.isNot...)
 			d.tookInBubble(t, test.took)
@@ -360,9 +358,7 @@ func TestBookFirstAvailableContextEnds(t *testing.T) {
 			return resp, err
 		}
 		booking, err := d.bookFirst(ctx, t, firstParams())
-		if got := ending(booking, err); got != "not sent" {
-			t.Errorf("%s: %v", got, err)
-		}
+		endsIn(t, "not sent", booking, err)
 		isErrors(t, err, context.Canceled)
 		isNoErrors(t, err, closure.ErrNoSlot)
 		d.sent(t, 0, 0)

@@ -415,9 +415,7 @@ func TestCancelBooking(t *testing.T) {
 		_, err = d.change(t.Context(), t, moving, first.Appointment.ID)
 		noError(t, err)
 		second, err := d.bookSlot(t.Context(), t, slot())
-		if got := ending(second, err); got != "booked" {
-			t.Errorf("%s: %v", got, err)
-		}
+		endsIn(t, "booked", second, err)
 		params := slot()
 		params.StartAt = movedTo
 		again, err := d.bookSlot(t.Context(), t, params)
