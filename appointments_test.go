@@ -28,7 +28,8 @@ var appointment = closure.Appointment{
 
 func reschedule(start time.Time, duration closure.Minutes) callFunc {
 	return func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
-		return c.Appointments.Reschedule(ctx, in.appointment, closure.AppointmentRescheduleParams{StartAt: start, Duration: duration}, opts...)
+		return c.Appointments.Reschedule(ctx, in.appointment,
+			closure.AppointmentRescheduleParams{StartAt: start, Duration: duration}, opts...)
 	}
 }
 
@@ -76,7 +77,8 @@ var appointmentCalls = []apiCall{
 	}, {
 		op: "appointments.reschedule",
 		call: func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
-			return c.Appointments.Reschedule(ctx, in.appointment, closure.AppointmentRescheduleParams{StartAt: in.start, Duration: 30}, opts...)
+			return c.Appointments.Reschedule(ctx, in.appointment,
+				closure.AppointmentRescheduleParams{StartAt: in.start, Duration: 30}, opts...)
 		},
 		url:    "/appointments/appt_1",
 		body:   `{"start_at":"2022-05-20T17:00:00.000Z","duration":30}`,
@@ -119,7 +121,9 @@ func TestAppointments(t *testing.T) {
 	testCalls(t, appointmentCalls)
 
 	create := func(change func(*closure.AppointmentCreateParams)) callFunc {
-		params := closure.AppointmentCreateParams{ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: 30}
+		params := closure.AppointmentCreateParams{
+			ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: 30,
+		}
 		change(&params)
 		return func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.Appointments.Create(ctx, params, opts...)
@@ -212,7 +216,9 @@ func ExampleAppointmentsService_Get() {
 func booked() (*closure.Client, closure.AppointmentID) {
 	server := closuretest.New()
 	slot := closuretest.GuideSlot()
-	made := server.AddAppointment(closure.Appointment{ScheduleID: slot.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt})
+	made := server.AddAppointment(closure.Appointment{
+		ScheduleID: slot.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt,
+	})
 	return server.Client(), made.ID
 }
 

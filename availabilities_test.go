@@ -30,7 +30,10 @@ var availabilityCalls = []apiCall{
 		want: []closure.Slot{
 			{ScheduleID: guide.schedule, StartAt: utc(2022, time.May, 20, 16, 45), Duration: 30},
 			{ScheduleID: guide.schedule, StartAt: utc(2022, time.May, 20, 17, 0), Duration: 30},
-			{ScheduleID: guide.schedule, StartAt: time.Date(2022, time.May, 20, 13, 15, 0, 0, time.FixedZone("", -4*3600)), Duration: 30},
+			{
+				ScheduleID: guide.schedule, StartAt: time.Date(2022, time.May, 20, 13, 15, 0, 0, time.FixedZone("", -4*3600)),
+				Duration: 30,
+			},
 		},
 	}, {
 		op:     "availabilities.list",

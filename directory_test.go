@@ -24,12 +24,15 @@ var (
 	created, updated = utc(2022, time.April, 1, 0, 0), utc(2022, time.April, 2, 0, 0)
 
 	specialty = closure.Specialty{
-		ID: guide.specialty, TaxonomyCode: "207RC0000X", Classification: "Internal Medicine", Specialization: "Cardiovascular Disease",
+		ID: guide.specialty, TaxonomyCode: "207RC0000X", Classification: "Internal Medicine",
+		Specialization:            "Cardiovascular Disease",
 		NonStandardClassification: "Heart", NonStandardSpecialization: "Beat", CreatedAt: created, UpdatedAt: updated,
 	}
 	insurance       = closure.Insurance{ID: guide.insurance, DisplayName: "Plan", CreatedAt: created, UpdatedAt: updated}
 	location        = closure.Location{ID: guide.location, Name: "Albany", CreatedAt: created, UpdatedAt: updated}
-	appointmentType = closure.AppointmentType{ID: guide.appointmentType, Name: "New patient", CreatedAt: created, UpdatedAt: updated}
+	appointmentType = closure.AppointmentType{
+		ID: guide.appointmentType, Name: "New patient", CreatedAt: created, UpdatedAt: updated,
+	}
 )
 
 var directoryCalls = []apiCall{

@@ -59,11 +59,13 @@ func fuzzDecoder[T comparable](f *testing.F, seeds ...string) {
 }
 
 func FuzzDate(f *testing.F) {
-	fuzzDecoder[closure.Date](f, `"1994-12-22"`, `""`, `null`, `"2023-02-29"`, `"0000-01-01"`, `"\u0031994-12-22"`, `19941222`, `{}`, ``, `"`)
+	fuzzDecoder[closure.Date](f, `"1994-12-22"`, `""`, `null`, `"2023-02-29"`, `"0000-01-01"`, `"\u0031994-12-22"`,
+		`19941222`, `{}`, ``, `"`)
 }
 
 func FuzzMinutes(f *testing.F) {
-	fuzzDecoder[closure.Minutes](f, `30`, `"30"`, `null`, `-1`, `30.5`, `3e1`, `"3e1"`, `99999999999999999999`, `10081`, `""`, `"\u00330"`, ` 30 `, `[30]`)
+	fuzzDecoder[closure.Minutes](f, `30`, `"30"`, `null`, `-1`, `30.5`, `3e1`, `"3e1"`, `99999999999999999999`, `10081`,
+		`""`, `"\u00330"`, ` 30 `, `[30]`)
 }
 
 func FuzzClockTime(f *testing.F) {
@@ -142,15 +144,18 @@ func FuzzScheduleBody(f *testing.F) {
 }
 
 func FuzzAppointmentBody(f *testing.F) {
-	fuzzBody[closure.Appointment](f, "appointments.create", appointmentJSON, `{"id":"appt_1"}`, `{"id":"appt_1","duration":"30"}`, `{"id":""}`, `{"duration":-1}`, `{"id":"x","start_at":"2022-05-20T13:00:00-04:00"}`)
+	fuzzBody[closure.Appointment](f, "appointments.create", appointmentJSON, `{"id":"appt_1"}`,
+		`{"id":"appt_1","duration":"30"}`, `{"id":""}`, `{"duration":-1}`, `{"id":"x","start_at":"2022-05-20T13:00:00-04:00"}`)
 }
 
 func FuzzPractitionerBody(f *testing.F) {
-	fuzzBody[closure.Practitioner](f, "practitioners.get", deepikaJSON, `{}`, `{"specialties":["sp_1",7]}`, `{"languages":[null]}`, `{"npi":1234567890}`)
+	fuzzBody[closure.Practitioner](f, "practitioners.get", deepikaJSON, `{}`, `{"specialties":["sp_1",7]}`,
+		`{"languages":[null]}`, `{"npi":1234567890}`)
 }
 
 func FuzzSpecialtiesBody(f *testing.F) {
-	fuzzBody[[]closure.Specialty](f, "specialties.list", `[]`, `null`, `[null]`, `{}`, `[`+specialtyJSON+`]`, `[{"id":"sp_1"},{"id":"sp_1"}]`, `[[]]`, `[{"id":"sp_1"}`)
+	fuzzBody[[]closure.Specialty](f, "specialties.list", `[]`, `null`, `[null]`, `{}`, `[`+specialtyJSON+`]`,
+		`[{"id":"sp_1"},{"id":"sp_1"}]`, `[[]]`, `[{"id":"sp_1"}`)
 }
 
 func FuzzSlotsBody(f *testing.F) {
@@ -163,7 +168,8 @@ func FuzzSlotsBody(f *testing.F) {
 func FuzzStoredAttempt(f *testing.F) {
 	for _, seed := range []string{
 		`{"schedule_id":"sch_1","patient_id":"pt_1","start_at":"2022-05-20T17:00:00Z","duration":30,"attempted_at":"2022-05-20T16:00:00Z"}`,
-		`{}`, `null`, `{"duration":"30"}`, `{"schedule_id":"../x","patient_id":"?"}`, `{"start_at":"9999-12-31T23:59:59.9999999-01:00","attempted_at":"0000-01-01T00:00:00+01:00"}`,
+		`{}`, `null`, `{"duration":"30"}`, `{"schedule_id":"../x","patient_id":"?"}`,
+		`{"start_at":"9999-12-31T23:59:59.9999999-01:00","attempted_at":"0000-01-01T00:00:00+01:00"}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -180,7 +186,8 @@ func FuzzStoredAttempt(f *testing.F) {
 		}
 		booking, err := c.ResolveBooking(t.Context(), attempt, closure.AssumeLostAfter(time.Minute))
 		var input *closure.InputError
-		if booking != nil || !errors.As(err, &input) && !errors.Is(err, closure.ErrOutcomeUnknown) && !errors.Is(err, closure.ErrNotBooked) {
+		if booking != nil ||
+			!errors.As(err, &input) && !errors.Is(err, closure.ErrOutcomeUnknown) && !errors.Is(err, closure.ErrNotBooked) {
 			t.Fatalf("%q: %v, %v", text, booking, err)
 		}
 	})

@@ -289,7 +289,10 @@ func (a apiCall) testMalformed(t *testing.T) {
 	t.Parallel()
 	spec := a.spec(t)
 	want := closure.OutcomeNotSent
-	bodies := []string{"null", "{}", errorJSON, `{"data":{"id":"pt_1"}}`, `[null]`, `[{}]`, `{"data":[{"id":"pt_1"}]}`, "", "<html>200 OK</html>", `"text"`, "7", `[{"id":7,"start_at":7}]`, `{"id":["x"]}`, "{}{}", `{"id":"x"`}
+	bodies := []string{
+		"null", "{}", errorJSON, `{"data":{"id":"pt_1"}}`, `[null]`, `[{}]`, `{"data":[{"id":"pt_1"}]}`, "",
+		"<html>200 OK</html>", `"text"`, "7", `[{"id":7,"start_at":7}]`, `{"id":["x"]}`, "{}{}", `{"id":"x"`,
+	}
 	if a.writes(t) {
 		want = closure.OutcomeUnknown
 		bodies = append(bodies, `{"id":""}`, `{"status":"scheduled"}`)

@@ -39,10 +39,14 @@ var trisha = closure.Patient{
 	MobilePhoneNumber:    "+14155550123",
 	HomePhoneNumber:      "+14155550124",
 	Timezone:             "America/New_York",
-	Address:              closure.Address{StreetLine1: "1 Main St", StreetLine2: "Apt 2", City: "Albany", State: "NY", PostalCode: "12207"},
-	Insurance:            closure.PatientInsurance{ID: guide.insurance, MemberID: "M123", SubscriberID: "S123", GroupNumber: "G123"},
-	CreatedAt:            utc(2022, time.April, 1, 0, 0),
-	UpdatedAt:            utc(2022, time.April, 2, 0, 0),
+	Address: closure.Address{
+		StreetLine1: "1 Main St", StreetLine2: "Apt 2", City: "Albany", State: "NY", PostalCode: "12207",
+	},
+	Insurance: closure.PatientInsurance{
+		ID: guide.insurance, MemberID: "M123", SubscriberID: "S123", GroupNumber: "G123",
+	},
+	CreatedAt: utc(2022, time.April, 1, 0, 0),
+	UpdatedAt: utc(2022, time.April, 2, 0, 0),
 }
 
 func listPatients(name string, dob closure.Date) callFunc {
@@ -129,8 +133,14 @@ func TestPatients(t *testing.T) {
 		{"list: no such date", listPatients("x", closure.NewDate(1994, time.February, 30)), "patients.list", "DOB"},
 		{"list: half a date", listPatients("x", closure.Date{Year: 1994}), "patients.list", "DOB"},
 		{"list: year of five digits", listPatients("x", closure.NewDate(19940, 1, 1)), "patients.list", "DOB"},
-		{"create: no such date", create(closure.PatientCreateParams{DOB: closure.NewDate(1994, 13, 1)}), "patients.create", "DOB"},
-		{"create: insurance id", create(closure.PatientCreateParams{Insurance: closure.PatientInsurance{ID: "pt_x"}}), "patients.create", "Insurance.ID"},
+		{
+			"create: no such date", create(closure.PatientCreateParams{DOB: closure.NewDate(1994, 13, 1)}), "patients.create",
+			"DOB",
+		},
+		{
+			"create: insurance id", create(closure.PatientCreateParams{Insurance: closure.PatientInsurance{ID: "pt_x"}}),
+			"patients.create", "Insurance.ID",
+		},
 		{"create: not UTF-8", create(closure.PatientCreateParams{FirstName: "\xff"}), "patients.create", "params"},
 		{"find: nothing to go by", func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.Patients.Find(ctx, closure.PatientListParams{}, opts...)
@@ -176,7 +186,9 @@ func TestPatientZone(t *testing.T) {
 func ExamplePatientsService_List() {
 	client := closuretest.New().Client()
 
-	patients, err := client.Patients.List(context.Background(), closure.PatientListParams{DOB: closure.NewDate(1994, time.December, 22)})
+	patients, err := client.Patients.List(context.Background(), closure.PatientListParams{
+		DOB: closure.NewDate(1994, time.December, 22),
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -85,7 +85,9 @@ func TestPractitioners(t *testing.T) {
 func ExamplePractitionersService_List() {
 	client := closuretest.New().Client()
 
-	practitioners, err := client.Practitioners.List(context.Background(), closure.PractitionerListParams{NPIs: []string{"4321098765"}})
+	practitioners, err := client.Practitioners.List(context.Background(), closure.PractitionerListParams{NPIs: []string{
+		"4321098765",
+	}})
 	if err != nil {
 		log.Fatal(err)
 	}

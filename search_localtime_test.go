@@ -87,7 +87,10 @@ func TestSearchFiltersOnDaysOfClockChanges(t *testing.T) {
 func quarterHours(day closure.Date, zone *time.Location) (slots []closure.Slot, ofDay int) {
 	start := day.In(time.UTC).Add(-48 * time.Hour)
 	for i := range 4 * 24 * 5 {
-		slot := closure.Slot{ScheduleID: "sch_0", StartAt: start.Add(time.Duration(i) * 15 * time.Minute), Duration: closure.Minutes(15 * (1 + i%3))}
+		slot := closure.Slot{
+			ScheduleID: "sch_0", StartAt: start.Add(time.Duration(i) * 15 * time.Minute),
+			Duration: closure.Minutes(15 * (1 + i%3)),
+		}
 		slots = append(slots, slot)
 		if slot.StartAt.In(zone).Format(time.DateOnly) == day.String() {
 			ofDay++
@@ -105,18 +108,33 @@ func TestSearchByLocalTime(t *testing.T) {
 		from, to  *closure.ClockTime
 		wantInUTC string
 	}{
-		{"America/New_York", closure.NewDate(2026, 3, 8), clock(2, 0), clock(3, 0), "08T07:00"},                                 // 02:xx does not exist
-		{"America/New_York", closure.NewDate(2026, 3, 8), clock(17, 0), clock(17, 0), "08T21:00"},                               // 16 hours after midnight
-		{"America/New_York", closure.NewDate(2026, 11, 1), clock(1, 30), clock(1, 30), "01T05:30 01T06:30"},                     // twice
-		{"America/St_Johns", closure.NewDate(2026, 3, 8), clock(17, 0), clock(17, 0), "08T19:30"},                               // UTC-2:30
-		{"Europe/Berlin", closure.NewDate(2026, 10, 25), clock(17, 0), clock(17, 0), "25T16:00"},                                // 18 hours after midnight
-		{"Australia/Sydney", closure.NewDate(2026, 10, 4), clock(17, 0), clock(17, 0), "04T06:00"},                              // spring
-		{"Australia/Lord_Howe", closure.NewDate(2026, 4, 5), clock(1, 30), clock(1, 45), "04T14:30 04T14:45 04T15:00 04T15:15"}, // half an hour twice
-		{"Australia/Lord_Howe", closure.NewDate(2026, 10, 4), clock(1, 45), clock(2, 45), "03T15:15 03T15:30 03T15:45"},         // 02:00 to 02:29 does not exist
-		{"Pacific/Chatham", closure.NewDate(2026, 4, 5), clock(17, 0), clock(17, 0), "05T04:15"},                                // UTC+12:45
-		{"Asia/Kolkata", closure.NewDate(2026, 3, 8), clock(17, 0), clock(17, 15), "08T11:30 08T11:45"},                         // UTC+5:30
-		{"America/Santiago", closure.NewDate(2026, 9, 6), clock(23, 30), clock(1, 15), "06T04:00 06T04:15 07T02:30 07T02:45"},   // the day begins at 01:00
-		{"America/New_York", closure.NewDate(2026, 3, 8), clock(23, 30), clock(0, 15), "08T05:00 08T05:15 09T03:30 09T03:45"},   // both ends of the day
+		// 02:xx does not exist
+		{"America/New_York", closure.NewDate(2026, 3, 8), clock(2, 0), clock(3, 0), "08T07:00"},
+		// 16 hours after midnight
+		{"America/New_York", closure.NewDate(2026, 3, 8), clock(17, 0), clock(17, 0), "08T21:00"},
+		// twice
+		{"America/New_York", closure.NewDate(2026, 11, 1), clock(1, 30), clock(1, 30), "01T05:30 01T06:30"},
+		// UTC-2:30
+		{"America/St_Johns", closure.NewDate(2026, 3, 8), clock(17, 0), clock(17, 0), "08T19:30"},
+		// 18 hours after midnight
+		{"Europe/Berlin", closure.NewDate(2026, 10, 25), clock(17, 0), clock(17, 0), "25T16:00"},
+		// spring
+		{"Australia/Sydney", closure.NewDate(2026, 10, 4), clock(17, 0), clock(17, 0), "04T06:00"},
+		// half an hour twice
+		{
+			"Australia/Lord_Howe", closure.NewDate(2026, 4, 5), clock(1, 30), clock(1, 45),
+			"04T14:30 04T14:45 04T15:00 04T15:15",
+		},
+		// 02:00 to 02:29 does not exist
+		{"Australia/Lord_Howe", closure.NewDate(2026, 10, 4), clock(1, 45), clock(2, 45), "03T15:15 03T15:30 03T15:45"},
+		// UTC+12:45
+		{"Pacific/Chatham", closure.NewDate(2026, 4, 5), clock(17, 0), clock(17, 0), "05T04:15"},
+		// UTC+5:30
+		{"Asia/Kolkata", closure.NewDate(2026, 3, 8), clock(17, 0), clock(17, 15), "08T11:30 08T11:45"},
+		// the day begins at 01:00
+		{"America/Santiago", closure.NewDate(2026, 9, 6), clock(23, 30), clock(1, 15), "06T04:00 06T04:15 07T02:30 07T02:45"},
+		// both ends of the day
+		{"America/New_York", closure.NewDate(2026, 3, 8), clock(23, 30), clock(0, 15), "08T05:00 08T05:15 09T03:30 09T03:45"},
 	} {
 		zone, err := time.LoadLocation(tt.zone)
 		noError(t, err)
@@ -149,5 +167,6 @@ func TestSearchEndsExactlyAtNotAfter(t *testing.T) {
 		slots, _ := drain(newClient(t, s).Availabilities.Search(t.Context(), search))
 		return len(slots)
 	}
-	equal(t, "not after, not before, both", []int{count(nil, clock(17, 0)), count(clock(17, 0), nil), count(clock(17, 0), clock(17, 0))}, []int{2, 2, 1})
+	equal(t, "not after, not before, both",
+		[]int{count(nil, clock(17, 0)), count(clock(17, 0), nil), count(clock(17, 0), clock(17, 0))}, []int{2, 2, 1})
 }

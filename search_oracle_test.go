@@ -36,7 +36,9 @@ var anchors = []time.Time{
 }
 
 func drawSearch(t *rapid.T) drawnSearch {
-	d := drawnSearch{server: &slotServer{slots: map[closure.ScheduleID][]closure.Slot{}}, failFrom: map[closure.ScheduleID]int{}}
+	d := drawnSearch{
+		server: &slotServer{slots: map[closure.ScheduleID][]closure.Slot{}}, failFrom: map[closure.ScheduleID]int{},
+	}
 	d.drawRange(t)
 	d.drawFilters(t)
 	d.server.rangeMode = rangeMode(rapid.IntRange(0, int(rangeModes)-1).Draw(t, "range mode"))
@@ -53,7 +55,8 @@ func drawSearch(t *rapid.T) drawnSearch {
 
 // drawRange draws up to twelve windows, and one that is longer than the range.
 func (d *drawnSearch) drawRange(t *rapid.T) {
-	d.search.Window = time.Duration(rapid.SampledFrom([]int{1, 7, 45, 60, 600, 24 * 60, 7 * 24 * 60}).Draw(t, "window")) * time.Minute
+	d.search.Window = time.Duration(rapid.SampledFrom([]int{1, 7, 45, 60, 600, 24 * 60, 7 * 24 * 60}).Draw(t,
+		"window")) * time.Minute
 	tenths := rapid.IntRange(0, 120).Draw(t, "length in tenths of a window")
 	length := d.search.Window / 10 * time.Duration(tenths)
 	anchor := rapid.SampledFrom(anchors).Draw(t, "anchor")
@@ -86,7 +89,8 @@ func (d *drawnSearch) drawSlot(t *rapid.T) closure.Slot {
 		}).Draw(t, "off the border"))
 	} else {
 		length := d.search.To.Sub(d.search.From)
-		start = start.Add(time.Duration(rapid.Int64Range(-int64(length)/4, int64(length)*5/4).Draw(t, "into the range"))).Truncate(time.Minute)
+		start = start.Add(time.Duration(rapid.Int64Range(-int64(length)/4,
+			int64(length)*5/4).Draw(t, "into the range"))).Truncate(time.Minute)
 	}
 	zone, err := time.LoadLocation(rapid.SampledFrom(zones).Draw(t, "offset"))
 	if err != nil {
@@ -107,7 +111,9 @@ func (d *drawnSearch) drawFilters(t *rapid.T) {
 		return time.Weekday(rapid.IntRange(0, 6).Draw(t, "weekday"))
 	}), 0, 5).Draw(t, "weekdays")
 	clock := rapid.Ptr(rapid.Custom(func(t *rapid.T) closure.ClockTime {
-		return closure.ClockTime{Hour: rapid.IntRange(0, 23).Draw(t, "hour"), Minute: rapid.SampledFrom([]int{0, 15, 30, 59}).Draw(t, "minute")}
+		return closure.ClockTime{
+			Hour: rapid.IntRange(0, 23).Draw(t, "hour"), Minute: rapid.SampledFrom([]int{0, 15, 30, 59}).Draw(t, "minute"),
+		}
 	}), true)
 	d.search.NotBefore, d.search.NotAfter = clock.Draw(t, "not before"), clock.Draw(t, "not after")
 	d.search.MinDuration = closure.Minutes(15 * rapid.IntRange(0, 3).Draw(t, "min quarters"))
@@ -179,7 +185,8 @@ func passes(search closure.SlotSearch, slot closure.Slot) bool {
 		zone = search.Zone
 	}
 	weekday, clock, _ := strings.Cut(slot.StartAt.In(zone).Format("Monday 15:04:05.000000000"), " ")
-	if len(search.Weekdays) > 0 && !slices.ContainsFunc(search.Weekdays, func(d time.Weekday) bool { return d.String() == weekday }) {
+	if len(search.Weekdays) > 0 &&
+		!slices.ContainsFunc(search.Weekdays, func(d time.Weekday) bool { return d.String() == weekday }) {
 		return false
 	}
 	first, last := "00:00:00.000000000", "23:59:59.999999999"
@@ -200,7 +207,9 @@ func TestSearchYieldsWhatBruteForceFinds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := drawSearch(t)
-		c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(baseURL), closure.WithHTTPClient(&http.Client{Transport: d.server}))
+		c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(baseURL), closure.WithHTTPClient(&http.Client{
+			Transport: d.server,
+		}))
 		if err != nil {
 			t.Fatal(err)
 		}

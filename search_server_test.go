@@ -187,5 +187,7 @@ func drain(seq iter.Seq2[closure.Slot, error]) (slots []closure.Slot, errs []err
 
 // daily is a search of all slots of some days, one day in each window.
 func daily(ids []closure.ScheduleID, days int) closure.SlotSearch {
-	return closure.SlotSearch{Schedules: ids, From: guide.start, To: guide.start.AddDate(0, 0, days), Window: 24 * time.Hour}
+	return closure.SlotSearch{
+		Schedules: ids, From: guide.start, To: guide.start.AddDate(0, 0, days), Window: 24 * time.Hour,
+	}
 }

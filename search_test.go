@@ -29,9 +29,11 @@ func TestSearchAsksWindowByWindow(t *testing.T) {
 			window := n / (20 * 24)
 			n++
 			if requests, inFlight := s.counts(); requests != 20*(window+1) || inFlight != 0 {
-				t.Fatalf("at slot %d, %v, %d requests were made and %d are under way, want %d and none", n, slot.StartAt, requests, inFlight, 20*(window+1))
+				t.Fatalf("at slot %d, %v, %d requests were made and %d are under way, want %d and none", n, slot.StartAt, requests,
+					inFlight, 20*(window+1))
 			}
-			if waited, want := time.Since(began), time.Duration(window+1)*3*s.delay; waited != want { // three rounds of at most 8
+			// three rounds of at most 8
+			if waited, want := time.Since(began), time.Duration(window+1)*3*s.delay; waited != want {
 				t.Fatalf("slot %d after %v, want %v", n, waited, want)
 			}
 		}
@@ -95,7 +97,8 @@ func TestSearchStartsAfresh(t *testing.T) {
 		slots, errs = drain(seq)
 		equal(t, "slots and failures", []int{len(slots), len(errs)}, []int{2 * 3 * 24, 0})
 	}
-	equal(t, "reads of each schedule", []int{s.count(ids[0], false), s.count(ids[1], false), s.count(ids[2], false)}, []int{3, 3, 3})
+	equal(t, "reads of each schedule", []int{s.count(ids[0], false), s.count(ids[1], false), s.count(ids[2], false)},
+		[]int{3, 3, 3})
 }
 
 func TestSearchCanBeRangedConcurrently(t *testing.T) {
@@ -258,7 +261,8 @@ func TestSearchByInsurance(t *testing.T) {
 	ids := []closure.ScheduleID{"sch_accepts", "sch_refuses", "sch_unknown", "sch_expanded", "sch_missing"}
 	s := hourly(ids, guide.start, 3)
 	s.insurances = map[closure.ScheduleID]string{
-		"sch_accepts": `["ins_2","ins_1"]`, "sch_refuses": `["ins_2"]`, "sch_expanded": `[{"id":"ins_1","display_name":"Plan"}]`,
+		"sch_accepts": `["ins_2","ins_1"]`, "sch_refuses": `["ins_2"]`,
+		"sch_expanded": `[{"id":"ins_1","display_name":"Plan"}]`,
 	}
 	s.respond = func(_ *http.Request, id closure.ScheduleID) *http.Response {
 		if id == "sch_missing" {
@@ -281,7 +285,9 @@ func TestSearchByInsurance(t *testing.T) {
 	equal(t, "failed", failed, map[closure.ScheduleID]int{"sch_missing": 1})
 	windows := map[closure.ScheduleID]int{"sch_accepts": 3, "sch_expanded": 3}
 	for _, id := range ids {
-		equal(t, string(id)+": reads of the schedule and its slots", []int{s.count(id, false), s.count(id, true)}, []int{1, windows[id]})
+		equal(t, string(id)+": reads of the schedule and its slots", []int{s.count(id, false), s.count(id, true)}, []int{
+			1, windows[id],
+		})
 	}
 }
 
@@ -325,7 +331,8 @@ func TestSearchCapturesNothing(t *testing.T) {
 	t.Parallel()
 	var captured closure.Response
 	s := hourly(schedules(20), guide.start, 1)
-	slots, errs := drain(newClient(t, s).Availabilities.Search(t.Context(), daily(schedules(20), 1), closure.CaptureResponse(&captured)))
+	slots, errs := drain(newClient(t,
+		s).Availabilities.Search(t.Context(), daily(schedules(20), 1), closure.CaptureResponse(&captured)))
 	equal(t, "slots and failures", []int{len(slots), len(errs)}, []int{20 * 24, 0})
 	equal(t, "captured", captured, closure.Response{}) // and the race detector is content
 }
@@ -426,9 +433,14 @@ func TestFirst(t *testing.T) {
 		requests int
 	}{
 		{name: "in the first window", slots: map[closure.ScheduleID]int{"sch_7": 0, "sch_3": 1}, want: "sch_7", requests: 40},
-		{name: "in the third window", slots: map[closure.ScheduleID]int{"sch_7": 2, "sch_9": 2}, want: "sch_7", requests: 120},
+		{
+			name: "in the third window", slots: map[closure.ScheduleID]int{"sch_7": 2, "sch_9": 2}, want: "sch_7", requests: 120,
+		},
 		{name: "none", errs: []error{closure.ErrNoSlot}, requests: 200},
-		{name: "with failures on the way", slots: map[closure.ScheduleID]int{"sch_7": 1}, fail: ids[:5], want: "sch_7", requests: 75},
+		{
+			name: "with failures on the way", slots: map[closure.ScheduleID]int{"sch_7": 1}, fail: ids[:5], want: "sch_7",
+			requests: 75,
+		},
 		{name: "none and a failure", fail: ids[:1], errs: []error{closure.ErrNotFound}, requests: 196},
 		{name: "none and failures", fail: ids[:3], errs: []error{closure.ErrNotFound}, requests: 188},
 	} {

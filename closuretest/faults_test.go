@@ -30,19 +30,60 @@ func TestFaults(t *testing.T) {
 		outcome closure.Outcome
 		booked  int
 	}{
-		{closuretest.DropBefore(create), "appointments.create: connection lost before anything is done, once", 0, syscall.ECONNRESET, closure.OutcomeUnknown, 0},
-		{closuretest.DropAfter(create), "appointments.create: done, then connection lost, once", 0, syscall.ECONNRESET, closure.OutcomeUnknown, 1},
-		{closuretest.CommitLate(create, time.Hour), "appointments.create: connection lost, done 1h0m0s later, once", 0, syscall.ECONNRESET, closure.OutcomeUnknown, 0},
-		{closuretest.CommitLate(create, 0), "appointments.create: connection lost, done 0s later, once", 0, syscall.ECONNRESET, closure.OutcomeUnknown, 1},
-		{closuretest.Status(create, 429, "Retry-After", "2"), "appointments.create: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once", 429, closure.ErrRateLimited, closure.OutcomeRejected, 0},
-		{closuretest.Status(create, 500), "appointments.create: answered 500 Internal Server Error before anything is done, once", 500, closure.ErrServer, closure.OutcomeUnknown, 0},
-		{closuretest.StatusAfter(create, 502), "appointments.create: done, then answered 502 Bad Gateway, once", 502, closure.ErrServer, closure.OutcomeUnknown, 1},
-		{closuretest.Delay(create, time.Millisecond), "appointments.create: done, then answered 1ms later, once", 200, nil, closure.OutcomeApplied, 1},
-		{closuretest.Truncate(create), "appointments.create: done, then half of the answer, once", 0, io.ErrUnexpectedEOF, closure.OutcomeUnknown, 1},
-		{closuretest.Malformed(create), "appointments.create: done, then answered with HTML, once", 0, closure.ErrMalformedResponse, closure.OutcomeUnknown, 1},
-		{closuretest.Huge(create, 64<<20), "appointments.create: done, then answered with 67108864 bytes, once", 0, closure.ErrResponseTooLarge, closure.OutcomeUnknown, 1},
-		{closuretest.Huge(create, 1<<20), "appointments.create: done, then answered with 1048576 bytes, once", 200, nil, closure.OutcomeApplied, 1},
-		{closuretest.Huge(create, 1), "appointments.create: done, then answered with 1 bytes, once", 200, nil, closure.OutcomeApplied, 1},
+		{
+			closuretest.DropBefore(create), "appointments.create: connection lost before anything is done, once", 0,
+			syscall.ECONNRESET, closure.OutcomeUnknown, 0,
+		},
+		{
+			closuretest.DropAfter(create), "appointments.create: done, then connection lost, once", 0, syscall.ECONNRESET,
+			closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.CommitLate(create, time.Hour), "appointments.create: connection lost, done 1h0m0s later, once", 0,
+			syscall.ECONNRESET, closure.OutcomeUnknown, 0,
+		},
+		{
+			closuretest.CommitLate(create, 0), "appointments.create: connection lost, done 0s later, once", 0,
+			syscall.ECONNRESET, closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Status(create, 429, "Retry-After", "2"),
+			"appointments.create: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once", 429,
+			closure.ErrRateLimited, closure.OutcomeRejected, 0,
+		},
+		{
+			closuretest.Status(create, 500),
+			"appointments.create: answered 500 Internal Server Error before anything is done, once", 500, closure.ErrServer,
+			closure.OutcomeUnknown, 0,
+		},
+		{
+			closuretest.StatusAfter(create, 502), "appointments.create: done, then answered 502 Bad Gateway, once", 502,
+			closure.ErrServer, closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Delay(create, time.Millisecond), "appointments.create: done, then answered 1ms later, once", 200, nil,
+			closure.OutcomeApplied, 1,
+		},
+		{
+			closuretest.Truncate(create), "appointments.create: done, then half of the answer, once", 0, io.ErrUnexpectedEOF,
+			closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Malformed(create), "appointments.create: done, then answered with HTML, once", 0,
+			closure.ErrMalformedResponse, closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Huge(create, 64<<20), "appointments.create: done, then answered with 67108864 bytes, once", 0,
+			closure.ErrResponseTooLarge, closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Huge(create, 1<<20), "appointments.create: done, then answered with 1048576 bytes, once", 200, nil,
+			closure.OutcomeApplied, 1,
+		},
+		{
+			closuretest.Huge(create, 1), "appointments.create: done, then answered with 1 bytes, once", 200, nil,
+			closure.OutcomeApplied, 1,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.text, func(t *testing.T) {
@@ -87,7 +128,8 @@ func TestRetryAfterArrives(t *testing.T) {
 		s.Inject(closuretest.Status("patients.list", 429, "Retry-After", "2", "X-Other", "a: b"))
 		var response closure.Response
 		_, err := c.Patients.List(t.Context(), closure.PatientListParams{}, closure.CaptureResponse(&response))
-		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.RetryAfter != 2*time.Second || response.Header.Get("X-Other") != "a: b" {
+		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.RetryAfter != 2*time.Second ||
+			response.Header.Get("X-Other") != "a: b" {
 			t.Errorf("%v, header %v", err, response.Header)
 		}
 	})
@@ -151,7 +193,8 @@ func TestFaultsAreValues(t *testing.T) {
 			t.Errorf("%s, want %s", fault, want)
 		}
 	}
-	if got := closuretest.DropAfter("x").Times(3).Probability(0.5).String(); !strings.Contains(got, "3 times, with probability 0.5") {
+	if got := closuretest.DropAfter("x").Times(3).Probability(0.5).String(); !strings.Contains(got,
+		"3 times, with probability 0.5") {
 		t.Errorf("Times before Probability: %s", got)
 	}
 }
@@ -170,7 +213,8 @@ func TestMisuseIsLoud(t *testing.T) {
 		s := closuretest.New()
 		s.Inject(fault)
 		_, err := s.Client().Patients.List(t.Context(), closure.PatientListParams{})
-		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.Message != want || e.Code != "closuretest_misuse" || e.Attempts != 1 {
+		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.Message != want || e.Code != "closuretest_misuse" ||
+			e.Attempts != 1 {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
@@ -240,7 +284,8 @@ func TestClearFaults(t *testing.T) {
 	server := closuretest.New(closuretest.ReportTo(t))
 	server.Inject(closuretest.Status(create, 503).Times(0), closuretest.DropBefore(create))
 	server.ClearFaults()
-	if _, err := server.Client().Appointments.Create(t.Context(), guideBooking()); err != nil || len(server.Injected()) > 0 {
+	if _, err := server.Client().Appointments.Create(t.Context(), guideBooking()); err != nil ||
+		len(server.Injected()) > 0 {
 		t.Errorf("%v, %v", err, server.Injected())
 	}
 	server.Inject(closuretest.Status(create, 503))

@@ -278,7 +278,9 @@ func TestAlertOnTheFirstOfEachOperation(t *testing.T) {
 			Schedules: []closure.ScheduleID{params.ScheduleID}, From: params.StartAt, To: params.StartAt.Add(time.Hour),
 		}})
 		_, _ = client.CancelBooking(ctx, there.ID)
-		_, _ = client.RescheduleBooking(ctx, there.ID, closure.AppointmentRescheduleParams{StartAt: params.StartAt.Add(72 * time.Hour)})
+		_, _ = client.RescheduleBooking(ctx, there.ID, closure.AppointmentRescheduleParams{
+			StartAt: params.StartAt.Add(72 * time.Hour),
+		})
 		for operation, n := range b.unknown(t) {
 			if earlier, there := before[operation]; !there || earlier != 0 || n != 1 {
 				t.Errorf("%s: %d unknown, reported as 0 before: %t", operation, n, there && earlier == 0)
