@@ -39,7 +39,8 @@ var canary = inputs{
 }.withIDs("KANARI7x")
 
 // leak is a server's sentence with all of it.
-const leak = `patient Zebulon Quetzal (pt_KANARI7x, born 1931-07-09, member MBR-KANARI-9) wants 2031-09-13T08:25:00.000Z`
+const leak = `patient Zebulon Quetzal (pt_KANARI7x, born 1931-07-09, member MBR-KANARI-9) ` +
+	`wants 2031-09-13T08:25:00.000Z`
 
 // traces are the canary's data in all the forms that printing gives it.
 var traces = func() []string {
@@ -327,8 +328,11 @@ func failures(t *testing.T) []failure {
 		all = append(all, failure{name: fmt.Sprint(status, " HTML"), server: says(status, html, "Retry-After", leak)})
 	}
 	for _, status := range []int{302, 307} {
-		for name, location := range map[string]string{"": "https://railway.test/" +
-			url.PathEscape(leak), " relative": "/patients/pt_KANARI7x", " malformed": "://%zz KANARI"} {
+		for name, location := range map[string]string{
+			"":           "https://railway.test/" + url.PathEscape(leak),
+			" relative":  "/patients/pt_KANARI7x",
+			" malformed": "://%zz KANARI",
+		} {
 			all = append(all, failure{name: fmt.Sprint(status, name), server: says(status, html, "Location", location)})
 		}
 	}
@@ -344,7 +348,9 @@ func failures(t *testing.T) []failure {
 	all = append(all, failure{
 		name: "lines in headers", server: says(400, errorBody, "X-Request-Id", "req_1\r\nX-Patient: "+leak),
 	})
-	for _, body := range []string{html, `{"id":{"x":` + leakJSON + `}}`, `{"id":7,"x":` + leakJSON + `}`, leakJSON, `[` + leakJSON + `]`, `[{"id":[` + leakJSON + `],"start_at":7}]`,
+	for _, body := range []string{
+		html, `{"id":{"x":` + leakJSON + `}}`, `{"id":7,"x":` + leakJSON + `}`,
+		leakJSON, `[` + leakJSON + `]`, `[{"id":[` + leakJSON + `],"start_at":7}]`,
 		`{"id":` + leakJSON, `{` + leakJSON + `:1`, leak,
 	} {
 		all = append(all, failure{name: "200 " + body, server: says(200, body)})
@@ -405,9 +411,11 @@ func failures(t *testing.T) []failure {
 		failure{
 			name: "gzip", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"+leak),
 		},
-		failure{name: "trailer", baseURL: rawServer(t, "HTTP/1.1 500 "+leak+"\r\nTransfer-Encoding: chunked\r\nTrailer: X-Request-Id, X-Patient\r\n\r\n"+
+		failure{name: "trailer", baseURL: rawServer(t, "HTTP/1.1 500 "+leak+"\r\nTransfer-Encoding: chunked\r\n"+
+			"Trailer: X-Request-Id, X-Patient\r\n\r\n"+
 			"2\r\n{}\r\n0\r\nX-Request-Id: "+leak+"\r\nX-Patient: "+leak+"\r\n\r\n")},
-		failure{name: "early hints", baseURL: rawServer(t, "HTTP/1.1 103 "+leak+"\r\nLink: "+leak+"\r\nX-Request-Id: "+leak+"\r\n\r\n"+
+		failure{name: "early hints", baseURL: rawServer(t, "HTTP/1.1 103 "+leak+"\r\nLink: "+leak+
+			"\r\nX-Request-Id: "+leak+"\r\n\r\n"+
 			"HTTP/1.1 500 "+leak+"\r\nContent-Length: 0\r\n\r\n")},
 		failure{
 			name:    "folded header",

@@ -103,7 +103,11 @@ func TestNewClientFromEnv(t *testing.T) {
 		t.Errorf("mode %s, want live", c.Mode())
 	}
 
-	for name, bad := range map[string]string{"CLOSURE_BASE_URL": "http://SECRET", "CLOSURE_API_VERSION": "SECRET\n", "CLOSURE_INDEX_VERSION": "SECRET"} {
+	for name, bad := range map[string]string{
+		"CLOSURE_BASE_URL":      "http://SECRET",
+		"CLOSURE_API_VERSION":   "SECRET\n",
+		"CLOSURE_INDEX_VERSION": "SECRET",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, bad)
 			_, err := closure.NewClientFromEnv()
@@ -144,8 +148,8 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	t.Parallel()
 	const body = `{"id":"loc_1","parking":{"spaces":12},"name":null}`
 	var r closure.Response
-	got, err := serveAlways(t, 200, body, "X-Request-Id", "req_1", "X-Other",
-		"y").client(t).Locations.Get(t.Context(), "loc_1", closure.CaptureResponse(&r))
+	c := serveAlways(t, 200, body, "X-Request-Id", "req_1", "X-Other", "y").client(t)
+	got, err := c.Locations.Get(t.Context(), "loc_1", closure.CaptureResponse(&r))
 	noError(t, err)
 	equal(t, "location", got, &closure.Location{ID: "loc_1"})
 	if r.StatusCode != 200 || string(r.Body) != body || r.RequestID != "req_1" || r.Attempts != 1 ||
@@ -175,7 +179,8 @@ func TestCaptureResponseOfFailure(t *testing.T) {
 
 func TestStatus201IsASuccess(t *testing.T) {
 	t.Parallel()
-	got, err := serveAlways(t, 201, appointmentJSON).client(t).Appointments.Create(t.Context(), closure.AppointmentCreateParams{
+	c := serveAlways(t, 201, appointmentJSON).client(t)
+	got, err := c.Appointments.Create(t.Context(), closure.AppointmentCreateParams{
 		ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: 30,
 	})
 	noError(t, err)

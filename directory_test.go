@@ -13,11 +13,15 @@ import (
 
 const (
 	specialtyJSON = `{"id":"sp_c32Bip9tvoo1pR8JUZR55","taxonomy_code":"207RC0000X","classification":"Internal Medicine",` +
-		`"specialization":"Cardiovascular Disease","non_standard_classification":"Heart","non_standard_specialization":"Beat",` +
+		`"specialization":"Cardiovascular Disease","non_standard_classification":"Heart",` +
+		`"non_standard_specialization":"Beat",` +
 		`"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
-	insuranceJSON       = `{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","display_name":"Plan","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
-	locationJSON        = `{"id":"loc_1","name":"Albany","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
-	appointmentTypeJSON = `{"id":"aptp_1","name":"New patient","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
+	insuranceJSON = `{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","display_name":"Plan",` +
+		`"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
+	locationJSON = `{"id":"loc_1","name":"Albany","created_at":"2022-04-01T00:00:00.000Z",` +
+		`"updated_at":"2022-04-02T00:00:00.000Z"}`
+	appointmentTypeJSON = `{"id":"aptp_1","name":"New patient","created_at":"2022-04-01T00:00:00.000Z",` +
+		`"updated_at":"2022-04-02T00:00:00.000Z"}`
 )
 
 var (

@@ -99,7 +99,9 @@ func TestOutcomeOf(t *testing.T) {
 			}
 		}
 	}
-	for outcome, text := range map[closure.Outcome]string{applied: "applied", notSent: "not sent", rejected: "rejected", unknown: "unknown", 99: "unknown"} {
+	for outcome, text := range map[closure.Outcome]string{
+		applied: "applied", notSent: "not sent", rejected: "rejected", unknown: "unknown", 99: "unknown",
+	} {
 		if outcome.String() != text {
 			t.Errorf("%d prints %s, want %s", outcome, outcome, text)
 		}
@@ -168,7 +170,8 @@ func TestErrorTexts(t *testing.T) {
 		"closure: op: GET /x/{id}: 404 Not Found (attempts 1)": &closure.APIError{
 			Op: "op", Method: "GET", Route: "/x/{id}", StatusCode: 404, Attempts: 1,
 		},
-		"closure: op: GET /x: 499 (type server_error, code slot_taken, request id req_1, attempts 2, what the API says is in Message and Detail)": &closure.APIError{
+		"closure: op: GET /x: 499 (type server_error, code slot_taken, request id req_1, attempts 2, " +
+			"what the API says is in Message and Detail)": &closure.APIError{
 			Op: "op", Method: "GET", Route: "/x", StatusCode: 499, Type: closure.ErrorTypeServer, Code: "slot_taken",
 			RequestID: "req_1", Attempts: 2, Detail: []string{"d"},
 		},
@@ -176,7 +179,7 @@ func TestErrorTexts(t *testing.T) {
 			Op: "op", Method: "POST", Route: "/x", Outcome: closure.OutcomeUnknown, Attempts: 1,
 			Err: errors.New("closure: broken"),
 		},
-		"closure: op: Field is empty": &closure.InputError{
+		"closure: op: Field is empty":                                    &closure.InputError{
 			Op: "op", Field: "Field", Reason: "is empty",
 		},
 		"closure: the patient has no insurance on file to check":         &closure.InsuranceError{},
@@ -184,7 +187,10 @@ func TestErrorTexts(t *testing.T) {
 		"closure: the schedule does not accept the insurance (what it accepts is in Accepted)": &closure.InsuranceError{
 			InsuranceID: "ins_1", Accepted: []closure.InsuranceID{"ins_2"}, Status: closure.InsuranceNotAccepted,
 		},
-		"closure: it is unknown whether the appointment was booked; settle it with ResolveBooking: late": &closure.OutcomeUnknownError{Attempt: attempt, Err: errors.New("late")},
+		"closure: it is unknown whether the appointment was booked; " +
+			"settle it with ResolveBooking: late": &closure.OutcomeUnknownError{
+			Attempt: attempt, Err: errors.New("late"),
+		},
 	} {
 		for _, format := range []string{"%v", "%+v", "%s"} {
 			if got := fmt.Sprintf(format, err); got != want {
@@ -248,8 +254,8 @@ func TestErrorBodies(t *testing.T) {
 func TestErrorHeaders(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{"7": 7 * time.Second, "x": 0, "-1": 0} {
-		_, err := serveAlways(t, 429, "", "Retry-After", value, "X-Request-Id",
-			"req_1").client(t).Patients.List(t.Context(), closure.PatientListParams{}, closure.WithMaxAttempts(1))
+		c := serveAlways(t, 429, "", "Retry-After", value, "X-Request-Id", "req_1").client(t)
+		_, err := c.Patients.List(t.Context(), closure.PatientListParams{}, closure.WithMaxAttempts(1))
 		var got *closure.APIError
 		if !errors.As(err, &got) || got.RetryAfter != want || got.RequestID != "req_1" {
 			t.Errorf("%s: %v, want to wait %v", value, got.RetryAfter, want)

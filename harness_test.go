@@ -252,7 +252,8 @@ var statuses = map[int]error{
 	503: closure.ErrServer,
 }
 
-const errorJSON = `{"error_type":"invalid_request","error_message":"no such thing","error_code":"slot_taken","detail":["one","two"]}`
+const errorJSON = `{"error_type":"invalid_request","error_message":"no such thing","error_code":"slot_taken",` +
+	`"detail":["one","two"]}`
 
 func (a apiCall) testStatuses(t *testing.T) {
 	t.Parallel()
@@ -404,6 +405,11 @@ func testBadInputs(t *testing.T, bad []badInput) {
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// withTransport lets a client send with rt.
+func withTransport(rt roundTripFunc) closure.Option {
+	return closure.WithHTTPClient(&http.Client{Transport: rt})
+}
 
 // hang is a transport that never answers.
 var hang = roundTripFunc(func(req *http.Request) (*http.Response, error) {

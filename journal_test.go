@@ -510,7 +510,8 @@ func TestJournalThatReturnsNonsense(t *testing.T) {
 
 func TestAttemptsOfOldVersionsStillRead(t *testing.T) {
 	t.Parallel()
-	const old = `{"schedule_id":"sch_1","patient_id":"pt_1","start_at":"2022-05-20T17:00:00Z","duration":30,"attempted_at":"2022-05-20T17:00:00Z"}`
+	const old = `{"schedule_id":"sch_1","patient_id":"pt_1","start_at":"2022-05-20T17:00:00Z","duration":30,` +
+		`"attempted_at":"2022-05-20T17:00:00Z"}`
 	var attempt closure.BookingAttempt
 	noError(t, json.Unmarshal([]byte(old), &attempt))
 	if text := show(attempt); text != old {

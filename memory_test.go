@@ -95,7 +95,9 @@ func hostileBodies() []hostileBody {
 
 func answerer(t testing.TB, status int, body []byte) *closure.Client {
 	return newClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}, nil
+		return &http.Response{
+			StatusCode: status, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+		}, nil
 	}), closure.WithMaxAttempts(1), closure.WithTimeout(time.Minute))
 }
 

@@ -199,9 +199,7 @@ func bookingParams() closure.BookSlotParams {
 func ends(t *testing.T, booking *closure.Booking, err error, want string, is ...error) {
 	t.Helper()
 	checkBooking(t, booking, err)
-	if got := ending(booking, err); got != want {
-		t.Errorf("%s, want %s: %v", got, want, err)
-	}
+	endsIn(t, want, booking, err)
 	isErrors(t, err, is...)
 	if unknown := (*closure.OutcomeUnknownError)(nil); errors.As(err, &unknown) && unknown.AppointmentID == "" {
 		checkUnknownAttempt(t, err)

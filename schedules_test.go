@@ -18,7 +18,8 @@ const (
 
 	expandedJSON = `{"id":"sch_u5oQnnMdSbyb83xgqgkUgX","practitioner":` + deepikaJSON +
 		`,"location":{"id":"loc_1","name":"Albany"},` +
-		`"appointment_type":{"id":"aptp_1","name":"New patient"},"insurances":[{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","display_name":"Plan"},"ins_2"]}`
+		`"appointment_type":{"id":"aptp_1","name":"New patient"},"insurances":[{"id":"ins_8rdzjCQtD1VLg9aLRwARNF",` +
+		`"display_name":"Plan"},"ins_2"]}`
 )
 
 var (
@@ -84,7 +85,8 @@ var scheduleCalls = []apiCall{
 				PractitionerID: in.practitioner, LocationID: in.location, InsuranceID: in.insurance,
 			}, opts...)
 		},
-		url:    "/schedules?insurance_id=ins_8rdzjCQtD1VLg9aLRwARNF&location_id=loc_1&practitioner_id=prac_j3uc7oA7FYMtXhGZi2rbt9",
+		url: "/schedules?insurance_id=ins_8rdzjCQtD1VLg9aLRwARNF&location_id=loc_1" +
+			"&practitioner_id=prac_j3uc7oA7FYMtXhGZi2rbt9",
 		answer: "[" + scheduleJSON + "," + expandedJSON + "]",
 		want:   []closure.Schedule{schedule, expanded},
 	}, {

@@ -69,8 +69,10 @@ func TestDate(t *testing.T) {
 			t.Errorf("marshals as %q, want %q", text, want)
 		}
 	}
-	for _, date := range []closure.Date{closure.NewDate(1994, 2,
-		30), closure.NewDate(1994, 13, 1), closure.NewDate(-1, 1, 1), closure.NewDate(10000, 1, 1), {Year: 1994}, {Day: 1}} {
+	for _, date := range []closure.Date{
+		closure.NewDate(1994, 2, 30), closure.NewDate(1994, 13, 1), closure.NewDate(-1, 1, 1),
+		closure.NewDate(10000, 1, 1), {Year: 1994}, {Day: 1},
+	} {
 		if text, err := date.MarshalText(); err == nil || strings.Contains(err.Error(), "1994") {
 			t.Errorf("marshals as %q, error %v; want an error without the date", text, err)
 		}
@@ -227,7 +229,8 @@ func TestLenientReading(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]closure.Patient{
 		`{}`: {},
-		`{"id":null,"first_name":null,"dob":null,"gender_identity":null,"address":null,"insurance":null,"created_at":null}`: {},
+		`{"id":null,"first_name":null,"dob":null,"gender_identity":null,` +
+			`"address":null,"insurance":null,"created_at":null}`: {},
 		`{"id":"pt_1","gender_identity":"Two Spirit","administrative_gender":"X"}`: {
 			ID: "pt_1", GenderIdentity: "Two Spirit", AdministrativeGender: "X",
 		},

@@ -60,8 +60,11 @@ func TestAdd(t *testing.T) {
 	appointment := s.AddAppointment(closure.Appointment{
 		ScheduleID: schedule.ID, PatientID: patient.ID, StartAt: guideStart(0),
 	})
-	add("appt_", string(appointment.ID), appointment,
-		s.AddAppointment(closure.Appointment{ScheduleID: schedule.ID, PatientID: patient.ID, StartAt: guideStart(0)}), *must(c.Appointments.Get(ctx, appointment.ID)), appointment.CreatedAt)
+	second := s.AddAppointment(closure.Appointment{
+		ScheduleID: schedule.ID, PatientID: patient.ID, StartAt: guideStart(0),
+	})
+	add("appt_", string(appointment.ID), appointment, second,
+		*must(c.Appointments.Get(ctx, appointment.ID)), appointment.CreatedAt)
 
 	for _, m := range made {
 		if !strings.HasPrefix(m.id, m.prefix) || len(m.id) != len(m.prefix)+22 {
@@ -123,8 +126,8 @@ func TestLogNamesFaults(t *testing.T) {
 	if answer := get(t, s, "/patients?name=Trisha"); answer.StatusCode != 204 || len(answer.body) > 0 {
 		t.Errorf("%d %s", answer.StatusCode, answer.body)
 	}
-	if text := log.String(); !strings.Contains(text,
-		`fault="answered 204 No Content before anything is done, delayed by 2ns"`) || strings.Contains(text, "Trisha") {
+	want := `fault="answered 204 No Content before anything is done, delayed by 2ns"`
+	if text := log.String(); !strings.Contains(text, want) || strings.Contains(text, "Trisha") {
 		t.Errorf("log: %s", text)
 	}
 }

@@ -102,12 +102,17 @@ func TestGuideData(t *testing.T) {
 			"/patients/pt_sxKCbaoVdBXHBGWywcBETm",
 			`{"id":"pt_sxKCbaoVdBXHBGWywcBETm","first_name":"Trisha","last_name":"Pandit","dob":"1994-12-22"}`,
 		},
-		{"/practitioners/prac_j3uc7oA7FYMtXhGZi2rbt9", `{"id":"prac_j3uc7oA7FYMtXhGZi2rbt9","npi":"4321098765","first_name":"Deepika","middle_name":"K","last_name":"Sanon",
-			"preferred_name":"Deepika","administrative_gender":"Female","type":"Physician","specialties":["sp_c32Biop9tvoo1pR8JUZR55","sp_9FjLB5Xj497FAbVkazRRFr"],
-			"primary_specialty":"sp_c32Biop9tvoo1pR8JUZR55","languages":["English","Hindi","Telugu"],"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-01T00:00:00.000Z"}`},
+		{"/practitioners/prac_j3uc7oA7FYMtXhGZi2rbt9", `{
+			"id":"prac_j3uc7oA7FYMtXhGZi2rbt9","npi":"4321098765",
+			"first_name":"Deepika","middle_name":"K","last_name":"Sanon","preferred_name":"Deepika",
+			"administrative_gender":"Female","type":"Physician",
+			"specialties":["sp_c32Biop9tvoo1pR8JUZR55","sp_9FjLB5Xj497FAbVkazRRFr"],
+			"primary_specialty":"sp_c32Biop9tvoo1pR8JUZR55","languages":["English","Hindi","Telugu"],
+			"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-01T00:00:00.000Z"}`},
 		{
 			"/schedules/sch_u5oQnnMdSbyb83xgqgkUgX",
-			`{"id":"sch_u5oQnnMdSbyb83xgqgkUgX","practitioner":"prac_j3uc7oA7FYMtXhGZi2rbt9","insurances":["ins_8rdzjCQtD1VLg9aLRwARNF"],"scheduling_method":"direct_api"}`,
+			`{"id":"sch_u5oQnnMdSbyb83xgqgkUgX","practitioner":"prac_j3uc7oA7FYMtXhGZi2rbt9",` +
+				`"insurances":["ins_8rdzjCQtD1VLg9aLRwARNF"],"scheduling_method":"direct_api"}`,
 		},
 	}
 	for _, test := range tests {
@@ -127,11 +132,13 @@ func TestGuideData(t *testing.T) {
 	if patient.Insurance.ID != closuretest.GuideInsuranceID {
 		t.Errorf("the patient's insurance is %s", patient.Insurance.ID)
 	}
-	const slots = `[{"start_at":"2022-05-20T16:45:00.000Z","duration":30},{"start_at":"2022-05-20T17:00:00.000Z","duration":30},{"start_at":"2022-05-20T17:15:00.000Z","duration":30}]`
+	const slots = `[{"start_at":"2022-05-20T16:45:00.000Z","duration":30},{"start_at":"2022-05-20T17:00:00.000Z",` +
+		`"duration":30},{"start_at":"2022-05-20T17:15:00.000Z","duration":30}]`
 	if got := string(get(t, s, "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots").body); got != slots {
 		t.Errorf("slots on the wire:\n%s, want\n%s", got, slots)
 	}
-	const appointment = `{"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm","start_at":"2022-05-20T17:00:00.000Z","duration":"30"}`
+	const appointment = `{"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm",` +
+		`"start_at":"2022-05-20T17:00:00.000Z","duration":"30"}`
 	got := post(t, s, "/appointments", appointment)
 	var booked map[string]any
 	got.decode(t, &booked)
@@ -149,16 +156,19 @@ func TestEveryPublishedField(t *testing.T) {
 		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: guideStart(0),
 	})
 	published := map[string][]string{
-		"/patients": {"id", "first_name", "last_name", "middle_name", "preferred_name", "dob", "gender_identity", "administrative_gender", "email", "mobile_phone_number",
+		"/patients": {"id", "first_name", "last_name", "middle_name", "preferred_name", "dob", "gender_identity",
+			"administrative_gender", "email", "mobile_phone_number",
 			"home_phone_number", "timezone", "address", "insurance", "created_at", "updated_at"},
-		"/practitioners": {"id", "npi", "first_name", "last_name", "middle_name", "preferred_name", "administrative_gender", "type", "specialties", "primary_specialty",
+		"/practitioners": {"id", "npi", "first_name", "last_name", "middle_name", "preferred_name", "administrative_gender",
+			"type", "specialties", "primary_specialty",
 			"languages", "created_at", "updated_at"},
 		"/schedules": {
 			"id", "practitioner", "location", "appointment_type", "insurances", "estimated_earliest_slot", "scheduling_method",
 			"created_at", "updated_at",
 		},
 		"/appointments": {"id", "schedule_id", "patient_id", "status", "start_at", "duration", "created_at", "updated_at"},
-		"/specialties": {"id", "taxonomy_code", "classification", "specialization", "non_standard_classification", "non_standard_specialization",
+		"/specialties": {"id", "taxonomy_code", "classification", "specialization",
+			"non_standard_classification", "non_standard_specialization",
 			"created_at", "updated_at"},
 		"/insurances":        {"id", "created_at", "updated_at"},
 		"/locations":         {"id", "created_at", "updated_at"},
@@ -302,7 +312,9 @@ func TestSlotRange(t *testing.T) {
 func TestExpansion(t *testing.T) {
 	t.Parallel()
 	s := closuretest.New(closuretest.ReportTo(t))
-	for _, field := range []closure.ExpandField{"", closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType} {
+	for _, field := range []closure.ExpandField{
+		"", closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType,
+	} {
 		var opts []closure.CallOption
 		if field != "" {
 			opts = append(opts, closure.Expand(field))

@@ -167,7 +167,8 @@ func TestTimesAndOrder(t *testing.T) {
 	if got = append(got, status(err)); !slices.Equal(got, []int{500, 500, 503, 200, 200, 501}) {
 		t.Errorf("statuses %v", got)
 	}
-	want := `closuretest.Server{seed: 1; patients.list: answered 500 Internal Server Error before anything is done, 2 times (struck: 2); ` +
+	want := `closuretest.Server{seed: 1; patients.list: answered 500 Internal Server Error before anything is done,` +
+		` 2 times (struck: 2); ` +
 		`insurances.list: answered 501 Not Implemented before anything is done, once (struck: 1); ` +
 		`*: done, then answered 1ns later, for ever (struck: 6); ` +
 		`patients.list: answered 503 Service Unavailable before anything is done, once (struck: 1); ` +
@@ -187,7 +188,8 @@ func TestFaultsAreValues(t *testing.T) {
 	for fault, want := range map[*closuretest.Fault]string{
 		&once:   "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once",
 		&always: "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, for ever",
-		&half:   "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, for ever, with probability 0.5",
+		&half: "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, for ever, with " +
+			"probability 0.5",
 	} {
 		if fault.String() != want {
 			t.Errorf("%s, want %s", fault, want)
@@ -202,16 +204,34 @@ func TestFaultsAreValues(t *testing.T) {
 // A fault that can't do what it is for must not go unnoticed.
 func TestMisuseIsLoud(t *testing.T) {
 	t.Parallel()
-	for want, fault := range map[string]closuretest.Fault{
-		`closuretest: Inject: there is no operation "appointment.create"`:                                                                    closuretest.DropAfter("appointment.create"),
-		"closuretest: Inject: a fault names no operation":                                                                                    closuretest.DropAfter(""),
-		"closuretest: Inject: appointments.create: a read shows the state of 1s ago, once: it is no read":                                    closuretest.Stale(create, time.Second),
-		"closuretest: Inject: patients.list: answered 99 before anything is done, once: the status is not from 200 to 599":                   closuretest.Status("patients.list", 99),
-		"closuretest: Inject: patients.list: answered 500 Internal Server Error before anything is done, once: a header has no value":        closuretest.Status("patients.list", 500, "X"),
-		"closuretest: Inject: patients.list: done, then connection lost, for ever, with probability 1.5: the probability is not from 0 to 1": closuretest.DropAfter("patients.list").Probability(1.5),
+	const list = "patients.list"
+	for _, test := range []struct {
+		fault closuretest.Fault
+		want  string // after "closuretest: Inject: "
+	}{
+		{closuretest.DropAfter("appointment.create"), `there is no operation "appointment.create"`},
+		{closuretest.DropAfter(""), "a fault names no operation"},
+		{
+			closuretest.Stale(create, time.Second),
+			"appointments.create: a read shows the state of 1s ago, once: it is no read",
+		},
+		{
+			closuretest.Status(list, 99),
+			"patients.list: answered 99 before anything is done, once: the status is not from 200 to 599",
+		},
+		{
+			closuretest.Status(list, 500, "X"),
+			"patients.list: answered 500 Internal Server Error before anything is done, once: a header has no value",
+		},
+		{
+			closuretest.DropAfter(list).Probability(1.5),
+			"patients.list: done, then connection lost, for ever, with probability 1.5: " +
+				"the probability is not from 0 to 1",
+		},
 	} {
+		want := "closuretest: Inject: " + test.want
 		s := closuretest.New()
-		s.Inject(fault)
+		s.Inject(test.fault)
 		_, err := s.Client().Patients.List(t.Context(), closure.PatientListParams{})
 		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.Message != want || e.Code != "closuretest_misuse" ||
 			e.Attempts != 1 {

@@ -169,7 +169,8 @@ func eachWay(t *testing.T, opts []closuretest.Option,
 		pool := &http.Transport{}
 		t.Cleanup(pool.CloseIdleConnections)
 		test(t, s,
-			must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(), closure.WithHTTPClient(&http.Client{Transport: pool}))))
+			must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(),
+				closure.WithHTTPClient(&http.Client{Transport: pool}))))
 	})
 }
 

@@ -102,7 +102,8 @@ func TestRequestsKeepNoAuthorization(t *testing.T) {
 			strings.Contains(text, "Basic") {
 			t.Errorf("header kept: %s", text)
 		}
-		want := `POST /appointments {"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm","start_at":"2022-05-20T17:00:00.000Z","duration":30}`
+		want := `POST /appointments {"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm",` +
+			`"start_at":"2022-05-20T17:00:00.000Z","duration":30}`
 		if request.String() != want || request.Op != "appointments.create" ||
 			request.Header.Get("Closure-API-Version") != "2022-04-01" {
 			t.Errorf("request: %s %s, want %s", request.Op, request, want)
@@ -129,7 +130,11 @@ func TestKeepRequests(t *testing.T) {
 
 func TestValidation(t *testing.T) {
 	t.Parallel()
-	const sch, pt, start = `"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX"`, `"patient_id":"pt_sxKCbaoVdBXHBGWywcBETm"`, `"start_at":"2022-05-20T17:00:00.000Z"`
+	const (
+		sch   = `"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX"`
+		pt    = `"patient_id":"pt_sxKCbaoVdBXHBGWywcBETm"`
+		start = `"start_at":"2022-05-20T17:00:00.000Z"`
+	)
 	person := `"first_name":"A","last_name":"B","dob":"1990-01-01"`
 	tests := []struct {
 		method, path, body string
@@ -175,9 +180,13 @@ func TestValidation(t *testing.T) {
 		{"POST", "/patients", `{}`, []string{"first_name", "last_name", "dob"}},
 		{"POST", "/patients", `{"first_name":5,"last_name":"B","dob":"1990-13-01"}`, []string{"dob", "first_name"}},
 		{"POST", "/patients", `{"first_name":"A","last_name":"B","dob":"2022-05-02"}`, []string{"dob"}},
-		{"POST", "/patients", `{` + person + `,"gender_identity":"X","administrative_gender":"Other","email":"no","mobile_phone_number":"555","home_phone_number":"+0",
+		{"POST", "/patients", `{` + person + `,"gender_identity":"X","administrative_gender":"Other",` +
+			`"email":"no","mobile_phone_number":"555","home_phone_number":"+0",
 			"timezone":"Mars/Olympus","address":{"state":"New York"},"insurance":{"id":"pt_1"}}`,
-			[]string{"gender_identity", "administrative_gender", "email", "mobile_phone_number", "home_phone_number", "address.state", "insurance.id", "timezone"}},
+			[]string{
+				"gender_identity", "administrative_gender", "email", "mobile_phone_number", "home_phone_number",
+				"address.state", "insurance.id", "timezone",
+			}},
 		{"POST", "/patients", `{` + person + `,"insurance":{"id":"ins_unknown"}}`, []string{"insurance.id"}},
 		{"POST", "/index_version", `{}`, []string{"name"}},
 		{"POST", "/index_version", `{"name":""}`, []string{"name"}},
@@ -329,7 +338,12 @@ func TestRescheduleAndCancel(t *testing.T) {
 		wantStarts(t, c, "16:45 17:00 17:15")
 
 		other := must(c.Appointments.Create(ctx, guideBooking()))
-		for start, want := range map[int]int{5: 409 /* overlaps the first */, 6: 409 /* is the first's */, 9: 409 /* nothing there */, 1: 200 /* where it is */} {
+		for start, want := range map[int]int{
+			5: 409, // overlaps the first
+			6: 409, // is the first's
+			9: 409, // nothing there
+			1: 200, // where it is
+		} {
 			_, err := c.Appointments.Reschedule(ctx, other.ID, closure.AppointmentRescheduleParams{StartAt: guideStart(start)})
 			if status(err) != want {
 				t.Errorf("rescheduling to slot %d: %v, want %d", start, err, want)
@@ -449,7 +463,8 @@ func TestIndexVersionsAreCopies(t *testing.T) {
 
 func TestAllowDuplicates(t *testing.T) {
 	t.Parallel()
-	eachWay(t, []closuretest.Option{closuretest.AllowDuplicates()}, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
+	opts := []closuretest.Option{closuretest.AllowDuplicates()}
+	eachWay(t, opts, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		first := must(c.Appointments.Create(t.Context(), guideBooking()))
 		second := must(c.Appointments.Create(t.Context(), guideBooking()))
 		if first.ID == second.ID || len(s.Appointments()) != 2 {

@@ -133,7 +133,9 @@ func TestReportTo(t *testing.T) {
 		s.Inject(closuretest.DropAfter(create).Probability(0.5))
 		f.end()
 		text := f.text.String()
-		for _, want := range []string{"seed: 99", "done, then connection lost", "CLOSURETEST_SEED=99 go test -run '^TestX$/^case$'"} {
+		for _, want := range []string{
+			"seed: 99", "done, then connection lost", "CLOSURETEST_SEED=99 go test -run '^TestX$/^case$'",
+		} {
 			if strings.Contains(text, want) != failed {
 				t.Errorf("failed %t: %q, want %q", failed, text, want)
 			}
@@ -181,7 +183,8 @@ func TestGeneratedClinicIsBelievable(t *testing.T) {
 	overlapping, gaps, acrossDST := 0, 0, 0
 	newYork := must(time.LoadLocation("America/New_York"))
 	all := must(c.Schedules.List(ctx, closure.ScheduleListParams{},
-		closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType)))
+		closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances,
+			closure.ExpandAppointmentType)))
 	triples := map[string]bool{}
 	for _, schedule := range all[1:] { // the first is the guide's
 		triples[fmt.Sprint(schedule.Practitioner.ID, schedule.Location.ID, schedule.AppointmentType.ID)] = true

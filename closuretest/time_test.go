@@ -47,8 +47,8 @@ func TestCommitLate(t *testing.T) {
 		}
 		for _, wait := range []time.Duration{0, 10 * time.Second, 10*time.Second - time.Millisecond} {
 			advance(wait)
-			if found := must(c.Appointments.List(t.Context(),
-				closure.AppointmentListParams{})); len(found)+len(s.Appointments()) != 0 {
+			found := must(c.Appointments.List(t.Context(), closure.AppointmentListParams{}))
+			if len(found)+len(s.Appointments()) != 0 {
 				t.Errorf("there already: %v, ledger %v", found, s.Appointments())
 			}
 			wantStarts(t, c, "16:45 17:00 17:15")
@@ -119,7 +119,8 @@ func TestLateWritesComeInOrderOfTheirTime(t *testing.T) {
 func TestStaleReads(t *testing.T) {
 	t.Parallel()
 	const lag = 30 * time.Second
-	eachClock(t, []closuretest.Option{closuretest.StaleReads(lag)}, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
+	stale := []closuretest.Option{closuretest.StaleReads(lag)}
+	eachClock(t, stale, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
 		c, ctx := s.Client(noRetries()), t.Context()
 		var version closure.IndexVersionID
 		var made *closure.Patient
@@ -173,7 +174,8 @@ func TestStaleReads(t *testing.T) {
 func TestStale(t *testing.T) {
 	t.Parallel()
 	for lag, others := range map[time.Duration]string{0: "", time.Hour: "16:45 17:00 17:15"} {
-		eachClock(t, []closuretest.Option{closuretest.StaleReads(lag)}, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
+		stale := []closuretest.Option{closuretest.StaleReads(lag)}
+		eachClock(t, stale, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
 			c := s.Client(noRetries())
 			s.Inject(closuretest.Stale("availabilities.list", time.Minute).Times(2), closuretest.Stale("availabilities.list", 0))
 			must(c.Appointments.Create(t.Context(), guideBooking()))

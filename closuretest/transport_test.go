@@ -128,7 +128,8 @@ func TestTransportIsLikeNetHTTP(t *testing.T) {
 			}
 			resp.Header.Del("X-Request-Id")
 			seen = append(seen,
-				fmt.Sprintln(resp.Status, resp.Proto, headerText(resp.Header), err, string(body), resp.Uncompressed, resp.ContentLength))
+				fmt.Sprintln(resp.Status, resp.Proto, headerText(resp.Header), err, string(body),
+					resp.Uncompressed, resp.ContentLength))
 		}
 		if seen[0] != seen[1] {
 			t.Errorf("%s: in process\n%.500s\nover loopback\n%.500s", path, seen[0], seen[1])

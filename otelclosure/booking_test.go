@@ -260,7 +260,8 @@ func TestAlertOnTheFirstOfEachOperation(t *testing.T) {
 		b, server := newBackend(), closuretest.New()
 		client := server.Client(b.option(), closure.WithTimeout(time.Second))
 		before := b.unknown(t)
-		server.Inject(closuretest.Status("appointments.create", 502).Times(0), closuretest.Status("appointments.reschedule", 502).Times(0),
+		server.Inject(closuretest.Status("appointments.create", 502).Times(0),
+			closuretest.Status("appointments.reschedule", 502).Times(0),
 			closuretest.Status("appointments.cancel", 502).Times(0), closuretest.Status("appointments.list", 404).Times(0))
 		ctx, params := t.Context(), guideSlot()
 		there := closure.Appointment{

@@ -134,8 +134,11 @@ func TestSpans(t *testing.T) {
 			name: "success",
 			call: findTrisha,
 			want: []string{
-				"client GET /patients Unset: closure.operation=patients.list closure.outcome=applied http.request.method=GET request-id http.response.status_code=200 server.address=api.closurehealth.com server.port=443 url.template=/patients",
-				"internal patients.list Unset: closure.operation=patients.list closure.outcome=applied http.request.method=GET request-id http.response.status_code=200 url.template=/patients",
+				"client GET /patients Unset: closure.operation=patients.list closure.outcome=applied http.request.method=GET " +
+					"request-id http.response.status_code=200 server.address=api.closurehealth.com server.port=443 " +
+					"url.template=/patients",
+				"internal patients.list Unset: closure.operation=patients.list closure.outcome=applied http.request.method=GET " +
+					"request-id http.response.status_code=200 url.template=/patients",
 			},
 		}, {
 			name:  "second attempt, after no answer",
@@ -145,25 +148,36 @@ func TestSpans(t *testing.T) {
 				return err
 			},
 			want: []string{
-				"client GET /patients/{id} Error: closure.operation=patients.get closure.outcome=not sent error.type=no_response http.request.method=GET server.address=api.closurehealth.com server.port=443 url.template=/patients/{id}",
-				"client GET /patients/{id} Unset: closure.operation=patients.get closure.outcome=applied http.request.method=GET http.request.resend_count=1 request-id http.response.status_code=200 server.address=api.closurehealth.com server.port=443 url.template=/patients/{id}",
-				"internal patients.get Unset: closure.operation=patients.get closure.outcome=applied http.request.method=GET request-id http.response.status_code=200 url.template=/patients/{id}",
+				"client GET /patients/{id} Error: closure.operation=patients.get closure.outcome=not sent error.type=no_response " +
+					"http.request.method=GET server.address=api.closurehealth.com server.port=443 url.template=/patients/{id}",
+				"client GET /patients/{id} Unset: closure.operation=patients.get closure.outcome=applied http.request.method=GET " +
+					"http.request.resend_count=1 request-id http.response.status_code=200 server.address=api.closurehealth.com " +
+					"server.port=443 url.template=/patients/{id}",
+				"internal patients.get Unset: closure.operation=patients.get closure.outcome=applied http.request.method=GET " +
+					"request-id http.response.status_code=200 url.template=/patients/{id}",
 			},
 		}, {
 			name:  "a write whose outcome is unknown",
 			fault: []closuretest.Fault{closuretest.StatusAfter("appointments.create", 502)},
 			call:  bookDirectly,
 			want: []string{
-				"client POST /appointments Error: closure.operation=appointments.create closure.outcome=unknown error.type=502 http.request.method=POST request-id http.response.status_code=502 server.address=api.closurehealth.com server.port=443 url.template=/appointments",
-				"internal appointments.create Error: closure.operation=appointments.create closure.outcome=unknown error.type=502 http.request.method=POST request-id http.response.status_code=502 url.template=/appointments",
+				"client POST /appointments Error: closure.operation=appointments.create closure.outcome=unknown error.type=502 " +
+					"http.request.method=POST request-id http.response.status_code=502 server.address=api.closurehealth.com " +
+					"server.port=443 url.template=/appointments",
+				"internal appointments.create Error: closure.operation=appointments.create closure.outcome=unknown " +
+					"error.type=502 http.request.method=POST request-id http.response.status_code=502 url.template=/appointments",
 			},
 		}, {
 			name:  "a success that is none",
 			fault: []closuretest.Fault{closuretest.Malformed("appointments.create")},
 			call:  bookDirectly,
 			want: []string{
-				"client POST /appointments Unset: closure.operation=appointments.create closure.outcome=applied http.request.method=POST request-id http.response.status_code=200 server.address=api.closurehealth.com server.port=443 url.template=/appointments",
-				"internal appointments.create Error: closure.operation=appointments.create closure.outcome=unknown error.type=malformed_response http.request.method=POST request-id http.response.status_code=200 url.template=/appointments",
+				"client POST /appointments Unset: closure.operation=appointments.create closure.outcome=applied " +
+					"http.request.method=POST request-id http.response.status_code=200 server.address=api.closurehealth.com " +
+					"server.port=443 url.template=/appointments",
+				"internal appointments.create Error: closure.operation=appointments.create closure.outcome=unknown " +
+					"error.type=malformed_response http.request.method=POST request-id http.response.status_code=200 " +
+					"url.template=/appointments",
 			},
 		}, {
 			name: "no attempt",
@@ -173,7 +187,8 @@ func TestSpans(t *testing.T) {
 				return findTrisha(ctx, c)
 			},
 			want: []string{
-				"internal patients.list Error: closure.operation=patients.list closure.outcome=not sent error.type=no_response http.request.method=GET url.template=/patients",
+				"internal patients.list Error: closure.operation=patients.list closure.outcome=not sent error.type=no_response " +
+					"http.request.method=GET url.template=/patients",
 			},
 		},
 	} {
@@ -292,9 +307,12 @@ func TestMetrics(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		`closure.call.duration 1 {"closure.operation":"patients.list","closure.outcome":"applied","http.response.status_code":"200"}`,
-		`http.client.request.duration 1 {"error.type":"503","http.request.method":"GET","http.response.status_code":"503","server.address":"localhost","server.port":"8080","url.template":"/patients"}`,
-		`http.client.request.duration 1 {"http.request.method":"GET","http.response.status_code":"200","server.address":"localhost","server.port":"8080","url.template":"/patients"}`,
+		`closure.call.duration 1 {"closure.operation":"patients.list","closure.outcome":"applied",` +
+			`"http.response.status_code":"200"}`,
+		`http.client.request.duration 1 {"error.type":"503","http.request.method":"GET","http.response.status_code":"503",` +
+			`"server.address":"localhost","server.port":"8080","url.template":"/patients"}`,
+		`http.client.request.duration 1 {"http.request.method":"GET","http.response.status_code":"200",` +
+			`"server.address":"localhost","server.port":"8080","url.template":"/patients"}`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("measured\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
