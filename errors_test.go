@@ -179,7 +179,7 @@ func TestErrorTexts(t *testing.T) {
 			Op: "op", Method: "POST", Route: "/x", Outcome: closure.OutcomeUnknown, Attempts: 1,
 			Err: errors.New("closure: broken"),
 		},
-		"closure: op: Field is empty":                                    &closure.InputError{
+		"closure: op: Field is empty": &closure.InputError{
 			Op: "op", Field: "Field", Reason: "is empty",
 		},
 		"closure: the patient has no insurance on file to check":         &closure.InsuranceError{},
