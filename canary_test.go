@@ -127,8 +127,7 @@ func (x texts) noLeak(t testing.TB) {
 
 var formats = []string{
 	"%v", "%+v", "%#v", "%s", "%+s", "%q", "%+q", "%#q", "%x", "%X", "% x", "%#x", "%# x", "%d", "%+d", "%o", "%O", "%b",
-	"%c", "%U", "%#U",
-	"%e", "%f", "%g", "%t", "%T", "%10v", "%.3v", "%-20.5s", "%08d", "%z",
+	"%c", "%U", "%#U", "%e", "%f", "%g", "%t", "%T", "%10v", "%.3v", "%-20.5s", "%08d", "%z",
 }
 
 // errorFormats are those that fmt has a meaning for where it comes upon an error

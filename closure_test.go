@@ -26,9 +26,8 @@ func TestNewClientKeys(t *testing.T) {
 	}
 	for _, key := range []string{
 		"", " ", "SECRETKEY", "ch_pk_test_SECRETKEY", "CH_SK_TEST_SECRETKEY", " ch_sk_test_SECRETKEY",
-		"ch_sk_test_SECRETKEY\n",
-		"ch_sk_test_SECRETKEY:", "ch_sk_test_SECRET KEY", "ch_sk_test_SECRETKEY\x00", "ch_sk_test_SECRETKEYé",
-		"ch_sk_test_SECRETKEY\x7f",
+		"ch_sk_test_SECRETKEY\n", "ch_sk_test_SECRETKEY:", "ch_sk_test_SECRET KEY", "ch_sk_test_SECRETKEY\x00",
+		"ch_sk_test_SECRETKEYé", "ch_sk_test_SECRETKEY\x7f",
 	} {
 		c, err := closure.NewClient(key)
 		refused(t, key, err, "NewClient", "apiKey")
@@ -66,12 +65,11 @@ func TestNewClientBaseURL(t *testing.T) {
 	}
 	for _, base := range []string{
 		"", "SECRET", "/SECRET", "ftp://SECRET", "http://SECRET", "http://localhost.SECRET.test",
-		"http://127.0.0.1.SECRET.test", "http://0.0.0.0/SECRET",
-		"http://10.0.0.1/SECRET", "https://", "https:///SECRET", "https:SECRET", "https://user@SECRET",
-		"https://user:SECRET@example.test", "https://@SECRET",
+		"http://127.0.0.1.SECRET.test", "http://0.0.0.0/SECRET", "http://10.0.0.1/SECRET", "https://", "https:///SECRET",
+		"https:SECRET", "https://user@SECRET", "https://user:SECRET@example.test", "https://@SECRET",
 		"https://example.test?SECRET", "https://SECRET?", "https://example.test/#SECRET", "https://SECRET#",
-		"https://SECRET:port", "https://SE CRET",
-		"https://SECRET\n", "//SECRET", "https://%zz.SECRET", "://SECRET", "https://:443/SECRET",
+		"https://SECRET:port", "https://SE CRET", "https://SECRET\n", "//SECRET", "https://%zz.SECRET", "://SECRET",
+		"https://:443/SECRET",
 	} {
 		_, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(base))
 		refused(t, base, err, "WithBaseURL", "argument")

@@ -52,9 +52,8 @@ func TestOutcomeOf(t *testing.T) {
 		notSent: {
 			&closure.InputError{}, &closure.InsuranceError{}, &closure.InsuranceError{Status: closure.InsuranceNotAccepted},
 			&closure.TransportError{Outcome: notSent}, closure.ErrInvalidInput, closure.ErrNotBookable,
-			closure.ErrInsuranceNotAccepted,
-			closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotFound,
-			closure.ErrAmbiguous,
+			closure.ErrInsuranceNotAccepted, closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot,
+			closure.ErrNotFound, closure.ErrAmbiguous,
 		},
 		rejected: {
 			closure.ErrNotBooked,
@@ -62,10 +61,9 @@ func TestOutcomeOf(t *testing.T) {
 		},
 		unknown: {
 			&closure.OutcomeUnknownError{}, &closure.OutcomeUnknownError{Err: apiError("POST", 404)},
-			&closure.OutcomeUnknownError{Err: &closure.InputError{}},
-			&closure.TransportError{Outcome: unknown},
-			&closure.TransportError{Outcome: unknown, Err: closure.ErrResponseTooLarge},
-			context.Canceled, io.EOF, errors.New("foreign"), closure.ErrServer, closure.ErrMalformedResponse,
+			&closure.OutcomeUnknownError{Err: &closure.InputError{}}, &closure.TransportError{Outcome: unknown},
+			&closure.TransportError{Outcome: unknown, Err: closure.ErrResponseTooLarge}, context.Canceled, io.EOF,
+			errors.New("foreign"), closure.ErrServer, closure.ErrMalformedResponse,
 		},
 	}
 	for status := 300; status < 600; status++ {
@@ -110,12 +108,10 @@ func TestOutcomeOf(t *testing.T) {
 
 var sentinels = []error{
 	closure.ErrInvalidInput, closure.ErrInvalidRequest, closure.ErrUnauthorized, closure.ErrForbidden, closure.ErrNotFound,
-	closure.ErrConflict,
-	closure.ErrRateLimited, closure.ErrServer, closure.ErrAmbiguous, closure.ErrNotBookable,
-	closure.ErrInsuranceNotAccepted,
-	closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotBooked,
-	closure.ErrOutcomeUnknown,
-	closure.ErrResponseTooLarge, closure.ErrRedirect, closure.ErrMalformedResponse,
+	closure.ErrConflict, closure.ErrRateLimited, closure.ErrServer, closure.ErrAmbiguous, closure.ErrNotBookable,
+	closure.ErrInsuranceNotAccepted, closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot,
+	closure.ErrNotBooked, closure.ErrOutcomeUnknown, closure.ErrResponseTooLarge, closure.ErrRedirect,
+	closure.ErrMalformedResponse,
 }
 
 // Every error is those sentinels that it must be, and no other.

@@ -64,8 +64,7 @@ func TestCallOptionsRefused(t *testing.T) {
 	for name, opts := range map[string][]closure.CallOption{
 		"WithIndexVersion": {
 			closure.WithIndexVersion(""), closure.WithIndexVersion("idx_"), closure.WithIndexVersion("SECRET"),
-			closure.WithIndexVersion("idx_SECRET\r\nX: y"),
-			closure.WithIndexVersion("idx_SECRET "),
+			closure.WithIndexVersion("idx_SECRET\r\nX: y"), closure.WithIndexVersion("idx_SECRET "),
 			closure.WithIndexVersion(closure.IndexVersionID("idx_" + strings.Repeat("x", 255))),
 		},
 		"WithTimeout":     {closure.WithTimeout(0), closure.WithTimeout(-1)},
@@ -104,8 +103,8 @@ func TestWithMode(t *testing.T) {
 func TestNilOptions(t *testing.T) {
 	t.Parallel()
 	s := serveAlways(t, 200, "[]")
-	_, err := s.client(t, nil, closure.WithLogger(nil),
-		nil).Specialties.List(t.Context(), nil, closure.WithMaxAttempts(1), nil)
+	c := s.client(t, nil, closure.WithLogger(nil), nil)
+	_, err := c.Specialties.List(t.Context(), nil, closure.WithMaxAttempts(1), nil)
 	noError(t, err)
 }
 
@@ -195,8 +194,9 @@ func TestExpandCopies(t *testing.T) {
 func TestWithAPIVersionAndUserAgent(t *testing.T) {
 	t.Parallel()
 	s := serveAlways(t, 200, "[]")
-	_, err := s.client(t, closure.WithAPIVersion("2030-12-31"), closure.WithUserAgent("a/1"),
-		closure.WithUserAgent("b/2 (x)")).Specialties.List(t.Context())
+	agents := []closure.Option{closure.WithUserAgent("a/1"), closure.WithUserAgent("b/2 (x)")}
+	c := s.client(t, append(agents, closure.WithAPIVersion("2030-12-31"))...)
+	_, err := c.Specialties.List(t.Context())
 	noError(t, err)
 	if h := s.seen[0].header; h.Get("Closure-API-Version") != "2030-12-31" ||
 		h.Get("User-Agent") != "b/2 (x) closure-go/"+closure.Version {

@@ -135,8 +135,8 @@ func TestLenientEverywhere(t *testing.T) {
 		equal(t, body, *got, want)
 	}
 	const bom = "\ufeff"
-	patients, err := serveAlways(t, 200,
-		bom+"["+trishaJSON+"]").client(t).Patients.List(t.Context(), closure.PatientListParams{})
+	c := serveAlways(t, 200, bom+"["+trishaJSON+"]").client(t)
+	patients, err := c.Patients.List(t.Context(), closure.PatientListParams{})
 	noError(t, err)
 	equal(t, "list after a byte order mark", patients, []closure.Patient{trisha})
 	patient, err := serveAlways(t, 200, bom+trishaJSON).client(t).Patients.Get(t.Context(), guide.patient)

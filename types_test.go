@@ -49,11 +49,9 @@ func TestDate(t *testing.T) {
 		{`""`, closure.Date{}, true},
 		{`null`, closure.Date{}, true},
 		{text: `"2023-02-29"`}, {text: `"1994-13-01"`}, {text: `"1994-00-01"`}, {text: `"1994-12-00"`},
-		{text: `"1994-12-32"`},
-		{text: `"1994-1-1"`}, {text: `"94-12-22"`}, {text: `"19941222"`}, {text: `"1994/12/22"`},
-		{text: `"1994-12-22T00:00:00Z"`},
-		{text: `" 1994-12-22"`}, {text: `"-1994-12-22"`}, {text: `"19940-12-22"`}, {text: `"１９９４-12-22"`},
-		{text: `19941222`}, {text: `{}`}, {text: `["1994-12-22"]`}, {text: `true`},
+		{text: `"1994-12-32"`}, {text: `"1994-1-1"`}, {text: `"94-12-22"`}, {text: `"19941222"`}, {text: `"1994/12/22"`},
+		{text: `"1994-12-22T00:00:00Z"`}, {text: `" 1994-12-22"`}, {text: `"-1994-12-22"`}, {text: `"19940-12-22"`},
+		{text: `"１９９４-12-22"`}, {text: `19941222`}, {text: `{}`}, {text: `["1994-12-22"]`}, {text: `true`},
 	})
 	for date, want := range map[closure.Date]string{
 		closure.NewDate(1994, time.December, 22): "1994-12-22",
@@ -92,11 +90,10 @@ func TestMinutes(t *testing.T) {
 		{`30`, 30, true}, {`"30"`, 30, true}, {`0`, 0, true}, {`"0"`, 0, true}, {`null`, 0, true},
 		{`10080`, closure.MaxMinutes, true}, {`"10080"`, closure.MaxMinutes, true}, {`"030"`, 30, true},
 		{text: `10081`}, {text: `"10081"`}, {text: `-1`}, {text: `-0`}, {text: `"-30"`}, {text: `"+30"`}, {text: `30.5`},
-		{text: `30.0`}, {text: `"30.0"`},
-		{text: `3e1`}, {text: `"3e1"`}, {text: `1E400`}, {text: `99999999999999999999999`},
-		{text: `"99999999999999999999999"`}, {text: `4294967326`}, {text: `18446744073709551646`},
-		{text: `""`}, {text: `" 30"`}, {text: `"30 "`}, {text: `"3_0"`}, {text: `"0x1e"`}, {text: `"thirty"`},
-		{text: `"null"`}, {text: `"\"30\""`}, {text: `true`}, {text: `{}`}, {text: `[30]`},
+		{text: `30.0`}, {text: `"30.0"`}, {text: `3e1`}, {text: `"3e1"`}, {text: `1E400`}, {text: `99999999999999999999999`},
+		{text: `"99999999999999999999999"`}, {text: `4294967326`}, {text: `18446744073709551646`}, {text: `""`},
+		{text: `" 30"`}, {text: `"30 "`}, {text: `"3_0"`}, {text: `"0x1e"`}, {text: `"thirty"`}, {text: `"null"`},
+		{text: `"\"30\""`}, {text: `true`}, {text: `{}`}, {text: `[30]`},
 	})
 	for m, want := range map[closure.Minutes]string{0: "0", 30: "30", closure.MaxMinutes: "10080"} {
 		for name, marshal := range marshalers {
@@ -158,9 +155,8 @@ func TestInstants(t *testing.T) {
 	}
 	for _, text := range []string{
 		`"2022-05-20T17:00:00"`, `"2022-05-20T17:00:00.000"`, `"2022-05-20 17:00:00"`, `"2022-05-20"`, `"2022-05-20T17:00Z"`,
-		`"2022-02-30T17:00:00Z"`,
-		`"2022-05-20T25:00:00Z"`, `"20 May 2022"`, `""`, `1653066000`, `{}`, `"2022-05-20T17:00:00,5Z"`,
-		`"2022-05-20T7:00:00Z"`,
+		`"2022-02-30T17:00:00Z"`, `"2022-05-20T25:00:00Z"`, `"20 May 2022"`, `""`, `1653066000`, `{}`,
+		`"2022-05-20T17:00:00,5Z"`, `"2022-05-20T7:00:00Z"`,
 	} {
 		if got, err := decode[closure.Appointment](`{"start_at":` + text + `}`); err == nil {
 			t.Errorf("%s is read as %v", text, got.StartAt)

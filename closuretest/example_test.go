@@ -341,8 +341,8 @@ func ExampleStatusAfter() {
 func ExampleDelay() {
 	server := closuretest.New()
 	server.Inject(closuretest.Delay("appointments.create", time.Hour))
-	_, err := server.Client(closure.WithTimeout(time.Millisecond)).Appointments.Create(context.Background(),
-		guideBooking())
+	client := server.Client(closure.WithTimeout(time.Millisecond))
+	_, err := client.Appointments.Create(context.Background(), guideBooking())
 	fmt.Println(errors.Is(err, context.DeadlineExceeded), len(server.Appointments()))
 	// Output: true 1
 }

@@ -195,8 +195,8 @@ func TestFaultsAreValues(t *testing.T) {
 			t.Errorf("%s, want %s", fault, want)
 		}
 	}
-	if got := closuretest.DropAfter("x").Times(3).Probability(0.5).String(); !strings.Contains(got,
-		"3 times, with probability 0.5") {
+	got := closuretest.DropAfter("x").Times(3).Probability(0.5).String()
+	if !strings.Contains(got, "3 times, with probability 0.5") {
 		t.Errorf("Times before Probability: %s", got)
 	}
 }
