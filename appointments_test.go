@@ -12,8 +12,10 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-const appointmentJSON = `{"id":"appt_1","schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm","status":"scheduled",` +
-	`"start_at":"2022-05-20T17:00:00.000Z","duration":30,"created_at":"2022-05-01T00:00:00.000Z","updated_at":"2022-05-01T00:00:00.000Z"}`
+const appointmentJSON = `{"id":"appt_1","schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX",` +
+	`"patient_id":"pt_sxKCbaoVdBXHBGWywcBETm","status":"scheduled",` +
+	`"start_at":"2022-05-20T17:00:00.000Z","duration":30,"created_at":"2022-05-01T00:00:00.000Z",` +
+	`"updated_at":"2022-05-01T00:00:00.000Z"}`
 
 var appointment = closure.Appointment{
 	ID:         "appt_1",
@@ -28,7 +30,8 @@ var appointment = closure.Appointment{
 
 func reschedule(start time.Time, duration closure.Minutes) callFunc {
 	return func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
-		return c.Appointments.Reschedule(ctx, in.appointment, closure.AppointmentRescheduleParams{StartAt: start, Duration: duration}, opts...)
+		return c.Appointments.Reschedule(ctx, in.appointment,
+			closure.AppointmentRescheduleParams{StartAt: start, Duration: duration}, opts...)
 	}
 }
 
@@ -76,7 +79,8 @@ var appointmentCalls = []apiCall{
 	}, {
 		op: "appointments.reschedule",
 		call: func(ctx context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
-			return c.Appointments.Reschedule(ctx, in.appointment, closure.AppointmentRescheduleParams{StartAt: in.start, Duration: 30}, opts...)
+			return c.Appointments.Reschedule(ctx, in.appointment,
+				closure.AppointmentRescheduleParams{StartAt: in.start, Duration: 30}, opts...)
 		},
 		url:    "/appointments/appt_1",
 		body:   `{"start_at":"2022-05-20T17:00:00.000Z","duration":30}`,
@@ -119,7 +123,9 @@ func TestAppointments(t *testing.T) {
 	testCalls(t, appointmentCalls)
 
 	create := func(change func(*closure.AppointmentCreateParams)) callFunc {
-		params := closure.AppointmentCreateParams{ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: 30}
+		params := closure.AppointmentCreateParams{
+			ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: 30,
+		}
 		change(&params)
 		return func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.Appointments.Create(ctx, params, opts...)
@@ -139,6 +145,12 @@ func TestAppointments(t *testing.T) {
 	} {
 		bad = append(bad, badInput{"create: " + field, create(change), "appointments.create", field})
 	}
+	startingAt := func(start time.Time) callFunc {
+		return create(func(p *closure.AppointmentCreateParams) { p.StartAt = start })
+	}
+	lasting := func(duration closure.Minutes) callFunc {
+		return create(func(p *closure.AppointmentCreateParams) { p.Duration = duration })
+	}
 	for name, start := range map[string]time.Time{
 		"not a whole millisecond": guide.start.Add(1),
 		"year of five digits":     guide.start.AddDate(9000, 0, 0),
@@ -146,11 +158,11 @@ func TestAppointments(t *testing.T) {
 		// UTC's year counts, not that of the zone.
 		"year of five digits in UTC": time.Date(9999, 12, 31, 23, 59, 0, 0, time.FixedZone("", -3600)),
 	} {
-		bad = append(bad, badInput{"create: start: " + name, create(func(p *closure.AppointmentCreateParams) { p.StartAt = start }), "appointments.create", "StartAt"},
+		bad = append(bad, badInput{"create: start: " + name, startingAt(start), "appointments.create", "StartAt"},
 			badInput{"reschedule: start: " + name, reschedule(start, 0), "appointments.reschedule", "StartAt"})
 	}
 	for name, duration := range map[string]closure.Minutes{"negative": -30, "huge": closure.MaxMinutes + 1} {
-		bad = append(bad, badInput{"create: duration: " + name, create(func(p *closure.AppointmentCreateParams) { p.Duration = duration }), "appointments.create", "Duration"},
+		bad = append(bad, badInput{"create: duration: " + name, lasting(duration), "appointments.create", "Duration"},
 			badInput{"reschedule: duration: " + name, reschedule(guide.start, duration), "appointments.reschedule", "Duration"})
 	}
 	testBadInputs(t, append(bad,
@@ -212,7 +224,9 @@ func ExampleAppointmentsService_Get() {
 func booked() (*closure.Client, closure.AppointmentID) {
 	server := closuretest.New()
 	slot := closuretest.GuideSlot()
-	made := server.AddAppointment(closure.Appointment{ScheduleID: slot.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt})
+	made := server.AddAppointment(closure.Appointment{
+		ScheduleID: slot.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt,
+	})
 	return server.Client(), made.ID
 }
 

@@ -24,13 +24,18 @@ var availabilityCalls = []apiCall{
 			params := closure.AvailabilityListParams{From: in.start, To: in.start.In(time.FixedZone("", -4*3600)).Add(time.Hour)}
 			return c.Availabilities.List(ctx, in.schedule, params, opts...)
 		},
-		url: "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots?end_at=2022-05-20T18%3A00%3A00.000Z&start_at=2022-05-20T17%3A00%3A00.000Z",
-		answer: `[{"start_at":"2022-05-20T16:45:00.000Z","duration":30},{"start_at":"2022-05-20T17:00:00.000Z","duration":"30"},` +
+		url: "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots?end_at=2022-05-20T18%3A00%3A00.000Z" +
+			"&start_at=2022-05-20T17%3A00%3A00.000Z",
+		answer: `[{"start_at":"2022-05-20T16:45:00.000Z","duration":30},{"start_at":"2022-05-20T17:00:00.000Z",` +
+			`"duration":"30"},` +
 			`{"start_at":"2022-05-20T13:15:00-04:00","duration":30,"schedule_id":"sch_other"}]`,
 		want: []closure.Slot{
 			{ScheduleID: guide.schedule, StartAt: utc(2022, time.May, 20, 16, 45), Duration: 30},
 			{ScheduleID: guide.schedule, StartAt: utc(2022, time.May, 20, 17, 0), Duration: 30},
-			{ScheduleID: guide.schedule, StartAt: time.Date(2022, time.May, 20, 13, 15, 0, 0, time.FixedZone("", -4*3600)), Duration: 30},
+			{
+				ScheduleID: guide.schedule, StartAt: time.Date(2022, time.May, 20, 13, 15, 0, 0, time.FixedZone("", -4*3600)),
+				Duration: 30,
+			},
 		},
 	}, {
 		op:     "availabilities.list",
@@ -80,10 +85,11 @@ func TestSlotEndAt(t *testing.T) {
 func ExampleAvailabilitiesService_List() {
 	client := closuretest.New().Client()
 
-	slots, err := client.Availabilities.List(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX", closure.AvailabilityListParams{
+	params := closure.AvailabilityListParams{
 		From: time.Date(2022, time.May, 20, 0, 0, 0, 0, time.UTC),
 		To:   time.Date(2022, time.May, 21, 0, 0, 0, 0, time.UTC),
-	})
+	}
+	slots, err := client.Availabilities.List(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX", params)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -48,7 +48,9 @@ func firstParams() closure.BookFirstParams {
 	}
 }
 
-func (d *desk) bookFirst(ctx context.Context, t *testing.T, params closure.BookFirstParams, opts ...closure.CallOption) (*closure.Booking, error) {
+func (d *desk) bookFirst(
+	ctx context.Context, t *testing.T, params closure.BookFirstParams, opts ...closure.CallOption,
+) (*closure.Booking, error) {
 	t.Helper()
 	begin := time.Now()
 	booking, err := d.client.BookFirstAvailable(ctx, params, opts...)
@@ -62,167 +64,237 @@ func (d *desk) bookFirst(ctx context.Context, t *testing.T, params closure.BookF
 	return booking, err
 }
 
-// Which slot BookFirstAvailable books, and what ends it.
-func TestBookFirstAvailable(t *testing.T) {
-	t.Parallel()
-	takenAt := func(i int) func(*desk) {
-		return func(d *desk) {
-			// After the slots were read, and before the first booking is sent.
-			d.atFirst(http.MethodPost, func() {
-				other := d.somebodyElse()
-				for k := range i {
-					d.AddAppointment(closure.Appointment{ScheduleID: clinicIDs[k], PatientID: other, StartAt: clinicSlot(9 + k), Duration: 20})
-				}
-			})
-		}
-	}
-	fault := func(faults ...closuretest.Fault) func(*desk) {
-		return func(d *desk) { d.Inject(faults...) }
-	}
-	for _, test := range []struct {
-		name   string
-		have   func(*desk)
-		change func(*closure.Schedule)
-		params func(*closure.BookFirstParams)
-		want   string
-		hour   int // of the booking
-		is     []error
-		isNot  []error
-		posts  int
-		took   time.Duration
-	}{
-		{name: "first", want: "booked", hour: 9, posts: 1},
-		{name: "filtered", params: func(p *closure.BookFirstParams) { p.Search.NotBefore = &closure.ClockTime{Hour: 10} }, want: "booked", hour: 10, posts: 1},
-		{name: "one taken", have: takenAt(1), want: "booked", hour: 10, posts: 2},
-		{name: "two taken", have: takenAt(2), want: "booked", hour: 11, posts: 3},
-		{name: "all taken", have: takenAt(3), want: "not sent", is: []error{closure.ErrNoSlot}, posts: 3},
-		{name: "ours already", have: func(d *desk) {
-			d.AddAppointment(closure.Appointment{ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(9), Duration: 20})
-			d.showTaken()
-		}, want: "recovered", hour: 9},
+// A firstScenario is a call of BookFirstAvailable at the clinic, and what must come of it.
+type firstScenario struct {
+	name   string
+	have   func(*desk)
+	change func(*closure.Schedule)
+	params func(*closure.BookFirstParams)
+	want   firstResult
+}
 
-		// Only a definite "taken" goes on to the next.
-		{name: "unknown", have: fault(closuretest.DropBefore(create)), want: "unknown", posts: 1, took: 10 * time.Second},
-		{name: "unknown, slot gone", have: func(d *desk) {
-			takenAt(1)(d)
-			d.Inject(closuretest.DropBefore(create))
-		}, want: "unknown", posts: 1, took: 10 * time.Second},
-		{name: "found by reading back", have: fault(closuretest.DropAfter(create)), want: "recovered", hour: 9, posts: 1},
-		{name: "409, slot open", have: fault(closuretest.Status(create, 409)), want: "rejected", is: []error{closure.ErrConflict}, posts: 1},
-		{name: "400", have: fault(closuretest.Status(create, 400)), want: "rejected", is: []error{closure.ErrInvalidRequest}, posts: 1},
-		{name: "403", have: fault(closuretest.Status(create, 403)), want: "rejected", is: []error{closure.ErrForbidden}, posts: 1},
-		{name: "list fails", have: fault(always(closuretest.Status(lists, 500))), want: "not sent", is: []error{closure.ErrServer}},
-		{name: "one taken, and then the list fails", have: func(d *desk) {
-			d.atFirst(http.MethodPost, func() {
-				d.AddAppointment(closure.Appointment{ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(9), Duration: 20})
-				d.Inject(always(closuretest.Status(lists, 500)))
-			})
-		}, want: "unknown", is: []error{closure.ErrConflict}, isNot: []error{closure.ErrSlotUnavailable}, posts: 1},
-		{name: "no list", have: fault(always(closuretest.Status(lists, 404))), want: "booked", hour: 9, posts: 1},
-		{name: "no list, one taken", have: func(d *desk) {
-			takenAt(1)(d)
-			d.Inject(always(closuretest.Status(lists, 404)))
-		}, want: "booked", hour: 10, posts: 2},
+// A firstResult is what the call must come to. The methods return a changed copy.
+type firstResult struct {
+	ending string
+	hour   int // of the booking
+	is     []error
+	isNot  []error
+	posts  int
+	took   time.Duration
+}
 
-		// What is left out.
-		{name: "one not bookable", change: func(s *closure.Schedule) {
-			if s.ID == clinicIDs[0] {
-				s.SchedulingMethod = closure.SchedulingOpenSlotsOnly
-			}
-		}, want: "booked", hour: 10, posts: 1},
-		{name: "one does not accept", change: func(s *closure.Schedule) {
-			if s.ID == clinicIDs[0] {
-				s.Insurances[0].ID = "ins_other"
-			}
-		}, want: "booked", hour: 10, posts: 1},
-		{name: "one does not say", change: func(s *closure.Schedule) {
-			if s.ID == clinicIDs[0] {
-				s.Insurances = nil
-			}
-		}, want: "booked", hour: 10, posts: 1},
-		{name: "one does not say, unknown allowed", change: func(s *closure.Schedule) {
-			if s.ID == clinicIDs[0] {
-				s.Insurances = nil
-			}
-		}, params: func(p *closure.BookFirstParams) { p.InsuranceCheck = closure.AllowUnknown }, want: "booked", hour: 9, posts: 1},
-		{name: "none bookable", change: func(s *closure.Schedule) { s.SchedulingMethod = "" },
-			want: "not sent", is: []error{closure.ErrNoSlot, closure.ErrNotBookable}},
-		{name: "none accepts", change: func(s *closure.Schedule) { s.Insurances[0].ID = "ins_other" },
-			want: "not sent", is: []error{closure.ErrNoSlot, closure.ErrInsuranceNotAccepted}},
-		{name: "none says", change: func(s *closure.Schedule) { s.Insurances = nil },
-			want: "not sent", is: []error{closure.ErrNoSlot, closure.ErrInsuranceUnknown}},
-		{name: "each for another reason", change: func(s *closure.Schedule) {
-			switch s.ID {
-			case clinicIDs[0]:
-				s.SchedulingMethod = closure.SchedulingOpenSlotsOnly
-			case clinicIDs[1]:
-				s.Insurances[0].ID = "ins_other"
-			default:
-				s.Insurances = nil
-			}
-		}, want: "not sent", is: []error{closure.ErrNoSlot, closure.ErrNotBookable, closure.ErrInsuranceNotAccepted, closure.ErrInsuranceUnknown}},
-		{name: "none accepts, self-pay", change: func(s *closure.Schedule) { s.Insurances[0].ID = "ins_other" },
-			params: func(p *closure.BookFirstParams) { p.InsuranceCheck = closure.SkipInsuranceCheck }, want: "booked", hour: 9, posts: 1},
-		{name: "other insurance", change: func(s *closure.Schedule) {
-			if s.ID == clinicIDs[2] {
-				s.Insurances[0].ID = "ins_other"
-			}
-		}, params: func(p *closure.BookFirstParams) { p.InsuranceID = "ins_other" }, want: "booked", hour: 11, posts: 1},
-		{name: "the search's insurance", change: func(s *closure.Schedule) {
-			if s.ID == clinicIDs[2] {
-				s.Insurances[0].ID = "ins_other"
-			}
-		}, params: func(p *closure.BookFirstParams) { p.Search.InsuranceID = "ins_other" }, want: "booked", hour: 11, posts: 1},
-		{name: "the search's insurance, self-pay", change: func(s *closure.Schedule) {
-			if s.ID == clinicIDs[1] {
-				s.Insurances[0].ID = "ins_other"
-			}
-		}, params: func(p *closure.BookFirstParams) {
-			p.Search.InsuranceID, p.InsuranceCheck = "ins_other", closure.SkipInsuranceCheck
-		}, want: "booked", hour: 10, posts: 1},
+func bookedAt(hour int) firstResult    { return firstResult{ending: "booked", hour: hour, posts: 1} }
+func recoveredAt(hour int) firstResult { return firstResult{ending: "recovered", hour: hour, posts: 1} }
+func noneSent(is ...error) firstResult { return firstResult{ending: "not sent", is: is} }
 
-		// No slot is no slot only if every schedule was looked at.
-		{name: "nothing offered", params: func(p *closure.BookFirstParams) { p.Search.Weekdays = []time.Weekday{time.Sunday} }, want: "not sent",
-			is: []error{closure.ErrNoSlot}, isNot: []error{closure.ErrNotBookable, closure.ErrInsuranceNotAccepted}},
-		{name: "some left out, others without slots", params: func(p *closure.BookFirstParams) { p.Search.Weekdays = []time.Weekday{time.Sunday} }, change: func(s *closure.Schedule) {
-			if s.ID == clinicIDs[0] {
-				s.SchedulingMethod = ""
+func firstUnknown() firstResult {
+	return firstResult{ending: "unknown", posts: 1, took: 10 * time.Second}
+}
+
+func firstRejected(is error) firstResult {
+	return firstResult{ending: "rejected", is: []error{is}, posts: 1}
+}
+
+func (r firstResult) as(is ...error) firstResult           { r.is = is; return r }
+func (r firstResult) after(took time.Duration) firstResult { r.took = took; return r }
+func (r firstResult) requests(n int) firstResult           { r.posts = n; return r }
+func (r firstResult) not(isNot ...error) firstResult       { r.isNot = isNot; return r }
+
+// firstTaken books the first slots for somebody else, after the slots were read and before the
+// first booking is sent.
+func firstTaken(n int) func(*desk) {
+	return func(d *desk) {
+		d.atFirst(http.MethodPost, func() {
+			other := d.somebodyElse()
+			for k := range n {
+				d.bookClinic(k, other)
 			}
-		}, want: "not sent", is: []error{closure.ErrNoSlot}, isNot: []error{closure.ErrNotBookable}},
-		{name: "all fail", have: fault(always(closuretest.Status("availabilities.list", 500))), want: "not sent", is: []error{closure.ErrServer}, isNot: []error{closure.ErrNoSlot}},
-		{name: "one fails", have: func(d *desk) { d.failSchedule(clinicIDs[0]) }, want: "booked", hour: 10, posts: 1},
-		{name: "patient fails", have: fault(always(closuretest.Status("patients.get", 500))), want: "not sent", is: []error{closure.ErrServer}},
-		{name: "patient unknown", params: func(p *closure.BookFirstParams) { p.PatientID = "pt_nobody" }, want: "not sent", is: []error{closure.ErrNotFound}, isNot: []error{closure.ErrNoSlot}},
-	} {
-		atDesks(t, test.name, func(t *testing.T, d *desk) {
-			d.openClinic(test.change)
-			if test.have != nil {
-				test.have(d)
-			}
-			params := firstParams()
-			if test.params != nil {
-				test.params(&params)
-			}
-			ctx := t.Context()
-			if test.want == "unknown" {
-				ctx = d.patience(t)
-			}
-			booking, err := d.bookFirst(ctx, t, params)
-			if got := ending(booking, err); got != test.want {
-				t.Errorf("%s, want %s: %v", got, test.want, err)
-			}
-			isErrors(t, err, test.is...)
-			isNoErrors(t, err, test.isNot...)
-			d.tookInBubble(t, test.took)
-			if booking != nil && !booking.Appointment.StartAt.Equal(clinicSlot(test.hour)) {
-				t.Errorf("booked at %s, want %d o'clock", booking.Appointment.StartAt, test.hour)
-			}
-			if got := d.count(create); got != test.posts {
-				t.Errorf("%d requests to book arrived, want %d", got, test.posts)
-			}
-			d.readOnce(t)
 		})
 	}
+}
+
+// bookClinic puts an appointment on the slot of the clinic's schedule number k.
+func (d *desk) bookClinic(k int, patient closure.PatientID) {
+	d.AddAppointment(closure.Appointment{
+		ScheduleID: clinicIDs[k], PatientID: patient, StartAt: clinicSlot(9 + k), Duration: 20,
+	})
+}
+
+func injected(faults ...closuretest.Fault) func(*desk) {
+	return func(d *desk) { d.Inject(faults...) }
+}
+
+// Which slot BookFirstAvailable books.
+func TestBookFirstAvailable(t *testing.T) {
+	t.Parallel()
+	noList := always(closuretest.Status(lists, 404))
+	runFirst(t, []firstScenario{
+		{name: "first", want: bookedAt(9)},
+		{
+			name:   "filtered",
+			params: func(p *closure.BookFirstParams) { p.Search.NotBefore = &closure.ClockTime{Hour: 10} },
+			want:   bookedAt(10),
+		},
+		{name: "one taken", have: firstTaken(1), want: bookedAt(10).requests(2)},
+		{name: "two taken", have: firstTaken(2), want: bookedAt(11).requests(3)},
+		{name: "all taken", have: firstTaken(3), want: noneSent(closure.ErrNoSlot).requests(3)},
+		{name: "ours already", have: func(d *desk) {
+			d.bookClinic(0, guide.patient)
+			d.showTaken()
+		}, want: recoveredAt(9).requests(0)},
+		{name: "no list", have: injected(noList), want: bookedAt(9)},
+		{name: "no list, one taken", have: func(d *desk) {
+			firstTaken(1)(d)
+			d.Inject(noList)
+		}, want: bookedAt(10).requests(2)},
+		{name: "one fails", have: func(d *desk) { d.failSchedule(clinicIDs[0]) }, want: bookedAt(10)},
+	})
+}
+
+// Only a definite "taken" goes on to the next.
+func TestBookFirstAvailableEnds(t *testing.T) {
+	t.Parallel()
+	answered := func(status int) func(*desk) { return injected(closuretest.Status(create, status)) }
+	runFirst(t, []firstScenario{
+		{name: "unknown", have: injected(closuretest.DropBefore(create)), want: firstUnknown()},
+		{name: "unknown, slot gone", have: func(d *desk) {
+			firstTaken(1)(d)
+			d.Inject(closuretest.DropBefore(create))
+		}, want: firstUnknown()},
+		{name: "found by reading back", have: injected(closuretest.DropAfter(create)), want: recoveredAt(9)},
+		{name: "409, slot open", have: answered(409), want: firstRejected(closure.ErrConflict)},
+		{name: "400", have: answered(400), want: firstRejected(closure.ErrInvalidRequest)},
+		{name: "403", have: answered(403), want: firstRejected(closure.ErrForbidden)},
+		{name: "list fails", have: injected(always(closuretest.Status(lists, 500))), want: noneSent(closure.ErrServer)},
+		{name: "one taken, and then the list fails", have: func(d *desk) {
+			d.atFirst(http.MethodPost, func() {
+				d.bookClinic(0, guide.patient)
+				d.Inject(always(closuretest.Status(lists, 500)))
+			})
+		}, want: firstUnknown().after(0).as(closure.ErrConflict).not(closure.ErrSlotUnavailable)},
+	})
+}
+
+// A schedule that isn't bookable, or doesn't accept the insurance, is left out.
+func TestBookFirstAvailableLeavesOut(t *testing.T) {
+	t.Parallel()
+	only := func(k int, change func(*closure.Schedule)) func(*closure.Schedule) {
+		return func(s *closure.Schedule) {
+			if s.ID == clinicIDs[k] {
+				change(s)
+			}
+		}
+	}
+	openSlotsOnly := func(s *closure.Schedule) { s.SchedulingMethod = closure.SchedulingOpenSlotsOnly }
+	acceptsOther := func(s *closure.Schedule) { s.Insurances[0].ID = "ins_other" }
+	saysNothing := func(s *closure.Schedule) { s.Insurances = nil }
+	noMethod := func(s *closure.Schedule) { s.SchedulingMethod = "" }
+	checking := func(check closure.InsuranceCheck) func(*closure.BookFirstParams) {
+		return func(p *closure.BookFirstParams) { p.InsuranceCheck = check }
+	}
+	runFirst(t, []firstScenario{
+		{name: "one not bookable", change: only(0, openSlotsOnly), want: bookedAt(10)},
+		{name: "one does not accept", change: only(0, acceptsOther), want: bookedAt(10)},
+		{name: "one does not say", change: only(0, saysNothing), want: bookedAt(10)},
+		{
+			name: "one does not say, unknown allowed", change: only(0, saysNothing),
+			params: checking(closure.AllowUnknown), want: bookedAt(9),
+		},
+		{name: "none bookable", change: noMethod, want: noneSent(closure.ErrNoSlot, closure.ErrNotBookable)},
+		{
+			name: "none accepts", change: acceptsOther,
+			want: noneSent(closure.ErrNoSlot, closure.ErrInsuranceNotAccepted),
+		},
+		{name: "none says", change: saysNothing, want: noneSent(closure.ErrNoSlot, closure.ErrInsuranceUnknown)},
+		{
+			name: "each for another reason",
+			change: func(s *closure.Schedule) {
+				only(0, openSlotsOnly)(s)
+				only(1, acceptsOther)(s)
+				only(2, saysNothing)(s)
+			},
+			want: noneSent(closure.ErrNoSlot,
+				closure.ErrNotBookable, closure.ErrInsuranceNotAccepted, closure.ErrInsuranceUnknown),
+		},
+		{
+			name: "none accepts, self-pay", change: acceptsOther,
+			params: checking(closure.SkipInsuranceCheck), want: bookedAt(9),
+		},
+		{
+			name: "other insurance", change: only(2, acceptsOther),
+			params: func(p *closure.BookFirstParams) { p.InsuranceID = "ins_other" }, want: bookedAt(11),
+		},
+		{
+			name: "the search's insurance", change: only(2, acceptsOther),
+			params: func(p *closure.BookFirstParams) { p.Search.InsuranceID = "ins_other" }, want: bookedAt(11),
+		},
+		{
+			name: "the search's insurance, self-pay", change: only(1, acceptsOther),
+			params: func(p *closure.BookFirstParams) {
+				p.Search.InsuranceID, p.InsuranceCheck = "ins_other", closure.SkipInsuranceCheck
+			},
+			want: bookedAt(10),
+		},
+		{
+			name: "some left out, others without slots", change: only(0, noMethod),
+			params: onSundays, want: noneSent(closure.ErrNoSlot).not(closure.ErrNotBookable),
+		},
+	})
+}
+
+// onSundays looks at days without slots.
+func onSundays(p *closure.BookFirstParams) { p.Search.Weekdays = []time.Weekday{time.Sunday} }
+
+// No slot is no slot only if every schedule was looked at.
+func TestBookFirstAvailableNoSlot(t *testing.T) {
+	t.Parallel()
+	runFirst(t, []firstScenario{
+		{
+			name: "nothing offered", params: onSundays,
+			want: noneSent(closure.ErrNoSlot).not(closure.ErrNotBookable, closure.ErrInsuranceNotAccepted),
+		},
+		{
+			name: "all fail", have: injected(always(closuretest.Status("availabilities.list", 500))),
+			want: noneSent(closure.ErrServer).not(closure.ErrNoSlot),
+		},
+		{
+			name: "patient fails", have: injected(always(closuretest.Status("patients.get", 500))),
+			want: noneSent(closure.ErrServer),
+		},
+		{
+			name: "patient unknown", params: func(p *closure.BookFirstParams) { p.PatientID = "pt_nobody" },
+			want: noneSent(closure.ErrNotFound).not(closure.ErrNoSlot),
+		},
+	})
+}
+
+func runFirst(t *testing.T, scenarios []firstScenario) {
+	for _, s := range scenarios {
+		atDesks(t, s.name, s.run)
+	}
+}
+
+func (s firstScenario) run(t *testing.T, d *desk) {
+	d.openClinic(s.change)
+	if s.have != nil {
+		s.have(d)
+	}
+	params := firstParams()
+	if s.params != nil {
+		s.params(&params)
+	}
+	booking, err := d.bookFirst(d.patienceFor(t, s.want.ending), t, params)
+	endsIn(t, s.want.ending, booking, err)
+	isErrors(t, err, s.want.is...)
+	isNoErrors(t, err, s.want.isNot...)
+	d.tookInBubble(t, s.want.took)
+	if booking != nil && !booking.Appointment.StartAt.Equal(clinicSlot(s.want.hour)) {
+		t.Errorf("booked at %s, want %d o'clock", booking.Appointment.StartAt, s.want.hour)
+	}
+	if got := d.count(create); got != s.want.posts {
+		t.Errorf("%d requests to book arrived, want %d", got, s.want.posts)
+	}
+	d.readOnce(t)
 }
 
 // readOnce checks that no schedule and no patient was read twice.
@@ -242,7 +314,9 @@ func (d *desk) readOnce(t *testing.T) {
 }
 
 func (d *desk) faulty(op string) bool {
-	return slices.ContainsFunc(d.Injected(), func(i closuretest.Injection) bool { return strings.HasPrefix(i.Fault.String(), op) })
+	return slices.ContainsFunc(d.Injected(), func(i closuretest.Injection) bool {
+		return strings.HasPrefix(i.Fault.String(), op)
+	})
 }
 
 // atFirst does something before the first request of a method is carried out.
@@ -285,11 +359,14 @@ func TestBookFirstAvailableReads(t *testing.T) {
 		d.openClinic(nil)
 		booking, err := d.bookFirst(t.Context(), t, firstParams())
 		noError(t, err)
-		if booking.Schedule == nil || booking.Schedule.ID != clinicIDs[0] || booking.Patient == nil || booking.Patient.ID != guide.patient || booking.Appointment.Duration != 20 {
+		if booking.Schedule == nil || booking.Schedule.ID != clinicIDs[0] ||
+			booking.Patient == nil || booking.Patient.ID != guide.patient || booking.Appointment.Duration != 20 {
 			t.Errorf("schedule %v, patient %v, %d minutes", booking.Schedule, booking.Patient, booking.Appointment.Duration)
 		}
 		// One window of the three, the patient, three schedules, one look, one booking.
-		equal(t, "requests", d.ops(), map[string]int{"patients.get": 1, "schedules.get": 3, "availabilities.list": 3, lists: 1, create: 1})
+		equal(t, "requests", d.ops(), map[string]int{
+			"patients.get": 1, "schedules.get": 3, "availabilities.list": 3, lists: 1, create: 1,
+		})
 	})
 	atDesks(t, "self-pay", func(t *testing.T, d *desk) {
 		d.openClinic(nil)
@@ -360,9 +437,7 @@ func TestBookFirstAvailableContextEnds(t *testing.T) {
 			return resp, err
 		}
 		booking, err := d.bookFirst(ctx, t, firstParams())
-		if got := ending(booking, err); got != "not sent" {
-			t.Errorf("%s: %v", got, err)
-		}
+		endsIn(t, "not sent", booking, err)
 		isErrors(t, err, context.Canceled)
 		isNoErrors(t, err, closure.ErrNoSlot)
 		d.sent(t, 0, 0)
@@ -385,9 +460,10 @@ func TestBookFirstAvailableInput(t *testing.T) {
 	} {
 		params := firstParams()
 		test.change(&params)
-		bad = append(bad, badInput{test.field, func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
+		book := func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.BookFirstAvailable(ctx, params, opts...)
-		}, test.op, test.field})
+		}
+		bad = append(bad, badInput{test.field, book, test.op, test.field})
 	}
 	testBadInputs(t, bad)
 }

@@ -29,7 +29,8 @@ func TestCallSends(t *testing.T) {
 	}, &got, closure.WithIndexVersion("idx_mine"))
 	noError(t, err)
 	sent := s.seen[0]
-	if sent.method != "PUT" || sent.url != "/v2/schedules/sch_1/things/a%20b%2Fc?name=a%2Bb%20c" || sent.body != `{"n":1}` ||
+	if sent.method != "PUT" || sent.url != "/v2/schedules/sch_1/things/a%20b%2Fc?name=a%2Bb%20c" ||
+		sent.body != `{"n":1}` ||
 		sent.header.Get("Closure-Index-Version") != "idx_mine" || sent.header.Get("Authorization") == "" {
 		t.Errorf("sent %+v", sent)
 	}
@@ -69,7 +70,8 @@ func TestCallReads(t *testing.T) {
 	var record struct{ ID string }
 	for body, ok := range map[string]bool{`{"ID":"sp_1"}`: true, "": false, "<html>": false, `{"ID":{}}`: false} {
 		err := serveAlways(t, 200, body).client(t).Call(t.Context(), post, &record)
-		if (err == nil) != ok || !ok && (!errors.Is(err, closure.ErrMalformedResponse) || closure.OutcomeOf(err) != closure.OutcomeUnknown) {
+		if (err == nil) != ok ||
+			!ok && (!errors.Is(err, closure.ErrMalformedResponse) || closure.OutcomeOf(err) != closure.OutcomeUnknown) {
 			t.Errorf("%q: %v", body, err)
 		}
 	}
@@ -86,16 +88,20 @@ func TestCallRefuses(t *testing.T) {
 	for field, requests := range map[string][]closure.CallRequest{
 		"Method": {{Route: "/x"}, {Method: "get", Route: "/x"}, {Method: "CONNECT", Route: "/x"}},
 		"Route": {
-			{Method: "GET"}, {Method: "GET", Route: "x"}, {Method: "GET", Route: "//evil.test/x"}, {Method: "GET", Route: "https://evil.test/x"},
-			{Method: "GET", Route: "/x?name=SECRET"}, {Method: "GET", Route: "/x#SECRET"}, {Method: "GET", Route: "/../x"}, {Method: "GET", Route: "/x/"},
-			{Method: "GET", Route: "/patients/pt_SECRET1"}, {Method: "GET", Route: "/patients/pt_secret"}, {Method: "GET", Route: "/x/%2e%2e"}, {Method: "GET", Route: "/x y"},
-			{Method: "GET", Route: "/{id", Params: id("a")}, {Method: "GET", Route: "/{}", Params: map[string]string{"": "a"}},
+			{Method: "GET"}, {Method: "GET", Route: "x"}, {Method: "GET", Route: "//evil.test/x"},
+			{Method: "GET", Route: "https://evil.test/x"}, {Method: "GET", Route: "/x?name=SECRET"},
+			{Method: "GET", Route: "/x#SECRET"}, {Method: "GET", Route: "/../x"}, {Method: "GET", Route: "/x/"},
+			{Method: "GET", Route: "/patients/pt_SECRET1"}, {Method: "GET", Route: "/patients/pt_secret"},
+			{Method: "GET", Route: "/x/%2e%2e"}, {Method: "GET", Route: "/x y"}, {Method: "GET", Route: "/{id", Params: id("a")},
+			{Method: "GET", Route: "/{}", Params: map[string]string{"": "a"}},
 			{Method: "GET", Route: "/{id}/{id}", Params: id("a")},
 		},
 		"Params": {
-			{Method: "GET", Route: "/x/{id}"}, {Method: "GET", Route: "/x", Params: id("SECRET")}, {Method: "GET", Route: "/x/{id}", Params: id("")},
+			{Method: "GET", Route: "/x/{id}"}, {Method: "GET", Route: "/x", Params: id("SECRET")},
+			{Method: "GET", Route: "/x/{id}", Params: id("")},
 			{Method: "GET", Route: "/x/{id}", Params: id(".")}, {Method: "GET", Route: "/x/{id}", Params: id("..")},
-			{Method: "GET", Route: "/x/{id}", Params: id("SECRET\n")}, {Method: "GET", Route: "/x/{other}", Params: id("SECRET")},
+			{Method: "GET", Route: "/x/{id}", Params: id("SECRET\n")},
+			{Method: "GET", Route: "/x/{other}", Params: id("SECRET")},
 			{Method: "GET", Route: "/x/{id}", Params: id(strings.Repeat("x", 256))},
 		},
 		"Body":   {{Method: "GET", Route: "/x", Body: 1}},
@@ -106,7 +112,8 @@ func TestCallRefuses(t *testing.T) {
 			err := s.client(t).Call(t.Context(), request, nil)
 			var input *closure.InputError
 			if !errors.As(err, &input) || input.Field != field || len(s.seen) > 0 || strings.Contains(err.Error(), "SECRET") {
-				t.Errorf("%s %s: %v after %d requests, want the field %s refused", request.Method, request.Route, err, len(s.seen), field)
+				t.Errorf("%s %s: %v after %d requests, want the field %s refused", request.Method, request.Route, err, len(s.seen),
+					field)
 			}
 		}
 	}
@@ -124,7 +131,8 @@ func TestWithRoute(t *testing.T) {
 	client = s.client(t, closure.WithMaxAttempts(1), closure.WithRoute("appointments.cancel", "DELETE /appointments/{id}"))
 	_, err = client.Appointments.Cancel(t.Context(), "appt_1")
 	var e *closure.APIError
-	if !errors.As(err, &e) || e.Route != "/appointments/{id}" || e.Method != "DELETE" || s.seen[0].method != "DELETE" || s.seen[0].url != "/appointments/appt_1" {
+	if !errors.As(err, &e) || e.Route != "/appointments/{id}" || e.Method != "DELETE" || s.seen[0].method != "DELETE" ||
+		s.seen[0].url != "/appointments/appt_1" {
 		t.Errorf("%v, sent %+v", err, s.seen[0])
 	}
 	if closure.OutcomeOf(err) != closure.OutcomeUnknown {
@@ -136,10 +144,12 @@ func TestWithRouteRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range [][2]string{
 		{"slots.list", "/slots"}, {"", "/x"}, {"availabilities.list", ""}, {"availabilities.list", "/slots"},
-		{"availabilities.list", "/a/{id}/{other}"}, {"availabilities.list", "/a/{id}?x=1"}, {"availabilities.list", "https://evil.test/{id}"},
-		{"availabilities.list", "//evil.test/{id}"}, {"availabilities.list", "/a/../{id}"}, {"availabilities.list", "POST /a/{id}"},
-		{"availabilities.list", "HEAD /a/{id}"}, {"availabilities.list", " /a/{id}"}, {"appointments.cancel", "GET /appointments/{id}"},
-		{"patients.list", "/patients/{id}"}, {"patients.get", "/patients/sch_S3CRET/{id}"},
+		{"availabilities.list", "/a/{id}/{other}"}, {"availabilities.list", "/a/{id}?x=1"},
+		{"availabilities.list", "https://evil.test/{id}"}, {"availabilities.list", "//evil.test/{id}"},
+		{"availabilities.list", "/a/../{id}"}, {"availabilities.list", "POST /a/{id}"},
+		{"availabilities.list", "HEAD /a/{id}"}, {"availabilities.list", " /a/{id}"},
+		{"appointments.cancel", "GET /appointments/{id}"}, {"patients.list", "/patients/{id}"},
+		{"patients.get", "/patients/sch_S3CRET/{id}"},
 	} {
 		_, err := closure.NewClient(closure.QuickstartKey, closure.WithRoute(tt[0], tt[1]))
 		var input *closure.InputError
@@ -174,7 +184,8 @@ func TestWithRouteReachesEveryCall(t *testing.T) {
 	for _, call := range allCalls() {
 		s := serveAlways(t, 418, "")
 		_, err := call.call(t.Context(), s.client(t, opts...), guide)
-		if len(s.seen) != 1 || !strings.HasPrefix(s.seen[0].url, "/elsewhere/") || !strings.Contains(err.Error(), " /elsewhere") {
+		if len(s.seen) != 1 || !strings.HasPrefix(s.seen[0].url, "/elsewhere/") ||
+			!strings.Contains(err.Error(), " /elsewhere") {
 			t.Errorf("%s: %v, sent to %v", call.op, err, s.seen)
 		}
 	}
@@ -186,10 +197,14 @@ func TestNilAndZeroClients(t *testing.T) {
 	var none *closure.Client
 	for name, client := range map[string]*closure.Client{"nil": none, "zero": {}} {
 		equal(t, name, client.Mode(), closure.Mode(""))
-		_, book := client.BookSlot(t.Context(), closure.BookSlotParams{ScheduleID: "sch_1", PatientID: "pt_1", StartAt: time.Unix(0, 0)})
+		_, book := client.BookSlot(t.Context(), closure.BookSlotParams{
+			ScheduleID: "sch_1", PatientID: "pt_1", StartAt: time.Unix(0, 0),
+		})
 		_, first := client.BookFirstAvailable(t.Context(), closure.BookFirstParams{})
 		_, resolve := client.ResolveBooking(t.Context(), closure.BookingAttempt{})
-		_, move := client.RescheduleBooking(t.Context(), "appt_1", closure.AppointmentRescheduleParams{StartAt: time.Unix(0, 0)})
+		_, move := client.RescheduleBooking(t.Context(), "appt_1", closure.AppointmentRescheduleParams{
+			StartAt: time.Unix(0, 0),
+		})
 		_, cancel := client.CancelBooking(t.Context(), "appt_1")
 		call := client.Call(t.Context(), closure.CallRequest{Method: "GET", Route: "/x"}, nil)
 		for i, err := range []error{book, first, resolve, move, cancel, call} {
@@ -325,7 +340,8 @@ func TestCallRefusesInto(t *testing.T) {
 		}
 	}
 	var none *closure.Client
-	if err := none.Call(t.Context(), closure.CallRequest{Method: "GET", Route: "/x"}, nil); err == nil || !strings.Contains(err.Error(), "call: Client") {
+	if err := none.Call(t.Context(), closure.CallRequest{Method: "GET", Route: "/x"}, nil); err == nil ||
+		!strings.Contains(err.Error(), "call: Client") {
 		t.Errorf("a nil client says %v", err)
 	}
 }

@@ -43,12 +43,17 @@ func TestCanaryHelpers(t *testing.T) {
 type helperCall func(context.Context, *closure.Client, ...closure.CallOption) (any, error)
 
 func helperCalls() map[string]helperCall {
-	slot := closure.BookSlotParams{ScheduleID: canary.schedule, PatientID: canary.patient, StartAt: canary.start, Duration: 30}
+	slot := closure.BookSlotParams{
+		ScheduleID: canary.schedule, PatientID: canary.patient, StartAt: canary.start, Duration: 30,
+	}
 	search := closure.SlotSearch{
 		Schedules: []closure.ScheduleID{canary.schedule, canary.schedule + "2"},
 		From:      canary.start.Add(-time.Hour), To: canary.start.Add(time.Hour), InsuranceID: canary.insurance,
 	}
-	attempt := closure.BookingAttempt{ScheduleID: canary.schedule, PatientID: canary.patient, StartAt: canary.start, Duration: 30, AttemptedAt: canary.start}
+	attempt := closure.BookingAttempt{
+		ScheduleID: canary.schedule, PatientID: canary.patient, StartAt: canary.start, Duration: 30,
+		AttemptedAt: canary.start,
+	}
 	return map[string]helperCall{
 		"BookSlot": func(ctx context.Context, c *closure.Client, opts ...closure.CallOption) (any, error) {
 			return c.BookSlot(ctx, slot, opts...)
@@ -60,7 +65,8 @@ func helperCalls() map[string]helperCall {
 			return c.ResolveBooking(ctx, attempt, opts...)
 		},
 		"RescheduleBooking": func(ctx context.Context, c *closure.Client, opts ...closure.CallOption) (any, error) {
-			return c.RescheduleBooking(ctx, canary.appointment, closure.AppointmentRescheduleParams{StartAt: canary.start}, opts...)
+			return c.RescheduleBooking(ctx, canary.appointment, closure.AppointmentRescheduleParams{StartAt: canary.start},
+				opts...)
 		},
 		"CancelBooking": func(ctx context.Context, c *closure.Client, opts ...closure.CallOption) (any, error) {
 			return c.CancelBooking(ctx, canary.appointment, opts...)
@@ -136,13 +142,22 @@ func canaryRecord(req *http.Request) string {
 	route := strings.TrimPrefix(req.URL.String(), baseURL)
 	switch {
 	case strings.HasPrefix(route, "/patients/"):
-		return show(closure.Patient{ID: canary.patient, FirstName: canary.name, DOB: canary.dob, Insurance: closure.PatientInsurance{ID: canary.insurance, MemberID: canary.memberID}})
+		return show(closure.Patient{
+			ID: canary.patient, FirstName: canary.name, DOB: canary.dob,
+			Insurance: closure.PatientInsurance{ID: canary.insurance, MemberID: canary.memberID},
+		})
 	case strings.HasSuffix(req.URL.Path, "/slots"):
 		return show([]closure.Slot{{StartAt: canary.start, Duration: 30}})
 	case strings.HasPrefix(route, "/schedules/"):
-		return show(closure.Schedule{ID: canary.schedule, SchedulingMethod: closure.SchedulingDirectAPI, Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: canary.insurance}}})
+		return show(closure.Schedule{
+			ID: canary.schedule, SchedulingMethod: closure.SchedulingDirectAPI,
+			Insurances: []closure.Ref[closure.InsuranceID, closure.Insurance]{{ID: canary.insurance}},
+		})
 	case strings.HasPrefix(route, "/appointments/"):
-		return show(closure.Appointment{ID: canary.appointment, ScheduleID: canary.schedule, PatientID: canary.patient, Status: closure.AppointmentScheduled, StartAt: canary.start.Add(time.Hour), Duration: 30})
+		return show(closure.Appointment{
+			ID: canary.appointment, ScheduleID: canary.schedule, PatientID: canary.patient, Status: closure.AppointmentScheduled,
+			StartAt: canary.start.Add(time.Hour), Duration: 30,
+		})
 	default:
 		return "[]"
 	}

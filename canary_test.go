@@ -39,7 +39,8 @@ var canary = inputs{
 }.withIDs("KANARI7x")
 
 // leak is a server's sentence with all of it.
-const leak = `patient Zebulon Quetzal (pt_KANARI7x, born 1931-07-09, member MBR-KANARI-9) wants 2031-09-13T08:25:00.000Z`
+const leak = `patient Zebulon Quetzal (pt_KANARI7x, born 1931-07-09, member MBR-KANARI-9) ` +
+	`wants 2031-09-13T08:25:00.000Z`
 
 // traces are the canary's data in all the forms that printing gives it.
 var traces = func() []string {
@@ -49,7 +50,8 @@ var traces = func() []string {
 		"Zebulon", "Quetzal", "KANARI", "9812345670",
 		"1931-07-09", "Year:1931", "1931 7 9", "78b 7 9", "1931, 7, 9", "July",
 		"2031-09-13", "September", "13 Sep", "2031, time.",
-		strconv.FormatInt(unix, 10), strconv.FormatInt(unix, 16), strconv.FormatInt(unix+secondsToUnix, 10), strconv.FormatInt(unix+secondsToUnix, 16),
+		strconv.FormatInt(unix, 10), strconv.FormatInt(unix, 16), strconv.FormatInt(unix+secondsToUnix, 10),
+		strconv.FormatInt(unix+secondsToUnix, 16),
 		"quickstart", "Y2hfc2tfdGVzdF9xdWlja3N0YXJ0Og==", // the key
 	}
 	for _, number := range []int64{9812345670, unix, unix + secondsToUnix} {
@@ -124,8 +126,8 @@ func (x texts) noLeak(t testing.TB) {
 }
 
 var formats = []string{
-	"%v", "%+v", "%#v", "%s", "%+s", "%q", "%+q", "%#q", "%x", "%X", "% x", "%#x", "%# x", "%d", "%+d", "%o", "%O", "%b", "%c", "%U", "%#U",
-	"%e", "%f", "%g", "%t", "%T", "%10v", "%.3v", "%-20.5s", "%08d", "%z",
+	"%v", "%+v", "%#v", "%s", "%+s", "%q", "%+q", "%#q", "%x", "%X", "% x", "%#x", "%# x", "%d", "%+d", "%o", "%O", "%b",
+	"%c", "%U", "%#U", "%e", "%f", "%g", "%t", "%T", "%10v", "%.3v", "%-20.5s", "%08d", "%z",
 }
 
 // errorFormats are those that fmt has a meaning for where it comes upon an error
@@ -137,7 +139,9 @@ var errorFormats = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "
 func printed(v any) map[string]string { return printedWith(formats, v) }
 
 func printedWith(formats []string, v any) map[string]string {
-	texts := map[string]string{"Sprint": fmt.Sprint(v), "Sprintln": fmt.Sprintln(v), "extra": fmt.Sprintf("%d "+formats[0], 1, v)}
+	texts := map[string]string{
+		"Sprint": fmt.Sprint(v), "Sprintln": fmt.Sprintln(v), "extra": fmt.Sprintf("%d "+formats[0], 1, v),
+	}
 	for _, format := range formats {
 		texts[format] = fmt.Sprintf(format, v)
 	}
@@ -250,7 +254,8 @@ func (f failure) test(t *testing.T, call apiCall) {
 	var log, logJSON, events bytes.Buffer
 	opts := []closure.Option{
 		closure.WithMaxAttempts(2),
-		closure.WithLogger(slog.New(slog.NewMultiHandler(slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&logJSON, nil)))),
+		closure.WithLogger(slog.New(slog.NewMultiHandler(slog.NewTextHandler(&log, nil),
+			slog.NewJSONHandler(&logJSON, nil)))),
 		closure.WithObserver(func(_ context.Context, e closure.Event) {
 			e = withoutRandom(e)
 			fmt.Fprintf(&events, "%v %+v %#v\n", e, e, e)
@@ -292,7 +297,8 @@ func (f failure) test(t *testing.T, call apiCall) {
 func says(status int, body string, header ...string) http.RoundTripper {
 	return roundTripFunc(func(*http.Request) (*http.Response, error) {
 		return newResponse(status, body, append([]string{
-			"X-Request-Id", leak, "X-Patient", leak, "Content-Type", leak, "Set-Cookie", "name=Zebulon", "Location", "https://railway.test/" + url.PathEscape(leak),
+			"X-Request-Id", leak, "X-Patient", leak, "Content-Type", leak, "Set-Cookie", "name=Zebulon", "Location",
+			"https://railway.test/" + url.PathEscape(leak),
 		}, header...)...), nil
 	})
 }
@@ -310,7 +316,8 @@ func (e textError) Error() string { return string(e) }
 
 func failures(t *testing.T) []failure {
 	leakJSON := show(leak)
-	errorBody := `{"error_type":` + leakJSON + `,"error_code":` + leakJSON + `,"error_message":` + leakJSON + `,"detail":[` + leakJSON + `,` + leakJSON + `]}`
+	errorBody := `{"error_type":` + leakJSON + `,"error_code":` + leakJSON + `,"error_message":` + leakJSON +
+		`,"detail":[` + leakJSON + `,` + leakJSON + `]}`
 	html := "<html><body>" + leak + "</body></html>"
 	var all []failure
 	for _, status := range []int{400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504, 599} {
@@ -320,20 +327,29 @@ func failures(t *testing.T) []failure {
 		all = append(all, failure{name: fmt.Sprint(status, " HTML"), server: says(status, html, "Retry-After", leak)})
 	}
 	for _, status := range []int{302, 307} {
-		for name, location := range map[string]string{"": "https://railway.test/" + url.PathEscape(leak), " relative": "/patients/pt_KANARI7x", " malformed": "://%zz KANARI"} {
+		for name, location := range map[string]string{
+			"":           "https://railway.test/" + url.PathEscape(leak),
+			" relative":  "/patients/pt_KANARI7x",
+			" malformed": "://%zz KANARI",
+		} {
 			all = append(all, failure{name: fmt.Sprint(status, name), server: says(status, html, "Location", location)})
 		}
 	}
 	for _, word := range []string{
-		"pt_KANARI7x", "1931-07-09", "patient:pt_KANARI7x", strings.Repeat("KANARI", 30), "Zebulon_Quetzal", "zebulon_quetzal",
+		"pt_KANARI7x", "1931-07-09", "patient:pt_KANARI7x", strings.Repeat("KANARI", 30), "Zebulon_Quetzal",
+		"zebulon_quetzal",
 		"patient_zebulon_quetzal_not_found", "req_ZebulonQuetzal", "req_Zebulon19310709", "req-9812345670", "9812345670",
 		"Root=1-zebulon", "ch_sk_test_quickstart",
 	} {
 		body := `{"error_type":"` + word + `","error_code":"` + word + `"}`
 		all = append(all, failure{name: "a word: " + word, server: says(400, body, "X-Request-Id", word)})
 	}
-	all = append(all, failure{name: "lines in headers", server: says(400, errorBody, "X-Request-Id", "req_1\r\nX-Patient: "+leak)})
-	for _, body := range []string{html, `{"id":{"x":` + leakJSON + `}}`, `{"id":7,"x":` + leakJSON + `}`, leakJSON, `[` + leakJSON + `]`, `[{"id":[` + leakJSON + `],"start_at":7}]`,
+	all = append(all, failure{
+		name: "lines in headers", server: says(400, errorBody, "X-Request-Id", "req_1\r\nX-Patient: "+leak),
+	})
+	for _, body := range []string{
+		html, `{"id":{"x":` + leakJSON + `}}`, `{"id":7,"x":` + leakJSON + `}`,
+		leakJSON, `[` + leakJSON + `]`, `[{"id":[` + leakJSON + `],"start_at":7}]`,
 		`{"id":` + leakJSON, `{` + leakJSON + `:1`, leak,
 	} {
 		all = append(all, failure{name: "200 " + body, server: says(200, body)})
@@ -344,7 +360,10 @@ func failures(t *testing.T) []failure {
 			return &url.Error{Op: "Get", URL: sent(req), Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}
 		},
 		"refused": func(req *http.Request) error {
-			return &url.Error{Op: "Get", URL: sent(req), Err: &net.OpError{Op: "dial", Err: fmt.Errorf("%s: %w", sent(req), syscall.ECONNREFUSED)}}
+			return &url.Error{
+				Op: "Get", URL: sent(req),
+				Err: &net.OpError{Op: "dial", Err: fmt.Errorf("%s: %w", sent(req), syscall.ECONNREFUSED)},
+			}
 		},
 		"text":         func(req *http.Request) error { return textError(sent(req)) },
 		"wrapped text": func(req *http.Request) error { return fmt.Errorf("%s: %w", leak, textError(sent(req))) },
@@ -376,7 +395,10 @@ func failures(t *testing.T) []failure {
 		failure{name: "too large", server: says(200, html+strings.Repeat(" ", 10<<20))},
 		failure{name: "refused ids", server: says(500, errorBody), in: &noID},
 		failure{name: "refused text", server: says(500, errorBody), in: &noText},
-		failure{name: "refused index version", server: says(500, errorBody), opts: []closure.CallOption{closure.WithIndexVersion(leak)}},
+		failure{
+			name: "refused index version", server: says(500, errorBody),
+			opts: []closure.CallOption{closure.WithIndexVersion(leak)},
+		},
 		failure{name: "refused expansion", server: says(500, errorBody), opts: []closure.CallOption{closure.Expand(leak)}},
 		failure{name: "nobody listens", baseURL: closedServer(t)},
 		failure{name: "status line", baseURL: rawServer(t, "HTTP/1.1 "+leak+"\r\n\r\n")},
@@ -385,15 +407,29 @@ func failures(t *testing.T) []failure {
 		failure{name: "content length", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nContent-Length: "+leak+"\r\n\r\n")},
 		failure{name: "transfer encoding", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "+leak+"\r\n\r\n")},
 		failure{name: "chunk", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+leak+"\r\n")},
-		failure{name: "gzip", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"+leak)},
-		failure{name: "trailer", baseURL: rawServer(t, "HTTP/1.1 500 "+leak+"\r\nTransfer-Encoding: chunked\r\nTrailer: X-Request-Id, X-Patient\r\n\r\n"+
+		failure{
+			name: "gzip", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"+leak),
+		},
+		failure{name: "trailer", baseURL: rawServer(t, "HTTP/1.1 500 "+leak+"\r\nTransfer-Encoding: chunked\r\n"+
+			"Trailer: X-Request-Id, X-Patient\r\n\r\n"+
 			"2\r\n{}\r\n0\r\nX-Request-Id: "+leak+"\r\nX-Patient: "+leak+"\r\n\r\n")},
-		failure{name: "early hints", baseURL: rawServer(t, "HTTP/1.1 103 "+leak+"\r\nLink: "+leak+"\r\nX-Request-Id: "+leak+"\r\n\r\n"+
+		failure{name: "early hints", baseURL: rawServer(t, "HTTP/1.1 103 "+leak+"\r\nLink: "+leak+
+			"\r\nX-Request-Id: "+leak+"\r\n\r\n"+
 			"HTTP/1.1 500 "+leak+"\r\nContent-Length: 0\r\n\r\n")},
-		failure{name: "folded header", baseURL: rawServer(t, "HTTP/1.1 500 x\r\nX-Request-Id: req_1\r\n "+leak+"\r\nContent-Length: 0\r\n\r\n")},
-		failure{name: "encoding", baseURL: rawServer(t, "HTTP/1.1 500 x\r\nContent-Encoding: "+leak+"\r\nContent-Length: 0\r\n\r\n")},
-		failure{name: "body cut short", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{\"id\":"+leakJSON)},
-		failure{name: "error body cut short", baseURL: rawServer(t, "HTTP/1.1 409 "+leak+"\r\nContent-Length: 9999\r\n\r\n"+errorBody)},
+		failure{
+			name:    "folded header",
+			baseURL: rawServer(t, "HTTP/1.1 500 x\r\nX-Request-Id: req_1\r\n "+leak+"\r\nContent-Length: 0\r\n\r\n"),
+		},
+		failure{
+			name: "encoding", baseURL: rawServer(t, "HTTP/1.1 500 x\r\nContent-Encoding: "+leak+"\r\nContent-Length: 0\r\n\r\n"),
+		},
+		failure{
+			name: "body cut short", baseURL: rawServer(t, "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{\"id\":"+leakJSON),
+		},
+		failure{
+			name:    "error body cut short",
+			baseURL: rawServer(t, "HTTP/1.1 409 "+leak+"\r\nContent-Length: 9999\r\n\r\n"+errorBody),
+		},
 		failure{name: "connection reset", baseURL: rawServer(t, "")},
 		failure{name: "no TLS", baseURL: strings.Replace(rawServer(t, leak), "http:", "https:", 1)},
 	)
@@ -495,7 +531,10 @@ func TestCanaryBookingErrors(t *testing.T) {
 	for _, err := range []error{
 		&closure.OutcomeUnknownError{Attempt: attempt, Err: cause},
 		&closure.InsuranceError{InsuranceID: canary.insurance, Accepted: []closure.InsuranceID{canary.insurance}},
-		&closure.InsuranceError{InsuranceID: canary.insurance, Accepted: []closure.InsuranceID{canary.insurance}, Status: closure.InsuranceNotAccepted},
+		&closure.InsuranceError{
+			InsuranceID: canary.insurance, Accepted: []closure.InsuranceID{canary.insurance},
+			Status: closure.InsuranceNotAccepted,
+		},
 	} {
 		checkError(t, "booking", err)
 	}
@@ -509,10 +548,14 @@ func TestCanaryFindsLeaks(t *testing.T) {
 	at := struct{ at time.Time }{canary.start}
 	raw, _ := wire.Marshal(params)
 	for name, text := range map[string]string{
-		"plain": fmt.Sprint(params), "Go": fmt.Sprintf("%#v", params), "hex": fmt.Sprintf("%x", params), "HEX": fmt.Sprintf("%X", params), "spaced": fmt.Sprintf("% x", canary.name),
-		"sharp": fmt.Sprintf("%# x", canary.name), "bytes": fmt.Sprint(raw), "bytes in Go": fmt.Sprintf("%#v", raw), "quoted": fmt.Sprintf("%q", params),
-		"date": fmt.Sprintf("%d", canary.dob), "hex date": fmt.Sprintf("%x", canary.dob), "instant": fmt.Sprint(at), "hex instant": fmt.Sprintf("%x", any(at)), "Go instant": fmt.Sprintf("%#v", canary.start),
-		"JSON": show(params), "key": "Basic Y2hfc2tfdGVzdF9xdWlja3N0YXJ0Og==", "query": url.Values{"dob": {canary.dob.String()}}.Encode(),
+		"plain": fmt.Sprint(params), "Go": fmt.Sprintf("%#v", params), "hex": fmt.Sprintf("%x", params),
+		"HEX": fmt.Sprintf("%X", params), "spaced": fmt.Sprintf("% x", canary.name),
+		"sharp": fmt.Sprintf("%# x", canary.name), "bytes": fmt.Sprint(raw), "bytes in Go": fmt.Sprintf("%#v", raw),
+		"quoted": fmt.Sprintf("%q", params),
+		"date":   fmt.Sprintf("%d", canary.dob), "hex date": fmt.Sprintf("%x", canary.dob), "instant": fmt.Sprint(at),
+		"hex instant": fmt.Sprintf("%x", any(at)), "Go instant": fmt.Sprintf("%#v", canary.start),
+		"JSON": show(params), "key": "Basic Y2hfc2tfdGVzdF9xdWlja3N0YXJ0Og==",
+		"query": url.Values{"dob": {canary.dob.String()}}.Encode(),
 	} {
 		var recorder recorder
 		noLeak(&recorder, name, text)

@@ -36,7 +36,8 @@ func TestCancelledByAnotherCallsError(t *testing.T) {
 				t.Errorf("%v: %v, want unknown", err, closure.OutcomeOf(err))
 			}
 			_, isAPI := errors.AsType[*closure.APIError](err)
-			if isAPI || errors.Is(err, closure.ErrNotFound) || errors.Is(err, closure.ErrConflict) || errors.Is(err, closure.ErrInvalidInput) {
+			if isAPI || errors.Is(err, closure.ErrNotFound) || errors.Is(err, closure.ErrConflict) ||
+				errors.Is(err, closure.ErrInvalidInput) {
 				t.Errorf("%v: it passes for the other call's", err)
 			}
 			if !errors.Is(err, context.Canceled) {

@@ -25,25 +25,44 @@ var movedTo = guide.start.Add(3 * time.Hour)
 // A changeCall is one of the two changes of an appointment at the guide's slot.
 type changeCall struct {
 	op   string
-	call func(ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error)
+	call changeFunc
 	done func(closure.Appointment) bool
 }
 
+type changeFunc func(
+	ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption,
+) (*closure.Appointment, error)
+
 var (
-	moving = changeCall{moves, func(ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error) {
-		return d.client.RescheduleBooking(ctx, id, closure.AppointmentRescheduleParams{StartAt: movedTo}, opts...)
-	}, func(a closure.Appointment) bool {
-		return a.StartAt.Equal(movedTo) && a.Status == closure.AppointmentRescheduled
-	}}
-	cancelling = changeCall{cancels, func(ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error) {
-		return d.client.CancelBooking(ctx, id, opts...)
-	}, func(a closure.Appointment) bool { return a.Status == closure.AppointmentCancelled }}
+	moving     = changeCall{moves, move, isMoved}
+	cancelling = changeCall{cancels, cancel, isCancelled}
 )
+
+func move(
+	ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption,
+) (*closure.Appointment, error) {
+	params := closure.AppointmentRescheduleParams{StartAt: movedTo}
+	return d.client.RescheduleBooking(ctx, id, params, opts...)
+}
+
+func isMoved(a closure.Appointment) bool {
+	return a.StartAt.Equal(movedTo) && a.Status == closure.AppointmentRescheduled
+}
+
+func cancel(
+	ctx context.Context, d *desk, id closure.AppointmentID, opts ...closure.CallOption,
+) (*closure.Appointment, error) {
+	return d.client.CancelBooking(ctx, id, opts...)
+}
+
+func isCancelled(a closure.Appointment) bool { return a.Status == closure.AppointmentCancelled }
 
 // openSlots offers the slot to move to.
 func (d *desk) openSlots() { d.AddSlots(guide.schedule, closure.Slot{StartAt: movedTo, Duration: 30}) }
 
-func (d *desk) change(ctx context.Context, t *testing.T, c changeCall, id closure.AppointmentID, opts ...closure.CallOption) (*closure.Appointment, error) {
+func (d *desk) change(
+	ctx context.Context, t *testing.T, c changeCall, id closure.AppointmentID, opts ...closure.CallOption,
+) (*closure.Appointment, error) {
 	t.Helper()
 	begin := time.Now()
 	changed, err := c.call(ctx, d, id, opts...)
@@ -55,78 +74,134 @@ func (d *desk) change(ctx context.Context, t *testing.T, c changeCall, id closur
 	return changed, err
 }
 
+// A changeScenario is a change of the guide's appointment: what happens to its request, and what
+// must come of it.
+type changeScenario struct {
+	name   string
+	faults []closuretest.Fault
+	opts   []closure.CallOption
+	want   changeResult
+}
+
+// A changeResult is what a change must come to. The methods return a changed copy.
+type changeResult struct {
+	outcome closure.Outcome
+	is      []error
+	sent    int
+	done    bool
+	took    time.Duration
+	reads   int // of the appointment, in the bubble; negative: not counted
+}
+
+var (
+	changed         = changeResult{outcome: closure.OutcomeApplied, sent: 1, done: true}
+	changedReadBack = changed.reading(1)
+)
+
+func changeUnknown(is ...error) changeResult {
+	return changeResult{outcome: closure.OutcomeUnknown, is: is, sent: 1, took: 10 * time.Second, reads: 8}
+}
+
+func changeRejected(is error) changeResult {
+	return changeResult{outcome: closure.OutcomeRejected, is: []error{is}, sent: 1, reads: 1}
+}
+
+func (r changeResult) reading(times int) changeResult        { r.reads = times; return r }
+func (r changeResult) after(took time.Duration) changeResult { r.took = took; return r }
+func (r changeResult) requests(n int) changeResult           { r.sent = n; return r }
+func (r changeResult) butDone() changeResult                 { r.done = true; return r }
+
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	for _, c := range []changeCall{moving, cancelling} {
-		for _, test := range []struct {
-			name   string
-			faults []closuretest.Fault
-			opts   []closure.CallOption
-			want   closure.Outcome
-			is     []error
-			sent   int // zero: once
-			done   bool
-			took   time.Duration
-			reads  int // of the appointment, in the bubble; negative: not counted
-		}{
-			{name: "confirmed", want: closure.OutcomeApplied, done: true},
-			{name: "lost before", faults: []closuretest.Fault{closuretest.DropBefore(c.op)}, want: closure.OutcomeUnknown, took: 10 * time.Second, reads: 8},
-			{name: "lost after", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.DropAfter(c.op)}, done: true, reads: 1},
-			{name: "done, then 502", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 502)}, done: true, reads: 1},
-			{name: "done, then 408", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 408)}, done: true, reads: 1},
-			{name: "done, then 302", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 302)}, done: true, reads: 1},
-			{name: "truncated", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.Truncate(c.op)}, done: true, reads: 1},
-			{name: "malformed", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.Malformed(c.op)}, done: true, reads: 1},
-			{name: "late answer", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.Delay(c.op, time.Minute)}, opts: []closure.CallOption{closure.WithTimeout(500 * time.Millisecond)}, done: true, took: 500 * time.Millisecond, reads: 1},
-			{name: "carried out late", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.CommitLate(c.op, 100*time.Millisecond)}, done: true, took: 250 * time.Millisecond, reads: 2},
-			{name: "500", faults: []closuretest.Fault{closuretest.Status(c.op, 500)}, want: closure.OutcomeUnknown, is: []error{closure.ErrServer}, took: 10 * time.Second, reads: 8},
-			{name: "429 once", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.Status(c.op, 429)}, sent: 2, done: true, reads: -1},
-			{name: "401", faults: []closuretest.Fault{closuretest.Status(c.op, 401)}, want: closure.OutcomeRejected, is: []error{closure.ErrUnauthorized}, reads: 1},
-			{name: "403", faults: []closuretest.Fault{closuretest.Status(c.op, 403)}, want: closure.OutcomeRejected, is: []error{closure.ErrForbidden}, reads: 1},
-			{name: "400", faults: []closuretest.Fault{closuretest.Status(c.op, 400)}, want: closure.OutcomeRejected, is: []error{closure.ErrInvalidRequest}, reads: 1},
-			{name: "404", faults: []closuretest.Fault{closuretest.Status(c.op, 404)}, want: closure.OutcomeRejected, is: []error{closure.ErrNotFound}, reads: 1},
-			{name: "409", faults: []closuretest.Fault{closuretest.Status(c.op, 409)}, want: closure.OutcomeRejected, is: []error{closure.ErrConflict}, reads: 1},
-			{name: "done, then 409", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 409)}, done: true, reads: 1},
-			{name: "done, then 400", want: closure.OutcomeApplied, faults: []closuretest.Fault{closuretest.StatusAfter(c.op, 400)}, done: true, reads: 1},
+		status := func(status int) []closuretest.Fault { return faults(closuretest.Status(c.op, status)) }
+		then := func(status int) []closuretest.Fault { return faults(closuretest.StatusAfter(c.op, status)) }
+		runChanges(t, c, []changeScenario{
+			{name: "confirmed", want: changed},
+			{name: "lost before", faults: faults(closuretest.DropBefore(c.op)), want: changeUnknown()},
+			{name: "lost after", faults: faults(closuretest.DropAfter(c.op)), want: changedReadBack},
+			{name: "done, then 502", faults: then(502), want: changedReadBack},
+			{name: "done, then 408", faults: then(408), want: changedReadBack},
+			{name: "done, then 302", faults: then(302), want: changedReadBack},
+			{name: "truncated", faults: faults(closuretest.Truncate(c.op)), want: changedReadBack},
+			{name: "malformed", faults: faults(closuretest.Malformed(c.op)), want: changedReadBack},
+			{
+				name:   "late answer",
+				faults: faults(closuretest.Delay(c.op, time.Minute)),
+				opts:   []closure.CallOption{closure.WithTimeout(500 * time.Millisecond)},
+				want:   changedReadBack.after(500 * time.Millisecond),
+			},
+			{
+				name:   "carried out late",
+				faults: faults(closuretest.CommitLate(c.op, 100*time.Millisecond)),
+				want:   changed.reading(2).after(250 * time.Millisecond),
+			},
+			{name: "500", faults: status(500), want: changeUnknown(closure.ErrServer)},
+			{name: "429 once", faults: status(429), want: changed.requests(2).reading(-1)},
+			{name: "401", faults: status(401), want: changeRejected(closure.ErrUnauthorized)},
+			{name: "403", faults: status(403), want: changeRejected(closure.ErrForbidden)},
+			{name: "400", faults: status(400), want: changeRejected(closure.ErrInvalidRequest)},
+			{name: "404", faults: status(404), want: changeRejected(closure.ErrNotFound)},
+			{name: "409", faults: status(409), want: changeRejected(closure.ErrConflict)},
+			{name: "done, then 409", faults: then(409), want: changedReadBack},
+			{name: "done, then 400", faults: then(400), want: changedReadBack},
 
 			// An API without the call to read back with.
-			{name: "lost after, 404 on the read", faults: []closuretest.Fault{closuretest.DropAfter(c.op), always(closuretest.Status(gets, 404))}, want: closure.OutcomeUnknown, done: true, reads: 1},
-			{name: "lost after, 405 on the read", faults: []closuretest.Fault{closuretest.DropAfter(c.op), always(closuretest.Status(gets, 405))}, want: closure.OutcomeUnknown, done: true, reads: 1},
-			{name: "lost after, 400 on the read", faults: []closuretest.Fault{closuretest.DropAfter(c.op), always(closuretest.Status(gets, 400))}, want: closure.OutcomeUnknown, done: true, took: 10 * time.Second, reads: 8},
-			{name: "409, 500 on the read", faults: []closuretest.Fault{closuretest.Status(c.op, 409), always(closuretest.Status(gets, 500))}, want: closure.OutcomeUnknown, is: []error{closure.ErrConflict}, reads: -1},
-		} {
-			atDesks(t, c.op+" "+test.name, func(t *testing.T, d *desk) {
-				d.openSlots()
-				a := d.takenBy(guide.patient)
-				d.Inject(test.faults...)
-				ctx := t.Context()
-				if test.want == closure.OutcomeUnknown {
-					ctx = d.patience(t)
-				}
-				changed, err := d.change(ctx, t, c, a.ID, test.opts...)
-				if got := closure.OutcomeOf(err); got != test.want {
-					t.Errorf("%v, want %v: %v", got, test.want, err)
-				}
-				isErrors(t, err, test.is...)
-				isNoErrors(t, err, closure.ErrSlotUnavailable)
-				if test.reads >= 0 {
-					d.tookInBubble(t, test.took)
-				}
-				if got := d.count(gets); !d.loopback && test.reads >= 0 && got != test.reads {
-					t.Errorf("the appointment was read %d times, want %d", got, test.reads)
-				}
-				if got := d.count(c.op); got != max(test.sent, 1) {
-					t.Errorf("sent %d times", got)
-				}
-				now := d.Appointments()
-				if len(now) != 1 || c.done(now[0]) != test.done {
-					t.Errorf("the ledger holds %s", show(now))
-				}
-				if changed != nil {
-					equal(t, "appointment", *changed, now[0])
-				}
-			})
-		}
+			{
+				name:   "lost after, 404 on the read",
+				faults: faults(closuretest.DropAfter(c.op), always(closuretest.Status(gets, 404))),
+				want:   changeUnknown().butDone().after(0).reading(1),
+			},
+			{
+				name:   "lost after, 405 on the read",
+				faults: faults(closuretest.DropAfter(c.op), always(closuretest.Status(gets, 405))),
+				want:   changeUnknown().butDone().after(0).reading(1),
+			},
+			{
+				name:   "lost after, 400 on the read",
+				faults: faults(closuretest.DropAfter(c.op), always(closuretest.Status(gets, 400))),
+				want:   changeUnknown().butDone(),
+			},
+			{
+				name:   "409, 500 on the read",
+				faults: faults(closuretest.Status(c.op, 409), always(closuretest.Status(gets, 500))),
+				want:   changeUnknown(closure.ErrConflict).reading(-1),
+			},
+		})
+	}
+}
+
+func runChanges(t *testing.T, c changeCall, scenarios []changeScenario) {
+	for _, s := range scenarios {
+		atDesks(t, c.op+" "+s.name, func(t *testing.T, d *desk) { s.run(t, d, c) })
+	}
+}
+
+func (s changeScenario) run(t *testing.T, d *desk, c changeCall) {
+	d.openSlots()
+	a := d.takenBy(guide.patient)
+	d.Inject(s.faults...)
+	changed, err := d.change(d.patienceFor(t, s.want.outcome.String()), t, c, a.ID, s.opts...)
+	if got := closure.OutcomeOf(err); got != s.want.outcome {
+		t.Errorf("%v, want %v: %v", got, s.want.outcome, err)
+	}
+	isErrors(t, err, s.want.is...)
+	isNoErrors(t, err, closure.ErrSlotUnavailable)
+	if s.want.reads >= 0 {
+		d.tookInBubble(t, s.want.took)
+	}
+	if got := d.count(gets); !d.loopback && s.want.reads >= 0 && got != s.want.reads {
+		t.Errorf("the appointment was read %d times, want %d", got, s.want.reads)
+	}
+	if got := d.count(c.op); got != s.want.sent {
+		t.Errorf("sent %d times", got)
+	}
+	now := d.Appointments()
+	if len(now) != 1 || c.done(now[0]) != s.want.done {
+		t.Errorf("the ledger holds %s", show(now))
+	}
+	if changed != nil {
+		equal(t, "appointment", *changed, now[0])
 	}
 }
 
@@ -192,8 +267,13 @@ func TestChangesContextEnds(t *testing.T) {
 // What a server says of another appointment settles nothing.
 func TestChangesOtherAppointment(t *testing.T) {
 	t.Parallel()
+	isRead := func(req *http.Request) bool { return req.Method == http.MethodGet }
+	isWrite := func(req *http.Request) bool { return req.Method != http.MethodGet }
 	for _, c := range []changeCall{moving, cancelling} {
-		wrong := closure.Appointment{ID: "appt_other", ScheduleID: guide.schedule, PatientID: "pt_other", StartAt: movedTo, Duration: 30, Status: closure.AppointmentRescheduled}
+		wrong := closure.Appointment{
+			ID: "appt_other", ScheduleID: guide.schedule, PatientID: "pt_other",
+			StartAt: movedTo, Duration: 30, Status: closure.AppointmentRescheduled,
+		}
 		if c.op == cancels {
 			wrong.Status = closure.AppointmentCancelled
 		}
@@ -202,9 +282,9 @@ func TestChangesOtherAppointment(t *testing.T) {
 			faults []closuretest.Fault
 			want   closure.Outcome
 		}{
-			"confirmed":       {func(req *http.Request) bool { return req.Method != http.MethodGet }, nil, closure.OutcomeApplied},
-			"read back":       {func(req *http.Request) bool { return req.Method == http.MethodGet }, []closuretest.Fault{closuretest.DropBefore(c.op)}, closure.OutcomeUnknown},
-			"after rejection": {func(req *http.Request) bool { return req.Method == http.MethodGet }, []closuretest.Fault{closuretest.Status(c.op, 409)}, closure.OutcomeUnknown},
+			"confirmed":       {isWrite, nil, closure.OutcomeApplied},
+			"read back":       {isRead, faults(closuretest.DropBefore(c.op)), closure.OutcomeUnknown},
+			"after rejection": {isRead, faults(closuretest.Status(c.op, 409)), closure.OutcomeUnknown},
 		} {
 			atDesks(t, c.op+" "+name, func(t *testing.T, d *desk) {
 				d.openSlots()
@@ -217,11 +297,7 @@ func TestChangesOtherAppointment(t *testing.T) {
 					}
 					return resp, err
 				}
-				ctx := t.Context()
-				if test.want == closure.OutcomeUnknown {
-					ctx = d.patience(t)
-				}
-				changed, err := d.change(ctx, t, c, a.ID)
+				changed, err := d.change(d.patienceFor(t, test.want.String()), t, c, a.ID)
 				if got := closure.OutcomeOf(err); got != test.want {
 					t.Errorf("%v, want %v: %v", got, test.want, err)
 				}
@@ -275,27 +351,33 @@ func TestRescheduleBooking(t *testing.T) {
 		d.openSlots()
 		d.AddAppointment(closure.Appointment{ScheduleID: guide.schedule, PatientID: d.somebodyElse(), StartAt: movedTo})
 	}
+	gone := closure.ErrSlotUnavailable
+	moveAnswered := func(status int) []closuretest.Fault { return faults(closuretest.Status(moves, status)) }
 	for _, test := range []struct {
-		name  string
-		have  func(*desk)
-		fault closuretest.Fault
-		is    []error
-		isNot []error
+		name   string
+		have   func(*desk)
+		faults []closuretest.Fault
+		is     []error
+		isNot  []error
 	}{
-		{"slot taken", taken, closuretest.Delay(moves, 0), []error{closure.ErrSlotUnavailable, closure.ErrConflict}, nil},
-		{"slot not offered", func(*desk) {}, closuretest.Delay(moves, 0), []error{closure.ErrSlotUnavailable, closure.ErrConflict}, nil},
-		{"slot taken, 400", taken, closuretest.Status(moves, 400), []error{closure.ErrSlotUnavailable, closure.ErrInvalidRequest}, nil},
-		{"slot taken, slots not known", func(d *desk) {
-			taken(d)
-			d.Inject(always(closuretest.Status("availabilities.list", 500)))
-		}, closuretest.Delay(moves, 0), []error{closure.ErrConflict}, []error{closure.ErrSlotUnavailable}},
-		{"slot open", (*desk).openSlots, closuretest.Status(moves, 409), []error{closure.ErrConflict}, []error{closure.ErrSlotUnavailable}},
-		{"403, slot taken", taken, closuretest.Status(moves, 403), []error{closure.ErrSlotUnavailable, closure.ErrForbidden}, nil},
+		{name: "slot taken", have: taken, is: []error{gone, closure.ErrConflict}},
+		{name: "slot not offered", have: func(*desk) {}, is: []error{gone, closure.ErrConflict}},
+		{name: "slot taken, 400", have: taken, faults: moveAnswered(400), is: []error{gone, closure.ErrInvalidRequest}},
+		{
+			name: "slot taken, slots not known", have: taken,
+			faults: faults(always(closuretest.Status("availabilities.list", 500))),
+			is:     []error{closure.ErrConflict}, isNot: []error{gone},
+		},
+		{
+			name: "slot open", have: (*desk).openSlots, faults: moveAnswered(409),
+			is: []error{closure.ErrConflict}, isNot: []error{gone},
+		},
+		{name: "403, slot taken", have: taken, faults: moveAnswered(403), is: []error{gone, closure.ErrForbidden}},
 	} {
 		atDesks(t, test.name, func(t *testing.T, d *desk) {
 			a := d.takenBy(guide.patient)
 			test.have(d)
-			d.Inject(test.fault)
+			d.Inject(test.faults...)
 			_, err := d.change(t.Context(), t, moving, a.ID)
 			isErrors(t, err, test.is...)
 			isNoErrors(t, err, test.isNot...)
@@ -316,11 +398,17 @@ func TestRescheduleBooking(t *testing.T) {
 		}
 	})
 	// What closes the slot may be the appointment that is to be moved.
-	for later, gone := range map[time.Duration]bool{-30 * time.Minute: true, -29 * time.Minute: false, 29 * time.Minute: false, 30 * time.Minute: true} {
+	for later, gone := range map[time.Duration]bool{
+		-30 * time.Minute: true,
+		-29 * time.Minute: false,
+		29 * time.Minute:  false,
+		30 * time.Minute:  true,
+	} {
 		atDesks(t, "by "+later.String(), func(t *testing.T, d *desk) {
 			a := d.takenBy(guide.patient)
 			d.Inject(closuretest.Status(moves, 400))
-			_, err := d.client.RescheduleBooking(t.Context(), a.ID, closure.AppointmentRescheduleParams{StartAt: a.StartAt.Add(later)})
+			params := closure.AppointmentRescheduleParams{StartAt: a.StartAt.Add(later)}
+			_, err := d.client.RescheduleBooking(t.Context(), a.ID, params)
 			isErrors(t, err, closure.ErrInvalidRequest)
 			if got := errors.Is(err, closure.ErrSlotUnavailable); got != gone {
 				t.Errorf("gone %t, want %t: %v", got, gone, err)
@@ -348,7 +436,8 @@ func TestRescheduleBooking(t *testing.T) {
 		d.AddSlots(guide.schedule, closure.Slot{StartAt: movedTo, Duration: 45})
 		a := d.takenBy(guide.patient)
 		d.Inject(closuretest.DropAfter(moves))
-		moved, err := d.client.RescheduleBooking(t.Context(), a.ID, closure.AppointmentRescheduleParams{StartAt: movedTo, Duration: 45})
+		params := closure.AppointmentRescheduleParams{StartAt: movedTo, Duration: 45}
+		moved, err := d.client.RescheduleBooking(t.Context(), a.ID, params)
 		noError(t, err)
 		if moved.Duration != 45 || moved.ID != a.ID {
 			t.Errorf("moved to %s", show(moved))
@@ -360,7 +449,8 @@ func TestRescheduleBooking(t *testing.T) {
 		d.AddSlots(guide.schedule, closure.Slot{StartAt: guide.start, Duration: 60})
 		a := d.takenBy(guide.patient)
 		d.Inject(closuretest.DropBefore(moves))
-		_, err := d.client.RescheduleBooking(d.patience(t), a.ID, closure.AppointmentRescheduleParams{StartAt: guide.start, Duration: 60})
+		params := closure.AppointmentRescheduleParams{StartAt: guide.start, Duration: 60}
+		_, err := d.client.RescheduleBooking(d.patience(t), a.ID, params)
 		isErrors(t, err, closure.ErrOutcomeUnknown)
 	})
 }
@@ -415,9 +505,7 @@ func TestCancelBooking(t *testing.T) {
 		_, err = d.change(t.Context(), t, moving, first.Appointment.ID)
 		noError(t, err)
 		second, err := d.bookSlot(t.Context(), t, slot())
-		if got := ending(second, err); got != "booked" {
-			t.Errorf("%s: %v", got, err)
-		}
+		endsIn(t, "booked", second, err)
 		params := slot()
 		params.StartAt = movedTo
 		again, err := d.bookSlot(t.Context(), t, params)
@@ -450,6 +538,7 @@ func TestChangesOptions(t *testing.T) {
 func TestChangesInput(t *testing.T) {
 	t.Parallel()
 	start := closure.AppointmentRescheduleParams{StartAt: guide.start}
+	negative := closure.AppointmentRescheduleParams{StartAt: guide.start, Duration: -1}
 	rescheduleBooking := func(id closure.AppointmentID, params closure.AppointmentRescheduleParams) callFunc {
 		return func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.RescheduleBooking(ctx, id, params, opts...)
@@ -459,7 +548,7 @@ func TestChangesInput(t *testing.T) {
 		{"no id", rescheduleBooking("", start), moves, "ID"},
 		{"id of another kind", rescheduleBooking("pt_x", start), moves, "ID"},
 		{"no start", rescheduleBooking("appt_1", closure.AppointmentRescheduleParams{}), moves, "StartAt"},
-		{"negative duration", rescheduleBooking("appt_1", closure.AppointmentRescheduleParams{StartAt: guide.start, Duration: -1}), moves, "Duration"},
+		{"negative duration", rescheduleBooking("appt_1", negative), moves, "Duration"},
 		{"cancel: no id", func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.CancelBooking(ctx, "", opts...)
 		}, cancels, "ID"},

@@ -25,8 +25,9 @@ func TestNewClientKeys(t *testing.T) {
 		}
 	}
 	for _, key := range []string{
-		"", " ", "SECRETKEY", "ch_pk_test_SECRETKEY", "CH_SK_TEST_SECRETKEY", " ch_sk_test_SECRETKEY", "ch_sk_test_SECRETKEY\n",
-		"ch_sk_test_SECRETKEY:", "ch_sk_test_SECRET KEY", "ch_sk_test_SECRETKEY\x00", "ch_sk_test_SECRETKEYé", "ch_sk_test_SECRETKEY\x7f",
+		"", " ", "SECRETKEY", "ch_pk_test_SECRETKEY", "CH_SK_TEST_SECRETKEY", " ch_sk_test_SECRETKEY",
+		"ch_sk_test_SECRETKEY\n", "ch_sk_test_SECRETKEY:", "ch_sk_test_SECRET KEY", "ch_sk_test_SECRETKEY\x00",
+		"ch_sk_test_SECRETKEYé", "ch_sk_test_SECRETKEY\x7f",
 	} {
 		c, err := closure.NewClient(key)
 		refused(t, key, err, "NewClient", "apiKey")
@@ -63,10 +64,12 @@ func TestNewClientBaseURL(t *testing.T) {
 		}
 	}
 	for _, base := range []string{
-		"", "SECRET", "/SECRET", "ftp://SECRET", "http://SECRET", "http://localhost.SECRET.test", "http://127.0.0.1.SECRET.test", "http://0.0.0.0/SECRET",
-		"http://10.0.0.1/SECRET", "https://", "https:///SECRET", "https:SECRET", "https://user@SECRET", "https://user:SECRET@example.test", "https://@SECRET",
-		"https://example.test?SECRET", "https://SECRET?", "https://example.test/#SECRET", "https://SECRET#", "https://SECRET:port", "https://SE CRET",
-		"https://SECRET\n", "//SECRET", "https://%zz.SECRET", "://SECRET", "https://:443/SECRET",
+		"", "SECRET", "/SECRET", "ftp://SECRET", "http://SECRET", "http://localhost.SECRET.test",
+		"http://127.0.0.1.SECRET.test", "http://0.0.0.0/SECRET", "http://10.0.0.1/SECRET", "https://", "https:///SECRET",
+		"https:SECRET", "https://user@SECRET", "https://user:SECRET@example.test", "https://@SECRET",
+		"https://example.test?SECRET", "https://SECRET?", "https://example.test/#SECRET", "https://SECRET#",
+		"https://SECRET:port", "https://SE CRET", "https://SECRET\n", "//SECRET", "https://%zz.SECRET", "://SECRET",
+		"https://:443/SECRET",
 	} {
 		_, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(base))
 		refused(t, base, err, "WithBaseURL", "argument")
@@ -99,8 +102,10 @@ func TestNewClientFromEnv(t *testing.T) {
 	}
 
 	for name, bad := range map[string]string{
-		"CLOSURE_BASE_URL": "SECRET", "CLOSURE_API_VERSION": "SECRET\n",
-		"CLOSURE_INDEX_VERSION": "SECRET", "CLOSURE_ROUTES": "SECRET",
+		"CLOSURE_BASE_URL":      "SECRET",
+		"CLOSURE_API_VERSION":   "SECRET\n",
+		"CLOSURE_INDEX_VERSION": "SECRET",
+		"CLOSURE_ROUTES":        "SECRET",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, bad)
@@ -130,7 +135,8 @@ func TestNewClientFromEnv(t *testing.T) {
 		noError(t, err)
 		_, err = c.Specialties.List(t.Context())
 		noError(t, err)
-		got := "https://" + sent.URL.Host + " " + sent.Header.Get("Closure-API-Version") + " " + sent.Header.Get("Closure-Index-Version")
+		got := "https://" + sent.URL.Host + " " + sent.Header.Get("Closure-API-Version") + " " +
+			sent.Header.Get("Closure-Index-Version")
 		if got != want {
 			t.Errorf("sent %s, want %s", got, want)
 		}
@@ -142,10 +148,12 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	t.Parallel()
 	const body = `{"id":"loc_1","parking":{"spaces":12},"name":null}`
 	var r closure.Response
-	got, err := serveAlways(t, 200, body, "X-Request-Id", "req_1", "X-Other", "y").client(t).Locations.Get(t.Context(), "loc_1", closure.CaptureResponse(&r))
+	c := serveAlways(t, 200, body, "X-Request-Id", "req_1", "X-Other", "y").client(t)
+	got, err := c.Locations.Get(t.Context(), "loc_1", closure.CaptureResponse(&r))
 	noError(t, err)
 	equal(t, "location", got, &closure.Location{ID: "loc_1"})
-	if r.StatusCode != 200 || string(r.Body) != body || r.RequestID != "req_1" || r.Attempts != 1 || r.Header.Get("X-Other") != "y" {
+	if r.StatusCode != 200 || string(r.Body) != body || r.RequestID != "req_1" || r.Attempts != 1 ||
+		r.Header.Get("X-Other") != "y" {
 		t.Errorf("captured %s %s %v", r, r.Body, r.Header)
 	}
 }
@@ -171,7 +179,8 @@ func TestCaptureResponseOfFailure(t *testing.T) {
 
 func TestStatus201IsASuccess(t *testing.T) {
 	t.Parallel()
-	got, err := serveAlways(t, 201, appointmentJSON).client(t).Appointments.Create(t.Context(), closure.AppointmentCreateParams{
+	c := serveAlways(t, 201, appointmentJSON).client(t)
+	got, err := c.Appointments.Create(t.Context(), closure.AppointmentCreateParams{
 		ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: 30,
 	})
 	noError(t, err)

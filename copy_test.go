@@ -13,8 +13,10 @@ func TestCopiesShareNothing(t *testing.T) {
 	api := &APIError{Detail: []string{"x"}}
 	for _, pair := range [][2]any{
 		both(new(Booking), (*Booking).deepCopy),
-		both(&OutcomeUnknownError{SlotOpen: new(true), Err: because(ErrSlotUnavailable, api)}, (*OutcomeUnknownError).deepCopy),
-		both(&OutcomeUnknownError{Err: &TransportError{Err: &OutcomeUnknownError{Err: api}}}, (*OutcomeUnknownError).deepCopy),
+		both(&OutcomeUnknownError{SlotOpen: new(true), Err: because(ErrSlotUnavailable, api)},
+			(*OutcomeUnknownError).deepCopy),
+		both(&OutcomeUnknownError{Err: &TransportError{Err: &OutcomeUnknownError{Err: api}}},
+			(*OutcomeUnknownError).deepCopy),
 	} {
 		original, copied := reflect.ValueOf(pair[0]), reflect.ValueOf(pair[1])
 		if !reflect.DeepEqual(pair[0], pair[1]) {

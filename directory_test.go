@@ -13,23 +13,30 @@ import (
 
 const (
 	specialtyJSON = `{"id":"sp_c32Bip9tvoo1pR8JUZR55","taxonomy_code":"207RC0000X","classification":"Internal Medicine",` +
-		`"specialization":"Cardiovascular Disease","non_standard_classification":"Heart","non_standard_specialization":"Beat",` +
+		`"specialization":"Cardiovascular Disease","non_standard_classification":"Heart",` +
+		`"non_standard_specialization":"Beat",` +
 		`"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
-	insuranceJSON       = `{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","display_name":"Plan","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
-	locationJSON        = `{"id":"loc_1","name":"Albany","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
-	appointmentTypeJSON = `{"id":"aptp_1","name":"New patient","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
+	insuranceJSON = `{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","display_name":"Plan",` +
+		`"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
+	locationJSON = `{"id":"loc_1","name":"Albany","created_at":"2022-04-01T00:00:00.000Z",` +
+		`"updated_at":"2022-04-02T00:00:00.000Z"}`
+	appointmentTypeJSON = `{"id":"aptp_1","name":"New patient","created_at":"2022-04-01T00:00:00.000Z",` +
+		`"updated_at":"2022-04-02T00:00:00.000Z"}`
 )
 
 var (
 	created, updated = utc(2022, time.April, 1, 0, 0), utc(2022, time.April, 2, 0, 0)
 
 	specialty = closure.Specialty{
-		ID: guide.specialty, TaxonomyCode: "207RC0000X", Classification: "Internal Medicine", Specialization: "Cardiovascular Disease",
+		ID: guide.specialty, TaxonomyCode: "207RC0000X", Classification: "Internal Medicine",
+		Specialization:            "Cardiovascular Disease",
 		NonStandardClassification: "Heart", NonStandardSpecialization: "Beat", CreatedAt: created, UpdatedAt: updated,
 	}
 	insurance       = closure.Insurance{ID: guide.insurance, DisplayName: "Plan", CreatedAt: created, UpdatedAt: updated}
 	location        = closure.Location{ID: guide.location, Name: "Albany", CreatedAt: created, UpdatedAt: updated}
-	appointmentType = closure.AppointmentType{ID: guide.appointmentType, Name: "New patient", CreatedAt: created, UpdatedAt: updated}
+	appointmentType = closure.AppointmentType{
+		ID: guide.appointmentType, Name: "New patient", CreatedAt: created, UpdatedAt: updated,
+	}
 )
 
 var directoryCalls = []apiCall{

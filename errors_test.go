@@ -51,17 +51,19 @@ func TestOutcomeOf(t *testing.T) {
 		applied: {nil},
 		notSent: {
 			&closure.InputError{}, &closure.InsuranceError{}, &closure.InsuranceError{Status: closure.InsuranceNotAccepted},
-			&closure.TransportError{Outcome: notSent}, closure.ErrInvalidInput, closure.ErrNotBookable, closure.ErrInsuranceNotAccepted,
-			closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotFound, closure.ErrAmbiguous,
+			&closure.TransportError{Outcome: notSent}, closure.ErrInvalidInput, closure.ErrNotBookable,
+			closure.ErrInsuranceNotAccepted, closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot,
+			closure.ErrNotFound, closure.ErrAmbiguous,
 		},
 		rejected: {
 			closure.ErrNotBooked,
 			fmt.Errorf("%w: %w", closure.ErrSlotUnavailable, apiError("POST", 409)),
 		},
 		unknown: {
-			&closure.OutcomeUnknownError{}, &closure.OutcomeUnknownError{Err: apiError("POST", 404)}, &closure.OutcomeUnknownError{Err: &closure.InputError{}},
-			&closure.TransportError{Outcome: unknown}, &closure.TransportError{Outcome: unknown, Err: closure.ErrResponseTooLarge},
-			context.Canceled, io.EOF, errors.New("foreign"), closure.ErrServer, closure.ErrMalformedResponse,
+			&closure.OutcomeUnknownError{}, &closure.OutcomeUnknownError{Err: apiError("POST", 404)},
+			&closure.OutcomeUnknownError{Err: &closure.InputError{}}, &closure.TransportError{Outcome: unknown},
+			&closure.TransportError{Outcome: unknown, Err: closure.ErrResponseTooLarge}, context.Canceled, io.EOF,
+			errors.New("foreign"), closure.ErrServer, closure.ErrMalformedResponse,
 		},
 	}
 	for status := 300; status < 600; status++ {
@@ -95,7 +97,9 @@ func TestOutcomeOf(t *testing.T) {
 			}
 		}
 	}
-	for outcome, text := range map[closure.Outcome]string{applied: "applied", notSent: "not sent", rejected: "rejected", unknown: "unknown", 99: "unknown"} {
+	for outcome, text := range map[closure.Outcome]string{
+		applied: "applied", notSent: "not sent", rejected: "rejected", unknown: "unknown", 99: "unknown",
+	} {
 		if outcome.String() != text {
 			t.Errorf("%d prints %s, want %s", outcome, outcome, text)
 		}
@@ -103,10 +107,11 @@ func TestOutcomeOf(t *testing.T) {
 }
 
 var sentinels = []error{
-	closure.ErrInvalidInput, closure.ErrInvalidRequest, closure.ErrUnauthorized, closure.ErrForbidden, closure.ErrNotFound, closure.ErrConflict,
-	closure.ErrRateLimited, closure.ErrServer, closure.ErrAmbiguous, closure.ErrNotBookable, closure.ErrInsuranceNotAccepted,
-	closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotBooked, closure.ErrOutcomeUnknown,
-	closure.ErrResponseTooLarge, closure.ErrRedirect, closure.ErrMalformedResponse, closure.ErrIdempotencyKeyUsed,
+	closure.ErrInvalidInput, closure.ErrInvalidRequest, closure.ErrUnauthorized, closure.ErrForbidden, closure.ErrNotFound,
+	closure.ErrConflict, closure.ErrRateLimited, closure.ErrServer, closure.ErrAmbiguous, closure.ErrNotBookable,
+	closure.ErrInsuranceNotAccepted, closure.ErrInsuranceUnknown, closure.ErrSlotUnavailable, closure.ErrNoSlot,
+	closure.ErrNotBooked, closure.ErrOutcomeUnknown, closure.ErrResponseTooLarge, closure.ErrRedirect,
+	closure.ErrMalformedResponse, closure.ErrIdempotencyKeyUsed,
 }
 
 // Every error is those sentinels that it must be, and no other.
@@ -131,8 +136,14 @@ func TestErrorsIs(t *testing.T) {
 		{apiError("PATCH", 599), []error{closure.ErrServer, closure.ErrOutcomeUnknown}},
 		{&closure.InsuranceError{Status: closure.InsuranceNotAccepted}, []error{closure.ErrInsuranceNotAccepted}},
 		{&closure.InsuranceError{}, []error{closure.ErrInsuranceUnknown}},
-		{&closure.OutcomeUnknownError{Err: closure.ErrMalformedResponse}, []error{closure.ErrOutcomeUnknown, closure.ErrMalformedResponse}},
-		{&closure.TransportError{Outcome: closure.OutcomeUnknown, Err: closure.ErrResponseTooLarge}, []error{closure.ErrOutcomeUnknown, closure.ErrResponseTooLarge}},
+		{
+			&closure.OutcomeUnknownError{Err: closure.ErrMalformedResponse},
+			[]error{closure.ErrOutcomeUnknown, closure.ErrMalformedResponse},
+		},
+		{
+			&closure.TransportError{Outcome: closure.OutcomeUnknown, Err: closure.ErrResponseTooLarge},
+			[]error{closure.ErrOutcomeUnknown, closure.ErrResponseTooLarge},
+		},
 		{&closure.TransportError{Outcome: closure.OutcomeNotSent, Err: io.EOF}, nil},
 	} {
 		for _, sentinel := range sentinels {
@@ -152,20 +163,30 @@ func TestErrorTexts(t *testing.T) {
 	t.Parallel()
 	attempt := closure.BookingAttempt{ScheduleID: "sch_1"}
 	for want, err := range map[string]error{
-		"closure: op: GET /x/{id}: 404 Not Found (attempts 1)": &closure.APIError{Op: "op", Method: "GET", Route: "/x/{id}", StatusCode: 404, Attempts: 1},
-		"closure: op: GET /x: 499 (type server_error, code slot_taken, request id req_1, attempts 2, what the API says is in Message and Detail)": &closure.APIError{
-			Op: "op", Method: "GET", Route: "/x", StatusCode: 499, Type: closure.ErrorTypeServer, Code: "slot_taken", RequestID: "req_1", Attempts: 2, Detail: []string{"d"},
+		"closure: op: GET /x/{id}: 404 Not Found (attempts 1)": &closure.APIError{
+			Op: "op", Method: "GET", Route: "/x/{id}", StatusCode: 404, Attempts: 1,
+		},
+		"closure: op: GET /x: 499 (type server_error, code slot_taken, request id req_1, attempts 2, " +
+			"what the API says is in Message and Detail)": &closure.APIError{
+			Op: "op", Method: "GET", Route: "/x", StatusCode: 499, Type: closure.ErrorTypeServer, Code: "slot_taken",
+			RequestID: "req_1", Attempts: 2, Detail: []string{"d"},
 		},
 		"closure: op: POST /x: broken (attempts 1, outcome unknown)": &closure.TransportError{
-			Op: "op", Method: "POST", Route: "/x", Outcome: closure.OutcomeUnknown, Attempts: 1, Err: errors.New("closure: broken"),
+			Op: "op", Method: "POST", Route: "/x", Outcome: closure.OutcomeUnknown, Attempts: 1,
+			Err: errors.New("closure: broken"),
 		},
-		"closure: op: Field is empty":                                    &closure.InputError{Op: "op", Field: "Field", Reason: "is empty"},
+		"closure: op: Field is empty": &closure.InputError{
+			Op: "op", Field: "Field", Reason: "is empty",
+		},
 		"closure: the patient has no insurance on file to check":         &closure.InsuranceError{},
 		"closure: the schedule does not say which insurances it accepts": &closure.InsuranceError{InsuranceID: "ins_1"},
 		"closure: the schedule does not accept the insurance (what it accepts is in Accepted)": &closure.InsuranceError{
 			InsuranceID: "ins_1", Accepted: []closure.InsuranceID{"ins_2"}, Status: closure.InsuranceNotAccepted,
 		},
-		"closure: it is unknown whether the appointment was booked; settle it with ResolveBooking: late": &closure.OutcomeUnknownError{Attempt: attempt, Err: errors.New("late")},
+		"closure: it is unknown whether the appointment was booked; " +
+			"settle it with ResolveBooking: late": &closure.OutcomeUnknownError{
+			Attempt: attempt, Err: errors.New("late"),
+		},
 	} {
 		for _, format := range []string{"%v", "%+v", "%s"} {
 			if got := fmt.Sprintf(format, err); got != want {
@@ -184,22 +205,33 @@ func TestErrorBodies(t *testing.T) {
 	t.Parallel()
 	full := closure.APIError{Type: "t", Code: "c", Message: "m"}
 	for body, want := range map[string]closure.APIError{
-		"": {}, "<html><h1>502 Bad Gateway</h1></html>": {}, "null": {}, "[]": {}, `"text"`: {}, "7": {}, "{": {}, "{}": {}, "\xff": {},
+		"": {}, "<html><h1>502 Bad Gateway</h1></html>": {}, "null": {}, "[]": {}, `"text"`: {}, "7": {}, "{": {}, "{}": {},
+		"\xff":                          {},
 		`{"error_type":"server_error"}`: {Type: closure.ErrorTypeServer},
-		`{"error_type":"patient","error_code":"x","new":{"a":1},"detail":null,"error_message":null}`: {Type: "patient", Code: "x"},
+		`{"error_type":"patient","error_code":"x","new":{"a":1},"detail":null,"error_message":null}`: {
+			Type: "patient", Code: "x",
+		},
 		`{"detail":["a",""]}`: {Detail: []string{"a", ""}},
 		// A field of another type than promised costs nothing but itself.
-		`{"detail":"only one","error_type":"t","error_code":"c","error_message":"m"}`: {Type: "t", Code: "c", Message: "m", Detail: []string{"only one"}},
+		`{"detail":"only one","error_type":"t","error_code":"c","error_message":"m"}`: {
+			Type: "t", Code: "c", Message: "m", Detail: []string{"only one"},
+		},
 		// What isn't a text is kept as one.
-		`{"detail":[{"loc": ["body", "dob"],"msg":"x"}, "a", 7]}`:                    {Detail: []string{`{"loc":["body","dob"],"msg":"x"}`, "a", "7"}},
-		`{"detail":{"dob": ["x"]}}`:                                                  {Detail: []string{`{"dob":["x"]}`}},
-		"\ufeff{\"detail\":[\"a\"]}":                                                 {Detail: []string{"a"}},
-		`{"error_message":{"en":"x"},"error_type":"t","error_code":"c"}`:             {Type: "t", Code: "c"},
-		`{"error_code":7,"error_type":"t","error_message":"m","detail":["d"]}`:       {Type: "t", Message: "m", Detail: []string{"d"}},
+		`{"detail":[{"loc": ["body", "dob"],"msg":"x"}, "a", 7]}`: {Detail: []string{
+			`{"loc":["body","dob"],"msg":"x"}`, "a", "7",
+		}},
+		`{"detail":{"dob": ["x"]}}`:                                      {Detail: []string{`{"dob":["x"]}`}},
+		"\ufeff{\"detail\":[\"a\"]}":                                     {Detail: []string{"a"}},
+		`{"error_message":{"en":"x"},"error_type":"t","error_code":"c"}`: {Type: "t", Code: "c"},
+		`{"error_code":7,"error_type":"t","error_message":"m","detail":["d"]}`: {
+			Type: "t", Message: "m", Detail: []string{"d"},
+		},
 		`{"error_type":["x"],"error_type":"t","error_code":"c","error_message":"m"}`: full,
 		`{"error_type":"t","error_code":"c","error_message":"m"`:                     full, // cut short
-		"{\"error_type\":\"t\",\"error_code\":\"c\",\"error_message\":\"m\xff\"}":    {Type: "t", Code: "c", Message: "m\uFFFD"},
-		`{"error_type":"t","error_code":"c","error_message":"m"} <!-- trailing -->`:  full,
+		"{\"error_type\":\"t\",\"error_code\":\"c\",\"error_message\":\"m\xff\"}": {
+			Type: "t", Code: "c", Message: "m\uFFFD",
+		},
+		`{"error_type":"t","error_code":"c","error_message":"m"} <!-- trailing -->`: full,
 	} {
 		_, err := serveAlways(t, 422, body).client(t).Patients.List(t.Context(), closure.PatientListParams{})
 		var got *closure.APIError
@@ -218,7 +250,8 @@ func TestErrorBodies(t *testing.T) {
 func TestErrorHeaders(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{"7": 7 * time.Second, "x": 0, "-1": 0} {
-		_, err := serveAlways(t, 429, "", "Retry-After", value, "X-Request-Id", "req_1").client(t).Patients.List(t.Context(), closure.PatientListParams{}, closure.WithMaxAttempts(1))
+		c := serveAlways(t, 429, "", "Retry-After", value, "X-Request-Id", "req_1").client(t)
+		_, err := c.Patients.List(t.Context(), closure.PatientListParams{}, closure.WithMaxAttempts(1))
 		var got *closure.APIError
 		if !errors.As(err, &got) || got.RetryAfter != want || got.RequestID != "req_1" {
 			t.Errorf("%s: %v, want to wait %v", value, got.RetryAfter, want)
@@ -249,8 +282,13 @@ func TestTransportErrors(t *testing.T) {
 	}{
 		{"refused write", dial, create, closure.OutcomeNotSent, 3, false, "connection refused"},
 		{"refused read", dial, list, closure.OutcomeNotSent, 3, false, "connection refused"},
-		{"refused write, says one that reports nothing", dial, create, closure.OutcomeUnknown, 1, false, "connection refused"},
-		{"no such host", &net.DNSError{Name: "SECRET", IsNotFound: true}, create, closure.OutcomeNotSent, 3, false, "host name not resolved"},
+		{
+			"refused write, says one that reports nothing", dial, create, closure.OutcomeUnknown, 1, false, "connection refused",
+		},
+		{
+			"no such host", &net.DNSError{Name: "SECRET", IsNotFound: true}, create, closure.OutcomeNotSent, 3, false,
+			"host name not resolved",
+		},
 		{"dial timed out", &net.OpError{Op: "dial", Err: timeoutError{}}, create, closure.OutcomeNotSent, 3, true, ""},
 		{"reset write", syscall.ECONNRESET, create, closure.OutcomeUnknown, 1, false, "connection reset"},
 		{"reset read", syscall.ECONNRESET, list, closure.OutcomeNotSent, 3, false, "connection reset"},
@@ -274,11 +312,13 @@ func TestTransportErrors(t *testing.T) {
 			if !errors.As(err, &got) {
 				t.Fatalf("%v, want a TransportError", err)
 			}
-			if got.Outcome != tt.outcome || closure.OutcomeOf(err) != tt.outcome || got.Attempts != tt.attempts || len(s.seen) != tt.attempts || got.Timeout() != tt.timeout {
+			if got.Outcome != tt.outcome || closure.OutcomeOf(err) != tt.outcome || got.Attempts != tt.attempts ||
+				len(s.seen) != tt.attempts || got.Timeout() != tt.timeout {
 				t.Errorf("%v: outcome %v, timeout %t after %d requests", got, got.Outcome, got.Timeout(), len(s.seen))
 			}
 			spec := tt.call.spec(t)
-			if got.Op != spec.Name || got.Method != spec.Method || got.Route != spec.Route || !strings.Contains(err.Error(), tt.text) {
+			if got.Op != spec.Name || got.Method != spec.Method || got.Route != spec.Route ||
+				!strings.Contains(err.Error(), tt.text) {
 				t.Errorf("%v, want operation, route and %q in it", err, tt.text)
 			}
 			if !errors.Is(err, tt.err) || errors.Is(err, closure.ErrOutcomeUnknown) != (tt.outcome == closure.OutcomeUnknown) {
@@ -318,7 +358,8 @@ func TestContextErrors(t *testing.T) {
 				defer cancel()
 				_, err := call.call(ctx, newClient(t, hang), guide)
 				var got *closure.TransportError
-				if !errors.As(err, &got) || !errors.Is(err, tt.want) || got.Timeout() != tt.timeout || got.Attempts != 1 || got.Outcome != want {
+				if !errors.As(err, &got) || !errors.Is(err, tt.want) || got.Timeout() != tt.timeout || got.Attempts != 1 ||
+					got.Outcome != want {
 					t.Errorf("%s: %s: %v, want %v after 1 attempt, outcome %v", name, call.op, err, tt.want, want)
 				}
 				// Over before it begins: nothing is sent.

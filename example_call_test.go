@@ -92,7 +92,8 @@ func ExampleWithRoute() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	slots, err := client.Availabilities.List(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX", closure.AvailabilityListParams{})
+	slots, err := client.Availabilities.List(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX",
+		closure.AvailabilityListParams{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -27,7 +27,9 @@ func ExampleClient_ResolvePending() {
 	if _, err := journal.Begin(ctx, closure.NewBookingAttempt(params)); err != nil {
 		log.Fatal(err)
 	}
-	server.AddAppointment(closure.Appointment{ScheduleID: params.ScheduleID, PatientID: params.PatientID, StartAt: slot.StartAt, Duration: slot.Duration})
+	server.AddAppointment(closure.Appointment{
+		ScheduleID: params.ScheduleID, PatientID: params.PatientID, StartAt: slot.StartAt, Duration: slot.Duration,
+	})
 
 	client := server.Client(closure.WithJournal(journal))
 	for resolution, err := range client.ResolvePending(ctx) {

@@ -21,8 +21,12 @@ func ExampleAvailabilitiesService_Search() {
 		Insurances:       []closure.InsuranceRef{{ID: closuretest.GuideInsuranceID}},
 		SchedulingMethod: closure.SchedulingDirectAPI,
 	})
-	server.AddSlots(colleague.ID, closure.Slot{StartAt: time.Date(2022, time.May, 19, 21, 30, 0, 0, time.UTC), Duration: 45})
-	server.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: time.Date(2022, time.May, 20, 21, 0, 0, 0, time.UTC), Duration: 30})
+	server.AddSlots(colleague.ID, closure.Slot{
+		StartAt: time.Date(2022, time.May, 19, 21, 30, 0, 0, time.UTC), Duration: 45,
+	})
+	server.AddSlots(closuretest.GuideScheduleID, closure.Slot{
+		StartAt: time.Date(2022, time.May, 20, 21, 0, 0, 0, time.UTC), Duration: 30,
+	})
 
 	zone, err := time.LoadLocation("America/New_York")
 	if err != nil {

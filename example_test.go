@@ -13,7 +13,8 @@ import (
 )
 
 func ExampleNewClient() {
-	client, err := closure.NewClient(closure.QuickstartKey, closure.WithMode(closure.ModeTest), closure.WithUserAgent("clinic/1.0"))
+	client, err := closure.NewClient(closure.QuickstartKey, closure.WithMode(closure.ModeTest),
+		closure.WithUserAgent("clinic/1.0"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -65,7 +66,8 @@ func ExampleWithBookingObserver() {
 
 	server.Inject(closuretest.DropAfter("appointments.create"))
 	booking, err := client.BookSlot(ctx, closure.BookSlotParams{
-		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: closuretest.GuideSlot().StartAt,
+		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID,
+		StartAt: closuretest.GuideSlot().StartAt,
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -85,7 +87,8 @@ func ExampleCaptureResponse() {
 	client := closuretest.New().Client()
 
 	var response closure.Response
-	_, err := client.Practitioners.Get(context.Background(), closuretest.GuidePractitionerID, closure.CaptureResponse(&response))
+	_, err := client.Practitioners.Get(context.Background(), closuretest.GuidePractitionerID,
+		closure.CaptureResponse(&response))
 	if err != nil {
 		log.Fatal(err)
 	}

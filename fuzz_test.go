@@ -59,11 +59,13 @@ func fuzzDecoder[T comparable](f *testing.F, seeds ...string) {
 }
 
 func FuzzDate(f *testing.F) {
-	fuzzDecoder[closure.Date](f, `"1994-12-22"`, `""`, `null`, `"2023-02-29"`, `"0000-01-01"`, `"\u0031994-12-22"`, `19941222`, `{}`, ``, `"`)
+	fuzzDecoder[closure.Date](f, `"1994-12-22"`, `""`, `null`, `"2023-02-29"`, `"0000-01-01"`, `"\u0031994-12-22"`,
+		`19941222`, `{}`, ``, `"`)
 }
 
 func FuzzMinutes(f *testing.F) {
-	fuzzDecoder[closure.Minutes](f, `30`, `"30"`, `null`, `-1`, `30.5`, `3e1`, `"3e1"`, `99999999999999999999`, `10081`, `""`, `"\u00330"`, ` 30 `, `[30]`)
+	fuzzDecoder[closure.Minutes](f, `30`, `"30"`, `null`, `-1`, `30.5`, `3e1`, `"3e1"`, `99999999999999999999`, `10081`,
+		`""`, `"\u00330"`, ` 30 `, `[30]`)
 }
 
 func FuzzClockTime(f *testing.F) {
@@ -71,7 +73,8 @@ func FuzzClockTime(f *testing.F) {
 }
 
 func FuzzRef(f *testing.F) {
-	for _, seed := range []string{`"loc_1"`, `{"id":"loc_1","name":"Albany"}`, `null`, `""`, `{}`, `{"id":null}`, `{"id":"a","id":"b"}`, `{"ID":"x"}`, `7`, `["loc_1"]`, ` {"id":"x"} `, "\"\xff\"",
+	for _, seed := range []string{`"loc_1"`, `{"id":"loc_1","name":"Albany"}`, `null`, `""`, `{}`, `{"id":null}`,
+		`{"id":"a","id":"b"}`, `{"ID":"x"}`, `7`, `["loc_1"]`, ` {"id":"x"} `, "\"\xff\"",
 		`{"created_at":"2022-04-01T00:00:00Z"}`,
 	} {
 		f.Add([]byte(seed))
@@ -132,38 +135,50 @@ func fuzzBody[T any](f *testing.F, op string, seeds ...string) {
 }
 
 func FuzzPatientBody(f *testing.F) {
-	fuzzBody[closure.Patient](f, "patients.get", trishaJSON, `{}`, `null`, `[]`, ``, `{"dob":"1994-02-30"}`, `{"address":null}`, `{"first_name":"A","first_name":"B"}`, "{\"first_name\":\"\xff\"}",
-		`{"created_at":"0000-01-01T00:00:00+01:00"}`, `{"created_at":"9999-12-31T23:59:59.9999999-01:00"}`, `{"created_at":"2022-04-01T00:00:00"}`)
+	fuzzBody[closure.Patient](f, "patients.get", trishaJSON, `{}`, `null`, `[]`, ``, `{"dob":"1994-02-30"}`,
+		`{"address":null}`, `{"first_name":"A","first_name":"B"}`, "{\"first_name\":\"\xff\"}",
+		`{"created_at":"0000-01-01T00:00:00+01:00"}`, `{"created_at":"9999-12-31T23:59:59.9999999-01:00"}`,
+		`{"created_at":"2022-04-01T00:00:00"}`)
 }
 
 func FuzzScheduleBody(f *testing.F) {
-	fuzzBody[closure.Schedule](f, "schedules.get", scheduleJSON, expandedJSON, `{"insurances":[]}`, `{"insurances":[null]}`, `{"insurances":null,"practitioner":{}}`, `{"practitioner":7}`,
+	fuzzBody[closure.Schedule](f, "schedules.get", scheduleJSON, expandedJSON,
+		`{"insurances":[]}`, `{"insurances":[null]}`,
+		`{"insurances":null,"practitioner":{}}`, `{"practitioner":7}`,
 		`{"practitioner":{"specialties":[],"languages":null}}`)
 }
 
 func FuzzAppointmentBody(f *testing.F) {
-	fuzzBody[closure.Appointment](f, "appointments.create", appointmentJSON, `{"id":"appt_1"}`, `{"id":"appt_1","duration":"30"}`, `{"id":""}`, `{"duration":-1}`, `{"id":"x","start_at":"2022-05-20T13:00:00-04:00"}`)
+	fuzzBody[closure.Appointment](f, "appointments.create", appointmentJSON, `{"id":"appt_1"}`,
+		`{"id":"appt_1","duration":"30"}`, `{"id":""}`, `{"duration":-1}`,
+		`{"id":"x","start_at":"2022-05-20T13:00:00-04:00"}`)
 }
 
 func FuzzPractitionerBody(f *testing.F) {
-	fuzzBody[closure.Practitioner](f, "practitioners.get", deepikaJSON, `{}`, `{"specialties":["sp_1",7]}`, `{"languages":[null]}`, `{"npi":1234567890}`)
+	fuzzBody[closure.Practitioner](f, "practitioners.get", deepikaJSON, `{}`, `{"specialties":["sp_1",7]}`,
+		`{"languages":[null]}`, `{"npi":1234567890}`)
 }
 
 func FuzzSpecialtiesBody(f *testing.F) {
-	fuzzBody[[]closure.Specialty](f, "specialties.list", `[]`, `null`, `[null]`, `{}`, `[`+specialtyJSON+`]`, `[{"id":"sp_1"},{"id":"sp_1"}]`, `[[]]`, `[{"id":"sp_1"}`)
+	fuzzBody[[]closure.Specialty](f, "specialties.list", `[]`, `null`, `[null]`, `{}`, `[`+specialtyJSON+`]`,
+		`[{"id":"sp_1"},{"id":"sp_1"}]`, `[[]]`, `[{"id":"sp_1"}`)
 }
 
 func FuzzSlotsBody(f *testing.F) {
-	fuzzBody[[]closure.Slot](f, "availabilities.list", `[]`, `null`, `[null]`, `{"slots":[]}`, `[{"start_at":"2022-05-20T17:00:00Z","duration":"30"}]`,
-		`[{"start_at":"2022-05-20T17:00:00Z","duration":10080},{"start_at":"2022-05-20T17:00:00+14:00"}]`, `[{"start_at":"2022-05-20"}]`, `[{"duration":-30}]`)
+	fuzzBody[[]closure.Slot](f, "availabilities.list", `[]`, `null`, `[null]`, `{"slots":[]}`,
+		`[{"start_at":"2022-05-20T17:00:00Z","duration":"30"}]`,
+		`[{"start_at":"2022-05-20T17:00:00Z","duration":10080},{"start_at":"2022-05-20T17:00:00+14:00"}]`,
+		`[{"start_at":"2022-05-20"}]`, `[{"duration":-30}]`)
 }
 
 // What was stored of a booking may have been changed since: it is refused, or
 // settled by asking, and nothing is ever booked by it.
 func FuzzStoredAttempt(f *testing.F) {
 	for _, seed := range []string{
-		`{"schedule_id":"sch_1","patient_id":"pt_1","start_at":"2022-05-20T17:00:00Z","duration":30,"attempted_at":"2022-05-20T16:00:00Z"}`,
-		`{}`, `null`, `{"duration":"30"}`, `{"schedule_id":"../x","patient_id":"?"}`, `{"start_at":"9999-12-31T23:59:59.9999999-01:00","attempted_at":"0000-01-01T00:00:00+01:00"}`,
+		`{"schedule_id":"sch_1","patient_id":"pt_1","start_at":"2022-05-20T17:00:00Z","duration":30,` +
+			`"attempted_at":"2022-05-20T16:00:00Z"}`,
+		`{}`, `null`, `{"duration":"30"}`, `{"schedule_id":"../x","patient_id":"?"}`,
+		`{"start_at":"9999-12-31T23:59:59.9999999-01:00","attempted_at":"0000-01-01T00:00:00+01:00"}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -180,7 +195,8 @@ func FuzzStoredAttempt(f *testing.F) {
 		}
 		booking, err := c.ResolveBooking(t.Context(), attempt, closure.AssumeLostAfter(time.Minute))
 		var input *closure.InputError
-		if booking != nil || !errors.As(err, &input) && !errors.Is(err, closure.ErrOutcomeUnknown) && !errors.Is(err, closure.ErrNotBooked) {
+		if booking != nil ||
+			!errors.As(err, &input) && !errors.Is(err, closure.ErrOutcomeUnknown) && !errors.Is(err, closure.ErrNotBooked) {
 			t.Fatalf("%q: %v, %v", text, booking, err)
 		}
 	})
@@ -188,7 +204,10 @@ func FuzzStoredAttempt(f *testing.F) {
 
 // Whatever an error's body is, it ends in an APIError that shows none of it.
 func FuzzErrorBody(f *testing.F) {
-	for _, seed := range []string{errorJSON, ``, `null`, `<html>`, `{"detail":"x"}`, `{"detail":[{"x":1}]}`, `{"error_type":7,"error_code":"x"}`, `{"error_message":"Trisha`, "\xff", `{"error_type":"a","error_type":null}`} {
+	for _, seed := range []string{
+		errorJSON, ``, `null`, `<html>`, `{"detail":"x"}`, `{"detail":[{"x":1}]}`, `{"error_type":7,"error_code":"x"}`,
+		`{"error_message":"Trisha`, "\xff", `{"error_type":"a","error_type":null}`,
+	} {
 		f.Add([]byte(seed))
 	}
 	var body []byte

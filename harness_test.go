@@ -252,7 +252,8 @@ var statuses = map[int]error{
 	503: closure.ErrServer,
 }
 
-const errorJSON = `{"error_type":"invalid_request","error_message":"no such thing","error_code":"slot_taken","detail":["one","two"]}`
+const errorJSON = `{"error_type":"invalid_request","error_message":"no such thing","error_code":"slot_taken",` +
+	`"detail":["one","two"]}`
 
 func (a apiCall) testStatuses(t *testing.T) {
 	t.Parallel()
@@ -289,7 +290,10 @@ func (a apiCall) testMalformed(t *testing.T) {
 	t.Parallel()
 	spec := a.spec(t)
 	want := closure.OutcomeNotSent
-	bodies := []string{"null", "{}", errorJSON, `{"data":{"id":"pt_1"}}`, `[null]`, `[{}]`, `{"data":[{"id":"pt_1"}]}`, "", "<html>200 OK</html>", `"text"`, "7", `[{"id":7,"start_at":7}]`, `{"id":["x"]}`, "{}{}", `{"id":"x"`}
+	bodies := []string{
+		"null", "{}", errorJSON, `{"data":{"id":"pt_1"}}`, `[null]`, `[{}]`, `{"data":[{"id":"pt_1"}]}`, "",
+		"<html>200 OK</html>", `"text"`, "7", `[{"id":7,"start_at":7}]`, `{"id":["x"]}`, "{}{}", `{"id":"x"`,
+	}
 	if a.writes(t) {
 		want = closure.OutcomeUnknown
 		bodies = append(bodies, `{"id":""}`, `{"status":"scheduled"}`)
@@ -401,6 +405,11 @@ func testBadInputs(t *testing.T, bad []badInput) {
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// withTransport lets a client send with rt.
+func withTransport(rt roundTripFunc) closure.Option {
+	return closure.WithHTTPClient(&http.Client{Transport: rt})
+}
 
 // hang is a transport that never answers.
 var hang = roundTripFunc(func(req *http.Request) (*http.Response, error) {

@@ -10,7 +10,8 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-const indexVersionJSON = `{"id":"idx_mine","name":"Trisha Pandit","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
+const indexVersionJSON = `{"id":"idx_mine","name":"Trisha Pandit","created_at":"2022-04-01T00:00:00.000Z",` +
+	`"updated_at":"2022-04-02T00:00:00.000Z"}`
 
 var indexVersion = closure.IndexVersion{ID: "idx_mine", Name: "Trisha Pandit", CreatedAt: created, UpdatedAt: updated}
 

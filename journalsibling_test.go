@@ -79,7 +79,9 @@ func TestMoveOfABookingThatIsPending(t *testing.T) {
 		c.booked(booking, err, false)
 		c.holds(closure.JournalPending)
 		time.Sleep(time.Minute)
-		_, err = process.RescheduleBooking(t.Context(), booking.Appointment.ID, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)})
+		_, err = process.RescheduleBooking(t.Context(), booking.Appointment.ID, closure.AppointmentRescheduleParams{
+			StartAt: clinicSlot(15),
+		})
 		noError(t, err)
 		c.holds(closure.JournalBooked, closure.JournalPending)
 		for resolution, err := range process.ResolvePending(t.Context()) {

@@ -37,7 +37,8 @@ func TestWhatIsKnownToBeCancelledIsNoBooking(t *testing.T) {
 			if lagging, err := client.BookSlot(t.Context(), params); err != nil || lagging.Appointment.ID != old {
 				t.Fatalf("without the option: %v, %v", lagging, err)
 			}
-			booking, err := client.BookSlot(t.Context(), params, closure.KnownCancelled("appt_other"), closure.KnownCancelled(old))
+			booking, err := client.BookSlot(t.Context(), params, closure.KnownCancelled("appt_other"),
+				closure.KnownCancelled(old))
 			if err != nil || booking.Recovered || booking.Appointment.ID == old {
 				t.Errorf("%v, %v", booking, err)
 			}

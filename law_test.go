@@ -183,7 +183,8 @@ func exportedStructs(pkg *types.Package) (names []string) {
 		if !isType || !object.Exported() {
 			continue
 		}
-		if named, ok := types.Unalias(object.Type()).(*types.Named); ok && object.IsAlias() && named.Obj().Exported() && named.Obj().Pkg() == pkg {
+		if named, ok := types.Unalias(object.Type()).(*types.Named); ok && object.IsAlias() && named.Obj().Exported() &&
+			named.Obj().Pkg() == pkg {
 			continue // another name of a type that is on the list itself
 		}
 		if _, isStruct := object.Type().Underlying().(*types.Struct); isStruct {

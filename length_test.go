@@ -17,13 +17,15 @@ func TestBookSlotWithoutADuration(t *testing.T) {
 		want   string // the field in the request; empty: none
 		choice string // why nothing was sent
 	}{
-		"stated":              {"[" + at + `,"duration":30}]`, `"duration":30`, ""},
-		"not stated":          {"[" + at + "}]", "", ""},
-		"null":                {"[" + at + `,"duration":null}]`, "", ""},
-		"the same twice":      {"[" + at + `,"duration":30},` + at + `,"duration":30}]`, `"duration":30`, ""},
-		"stated goes first":   {"[" + at + "}," + at + `,"duration":30}]`, `"duration":30`, ""},
-		"two":                 {"[" + at + `,"duration":30},` + at + `,"duration":15}]`, "", "for 15 and for 30 minutes"},
-		"two and one without": {"[" + at + `,"duration":30},` + at + "}," + at + `,"duration":15}]`, "", "for 15 and for 30 minutes"},
+		"stated":            {"[" + at + `,"duration":30}]`, `"duration":30`, ""},
+		"not stated":        {"[" + at + "}]", "", ""},
+		"null":              {"[" + at + `,"duration":null}]`, "", ""},
+		"the same twice":    {"[" + at + `,"duration":30},` + at + `,"duration":30}]`, `"duration":30`, ""},
+		"stated goes first": {"[" + at + "}," + at + `,"duration":30}]`, `"duration":30`, ""},
+		"two":               {"[" + at + `,"duration":30},` + at + `,"duration":15}]`, "", "for 15 and for 30 minutes"},
+		"two and one without": {
+			"[" + at + `,"duration":30},` + at + "}," + at + `,"duration":15}]`, "", "for 15 and for 30 minutes",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -39,7 +41,8 @@ func TestBookSlotWithoutADuration(t *testing.T) {
 				return
 			}
 			ends(t, booking, err, "booked")
-			if body := p.bodies[0]; !strings.Contains(body, test.want) || (test.want == "") == strings.Contains(body, "duration") {
+			if body := p.bodies[0]; !strings.Contains(body, test.want) ||
+				(test.want == "") == strings.Contains(body, "duration") {
 				t.Errorf("sent %s, want %q", body, test.want)
 			}
 		})

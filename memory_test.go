@@ -55,7 +55,10 @@ func hostileBodies() []hostileBody {
 		{"patients of 25 bytes", "patients.list", 200, "[", `{"id":"pt_1","x":123456}`, "]", nil},
 		{"patients with an id", "patients.list", 200, "[", patients + `"x":0}`, "]", nil},
 		{"patients, leniently", "patients.list", 200, "[", `{"id":"pt_1",` + old + `}`, "]", nil},
-		{"patients, the last leniently", "patients.list", 200, "[", `{"id":"pt_1","x":123456}`, `,{"id":"pt_1",` + old + `}]`, nil},
+		{
+			"patients, the last leniently", "patients.list", 200, "[", `{"id":"pt_1","x":123456}`, `,{"id":"pt_1",` + old + `}]`,
+			nil,
+		},
 		{"practitioners", "practitioners.list", 200, "[", `{"id":"prac_1"}`, "]", nil},
 		{"schedules", "schedules.list", 200, "[", `{"id":"sch_1"}`, "]", nil},
 		{"slots", "availabilities.list", 200, "[", `{"start_at":"2022-05-20T17:00:00Z"}`, "]", nil},
@@ -67,12 +70,18 @@ func hostileBodies() []hostileBody {
 		{"languages that are numbers", "practitioners.get", 200, practitioners + `"languages":[`, `7`, "]}", nil},
 		{"specialties of one", "practitioners.get", 200, practitioners + `"specialties":[`, `"ab"`, "]}", nil},
 		{"insurances of one", "schedules.get", 200, schedules + `"insurances":[`, `"ab"`, "]}", nil},
-		{"insurances of one, then leniently", "schedules.get", 200, schedules + `"insurances":[`, `"ab"`, "]," + old + "}", nil},
+		{
+			"insurances of one, then leniently", "schedules.get", 200, schedules + `"insurances":[`, `"ab"`, "]," + old + "}",
+			nil,
+		},
 		{"empty insurances", "schedules.get", 200, schedules + `"insurances":[`, `""`, "]}", malformed},
 		{"null insurances", "schedules.get", 200, schedules + `"insurances":[`, `null`, "]}", malformed},
 		{"empty objects for insurances", "schedules.get", 200, schedules + `"insurances":[`, `{}`, "]}", malformed},
 		{"expanded insurances", "schedules.get", 200, schedules + `"insurances":[`, `{"id":"i"}`, "]}", nil},
-		{"expanded insurances, then leniently", "schedules.get", 200, schedules + `"insurances":[`, `{"id":"i"}`, "]," + old + "}", nil},
+		{
+			"expanded insurances, then leniently", "schedules.get", 200, schedules + `"insurances":[`, `{"id":"i"}`,
+			"]," + old + "}", nil,
+		},
 		{"expanded schedules", "schedules.list", 200, `[`, `{"id":"sch_1",` + all + "}", "]", nil},
 		{"expanded schedules, leniently", "schedules.list", 200, `[`, `{"id":"sch_1",` + all + "," + old + "}", "]", nil},
 		{"a field again and again", "schedules.get", 200, schedules, `"practitioner":{"id":"p"}`, "}", nil},
@@ -86,7 +95,9 @@ func hostileBodies() []hostileBody {
 
 func answerer(t testing.TB, status int, body []byte) *closure.Client {
 	return newClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}, nil
+		return &http.Response{
+			StatusCode: status, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+		}, nil
 	}), closure.WithMaxAttempts(1), closure.WithTimeout(time.Minute))
 }
 

@@ -15,7 +15,8 @@ import (
 
 // allCalls returns the calls of all resources.
 func allCalls() []apiCall {
-	return slices.Concat(patientCalls, practitionerCalls, scheduleCalls, availabilityCalls, appointmentCalls, directoryCalls, indexVersionCalls)
+	return slices.Concat(patientCalls, practitionerCalls, scheduleCalls, availabilityCalls, appointmentCalls,
+		directoryCalls, indexVersionCalls)
 }
 
 // goName returns the method of an operation: "appointment_types.get" is

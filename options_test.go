@@ -28,7 +28,8 @@ func TestOptionsRefused(t *testing.T) {
 			closure.WithAPIVersion("SECRETé"), closure.WithAPIVersion("SECRET "),
 		}},
 		{"WithUserAgent", []closure.Option{
-			closure.WithUserAgent(""), closure.WithUserAgent("SECRET\n"), closure.WithUserAgent(" SECRET"), closure.WithUserAgent("SECRET\x7f"),
+			closure.WithUserAgent(""), closure.WithUserAgent("SECRET\n"), closure.WithUserAgent(" SECRET"),
+			closure.WithUserAgent("SECRET\x7f"),
 		}},
 		{"WithHTTPClient", []closure.Option{closure.WithHTTPClient(nil)}},
 		{"WithObserver", []closure.Option{closure.WithObserver(nil)}},
@@ -40,7 +41,8 @@ func TestOptionsRefused(t *testing.T) {
 			closure.WithRateLimit(math.NaN(), 1), closure.WithRateLimit(math.Inf(1), 1),
 		}},
 		{"WithRetryPolicy", []closure.Option{
-			policy(closure.RetryPolicy{MaxAttempts: -1}), policy(closure.RetryPolicy{MinWait: -1}), policy(closure.RetryPolicy{MaxWait: -1}),
+			policy(closure.RetryPolicy{MaxAttempts: -1}), policy(closure.RetryPolicy{MinWait: -1}),
+			policy(closure.RetryPolicy{MaxWait: -1}),
 			policy(closure.RetryPolicy{MaxRetryAfter: -1}), policy(closure.RetryPolicy{Budget: -1}),
 			policy(closure.RetryPolicy{MinWait: time.Second, MaxWait: time.Millisecond}),
 		}},
@@ -61,12 +63,16 @@ func TestCallOptionsRefused(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]closure.CallOption{
 		"WithIndexVersion": {
-			closure.WithIndexVersion(""), closure.WithIndexVersion("idx_"), closure.WithIndexVersion("SECRET"), closure.WithIndexVersion("idx_SECRET\r\nX: y"),
-			closure.WithIndexVersion("idx_SECRET "), closure.WithIndexVersion(closure.IndexVersionID("idx_" + strings.Repeat("x", 255))),
+			closure.WithIndexVersion(""), closure.WithIndexVersion("idx_"), closure.WithIndexVersion("SECRET"),
+			closure.WithIndexVersion("idx_SECRET\r\nX: y"), closure.WithIndexVersion("idx_SECRET "),
+			closure.WithIndexVersion(closure.IndexVersionID("idx_" + strings.Repeat("x", 255))),
 		},
 		"WithTimeout":     {closure.WithTimeout(0), closure.WithTimeout(-1)},
 		"WithMaxAttempts": {closure.WithMaxAttempts(0), closure.WithMaxAttempts(-1)},
-		"Expand":          {closure.Expand(""), closure.Expand("SECRET"), closure.Expand(closure.ExpandLocation, "location,SECRET"), closure.Expand("a b")},
+		"Expand": {
+			closure.Expand(""), closure.Expand("SECRET"), closure.Expand(closure.ExpandLocation, "location,SECRET"),
+			closure.Expand("a b"),
+		},
 		"CaptureResponse": {closure.CaptureResponse(nil)},
 		"AssumeLostAfter": {closure.AssumeLostAfter(0), closure.AssumeLostAfter(-1)},
 	} {
@@ -89,14 +95,16 @@ func TestWithMode(t *testing.T) {
 	noError(t, err)
 	_, err = closure.NewClient("ch_sk_live_SECRET", closure.WithMode(closure.ModeTest))
 	refused(t, "live key", err, "NewClient", "apiKey")
-	_, err = closure.NewClient(closure.QuickstartKey, closure.WithMode(closure.ModeTest), closure.WithMode(closure.ModeLive))
+	_, err = closure.NewClient(closure.QuickstartKey, closure.WithMode(closure.ModeTest),
+		closure.WithMode(closure.ModeLive))
 	refused(t, "test key", err, "NewClient", "apiKey")
 }
 
 func TestNilOptions(t *testing.T) {
 	t.Parallel()
 	s := serveAlways(t, 200, "[]")
-	_, err := s.client(t, nil, closure.WithLogger(nil), nil).Specialties.List(t.Context(), nil, closure.WithMaxAttempts(1), nil)
+	c := s.client(t, nil, closure.WithLogger(nil), nil)
+	_, err := c.Specialties.List(t.Context(), nil, closure.WithMaxAttempts(1), nil)
 	noError(t, err)
 }
 
@@ -150,7 +158,8 @@ func TestIndexVersionAndExpandOfClientAndCall(t *testing.T) {
 	c := s.client(t, closure.WithIndexVersion("idx_client"), closure.Expand(closure.ExpandLocation))
 	_, err := c.Schedules.List(t.Context(), closure.ScheduleListParams{})
 	noError(t, err)
-	_, err = c.Schedules.List(t.Context(), closure.ScheduleListParams{}, closure.WithIndexVersion(closure.IndexStandard), closure.Expand(closure.ExpandInsurances))
+	_, err = c.Schedules.List(t.Context(), closure.ScheduleListParams{}, closure.WithIndexVersion(closure.IndexStandard),
+		closure.Expand(closure.ExpandInsurances))
 	noError(t, err)
 	_, err = c.Schedules.List(t.Context(), closure.ScheduleListParams{}, closure.Expand())
 	noError(t, err)
@@ -185,9 +194,12 @@ func TestExpandCopies(t *testing.T) {
 func TestWithAPIVersionAndUserAgent(t *testing.T) {
 	t.Parallel()
 	s := serveAlways(t, 200, "[]")
-	_, err := s.client(t, closure.WithAPIVersion("2030-12-31"), closure.WithUserAgent("a/1"), closure.WithUserAgent("b/2 (x)")).Specialties.List(t.Context())
+	agents := []closure.Option{closure.WithUserAgent("a/1"), closure.WithUserAgent("b/2 (x)")}
+	c := s.client(t, append(agents, closure.WithAPIVersion("2030-12-31"))...)
+	_, err := c.Specialties.List(t.Context())
 	noError(t, err)
-	if h := s.seen[0].header; h.Get("Closure-API-Version") != "2030-12-31" || h.Get("User-Agent") != "b/2 (x) closure-go/"+closure.Version {
+	if h := s.seen[0].header; h.Get("Closure-API-Version") != "2030-12-31" ||
+		h.Get("User-Agent") != "b/2 (x) closure-go/"+closure.Version {
 		t.Errorf("sent %v", h)
 	}
 }
@@ -219,7 +231,10 @@ func TestWithTimeout(t *testing.T) {
 		call   []closure.CallOption
 	}{
 		"client": {client: []closure.Option{closure.WithTimeout(time.Millisecond)}},
-		"call":   {client: []closure.Option{closure.WithTimeout(time.Hour)}, call: []closure.CallOption{closure.WithTimeout(time.Millisecond)}},
+		"call": {
+			client: []closure.Option{closure.WithTimeout(time.Hour)},
+			call:   []closure.CallOption{closure.WithTimeout(time.Millisecond)},
+		},
 	} {
 		_, err := newClient(t, hang, c.client...).Specialties.List(t.Context(), c.call...)
 		var e *closure.TransportError

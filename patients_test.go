@@ -20,7 +20,8 @@ const (
 		`"email":"trisha@example.com","mobile_phone_number":"+14155550123","home_phone_number":"+14155550124",` +
 		`"timezone":"America/New_York","address":{"street_line1":"1 Main St","street_line2":"Apt 2","city":"Albany",` +
 		`"state":"NY","postal_code":"12207"},"insurance":{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","member_id":"M123",` +
-		`"subscriber_id":"S123","group_number":"G123"},"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-02T00:00:00.000Z"}`
+		`"subscriber_id":"S123","group_number":"G123"},"created_at":"2022-04-01T00:00:00.000Z",` +
+		`"updated_at":"2022-04-02T00:00:00.000Z"}`
 
 	trishaParamsJSON = `{"first_name":"Trisha","last_name":"Pandit","dob":"1994-12-22","address":{"city":"Albany"},` +
 		`"insurance":{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","member_id":"M123"}}`
@@ -39,10 +40,14 @@ var trisha = closure.Patient{
 	MobilePhoneNumber:    "+14155550123",
 	HomePhoneNumber:      "+14155550124",
 	Timezone:             "America/New_York",
-	Address:              closure.Address{StreetLine1: "1 Main St", StreetLine2: "Apt 2", City: "Albany", State: "NY", PostalCode: "12207"},
-	Insurance:            closure.PatientInsurance{ID: guide.insurance, MemberID: "M123", SubscriberID: "S123", GroupNumber: "G123"},
-	CreatedAt:            utc(2022, time.April, 1, 0, 0),
-	UpdatedAt:            utc(2022, time.April, 2, 0, 0),
+	Address: closure.Address{
+		StreetLine1: "1 Main St", StreetLine2: "Apt 2", City: "Albany", State: "NY", PostalCode: "12207",
+	},
+	Insurance: closure.PatientInsurance{
+		ID: guide.insurance, MemberID: "M123", SubscriberID: "S123", GroupNumber: "G123",
+	},
+	CreatedAt: utc(2022, time.April, 1, 0, 0),
+	UpdatedAt: utc(2022, time.April, 2, 0, 0),
 }
 
 func listPatients(name string, dob closure.Date) callFunc {
@@ -125,16 +130,23 @@ func TestPatients(t *testing.T) {
 			return c.Patients.Create(ctx, params, opts...)
 		}
 	}
+	findAnybody := func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
+		return c.Patients.Find(ctx, closure.PatientListParams{}, opts...)
+	}
 	testBadInputs(t, []badInput{
 		{"list: no such date", listPatients("x", closure.NewDate(1994, time.February, 30)), "patients.list", "DOB"},
 		{"list: half a date", listPatients("x", closure.Date{Year: 1994}), "patients.list", "DOB"},
 		{"list: year of five digits", listPatients("x", closure.NewDate(19940, 1, 1)), "patients.list", "DOB"},
-		{"create: no such date", create(closure.PatientCreateParams{DOB: closure.NewDate(1994, 13, 1)}), "patients.create", "DOB"},
-		{"create: insurance id", create(closure.PatientCreateParams{Insurance: closure.PatientInsurance{ID: "pt_x"}}), "patients.create", "Insurance.ID"},
+		{
+			"create: no such date", create(closure.PatientCreateParams{DOB: closure.NewDate(1994, 13, 1)}), "patients.create",
+			"DOB",
+		},
+		{
+			"create: insurance id", create(closure.PatientCreateParams{Insurance: closure.PatientInsurance{ID: "pt_x"}}),
+			"patients.create", "Insurance.ID",
+		},
 		{"create: not UTF-8", create(closure.PatientCreateParams{FirstName: "\xff"}), "patients.create", "params"},
-		{"find: nothing to go by", func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
-			return c.Patients.Find(ctx, closure.PatientListParams{}, opts...)
-		}, "patients.list", "Name"},
+		{"find: nothing to go by", findAnybody, "patients.list", "Name"},
 		{"nil context", func(_ context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
 			var none context.Context
 			return c.Patients.Get(none, in.patient, opts...)
@@ -176,7 +188,9 @@ func TestPatientZone(t *testing.T) {
 func ExamplePatientsService_List() {
 	client := closuretest.New().Client()
 
-	patients, err := client.Patients.List(context.Background(), closure.PatientListParams{DOB: closure.NewDate(1994, time.December, 22)})
+	patients, err := client.Patients.List(context.Background(), closure.PatientListParams{
+		DOB: closure.NewDate(1994, time.December, 22),
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

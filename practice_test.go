@@ -126,7 +126,8 @@ func (p *practice) answer(w http.ResponseWriter, r *http.Request, body []byte) {
 	case strings.HasPrefix(path, "/patients/"):
 		_, _ = io.WriteString(w, `{"id":"`+string(guide.patient)+`","insurance":{"id":"ins_1"}}`)
 	default:
-		_, _ = io.WriteString(w, `{"id":"`+string(guide.schedule)+`","scheduling_method":"direct_api","insurances":["ins_1"]}`)
+		_, _ = io.WriteString(w,
+			`{"id":"`+string(guide.schedule)+`","scheduling_method":"direct_api","insurances":["ins_1"]}`)
 	}
 }
 
@@ -156,7 +157,10 @@ func (p *practice) hold(status string) *practice {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id := fmt.Sprintf("appt_%d", len(p.held)+1)
-	p.held = append(p.held, held{ID: id, Schedule: string(guide.schedule), Patient: string(guide.patient), Status: status, StartAt: guide.start, Duration: 30})
+	p.held = append(p.held, held{
+		ID: id, Schedule: string(guide.schedule), Patient: string(guide.patient), Status: status, StartAt: guide.start,
+		Duration: 30,
+	})
 	return p
 }
 
@@ -195,9 +199,7 @@ func bookingParams() closure.BookSlotParams {
 func ends(t *testing.T, booking *closure.Booking, err error, want string, is ...error) {
 	t.Helper()
 	checkBooking(t, booking, err)
-	if got := ending(booking, err); got != want {
-		t.Errorf("%s, want %s: %v", got, want, err)
-	}
+	endsIn(t, want, booking, err)
 	isErrors(t, err, is...)
 	if unknown := (*closure.OutcomeUnknownError)(nil); errors.As(err, &unknown) && unknown.AppointmentID == "" {
 		checkUnknownAttempt(t, err)

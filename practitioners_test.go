@@ -11,10 +11,13 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-const deepikaJSON = `{"id":"prac_j3uc7oA7FYMtXhGZi2rbt9","npi":"4321098765","first_name":"Deepika","last_name":"Sanon","middle_name":"K",` +
+const deepikaJSON = `{"id":"prac_j3uc7oA7FYMtXhGZi2rbt9","npi":"4321098765","first_name":"Deepika",` +
+	`"last_name":"Sanon","middle_name":"K",` +
 	`"preferred_name":"Deepika","administrative_gender":"Female","type":"Physician",` +
-	`"specialties":["sp_c32Bip9tvoo1pR8JUZR55","sp_9FjLB5Xj497FAbVkazRRFr"],"primary_specialty":"sp_c32Bip9tvoo1pR8JUZR55",` +
-	`"languages":["English","Hindi","Telugu"],"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-01T00:00:00.000Z"}`
+	`"specialties":["sp_c32Bip9tvoo1pR8JUZR55","sp_9FjLB5Xj497FAbVkazRRFr"],` +
+	`"primary_specialty":"sp_c32Bip9tvoo1pR8JUZR55",` +
+	`"languages":["English","Hindi","Telugu"],"created_at":"2022-04-01T00:00:00.000Z",` +
+	`"updated_at":"2022-04-01T00:00:00.000Z"}`
 
 var deepika = closure.Practitioner{
 	ID:                   guide.practitioner,
@@ -85,7 +88,9 @@ func TestPractitioners(t *testing.T) {
 func ExamplePractitionersService_List() {
 	client := closuretest.New().Client()
 
-	practitioners, err := client.Practitioners.List(context.Background(), closure.PractitionerListParams{NPIs: []string{"4321098765"}})
+	practitioners, err := client.Practitioners.List(context.Background(), closure.PractitionerListParams{NPIs: []string{
+		"4321098765",
+	}})
 	if err != nil {
 		log.Fatal(err)
 	}

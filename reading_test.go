@@ -22,7 +22,9 @@ import (
 type form struct{ value, sent, strict string }
 
 // field is the member of a patient or an appointment that shows a value.
-var formFields = map[string]string{"timestamp": "created_at", "date": "dob", "text": "first_name", "minutes": "duration", "id": "schedule_id"}
+var formFields = map[string]string{
+	"timestamp": "created_at", "date": "dob", "text": "first_name", "minutes": "duration", "id": "schedule_id",
+}
 
 func readForms(t testing.TB) (forms []form) {
 	t.Helper()
@@ -118,8 +120,12 @@ func TestLenientEverywhere(t *testing.T) {
 			EstimatedEarliestSlot: closure.NewDate(2022, time.May, 20),
 		},
 		`"location":{"id":"loc_1","name":1},"appointment_type":{"id":"aptp_1","created_at":""}`: {
-			Location:        closure.Ref[closure.LocationID, closure.Location]{ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "1"}},
-			AppointmentType: closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1"}},
+			Location: closure.Ref[closure.LocationID, closure.Location]{
+				ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "1"},
+			},
+			AppointmentType: closure.Ref[closure.AppointmentTypeID, closure.AppointmentType]{
+				ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1"},
+			},
 		},
 	} {
 		text := `{"id":"` + string(guide.schedule) + `",` + body + `}`
@@ -129,7 +135,8 @@ func TestLenientEverywhere(t *testing.T) {
 		equal(t, body, *got, want)
 	}
 	const bom = "\ufeff"
-	patients, err := serveAlways(t, 200, bom+"["+trishaJSON+"]").client(t).Patients.List(t.Context(), closure.PatientListParams{})
+	c := serveAlways(t, 200, bom+"["+trishaJSON+"]").client(t)
+	patients, err := c.Patients.List(t.Context(), closure.PatientListParams{})
 	noError(t, err)
 	equal(t, "list after a byte order mark", patients, []closure.Patient{trisha})
 	patient, err := serveAlways(t, 200, bom+trishaJSON).client(t).Patients.Get(t.Context(), guide.patient)
@@ -160,7 +167,8 @@ func FuzzForms(f *testing.F) {
 		f.Add(formFields[form.value], form.sent)
 	}
 	f.Fuzz(func(t *testing.T, field, text string) {
-		if known := strings.Contains(" created_at dob first_name duration schedule_id ", " "+field+" "); !known || !json.Valid([]byte(text)) {
+		if known := strings.Contains(" created_at dob first_name duration schedule_id ", " "+field+" "); !known ||
+			!json.Valid([]byte(text)) {
 			return
 		}
 		got, err := readField(t, field, text)
@@ -187,12 +195,16 @@ func TestListOfAnythingElseIsMalformed(t *testing.T) {
 		call callFunc
 		body string
 	}{
-		"somebody else's":               {listAppointments, "[" + other + "]"},
-		"somebody else's, second":       {listAppointments, "[" + appointmentJSON + "," + other + "]"},
-		"nobody's":                      {listAppointments, `[{"id":"appt_1"}]`},
-		"of another kind":               {listAppointments, `[{"id":"pt_1","patient_id":"` + string(guide.patient) + `"}]`},
-		"one without id":                {listAppointments, "[" + appointmentJSON + `,{"patient_id":"` + string(guide.patient) + `"}]`},
-		"a slot without start":          {listSlots(time.Time{}, time.Time{}), `[{"start_at":"2022-05-20T17:00:00Z"},{"duration":30}]`},
+		"somebody else's":         {listAppointments, "[" + other + "]"},
+		"somebody else's, second": {listAppointments, "[" + appointmentJSON + "," + other + "]"},
+		"nobody's":                {listAppointments, `[{"id":"appt_1"}]`},
+		"of another kind":         {listAppointments, `[{"id":"pt_1","patient_id":"` + string(guide.patient) + `"}]`},
+		"one without id": {
+			listAppointments, "[" + appointmentJSON + `,{"patient_id":"` + string(guide.patient) + `"}]`,
+		},
+		"a slot without start": {
+			listSlots(time.Time{}, time.Time{}), `[{"start_at":"2022-05-20T17:00:00Z"},{"duration":30}]`,
+		},
 		"a slot whose start is empty":   {listSlots(time.Time{}, time.Time{}), `[{"start_at":""}]`},
 		"another patient":               {callNamed(t, "patients.get"), `{"id":"pt_other"}`},
 		"a created one of another kind": {callNamed(t, "appointments.create"), `{"id":"pt_1"}`},

@@ -44,7 +44,10 @@ func TestRejectedAndTheListFails(t *testing.T) {
 		for _, list := range []struct {
 			status int
 			body   string
-		}{{401, ownWord}, {403, ""}, {404, ownWord}, {405, ""}, {429, ""}, {500, ""}, {503, "{}"}, {200, "{}"}, {200, `"`}, {0, ""}} {
+		}{
+			{401, ownWord}, {403, ""}, {404, ownWord}, {405, ""}, {429, ""},
+			{500, ""}, {503, "{}"}, {200, "{}"}, {200, `"`}, {0, ""},
+		} {
 			p, c := openPractice(t, func(g *gateway) {
 				switch {
 				case g.books():

@@ -16,8 +16,10 @@ const (
 		`"appointment_type":"aptp_1","insurances":["ins_8rdzjCQtD1VLg9aLRwARNF"],"estimated_earliest_slot":"2022-05-20",` +
 		`"scheduling_method":"direct_api","created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-01T00:00:00.000Z"}`
 
-	expandedJSON = `{"id":"sch_u5oQnnMdSbyb83xgqgkUgX","practitioner":` + deepikaJSON + `,"location":{"id":"loc_1","name":"Albany"},` +
-		`"appointment_type":{"id":"aptp_1","name":"New patient"},"insurances":[{"id":"ins_8rdzjCQtD1VLg9aLRwARNF","display_name":"Plan"},"ins_2"]}`
+	expandedJSON = `{"id":"sch_u5oQnnMdSbyb83xgqgkUgX","practitioner":` + deepikaJSON +
+		`,"location":{"id":"loc_1","name":"Albany"},` +
+		`"appointment_type":{"id":"aptp_1","name":"New patient"},"insurances":[{"id":"ins_8rdzjCQtD1VLg9aLRwARNF",` +
+		`"display_name":"Plan"},"ins_2"]}`
 )
 
 var (
@@ -34,17 +36,20 @@ var (
 	}
 
 	expanded = closure.Schedule{
-		ID:              guide.schedule,
-		Practitioner:    closure.PractitionerRef{ID: guide.practitioner, Object: &deepika},
-		Location:        closure.LocationRef{ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "Albany"}},
-		AppointmentType: closure.AppointmentTypeRef{ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1", Name: "New patient"}},
+		ID:           guide.schedule,
+		Practitioner: closure.PractitionerRef{ID: guide.practitioner, Object: &deepika},
+		Location:     closure.LocationRef{ID: "loc_1", Object: &closure.Location{ID: "loc_1", Name: "Albany"}},
+		AppointmentType: closure.AppointmentTypeRef{
+			ID: "aptp_1", Object: &closure.AppointmentType{ID: "aptp_1", Name: "New patient"},
+		},
 		Insurances: []closure.InsuranceRef{
 			{ID: guide.insurance, Object: &closure.Insurance{ID: guide.insurance, DisplayName: "Plan"}},
 			{ID: "ins_2"},
 		},
 	}
 
-	expandAll = closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType)
+	expandAll = closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances,
+		closure.ExpandAppointmentType)
 )
 
 func listSchedules(params closure.ScheduleListParams) callFunc {
@@ -80,7 +85,8 @@ var scheduleCalls = []apiCall{
 				PractitionerID: in.practitioner, LocationID: in.location, InsuranceID: in.insurance,
 			}, opts...)
 		},
-		url:    "/schedules?insurance_id=ins_8rdzjCQtD1VLg9aLRwARNF&location_id=loc_1&practitioner_id=prac_j3uc7oA7FYMtXhGZi2rbt9",
+		url: "/schedules?insurance_id=ins_8rdzjCQtD1VLg9aLRwARNF&location_id=loc_1" +
+			"&practitioner_id=prac_j3uc7oA7FYMtXhGZi2rbt9",
 		answer: "[" + scheduleJSON + "," + expandedJSON + "]",
 		want:   []closure.Schedule{schedule, expanded},
 	}, {
@@ -99,7 +105,10 @@ func TestSchedules(t *testing.T) {
 	t.Parallel()
 	testCalls(t, scheduleCalls)
 	testBadInputs(t, []badInput{
-		{"practitioner", listSchedules(closure.ScheduleListParams{PractitionerID: "loc_1"}), "schedules.list", "PractitionerID"},
+		{
+			"practitioner", listSchedules(closure.ScheduleListParams{PractitionerID: "loc_1"}), "schedules.list",
+			"PractitionerID",
+		},
 		{"location", listSchedules(closure.ScheduleListParams{LocationID: "prac_1"}), "schedules.list", "LocationID"},
 		{"insurance", listSchedules(closure.ScheduleListParams{InsuranceID: "Aetna"}), "schedules.list", "InsuranceID"},
 	})
@@ -147,11 +156,13 @@ func TestScheduleBookable(t *testing.T) {
 func ExampleSchedulesService_Get() {
 	client := closuretest.New().Client()
 
-	schedule, err := client.Schedules.Get(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX", closure.Expand(closure.ExpandPractitioner))
+	schedule, err := client.Schedules.Get(context.Background(), "sch_u5oQnnMdSbyb83xgqgkUgX",
+		closure.Expand(closure.ExpandPractitioner))
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(schedule.Practitioner.Object.LastName, schedule.Bookable(), schedule.CheckInsurance("ins_8rdzjCQtD1VLg9aLRwARNF"))
+	fmt.Println(schedule.Practitioner.Object.LastName, schedule.Bookable(),
+		schedule.CheckInsurance("ins_8rdzjCQtD1VLg9aLRwARNF"))
 	fmt.Println(schedule.Location.Object == nil, schedule.Location.ID != "") // not asked for: the id alone
 	// Output:
 	// Sanon true accepted

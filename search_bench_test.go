@@ -36,7 +36,9 @@ func newClinic(days int) *clinic {
 	for day := range days {
 		var slots []closure.Slot
 		for i := range slotsPerDay {
-			slots = append(slots, closure.Slot{StartAt: c.from.AddDate(0, 0, day).Add(time.Duration(14+i) * time.Hour), Duration: 30})
+			slots = append(slots, closure.Slot{
+				StartAt: c.from.AddDate(0, 0, day).Add(time.Duration(14+i) * time.Hour), Duration: 30,
+			})
 		}
 		c.days = append(c.days, strings.Trim(slotsJSON(slots), "[]"))
 	}
@@ -44,7 +46,9 @@ func newClinic(days int) *clinic {
 }
 
 func (c *clinic) search(schedules []closure.ScheduleID, concurrency int) closure.SlotSearch {
-	return closure.SlotSearch{Schedules: schedules, From: c.from, To: c.from.AddDate(0, 0, len(c.days)), Concurrency: concurrency}
+	return closure.SlotSearch{
+		Schedules: schedules, From: c.from, To: c.from.AddDate(0, 0, len(c.days)), Concurrency: concurrency,
+	}
 }
 
 func (c *clinic) answer(query url.Values) string {

@@ -40,7 +40,8 @@ func forbidden(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.CallExpr:
 		// net/http's own way to drop a connection is no failure.
-		if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "panic" && types.ExprString(n.Args[0]) != "http.ErrAbortHandler" {
+		if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "panic" &&
+			types.ExprString(n.Args[0]) != "http.ErrAbortHandler" {
 			return "panic: a library returns errors"
 		}
 	case *ast.SelectorExpr:

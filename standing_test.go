@@ -100,9 +100,11 @@ func TestUnknownStatusLeavesTheOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	p, c := openPractice(t, nil)
 	p.hold("declined")
-	booking, err := c.BookFirstAvailable(t.Context(), closure.BookFirstParams{PatientID: guide.patient, Search: closure.SlotSearch{
+	search := closure.SlotSearch{
 		Schedules: []closure.ScheduleID{guide.schedule}, From: guide.start, To: guide.start.Add(time.Hour),
-	}})
+	}
+	params := closure.BookFirstParams{PatientID: guide.patient, Search: search}
+	booking, err := c.BookFirstAvailable(t.Context(), params)
 	ends(t, booking, err, "unknown")
 	p.sent(t, 0, 0)
 

@@ -71,13 +71,15 @@ func TestTurnsPassTheResultOn(t *testing.T) {
 		unknown bool // to those who waited
 		later   bool // … and to those who come while they are there
 	}{
-		"a booking":         {func(p *place) { p.done(booking, nil) }, booking, false, false},
-		"nothing":           {func(p *place) { p.done(nil, ErrNotBookable) }, nil, false, false},
-		"unknown":           {func(p *place) { p.sending(unknown.Attempt); p.done(nil, unknown) }, nil, true, true},
-		"sent and rejected": {func(p *place) { p.sending(unknown.Attempt); p.done(nil, &APIError{StatusCode: 409}) }, nil, false, false},
-		"sent and booked":   {func(p *place) { p.sending(unknown.Attempt); p.done(booking, nil) }, booking, false, false},
-		"panic before":      {func(p *place) { p.done(nil, nil) }, nil, false, false},
-		"panic after":       {func(p *place) { p.sending(unknown.Attempt); p.done(nil, nil) }, nil, true, true},
+		"a booking": {func(p *place) { p.done(booking, nil) }, booking, false, false},
+		"nothing":   {func(p *place) { p.done(nil, ErrNotBookable) }, nil, false, false},
+		"unknown":   {func(p *place) { p.sending(unknown.Attempt); p.done(nil, unknown) }, nil, true, true},
+		"sent and rejected": {
+			func(p *place) { p.sending(unknown.Attempt); p.done(nil, &APIError{StatusCode: 409}) }, nil, false, false,
+		},
+		"sent and booked": {func(p *place) { p.sending(unknown.Attempt); p.done(booking, nil) }, booking, false, false},
+		"panic before":    {func(p *place) { p.done(nil, nil) }, nil, false, false},
+		"panic after":     {func(p *place) { p.sending(unknown.Attempt); p.done(nil, nil) }, nil, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -48,10 +48,10 @@ func TestDate(t *testing.T) {
 		{`"9999-12-31"`, closure.NewDate(9999, time.December, 31), true},
 		{`""`, closure.Date{}, true},
 		{`null`, closure.Date{}, true},
-		{text: `"2023-02-29"`}, {text: `"1994-13-01"`}, {text: `"1994-00-01"`}, {text: `"1994-12-00"`}, {text: `"1994-12-32"`},
-		{text: `"1994-1-1"`}, {text: `"94-12-22"`}, {text: `"19941222"`}, {text: `"1994/12/22"`}, {text: `"1994-12-22T00:00:00Z"`},
-		{text: `" 1994-12-22"`}, {text: `"-1994-12-22"`}, {text: `"19940-12-22"`}, {text: `"１９９４-12-22"`},
-		{text: `19941222`}, {text: `{}`}, {text: `["1994-12-22"]`}, {text: `true`},
+		{text: `"2023-02-29"`}, {text: `"1994-13-01"`}, {text: `"1994-00-01"`}, {text: `"1994-12-00"`},
+		{text: `"1994-12-32"`}, {text: `"1994-1-1"`}, {text: `"94-12-22"`}, {text: `"19941222"`}, {text: `"1994/12/22"`},
+		{text: `"1994-12-22T00:00:00Z"`}, {text: `" 1994-12-22"`}, {text: `"-1994-12-22"`}, {text: `"19940-12-22"`},
+		{text: `"１９９４-12-22"`}, {text: `19941222`}, {text: `{}`}, {text: `["1994-12-22"]`}, {text: `true`},
 	})
 	for date, want := range map[closure.Date]string{
 		closure.NewDate(1994, time.December, 22): "1994-12-22",
@@ -67,7 +67,10 @@ func TestDate(t *testing.T) {
 			t.Errorf("marshals as %q, want %q", text, want)
 		}
 	}
-	for _, date := range []closure.Date{closure.NewDate(1994, 2, 30), closure.NewDate(1994, 13, 1), closure.NewDate(-1, 1, 1), closure.NewDate(10000, 1, 1), {Year: 1994}, {Day: 1}} {
+	for _, date := range []closure.Date{
+		closure.NewDate(1994, 2, 30), closure.NewDate(1994, 13, 1), closure.NewDate(-1, 1, 1),
+		closure.NewDate(10000, 1, 1), {Year: 1994}, {Day: 1},
+	} {
 		if text, err := date.MarshalText(); err == nil || strings.Contains(err.Error(), "1994") {
 			t.Errorf("marshals as %q, error %v; want an error without the date", text, err)
 		}
@@ -75,7 +78,8 @@ func TestDate(t *testing.T) {
 	if _, err := closure.ParseDate("SECRET"); err == nil || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("%v, want an error without the text", err)
 	}
-	if date := closure.NewDate(2022, time.May, 20); date.IsZero() || !date.In(time.UTC).Equal(utc(2022, time.May, 20, 0, 0)) || !(closure.Date{}).IsZero() {
+	if date := closure.NewDate(2022, time.May, 20); date.IsZero() ||
+		!date.In(time.UTC).Equal(utc(2022, time.May, 20, 0, 0)) || !(closure.Date{}).IsZero() {
 		t.Error("IsZero or In is wrong")
 	}
 }
@@ -85,9 +89,11 @@ func TestMinutes(t *testing.T) {
 	testReadings(t, []reading[closure.Minutes]{
 		{`30`, 30, true}, {`"30"`, 30, true}, {`0`, 0, true}, {`"0"`, 0, true}, {`null`, 0, true},
 		{`10080`, closure.MaxMinutes, true}, {`"10080"`, closure.MaxMinutes, true}, {`"030"`, 30, true},
-		{text: `10081`}, {text: `"10081"`}, {text: `-1`}, {text: `-0`}, {text: `"-30"`}, {text: `"+30"`}, {text: `30.5`}, {text: `30.0`}, {text: `"30.0"`},
-		{text: `3e1`}, {text: `"3e1"`}, {text: `1E400`}, {text: `99999999999999999999999`}, {text: `"99999999999999999999999"`}, {text: `4294967326`}, {text: `18446744073709551646`},
-		{text: `""`}, {text: `" 30"`}, {text: `"30 "`}, {text: `"3_0"`}, {text: `"0x1e"`}, {text: `"thirty"`}, {text: `"null"`}, {text: `"\"30\""`}, {text: `true`}, {text: `{}`}, {text: `[30]`},
+		{text: `10081`}, {text: `"10081"`}, {text: `-1`}, {text: `-0`}, {text: `"-30"`}, {text: `"+30"`}, {text: `30.5`},
+		{text: `30.0`}, {text: `"30.0"`}, {text: `3e1`}, {text: `"3e1"`}, {text: `1E400`}, {text: `99999999999999999999999`},
+		{text: `"99999999999999999999999"`}, {text: `4294967326`}, {text: `18446744073709551646`}, {text: `""`},
+		{text: `" 30"`}, {text: `"30 "`}, {text: `"3_0"`}, {text: `"0x1e"`}, {text: `"thirty"`}, {text: `"null"`},
+		{text: `"\"30\""`}, {text: `true`}, {text: `{}`}, {text: `[30]`},
 	})
 	for m, want := range map[closure.Minutes]string{0: "0", 30: "30", closure.MaxMinutes: "10080"} {
 		for name, marshal := range marshalers {
@@ -106,8 +112,10 @@ func TestMinutes(t *testing.T) {
 func TestClockTime(t *testing.T) {
 	t.Parallel()
 	testReadings(t, []reading[closure.ClockTime]{
-		{`"00:00"`, closure.ClockTime{}, true}, {`"17:05"`, closure.ClockTime{Hour: 17, Minute: 5}, true}, {`"23:59"`, closure.ClockTime{Hour: 23, Minute: 59}, true},
-		{text: `"24:00"`}, {text: `"7:05"`}, {text: `"17:5"`}, {text: `"17:60"`}, {text: `"17:05:00"`}, {text: `"-1:05"`}, {text: `"+7:05"`}, {text: `""`}, {text: `"5 PM "`}, {text: `1705`},
+		{`"00:00"`, closure.ClockTime{}, true}, {`"17:05"`, closure.ClockTime{Hour: 17, Minute: 5}, true},
+		{`"23:59"`, closure.ClockTime{Hour: 23, Minute: 59}, true},
+		{text: `"24:00"`}, {text: `"7:05"`}, {text: `"17:5"`}, {text: `"17:60"`}, {text: `"17:05:00"`}, {text: `"-1:05"`},
+		{text: `"+7:05"`}, {text: `""`}, {text: `"5 PM "`}, {text: `1705`},
 	})
 	for _, c := range []closure.ClockTime{{Hour: 24}, {Hour: -1}, {Minute: 60}, {Minute: -1}} {
 		if text, err := c.MarshalText(); err == nil {
@@ -146,8 +154,9 @@ func TestInstants(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		`"2022-05-20T17:00:00"`, `"2022-05-20T17:00:00.000"`, `"2022-05-20 17:00:00"`, `"2022-05-20"`, `"2022-05-20T17:00Z"`, `"2022-02-30T17:00:00Z"`,
-		`"2022-05-20T25:00:00Z"`, `"20 May 2022"`, `""`, `1653066000`, `{}`, `"2022-05-20T17:00:00,5Z"`, `"2022-05-20T7:00:00Z"`,
+		`"2022-05-20T17:00:00"`, `"2022-05-20T17:00:00.000"`, `"2022-05-20 17:00:00"`, `"2022-05-20"`, `"2022-05-20T17:00Z"`,
+		`"2022-02-30T17:00:00Z"`, `"2022-05-20T25:00:00Z"`, `"20 May 2022"`, `""`, `1653066000`, `{}`,
+		`"2022-05-20T17:00:00,5Z"`, `"2022-05-20T7:00:00Z"`,
 	} {
 		if got, err := decode[closure.Appointment](`{"start_at":` + text + `}`); err == nil {
 			t.Errorf("%s is read as %v", text, got.StartAt)
@@ -216,14 +225,29 @@ func TestLenientReading(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]closure.Patient{
 		`{}`: {},
-		`{"id":null,"first_name":null,"dob":null,"gender_identity":null,"address":null,"insurance":null,"created_at":null}`: {},
-		`{"id":"pt_1","gender_identity":"Two Spirit","administrative_gender":"X"}`:                                          {ID: "pt_1", GenderIdentity: "Two Spirit", AdministrativeGender: "X"},
-		`{"id":"pt_1","new":{"deep":[{"x":null}]},"":7,"first_name":"A"}`:                                                   {ID: "pt_1", FirstName: "A"},
-		`{"id":"pt_1","first_name":"A","first_name":"B"}`:                                                                   {ID: "pt_1", FirstName: "B"},
-		"{\"first_name\":\"Jos\xe9\"}":                                                                                      {FirstName: "Jos\uFFFD"},
-		`{"first_name":"\ud800"}`:                                                                                           {FirstName: "\uFFFD"},
-		` {"first_name" : "A"} `:                                                                                            {FirstName: "A"},
-		`{"insurance":{"id":"ins_1","plan":"gold"},"address":{"state":null,"geo":{}}}`:                                      {Insurance: closure.PatientInsurance{ID: "ins_1"}},
+		`{"id":null,"first_name":null,"dob":null,"gender_identity":null,` +
+			`"address":null,"insurance":null,"created_at":null}`: {},
+		`{"id":"pt_1","gender_identity":"Two Spirit","administrative_gender":"X"}`: {
+			ID: "pt_1", GenderIdentity: "Two Spirit", AdministrativeGender: "X",
+		},
+		`{"id":"pt_1","new":{"deep":[{"x":null}]},"":7,"first_name":"A"}`: {
+			ID: "pt_1", FirstName: "A",
+		},
+		`{"id":"pt_1","first_name":"A","first_name":"B"}`: {
+			ID: "pt_1", FirstName: "B",
+		},
+		"{\"first_name\":\"Jos\xe9\"}": {
+			FirstName: "Jos\uFFFD",
+		},
+		`{"first_name":"\ud800"}`: {
+			FirstName: "\uFFFD",
+		},
+		` {"first_name" : "A"} `: {
+			FirstName: "A",
+		},
+		`{"insurance":{"id":"ins_1","plan":"gold"},"address":{"state":null,"geo":{}}}`: {
+			Insurance: closure.PatientInsurance{ID: "ins_1"},
+		},
 	} {
 		got, err := decode[closure.Patient](text)
 		noError(t, err)
@@ -239,7 +263,9 @@ func TestLenientReading(t *testing.T) {
 	}
 	for text, want := range map[string]closure.Schedule{
 		`{"scheduling_method":null,"insurances":null,"practitioner":null,"estimated_earliest_slot":null}`: {},
-		`{"scheduling_method":"fax","insurances":[]}`:                                                     {SchedulingMethod: "fax", Insurances: []closure.InsuranceRef{}},
+		`{"scheduling_method":"fax","insurances":[]}`: {
+			SchedulingMethod: "fax", Insurances: []closure.InsuranceRef{},
+		},
 	} {
 		got, err := decode[closure.Schedule](text)
 		noError(t, err)
@@ -264,9 +290,13 @@ var unmarshalers = map[string]func([]byte, any) error{
 func TestRecordsAreWrittenAsRead(t *testing.T) {
 	t.Parallel()
 	for want, record := range map[string]any{
-		trishaJSON: trisha, deepikaJSON: deepika, scheduleJSON: schedule, expandedJSON: expanded, appointmentJSON: appointment,
-		specialtyJSON: specialty, insuranceJSON: insurance, locationJSON: location, appointmentTypeJSON: appointmentType, indexVersionJSON: indexVersion,
-		`{"schedule_id":"sch_1","start_at":"2022-05-20T17:00:00.000Z","duration":30}`: closure.Slot{ScheduleID: "sch_1", StartAt: guide.start, Duration: 30},
+		trishaJSON: trisha, deepikaJSON: deepika, scheduleJSON: schedule, expandedJSON: expanded,
+		appointmentJSON: appointment,
+		specialtyJSON:   specialty, insuranceJSON: insurance, locationJSON: location, appointmentTypeJSON: appointmentType,
+		indexVersionJSON: indexVersion,
+		`{"schedule_id":"sch_1","start_at":"2022-05-20T17:00:00.000Z","duration":30}`: closure.Slot{
+			ScheduleID: "sch_1", StartAt: guide.start, Duration: 30,
+		},
 	} {
 		got, err := wire.Marshal(record)
 		noError(t, err)

@@ -17,7 +17,9 @@ func TestWithObserver(t *testing.T) {
 	create, get := appointmentCalls[0], appointmentCalls[1]
 	event := func(a apiCall, attempt, status int, outcome closure.Outcome) closure.Event {
 		spec := a.spec(t)
-		e := closure.Event{Op: spec.Name, Method: spec.Method, Route: spec.Route, Attempt: attempt, StatusCode: status, Outcome: outcome}
+		e := closure.Event{
+			Op: spec.Name, Method: spec.Method, Route: spec.Route, Attempt: attempt, StatusCode: status, Outcome: outcome,
+		}
 		if status != 0 {
 			e.RequestID = "req_1"
 		}
@@ -40,10 +42,12 @@ func TestWithObserver(t *testing.T) {
 			event(create, 1, 500, closure.OutcomeUnknown), event(create, 0, 500, closure.OutcomeUnknown),
 		}},
 		{"server error of a read", get, 500, nil, []closure.Event{
-			event(get, 1, 500, closure.OutcomeNotSent), event(get, 2, 500, closure.OutcomeNotSent), event(get, 0, 500, closure.OutcomeNotSent),
+			event(get, 1, 500, closure.OutcomeNotSent), event(get, 2, 500, closure.OutcomeNotSent),
+			event(get, 0, 500, closure.OutcomeNotSent),
 		}},
 		{"not sent", create, 0, dial, []closure.Event{
-			event(create, 1, 0, closure.OutcomeNotSent), event(create, 2, 0, closure.OutcomeNotSent), event(create, 0, 0, closure.OutcomeNotSent),
+			event(create, 1, 0, closure.OutcomeNotSent), event(create, 2, 0, closure.OutcomeNotSent),
+			event(create, 0, 0, closure.OutcomeNotSent),
 		}},
 		{"lost", create, 0, io.ErrUnexpectedEOF, []closure.Event{
 			event(create, 1, 0, closure.OutcomeUnknown), event(create, 0, 0, closure.OutcomeUnknown),
@@ -74,7 +78,8 @@ func TestWithObserver(t *testing.T) {
 			if tt.err == dial { // a RoundTripper of any other make proves nothing
 				rt = &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return nil, dial }}
 			}
-			_, _ = tt.call.call(t.Context(), newClient(t, rt, observe(&got), observe(&second)), guide, closure.WithMaxAttempts(2))
+			_, _ = tt.call.call(t.Context(), newClient(t, rt, observe(&got), observe(&second)), guide,
+				closure.WithMaxAttempts(2))
 			equal(t, "events", got, tt.want)
 			equal(t, "events of the second observer", second, got)
 		})

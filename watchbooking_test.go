@@ -296,13 +296,13 @@ func TestAbandonedCallsAreNotFailures(t *testing.T) {
 	t.Run("look that hangs", func(t *testing.T) {
 		inClinic(t, func(t *testing.T, c *sharedClinic) {
 			var w witness
-			hangs := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			hangs := withTransport(func(req *http.Request) (*http.Response, error) {
 				if strings.HasSuffix(req.URL.Path, "/cancel") {
 					return nil, io.ErrUnexpectedEOF
 				}
 				<-req.Context().Done()
 				return nil, req.Context().Err()
-			})})
+			})
 			_ = cancelAct(t.Context(), c.process(w.option(), hangs))
 			equal(t, "bookings", w.said(), []string{"CancelBooking unknown no_answer"})
 			for _, e := range w.calls {
@@ -355,12 +355,12 @@ func TestCallsWithTheContextOfAnEndedBooking(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		var w witness
 		var kept context.Context
-		keeps := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		keeps := withTransport(func(req *http.Request) (*http.Response, error) {
 			if req.Method != http.MethodGet {
 				kept = context.WithoutCancel(req.Context())
 			}
 			return c.Transport().RoundTrip(req)
-		})})
+		})
 		client := c.process(w.option(), keeps)
 		noError(t, bookSlotAct(t.Context(), client))
 		w.ties(t)

@@ -28,19 +28,25 @@ func TestAdd(t *testing.T) {
 		made = append(made, record{prefix, id, added, twin, found, created})
 	}
 	patient := s.AddPatient(closure.Patient{FirstName: "A"})
-	add("pt_", string(patient.ID), patient, s.AddPatient(closure.Patient{FirstName: "A"}), *must(c.Patients.Get(ctx, patient.ID)), patient.CreatedAt)
+	add("pt_", string(patient.ID), patient, s.AddPatient(closure.Patient{FirstName: "A"}),
+		*must(c.Patients.Get(ctx, patient.ID)), patient.CreatedAt)
 	languages := []string{"English"}
 	practitioner := s.AddPractitioner(closure.Practitioner{NPI: "9000000000", Languages: languages})
 	languages[0] = "Klingon"
-	add("prac_", string(practitioner.ID), practitioner, s.AddPractitioner(closure.Practitioner{NPI: "9000000000"}), *must(c.Practitioners.Get(ctx, practitioner.ID)), practitioner.CreatedAt)
+	add("prac_", string(practitioner.ID), practitioner, s.AddPractitioner(closure.Practitioner{NPI: "9000000000"}),
+		*must(c.Practitioners.Get(ctx, practitioner.ID)), practitioner.CreatedAt)
 	specialty := s.AddSpecialty(closure.Specialty{Classification: "A"})
-	add("sp_", string(specialty.ID), specialty, s.AddSpecialty(closure.Specialty{Classification: "A"}), *must(c.Specialties.Get(ctx, specialty.ID)), specialty.CreatedAt)
+	add("sp_", string(specialty.ID), specialty, s.AddSpecialty(closure.Specialty{Classification: "A"}),
+		*must(c.Specialties.Get(ctx, specialty.ID)), specialty.CreatedAt)
 	insurance := s.AddInsurance(closure.Insurance{DisplayName: "A"})
-	add("ins_", string(insurance.ID), insurance, s.AddInsurance(closure.Insurance{DisplayName: "A"}), *must(c.Insurances.Get(ctx, insurance.ID)), insurance.CreatedAt)
+	add("ins_", string(insurance.ID), insurance, s.AddInsurance(closure.Insurance{DisplayName: "A"}),
+		*must(c.Insurances.Get(ctx, insurance.ID)), insurance.CreatedAt)
 	location := s.AddLocation(closure.Location{Name: "A"})
-	add("loc_", string(location.ID), location, s.AddLocation(closure.Location{Name: "A"}), *must(c.Locations.Get(ctx, location.ID)), location.CreatedAt)
+	add("loc_", string(location.ID), location, s.AddLocation(closure.Location{Name: "A"}),
+		*must(c.Locations.Get(ctx, location.ID)), location.CreatedAt)
 	kind := s.AddAppointmentType(closure.AppointmentType{Name: "A"})
-	add("aptp_", string(kind.ID), kind, s.AddAppointmentType(closure.AppointmentType{Name: "A"}), *must(c.AppointmentTypes.Get(ctx, kind.ID)), kind.CreatedAt)
+	add("aptp_", string(kind.ID), kind, s.AddAppointmentType(closure.AppointmentType{Name: "A"}),
+		*must(c.AppointmentTypes.Get(ctx, kind.ID)), kind.CreatedAt)
 	insurances := []closure.InsuranceRef{{Object: &insurance}}
 	schedule := s.AddSchedule(closure.Schedule{
 		Practitioner:    closure.PractitionerRef{Object: &practitioner},
@@ -49,9 +55,16 @@ func TestAdd(t *testing.T) {
 		Insurances:      insurances,
 	})
 	insurances[0].ID = "ins_changed"
-	add("sch_", string(schedule.ID), schedule, s.AddSchedule(closure.Schedule{}), *must(c.Schedules.Get(ctx, schedule.ID)), schedule.CreatedAt)
-	appointment := s.AddAppointment(closure.Appointment{ScheduleID: schedule.ID, PatientID: patient.ID, StartAt: guideStart(0)})
-	add("appt_", string(appointment.ID), appointment, s.AddAppointment(closure.Appointment{ScheduleID: schedule.ID, PatientID: patient.ID, StartAt: guideStart(0)}), *must(c.Appointments.Get(ctx, appointment.ID)), appointment.CreatedAt)
+	add("sch_", string(schedule.ID), schedule, s.AddSchedule(closure.Schedule{}), *must(c.Schedules.Get(ctx, schedule.ID)),
+		schedule.CreatedAt)
+	appointment := s.AddAppointment(closure.Appointment{
+		ScheduleID: schedule.ID, PatientID: patient.ID, StartAt: guideStart(0),
+	})
+	second := s.AddAppointment(closure.Appointment{
+		ScheduleID: schedule.ID, PatientID: patient.ID, StartAt: guideStart(0),
+	})
+	add("appt_", string(appointment.ID), appointment, second,
+		*must(c.Appointments.Get(ctx, appointment.ID)), appointment.CreatedAt)
 
 	for _, m := range made {
 		if !strings.HasPrefix(m.id, m.prefix) || len(m.id) != len(m.prefix)+22 {
@@ -67,7 +80,8 @@ func TestAdd(t *testing.T) {
 			t.Errorf("%s: created %s", m.prefix, m.created)
 		}
 	}
-	if schedule.Practitioner.ID != practitioner.ID || schedule.Insurances[0].ID != insurance.ID || schedule.Location.Object != nil {
+	if schedule.Practitioner.ID != practitioner.ID || schedule.Insurances[0].ID != insurance.ID ||
+		schedule.Location.Object != nil {
 		t.Errorf("references: %+v", schedule)
 	}
 }
@@ -77,7 +91,9 @@ func TestAddAppointmentInPlace(t *testing.T) {
 	t.Parallel()
 	s := closuretest.New(closuretest.ReportTo(t))
 	c := s.Client()
-	a := s.AddAppointment(closure.Appointment{ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: guideStart(0), Duration: 15})
+	a := s.AddAppointment(closure.Appointment{
+		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: guideStart(0), Duration: 15,
+	})
 	wantStarts(t, c, "17:00 17:15")
 	a.StartAt = guideStart(3)
 	s.AddAppointment(a)
@@ -105,11 +121,13 @@ func TestLogNamesFaults(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	s := closuretest.New(closuretest.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	s.Inject(closuretest.Delay("patients.list", time.Nanosecond), closuretest.Status("patients.list", http.StatusNoContent), closuretest.Delay("patients.list", time.Nanosecond))
+	s.Inject(closuretest.Delay("patients.list", time.Nanosecond),
+		closuretest.Status("patients.list", http.StatusNoContent), closuretest.Delay("patients.list", time.Nanosecond))
 	if answer := get(t, s, "/patients?name=Trisha"); answer.StatusCode != 204 || len(answer.body) > 0 {
 		t.Errorf("%d %s", answer.StatusCode, answer.body)
 	}
-	if text := log.String(); !strings.Contains(text, `fault="answered 204 No Content before anything is done, delayed by 2ns"`) || strings.Contains(text, "Trisha") {
+	want := `fault="answered 204 No Content before anything is done, delayed by 2ns"`
+	if text := log.String(); !strings.Contains(text, want) || strings.Contains(text, "Trisha") {
 		t.Errorf("log: %s", text)
 	}
 }

@@ -69,7 +69,8 @@ func TestGuideCommandsWithCurl(t *testing.T) {
 		lines := strings.Split(block, "\n")
 		name, command, want := lines[0], lines[1], lines[2]
 		command = strings.ReplaceAll(command, "https://api.closurehealth.com", url)
-		output := must(exec.CommandContext(t.Context(), "sh", "-c", command+" --silent --show-error --noproxy '*' --max-time 20 --write-out '\\n%{http_code}'").CombinedOutput())
+		output := must(exec.CommandContext(t.Context(), "sh", "-c",
+			command+" --silent --show-error --noproxy '*' --max-time 20 --write-out '\\n%{http_code}'").CombinedOutput())
 		body, status, _ := strings.Cut(string(output), "\n")
 		if status != "200" || !strings.Contains(body, want) || !json.Valid([]byte(body)) {
 			t.Errorf("%s: status %s, want 200 and %s in\n%s", name, status, want, body)

@@ -31,7 +31,8 @@ func sdkCalls(s *closuretest.Server) (calls []sdkCall) {
 	})
 	arguments := map[reflect.Type]reflect.Value{}
 	for _, argument := range []any{
-		closuretest.GuidePatientID, closuretest.GuidePractitionerID, closuretest.GuideScheduleID, closuretest.GuideInsuranceID,
+		closuretest.GuidePatientID, closuretest.GuidePractitionerID, closuretest.GuideScheduleID,
+		closuretest.GuideInsuranceID,
 		appointment.ID,
 		s.AddSpecialty(closure.Specialty{Classification: "Test"}).ID,
 		s.AddLocation(closure.Location{Name: "Test"}).ID,
@@ -97,11 +98,22 @@ func TestGuideData(t *testing.T) {
 		path string
 		want string // a subset of the answer
 	}{
-		{"/patients/pt_sxKCbaoVdBXHBGWywcBETm", `{"id":"pt_sxKCbaoVdBXHBGWywcBETm","first_name":"Trisha","last_name":"Pandit","dob":"1994-12-22"}`},
-		{"/practitioners/prac_j3uc7oA7FYMtXhGZi2rbt9", `{"id":"prac_j3uc7oA7FYMtXhGZi2rbt9","npi":"4321098765","first_name":"Deepika","middle_name":"K","last_name":"Sanon",
-			"preferred_name":"Deepika","administrative_gender":"Female","type":"Physician","specialties":["sp_c32Biop9tvoo1pR8JUZR55","sp_9FjLB5Xj497FAbVkazRRFr"],
-			"primary_specialty":"sp_c32Biop9tvoo1pR8JUZR55","languages":["English","Hindi","Telugu"],"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-01T00:00:00.000Z"}`},
-		{"/schedules/sch_u5oQnnMdSbyb83xgqgkUgX", `{"id":"sch_u5oQnnMdSbyb83xgqgkUgX","practitioner":"prac_j3uc7oA7FYMtXhGZi2rbt9","insurances":["ins_8rdzjCQtD1VLg9aLRwARNF"],"scheduling_method":"direct_api"}`},
+		{
+			"/patients/pt_sxKCbaoVdBXHBGWywcBETm",
+			`{"id":"pt_sxKCbaoVdBXHBGWywcBETm","first_name":"Trisha","last_name":"Pandit","dob":"1994-12-22"}`,
+		},
+		{"/practitioners/prac_j3uc7oA7FYMtXhGZi2rbt9", `{
+			"id":"prac_j3uc7oA7FYMtXhGZi2rbt9","npi":"4321098765",
+			"first_name":"Deepika","middle_name":"K","last_name":"Sanon","preferred_name":"Deepika",
+			"administrative_gender":"Female","type":"Physician",
+			"specialties":["sp_c32Biop9tvoo1pR8JUZR55","sp_9FjLB5Xj497FAbVkazRRFr"],
+			"primary_specialty":"sp_c32Biop9tvoo1pR8JUZR55","languages":["English","Hindi","Telugu"],
+			"created_at":"2022-04-01T00:00:00.000Z","updated_at":"2022-04-01T00:00:00.000Z"}`},
+		{
+			"/schedules/sch_u5oQnnMdSbyb83xgqgkUgX",
+			`{"id":"sch_u5oQnnMdSbyb83xgqgkUgX","practitioner":"prac_j3uc7oA7FYMtXhGZi2rbt9",` +
+				`"insurances":["ins_8rdzjCQtD1VLg9aLRwARNF"],"scheduling_method":"direct_api"}`,
+		},
 	}
 	for _, test := range tests {
 		var got, want map[string]any
@@ -120,15 +132,18 @@ func TestGuideData(t *testing.T) {
 	if patient.Insurance.ID != closuretest.GuideInsuranceID {
 		t.Errorf("the patient's insurance is %s", patient.Insurance.ID)
 	}
-	const slots = `[{"start_at":"2022-05-20T16:45:00.000Z","duration":30},{"start_at":"2022-05-20T17:00:00.000Z","duration":30},{"start_at":"2022-05-20T17:15:00.000Z","duration":30}]`
+	const slots = `[{"start_at":"2022-05-20T16:45:00.000Z","duration":30},{"start_at":"2022-05-20T17:00:00.000Z",` +
+		`"duration":30},{"start_at":"2022-05-20T17:15:00.000Z","duration":30}]`
 	if got := string(get(t, s, "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots").body); got != slots {
 		t.Errorf("slots on the wire:\n%s, want\n%s", got, slots)
 	}
-	const appointment = `{"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm","start_at":"2022-05-20T17:00:00.000Z","duration":"30"}`
+	const appointment = `{"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm",` +
+		`"start_at":"2022-05-20T17:00:00.000Z","duration":"30"}`
 	got := post(t, s, "/appointments", appointment)
 	var booked map[string]any
 	got.decode(t, &booked)
-	if booked["status"] != "scheduled" || booked["start_at"] != "2022-05-20T17:00:00.000Z" || booked["duration"] != 30.0 || booked["created_at"] != "2022-05-01T00:00:00.000Z" {
+	if booked["status"] != "scheduled" || booked["start_at"] != "2022-05-20T17:00:00.000Z" || booked["duration"] != 30.0 ||
+		booked["created_at"] != "2022-05-01T00:00:00.000Z" {
 		t.Errorf("booked: %s", got.body)
 	}
 }
@@ -137,15 +152,23 @@ func TestGuideData(t *testing.T) {
 func TestEveryPublishedField(t *testing.T) {
 	t.Parallel()
 	s := closuretest.New(closuretest.WithGenerated(3, 50, 4), closuretest.ReportTo(t))
-	s.AddAppointment(closure.Appointment{ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: guideStart(0)})
+	s.AddAppointment(closure.Appointment{
+		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: guideStart(0),
+	})
 	published := map[string][]string{
-		"/patients": {"id", "first_name", "last_name", "middle_name", "preferred_name", "dob", "gender_identity", "administrative_gender", "email", "mobile_phone_number",
+		"/patients": {"id", "first_name", "last_name", "middle_name", "preferred_name", "dob", "gender_identity",
+			"administrative_gender", "email", "mobile_phone_number",
 			"home_phone_number", "timezone", "address", "insurance", "created_at", "updated_at"},
-		"/practitioners": {"id", "npi", "first_name", "last_name", "middle_name", "preferred_name", "administrative_gender", "type", "specialties", "primary_specialty",
+		"/practitioners": {"id", "npi", "first_name", "last_name", "middle_name", "preferred_name", "administrative_gender",
+			"type", "specialties", "primary_specialty",
 			"languages", "created_at", "updated_at"},
-		"/schedules":    {"id", "practitioner", "location", "appointment_type", "insurances", "estimated_earliest_slot", "scheduling_method", "created_at", "updated_at"},
+		"/schedules": {
+			"id", "practitioner", "location", "appointment_type", "insurances", "estimated_earliest_slot", "scheduling_method",
+			"created_at", "updated_at",
+		},
 		"/appointments": {"id", "schedule_id", "patient_id", "status", "start_at", "duration", "created_at", "updated_at"},
-		"/specialties": {"id", "taxonomy_code", "classification", "specialization", "non_standard_classification", "non_standard_specialization",
+		"/specialties": {"id", "taxonomy_code", "classification", "specialization",
+			"non_standard_classification", "non_standard_specialization",
 			"created_at", "updated_at"},
 		"/insurances":        {"id", "created_at", "updated_at"},
 		"/locations":         {"id", "created_at", "updated_at"},
@@ -165,7 +188,8 @@ func TestEveryPublishedField(t *testing.T) {
 func TestEveryAnswerHasARequestID(t *testing.T) {
 	t.Parallel()
 	s := closuretest.New(closuretest.ReportTo(t))
-	s.Inject(closuretest.Status("locations.list", 503), closuretest.Malformed("insurances.list"), closuretest.Huge("specialties.list", 1000))
+	s.Inject(closuretest.Status("locations.list", 503), closuretest.Malformed("insurances.list"),
+		closuretest.Huge("specialties.list", 1000))
 	seen := map[string]bool{}
 	for _, req := range []*http.Request{
 		newRequest(t, "GET", "/patients", ""),
@@ -195,12 +219,20 @@ func TestEveryAnswerHasARequestID(t *testing.T) {
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	s := closuretest.New(closuretest.ReportTo(t))
-	s.AddPatient(closure.Patient{ID: "pt_other", FirstName: "Tri", LastName: "Pandit", PreferredName: "Trisha", MiddleName: "M", DOB: closure.NewDate(1994, 12, 22)})
+	s.AddPatient(closure.Patient{
+		ID: "pt_other", FirstName: "Tri", LastName: "Pandit", PreferredName: "Trisha", MiddleName: "M",
+		DOB: closure.NewDate(1994, 12, 22),
+	})
 	s.AddPractitioner(closure.Practitioner{ID: "prac_other", NPI: "1111111111"})
 	s.AddSchedule(closure.Schedule{ID: "sch_other", Practitioner: closure.PractitionerRef{ID: "prac_other"},
 		Location: closure.LocationRef{ID: "loc_other"}, SchedulingMethod: closure.SchedulingDirectAPI})
-	s.AddAppointment(closure.Appointment{ID: "appt_1", ScheduleID: "sch_other", PatientID: "pt_other", StartAt: guideStart(0)})
-	s.AddAppointment(closure.Appointment{ID: "appt_2", ScheduleID: "sch_other", PatientID: closuretest.GuidePatientID, StartAt: guideStart(0), Status: closure.AppointmentCancelled})
+	s.AddAppointment(closure.Appointment{
+		ID: "appt_1", ScheduleID: "sch_other", PatientID: "pt_other", StartAt: guideStart(0),
+	})
+	s.AddAppointment(closure.Appointment{
+		ID: "appt_2", ScheduleID: "sch_other", PatientID: closuretest.GuidePatientID, StartAt: guideStart(0),
+		Status: closure.AppointmentCancelled,
+	})
 	tests := []struct {
 		path string
 		want []string
@@ -280,7 +312,9 @@ func TestSlotRange(t *testing.T) {
 func TestExpansion(t *testing.T) {
 	t.Parallel()
 	s := closuretest.New(closuretest.ReportTo(t))
-	for _, field := range []closure.ExpandField{"", closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType} {
+	for _, field := range []closure.ExpandField{
+		"", closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType,
+	} {
 		var opts []closure.CallOption
 		if field != "" {
 			opts = append(opts, closure.Expand(field))
@@ -301,7 +335,8 @@ func TestExpansion(t *testing.T) {
 			}
 		}
 	}
-	all := must(s.Client().Schedules.Get(t.Context(), closuretest.GuideScheduleID, closure.Expand(closure.ExpandPractitioner, closure.ExpandInsurances)))
+	all := must(s.Client().Schedules.Get(t.Context(), closuretest.GuideScheduleID,
+		closure.Expand(closure.ExpandPractitioner, closure.ExpandInsurances)))
 	if all.Practitioner.Object.NPI != "4321098765" || all.Insurances[0].Object.DisplayName == "" {
 		t.Errorf("expanded objects are empty: %+v", all)
 	}

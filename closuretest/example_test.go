@@ -83,7 +83,8 @@ func ExampleServer_Transport() {
 func ExampleServer_Handler() {
 	listener := httptest.NewTLSServer(closuretest.New().Handler())
 	defer listener.Close()
-	client, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(listener.URL), closure.WithHTTPClient(listener.Client()))
+	client, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(listener.URL),
+		closure.WithHTTPClient(listener.Client()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -105,7 +106,8 @@ func ExampleServer_Start() {
 		fmt.Println(err)
 		return
 	}
-	slots, err := client.Availabilities.List(context.Background(), closuretest.GuideScheduleID, closure.AvailabilityListParams{})
+	slots, err := client.Availabilities.List(context.Background(), closuretest.GuideScheduleID,
+		closure.AvailabilityListParams{})
 	fmt.Println(len(slots), err)
 	// Output: 3 <nil>
 }
@@ -123,7 +125,9 @@ func ExampleServer_AddSchedule() {
 func ExampleServer_AddAppointment() {
 	server := closuretest.New()
 	other := server.AddPatient(closure.Patient{FirstName: "Somebody", LastName: "Else"})
-	server.AddAppointment(closure.Appointment{ScheduleID: closuretest.GuideScheduleID, PatientID: other.ID, StartAt: closuretest.GuideSlot().StartAt})
+	server.AddAppointment(closure.Appointment{
+		ScheduleID: closuretest.GuideScheduleID, PatientID: other.ID, StartAt: closuretest.GuideSlot().StartAt,
+	})
 	_, err := book(context.Background(), server.Client())
 	fmt.Println(errors.Is(err, closure.ErrConflict))
 	// Output: true
@@ -163,7 +167,8 @@ func ExampleWithClock() {
 	server := closuretest.New(closuretest.WithClock(clock.Now))
 	client := server.Client()
 	for range 2 {
-		slots, err := client.Availabilities.List(context.Background(), closuretest.GuideScheduleID, closure.AvailabilityListParams{})
+		slots, err := client.Availabilities.List(context.Background(), closuretest.GuideScheduleID,
+			closure.AvailabilityListParams{})
 		fmt.Println(len(slots), err)
 		clock.Advance(15 * time.Minute)
 	}
@@ -336,7 +341,8 @@ func ExampleStatusAfter() {
 func ExampleDelay() {
 	server := closuretest.New()
 	server.Inject(closuretest.Delay("appointments.create", time.Hour))
-	_, err := server.Client(closure.WithTimeout(time.Millisecond)).Appointments.Create(context.Background(), guideBooking())
+	client := server.Client(closure.WithTimeout(time.Millisecond))
+	_, err := client.Appointments.Create(context.Background(), guideBooking())
 	fmt.Println(errors.Is(err, context.DeadlineExceeded), len(server.Appointments()))
 	// Output: true 1
 }

@@ -30,19 +30,60 @@ func TestFaults(t *testing.T) {
 		outcome closure.Outcome
 		booked  int
 	}{
-		{closuretest.DropBefore(create), "appointments.create: connection lost before anything is done, once", 0, syscall.ECONNRESET, closure.OutcomeUnknown, 0},
-		{closuretest.DropAfter(create), "appointments.create: done, then connection lost, once", 0, syscall.ECONNRESET, closure.OutcomeUnknown, 1},
-		{closuretest.CommitLate(create, time.Hour), "appointments.create: connection lost, done 1h0m0s later, once", 0, syscall.ECONNRESET, closure.OutcomeUnknown, 0},
-		{closuretest.CommitLate(create, 0), "appointments.create: connection lost, done 0s later, once", 0, syscall.ECONNRESET, closure.OutcomeUnknown, 1},
-		{closuretest.Status(create, 429, "Retry-After", "2"), "appointments.create: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once", 429, closure.ErrRateLimited, closure.OutcomeRejected, 0},
-		{closuretest.Status(create, 500), "appointments.create: answered 500 Internal Server Error before anything is done, once", 500, closure.ErrServer, closure.OutcomeUnknown, 0},
-		{closuretest.StatusAfter(create, 502), "appointments.create: done, then answered 502 Bad Gateway, once", 502, closure.ErrServer, closure.OutcomeUnknown, 1},
-		{closuretest.Delay(create, time.Millisecond), "appointments.create: done, then answered 1ms later, once", 200, nil, closure.OutcomeApplied, 1},
-		{closuretest.Truncate(create), "appointments.create: done, then half of the answer, once", 0, io.ErrUnexpectedEOF, closure.OutcomeUnknown, 1},
-		{closuretest.Malformed(create), "appointments.create: done, then answered with HTML, once", 0, closure.ErrMalformedResponse, closure.OutcomeUnknown, 1},
-		{closuretest.Huge(create, 64<<20), "appointments.create: done, then answered with 67108864 bytes, once", 0, closure.ErrResponseTooLarge, closure.OutcomeUnknown, 1},
-		{closuretest.Huge(create, 1<<20), "appointments.create: done, then answered with 1048576 bytes, once", 200, nil, closure.OutcomeApplied, 1},
-		{closuretest.Huge(create, 1), "appointments.create: done, then answered with 1 bytes, once", 200, nil, closure.OutcomeApplied, 1},
+		{
+			closuretest.DropBefore(create), "appointments.create: connection lost before anything is done, once", 0,
+			syscall.ECONNRESET, closure.OutcomeUnknown, 0,
+		},
+		{
+			closuretest.DropAfter(create), "appointments.create: done, then connection lost, once", 0, syscall.ECONNRESET,
+			closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.CommitLate(create, time.Hour), "appointments.create: connection lost, done 1h0m0s later, once", 0,
+			syscall.ECONNRESET, closure.OutcomeUnknown, 0,
+		},
+		{
+			closuretest.CommitLate(create, 0), "appointments.create: connection lost, done 0s later, once", 0,
+			syscall.ECONNRESET, closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Status(create, 429, "Retry-After", "2"),
+			"appointments.create: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once", 429,
+			closure.ErrRateLimited, closure.OutcomeRejected, 0,
+		},
+		{
+			closuretest.Status(create, 500),
+			"appointments.create: answered 500 Internal Server Error before anything is done, once", 500, closure.ErrServer,
+			closure.OutcomeUnknown, 0,
+		},
+		{
+			closuretest.StatusAfter(create, 502), "appointments.create: done, then answered 502 Bad Gateway, once", 502,
+			closure.ErrServer, closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Delay(create, time.Millisecond), "appointments.create: done, then answered 1ms later, once", 200, nil,
+			closure.OutcomeApplied, 1,
+		},
+		{
+			closuretest.Truncate(create), "appointments.create: done, then half of the answer, once", 0, io.ErrUnexpectedEOF,
+			closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Malformed(create), "appointments.create: done, then answered with HTML, once", 0,
+			closure.ErrMalformedResponse, closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Huge(create, 64<<20), "appointments.create: done, then answered with 67108864 bytes, once", 0,
+			closure.ErrResponseTooLarge, closure.OutcomeUnknown, 1,
+		},
+		{
+			closuretest.Huge(create, 1<<20), "appointments.create: done, then answered with 1048576 bytes, once", 200, nil,
+			closure.OutcomeApplied, 1,
+		},
+		{
+			closuretest.Huge(create, 1), "appointments.create: done, then answered with 1 bytes, once", 200, nil,
+			closure.OutcomeApplied, 1,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.text, func(t *testing.T) {
@@ -87,7 +128,8 @@ func TestRetryAfterArrives(t *testing.T) {
 		s.Inject(closuretest.Status("patients.list", 429, "Retry-After", "2", "X-Other", "a: b"))
 		var response closure.Response
 		_, err := c.Patients.List(t.Context(), closure.PatientListParams{}, closure.CaptureResponse(&response))
-		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.RetryAfter != 2*time.Second || response.Header.Get("X-Other") != "a: b" {
+		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.RetryAfter != 2*time.Second ||
+			response.Header.Get("X-Other") != "a: b" {
 			t.Errorf("%v, header %v", err, response.Header)
 		}
 	})
@@ -125,7 +167,8 @@ func TestTimesAndOrder(t *testing.T) {
 	if got = append(got, status(err)); !slices.Equal(got, []int{500, 500, 503, 200, 200, 501}) {
 		t.Errorf("statuses %v", got)
 	}
-	want := `closuretest.Server{seed: 1; patients.list: answered 500 Internal Server Error before anything is done, 2 times (struck: 2); ` +
+	want := `closuretest.Server{seed: 1; patients.list: answered 500 Internal Server Error before anything is done,` +
+		` 2 times (struck: 2); ` +
 		`insurances.list: answered 501 Not Implemented before anything is done, once (struck: 1); ` +
 		`*: done, then answered 1ns later, for ever (struck: 6); ` +
 		`patients.list: answered 503 Service Unavailable before anything is done, once (struck: 1); ` +
@@ -145,13 +188,15 @@ func TestFaultsAreValues(t *testing.T) {
 	for fault, want := range map[*closuretest.Fault]string{
 		&once:   "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once",
 		&always: "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, for ever",
-		&half:   "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, for ever, with probability 0.5",
+		&half: "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, for ever, with " +
+			"probability 0.5",
 	} {
 		if fault.String() != want {
 			t.Errorf("%s, want %s", fault, want)
 		}
 	}
-	if got := closuretest.DropAfter("x").Times(3).Probability(0.5).String(); !strings.Contains(got, "3 times, with probability 0.5") {
+	got := closuretest.DropAfter("x").Times(3).Probability(0.5).String()
+	if !strings.Contains(got, "3 times, with probability 0.5") {
 		t.Errorf("Times before Probability: %s", got)
 	}
 }
@@ -159,18 +204,37 @@ func TestFaultsAreValues(t *testing.T) {
 // A fault that can't do what it is for must not go unnoticed.
 func TestMisuseIsLoud(t *testing.T) {
 	t.Parallel()
-	for want, fault := range map[string]closuretest.Fault{
-		`closuretest: Inject: there is no operation "appointment.create"`:                                                                    closuretest.DropAfter("appointment.create"),
-		"closuretest: Inject: a fault names no operation":                                                                                    closuretest.DropAfter(""),
-		"closuretest: Inject: appointments.create: a read shows the state of 1s ago, once: it is no read":                                    closuretest.Stale(create, time.Second),
-		"closuretest: Inject: patients.list: answered 99 before anything is done, once: the status is not from 200 to 599":                   closuretest.Status("patients.list", 99),
-		"closuretest: Inject: patients.list: answered 500 Internal Server Error before anything is done, once: a header has no value":        closuretest.Status("patients.list", 500, "X"),
-		"closuretest: Inject: patients.list: done, then connection lost, for ever, with probability 1.5: the probability is not from 0 to 1": closuretest.DropAfter("patients.list").Probability(1.5),
+	const list = "patients.list"
+	for _, test := range []struct {
+		fault closuretest.Fault
+		want  string // after "closuretest: Inject: "
+	}{
+		{closuretest.DropAfter("appointment.create"), `there is no operation "appointment.create"`},
+		{closuretest.DropAfter(""), "a fault names no operation"},
+		{
+			closuretest.Stale(create, time.Second),
+			"appointments.create: a read shows the state of 1s ago, once: it is no read",
+		},
+		{
+			closuretest.Status(list, 99),
+			"patients.list: answered 99 before anything is done, once: the status is not from 200 to 599",
+		},
+		{
+			closuretest.Status(list, 500, "X"),
+			"patients.list: answered 500 Internal Server Error before anything is done, once: a header has no value",
+		},
+		{
+			closuretest.DropAfter(list).Probability(1.5),
+			"patients.list: done, then connection lost, for ever, with probability 1.5: " +
+				"the probability is not from 0 to 1",
+		},
 	} {
+		want := "closuretest: Inject: " + test.want
 		s := closuretest.New()
-		s.Inject(fault)
+		s.Inject(test.fault)
 		_, err := s.Client().Patients.List(t.Context(), closure.PatientListParams{})
-		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.Message != want || e.Code != "closuretest_misuse" || e.Attempts != 1 {
+		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.Message != want || e.Code != "closuretest_misuse" ||
+			e.Attempts != 1 {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
@@ -240,7 +304,8 @@ func TestClearFaults(t *testing.T) {
 	server := closuretest.New(closuretest.ReportTo(t))
 	server.Inject(closuretest.Status(create, 503).Times(0), closuretest.DropBefore(create))
 	server.ClearFaults()
-	if _, err := server.Client().Appointments.Create(t.Context(), guideBooking()); err != nil || len(server.Injected()) > 0 {
+	if _, err := server.Client().Appointments.Create(t.Context(), guideBooking()); err != nil ||
+		len(server.Injected()) > 0 {
 		t.Errorf("%v, %v", err, server.Injected())
 	}
 	server.Inject(closuretest.Status(create, 503))

@@ -48,7 +48,8 @@ func guideStart(n int) time.Time {
 // starts lists when the guide's schedule has open slots, as "16:45".
 func starts(t testing.TB, client *closure.Client, opts ...closure.CallOption) string {
 	t.Helper()
-	slots, err := client.Availabilities.List(context.Background(), closuretest.GuideScheduleID, closure.AvailabilityListParams{}, opts...)
+	slots, err := client.Availabilities.List(context.Background(), closuretest.GuideScheduleID,
+		closure.AvailabilityListParams{}, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,8 @@ func (r reply) detail(t testing.TB) string {
 // in turn; an empty value removes one.
 func newRequest(t testing.TB, method, path, body string, header ...string) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, "http://double.test"+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(context.Background(), method, "http://double.test"+path,
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +155,8 @@ func post(t testing.TB, s *closuretest.Server, path, body string, header ...stri
 }
 
 // eachWay runs a test in process and over loopback: both must behave the same.
-func eachWay(t *testing.T, opts []closuretest.Option, test func(t *testing.T, s *closuretest.Server, c *closure.Client)) {
+func eachWay(t *testing.T, opts []closuretest.Option,
+	test func(t *testing.T, s *closuretest.Server, c *closure.Client)) {
 	t.Helper()
 	t.Run("in process", func(t *testing.T) {
 		t.Parallel()
@@ -165,7 +168,9 @@ func eachWay(t *testing.T, opts []closuretest.Option, test func(t *testing.T, s 
 		s := closuretest.New(append(opts, closuretest.ReportTo(t))...)
 		pool := &http.Transport{}
 		t.Cleanup(pool.CloseIdleConnections)
-		test(t, s, must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(), closure.WithHTTPClient(&http.Client{Transport: pool}))))
+		test(t, s,
+			must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(),
+				closure.WithHTTPClient(&http.Client{Transport: pool}))))
 	})
 }
 

@@ -56,7 +56,8 @@ func TestLiveKeyIsNeverStored(t *testing.T) {
 	const key, name = "ch_sk_live_hush", "Real Person"
 	patient := `{"first_name":"Real Person","last_name":"X","dob":"1990-01-01","email":"ch_sk_live_hush@example.com"}`
 	requests := map[string]*http.Request{
-		"user":   newRequest(t, "POST", "/patients", `{"first_name":"Real Person"}`, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(key+":"))),
+		"user": newRequest(t, "POST", "/patients", `{"first_name":"Real Person"}`, "Authorization",
+			"Basic "+base64.StdEncoding.EncodeToString([]byte(key+":"))),
 		"query":  newRequest(t, "GET", "/patients?name=Real%20Person&key="+key, ""),
 		"header": newRequest(t, "GET", "/patients?name=Real%20Person", "", "X-Api-Key", key),
 		"body":   newRequest(t, "POST", "/patients", patient),
@@ -97,11 +98,14 @@ func TestRequestsKeepNoAuthorization(t *testing.T) {
 			t.Fatal(err)
 		}
 		request := s.Requests()[0]
-		if text := fmt.Sprintf("%+v", request.Header); request.Header.Get("Authorization") != "" || strings.Contains(text, "Basic") {
+		if text := fmt.Sprintf("%+v", request.Header); request.Header.Get("Authorization") != "" ||
+			strings.Contains(text, "Basic") {
 			t.Errorf("header kept: %s", text)
 		}
-		want := `POST /appointments {"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm","start_at":"2022-05-20T17:00:00.000Z","duration":30}`
-		if request.String() != want || request.Op != "appointments.create" || request.Header.Get("Closure-API-Version") != "2022-04-01" {
+		want := `POST /appointments {"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX","patient_id":"pt_sxKCbaoVdBXHBGWywcBETm",` +
+			`"start_at":"2022-05-20T17:00:00.000Z","duration":30}`
+		if request.String() != want || request.Op != "appointments.create" ||
+			request.Header.Get("Closure-API-Version") != "2022-04-01" {
 			t.Errorf("request: %s %s, want %s", request.Op, request, want)
 		}
 		request.Body[0], request.Header["Accept"] = 'x', nil
@@ -126,7 +130,11 @@ func TestKeepRequests(t *testing.T) {
 
 func TestValidation(t *testing.T) {
 	t.Parallel()
-	const sch, pt, start = `"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX"`, `"patient_id":"pt_sxKCbaoVdBXHBGWywcBETm"`, `"start_at":"2022-05-20T17:00:00.000Z"`
+	const (
+		sch   = `"schedule_id":"sch_u5oQnnMdSbyb83xgqgkUgX"`
+		pt    = `"patient_id":"pt_sxKCbaoVdBXHBGWywcBETm"`
+		start = `"start_at":"2022-05-20T17:00:00.000Z"`
+	)
 	person := `"first_name":"A","last_name":"B","dob":"1990-01-01"`
 	tests := []struct {
 		method, path, body string
@@ -135,28 +143,50 @@ func TestValidation(t *testing.T) {
 		{"GET", "/patients?dob=22.12.1994", "", []string{"dob"}},
 		{"GET", "/patients?name=%zz", "", []string{"query"}},
 		{"GET", "/practitioners?npis=123", "", []string{"npis"}},
-		{"GET", "/schedules?practitioner_id=x&location_id=sch_1&insurance_id=ins_", "", []string{"practitioner_id", "location_id", "insurance_id"}},
-		{"GET", "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots?start_at=2022-05-20&end_at=2022-05-20T17:00:00", "", []string{"start_at", "end_at"}},
-		{"GET", "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots?start_at=2022-05-20T17:00:00Z&end_at=2022-05-20T16:00:00Z", "", []string{"end_at"}},
-		{"GET", "/appointments?patient_id=sch_1&schedule_id=pt_1&status=done", "", []string{"patient_id", "schedule_id", "status"}},
+		{
+			"GET", "/schedules?practitioner_id=x&location_id=sch_1&insurance_id=ins_", "",
+			[]string{"practitioner_id", "location_id", "insurance_id"},
+		},
+		{
+			"GET", "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots?start_at=2022-05-20&end_at=2022-05-20T17:00:00", "",
+			[]string{"start_at", "end_at"},
+		},
+		{
+			"GET", "/schedules/sch_u5oQnnMdSbyb83xgqgkUgX/slots?start_at=2022-05-20T17:00:00Z&end_at=2022-05-20T16:00:00Z", "",
+			[]string{"end_at"},
+		},
+		{
+			"GET", "/appointments?patient_id=sch_1&schedule_id=pt_1&status=done", "",
+			[]string{"patient_id", "schedule_id", "status"},
+		},
 		{"POST", "/appointments", ``, []string{"body"}},
 		{"POST", "/appointments", `null`, []string{"body"}},
 		{"POST", "/appointments", `[]`, []string{"body"}},
 		{"POST", "/appointments", `{`, []string{"body"}},
 		{"POST", "/appointments", `{}`, []string{"schedule_id", "patient_id", "start_at"}},
-		{"POST", "/appointments", `{"schedule_id":7,"patient_id":"sch_1","start_at":"2022-05-20T17:00:00","duration":-30}`, []string{"schedule_id", "patient_id", "start_at", "duration"}},
+		{
+			"POST", "/appointments", `{"schedule_id":7,"patient_id":"sch_1","start_at":"2022-05-20T17:00:00","duration":-30}`,
+			[]string{"schedule_id", "patient_id", "start_at", "duration"},
+		},
 		{"POST", "/appointments", `{` + sch + `,` + pt + `,` + start + `,"duration":0}`, []string{"duration"}},
 		{"POST", "/appointments", `{` + sch + `,` + pt + `,` + start + `,"duration":1.5}`, []string{"duration"}},
 		{"POST", "/appointments", `{` + sch + `,` + pt + `,` + start + `,"duration":15}`, []string{"duration"}},
-		{"POST", "/appointments", `{` + sch + `,` + pt + `,"start_at":"2022-05-20T17:00:00.0001Z","duration":30}`, []string{"start_at"}},
+		{
+			"POST", "/appointments", `{` + sch + `,` + pt + `,"start_at":"2022-05-20T17:00:00.0001Z","duration":30}`,
+			[]string{"start_at"},
+		},
 		{"POST", "/appointments", `{` + strings.Repeat(" ", 1<<20) + `}`, []string{"body"}},
 		{"PATCH", "/appointments/appt_1", `{"duration":"x"}`, []string{"start_at", "duration"}},
 		{"POST", "/patients", `{}`, []string{"first_name", "last_name", "dob"}},
 		{"POST", "/patients", `{"first_name":5,"last_name":"B","dob":"1990-13-01"}`, []string{"dob", "first_name"}},
 		{"POST", "/patients", `{"first_name":"A","last_name":"B","dob":"2022-05-02"}`, []string{"dob"}},
-		{"POST", "/patients", `{` + person + `,"gender_identity":"X","administrative_gender":"Other","email":"no","mobile_phone_number":"555","home_phone_number":"+0",
+		{"POST", "/patients", `{` + person + `,"gender_identity":"X","administrative_gender":"Other",` +
+			`"email":"no","mobile_phone_number":"555","home_phone_number":"+0",
 			"timezone":"Mars/Olympus","address":{"state":"New York"},"insurance":{"id":"pt_1"}}`,
-			[]string{"gender_identity", "administrative_gender", "email", "mobile_phone_number", "home_phone_number", "address.state", "insurance.id", "timezone"}},
+			[]string{
+				"gender_identity", "administrative_gender", "email", "mobile_phone_number", "home_phone_number",
+				"address.state", "insurance.id", "timezone",
+			}},
 		{"POST", "/patients", `{` + person + `,"insurance":{"id":"ins_unknown"}}`, []string{"insurance.id"}},
 		{"POST", "/index_version", `{}`, []string{"name"}},
 		{"POST", "/index_version", `{"name":""}`, []string{"name"}},
@@ -184,7 +214,8 @@ func TestValidation(t *testing.T) {
 	if answer := get(t, s, "/patients", "Closure-API-Version", "1"); answer.StatusCode != 400 {
 		t.Errorf("API version 1: status %d, want 400", answer.StatusCode)
 	}
-	if answer := post(t, s, "/index_version", `{"name":"x"}`, "Content-Type", "application/x-www-form-urlencoded"); answer.StatusCode != 400 {
+	if answer := post(t, s, "/index_version", `{"name":"x"}`, "Content-Type",
+		"application/x-www-form-urlencoded"); answer.StatusCode != 400 {
 		t.Errorf("a form: status %d, want 400", answer.StatusCode)
 	}
 }
@@ -193,8 +224,9 @@ func TestUnknownResources(t *testing.T) {
 	t.Parallel()
 	s := closuretest.New(closuretest.ReportTo(t))
 	for _, path := range []string{
-		"/patients/pt_x", "/practitioners/prac_x", "/schedules/sch_x", "/schedules/sch_x/slots", "/appointments/appt_x", "/specialties/sp_x", "/insurances/ins_x",
-		"/locations/loc_x", "/appointment_types/aptp_x", "/", "/patients/", "/patients/a/b", "/schedules//slots", "/index_version/idx_standard", "/patients/%2F",
+		"/patients/pt_x", "/practitioners/prac_x", "/schedules/sch_x", "/schedules/sch_x/slots", "/appointments/appt_x",
+		"/specialties/sp_x", "/insurances/ins_x", "/locations/loc_x", "/appointment_types/aptp_x", "/", "/patients/",
+		"/patients/a/b", "/schedules//slots", "/index_version/idx_standard", "/patients/%2F",
 	} {
 		want := 404
 		if answer := get(t, s, path); answer.StatusCode != want {
@@ -294,8 +326,10 @@ func TestRescheduleAndCancel(t *testing.T) {
 		a := must(c.Appointments.Create(ctx, guideBooking()))
 		wantStarts(t, c, "18:00 18:15")
 
-		moved := must(c.Appointments.Reschedule(ctx, a.ID, closure.AppointmentRescheduleParams{StartAt: guideStart(2)})) // over its own time
-		if moved.ID != a.ID || moved.Status != closure.AppointmentRescheduled || !moved.StartAt.Equal(guideStart(2)) || moved.Duration != 30 {
+		// over its own time
+		moved := must(c.Appointments.Reschedule(ctx, a.ID, closure.AppointmentRescheduleParams{StartAt: guideStart(2)}))
+		if moved.ID != a.ID || moved.Status != closure.AppointmentRescheduled || !moved.StartAt.Equal(guideStart(2)) ||
+			moved.Duration != 30 {
 			t.Errorf("rescheduled: %+v", moved)
 		}
 		wantStarts(t, c, "16:45 18:00 18:15")
@@ -303,13 +337,19 @@ func TestRescheduleAndCancel(t *testing.T) {
 		wantStarts(t, c, "16:45 17:00 17:15")
 
 		other := must(c.Appointments.Create(ctx, guideBooking()))
-		for start, want := range map[int]int{5: 409 /* overlaps the first */, 6: 409 /* is the first's */, 9: 409 /* nothing there */, 1: 200 /* where it is */} {
+		for start, want := range map[int]int{
+			5: 409, // overlaps the first
+			6: 409, // is the first's
+			9: 409, // nothing there
+			1: 200, // where it is
+		} {
 			_, err := c.Appointments.Reschedule(ctx, other.ID, closure.AppointmentRescheduleParams{StartAt: guideStart(start)})
 			if status(err) != want {
 				t.Errorf("rescheduling to slot %d: %v, want %d", start, err, want)
 			}
 		}
-		if _, err := c.Appointments.Reschedule(ctx, other.ID, closure.AppointmentRescheduleParams{StartAt: guideStart(0), Duration: 45}); status(err) != 400 {
+		if _, err := c.Appointments.Reschedule(ctx, other.ID,
+			closure.AppointmentRescheduleParams{StartAt: guideStart(0), Duration: 45}); status(err) != 400 {
 			t.Errorf("rescheduling to another duration: %v, want 400", err)
 		}
 
@@ -320,7 +360,8 @@ func TestRescheduleAndCancel(t *testing.T) {
 			}
 		}
 		wantStarts(t, c, "16:45 17:00 17:15")
-		if _, err := c.Appointments.Reschedule(ctx, other.ID, closure.AppointmentRescheduleParams{StartAt: guideStart(0)}); status(err) != 409 {
+		if _, err := c.Appointments.Reschedule(ctx, other.ID,
+			closure.AppointmentRescheduleParams{StartAt: guideStart(0)}); status(err) != 409 {
 			t.Errorf("rescheduling what is cancelled: %v, want 409", err)
 		}
 		again := must(c.Appointments.Create(ctx, guideBooking()))
@@ -328,7 +369,8 @@ func TestRescheduleAndCancel(t *testing.T) {
 			t.Error("two appointments with the same id")
 		}
 		ledger := s.Appointments()
-		if len(ledger) != 3 || ledger[0].Status != closure.AppointmentRescheduled || ledger[1].Status != closure.AppointmentCancelled || ledger[2].Status != closure.AppointmentScheduled {
+		if len(ledger) != 3 || ledger[0].Status != closure.AppointmentRescheduled ||
+			ledger[1].Status != closure.AppointmentCancelled || ledger[2].Status != closure.AppointmentScheduled {
 			t.Errorf("ledger: %+v", ledger)
 		}
 	})
@@ -370,7 +412,9 @@ func TestIndexVersionsAreCopies(t *testing.T) {
 	if mine.ID == same.ID || mine.Name != "mine" || !strings.HasPrefix(string(mine.ID), "idx_") {
 		t.Errorf("index versions: %+v, %+v", mine, same)
 	}
-	s.Index(mine.ID).AddPractitioner(closure.Practitioner{ID: closuretest.GuidePractitionerID, NPI: "4321098765", FirstName: "Changed"})
+	s.Index(mine.ID).AddPractitioner(closure.Practitioner{
+		ID: closuretest.GuidePractitionerID, NPI: "4321098765", FirstName: "Changed",
+	})
 	s.Index(mine.ID).AddSchedule(closure.Schedule{ID: "sch_mine", SchedulingMethod: closure.SchedulingDirectAPI})
 	s.AddPractitioner(closure.Practitioner{ID: "prac_later", NPI: "1111111111"})
 	names := map[closure.IndexVersionID]string{closure.IndexStandard: "Deepika", mine.ID: "Changed", same.ID: "Deepika"}
@@ -379,7 +423,10 @@ func TestIndexVersionsAreCopies(t *testing.T) {
 		for _, found := range [][]closure.Practitioner{
 			must(c.Practitioners.List(ctx, closure.PractitionerListParams{NPIs: []string{"4321098765"}}, in)),
 			{*must(c.Practitioners.Get(ctx, closuretest.GuidePractitionerID, in))},
-			{*must(c.Schedules.Get(ctx, closuretest.GuideScheduleID, in, closure.Expand(closure.ExpandPractitioner))).Practitioner.Object},
+			{
+				*must(c.Schedules.Get(ctx, closuretest.GuideScheduleID, in,
+					closure.Expand(closure.ExpandPractitioner))).Practitioner.Object,
+			},
 		} {
 			if len(found) != 1 || found[0].FirstName != want || found[0].ID != closuretest.GuidePractitionerID {
 				t.Errorf("%s: %+v, want %s", id, found, want)
@@ -397,7 +444,8 @@ func TestIndexVersionsAreCopies(t *testing.T) {
 			t.Errorf("%s: slots %q", id, got)
 		}
 	}
-	if _, err := c.Practitioners.List(ctx, closure.PractitionerListParams{}, closure.WithIndexVersion("idx_unknown")); status(err) != 404 {
+	if _, err := c.Practitioners.List(ctx, closure.PractitionerListParams{},
+		closure.WithIndexVersion("idx_unknown")); status(err) != 404 {
 		t.Errorf("unknown index version: %v, want 404", err)
 	}
 	if answer := get(t, s, "/practitioners", "Closure-Index-Version", "standard"); answer.StatusCode != 400 {
@@ -414,7 +462,8 @@ func TestIndexVersionsAreCopies(t *testing.T) {
 
 func TestAllowDuplicates(t *testing.T) {
 	t.Parallel()
-	eachWay(t, []closuretest.Option{closuretest.AllowDuplicates()}, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
+	opts := []closuretest.Option{closuretest.AllowDuplicates()}
+	eachWay(t, opts, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		first := must(c.Appointments.Create(t.Context(), guideBooking()))
 		second := must(c.Appointments.Create(t.Context(), guideBooking()))
 		if first.ID == second.ID || len(s.Appointments()) != 2 {
@@ -431,12 +480,15 @@ func TestCreatePatient(t *testing.T) {
 	guide := must(c.Patients.Get(t.Context(), closuretest.GuidePatientID))
 	params := closure.PatientCreateParams{
 		FirstName: "Ravi", LastName: "Pandit", MiddleName: "T", PreferredName: "Rav", DOB: closure.NewDate(2020, 2, 29),
-		GenderIdentity: closure.GenderUndisclosed, AdministrativeGender: closure.AdministrativeMale, Email: "ravi@example.com",
-		MobilePhoneNumber: guide.MobilePhoneNumber, HomePhoneNumber: guide.HomePhoneNumber, Timezone: "America/Denver", Address: guide.Address, Insurance: guide.Insurance,
+		GenderIdentity: closure.GenderUndisclosed, AdministrativeGender: closure.AdministrativeMale,
+		Email:             "ravi@example.com",
+		MobilePhoneNumber: guide.MobilePhoneNumber, HomePhoneNumber: guide.HomePhoneNumber, Timezone: "America/Denver",
+		Address: guide.Address, Insurance: guide.Insurance,
 	}
 	made := must(c.Patients.Create(t.Context(), params))
 	found := must(c.Patients.Find(t.Context(), closure.PatientListParams{Name: "Ravi Pandit", DOB: params.DOB}))
-	if *made != *found || made.Insurance != guide.Insurance || made.CreatedAt.IsZero() || !strings.HasPrefix(string(made.ID), "pt_") {
+	if *made != *found || made.Insurance != guide.Insurance || made.CreatedAt.IsZero() ||
+		!strings.HasPrefix(string(made.ID), "pt_") {
 		t.Error("the patient made is not the one found, or is not whole")
 	}
 	twin := must(c.Patients.Create(t.Context(), params))

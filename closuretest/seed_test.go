@@ -20,7 +20,10 @@ import (
 // dump is all that a server shows, as bytes.
 func dump(t testing.TB, s *closuretest.Server, backwards bool) []byte {
 	t.Helper()
-	paths := []string{"/patients", "/practitioners", "/schedules", "/specialties", "/insurances", "/locations", "/appointment_types", "/appointments"}
+	paths := []string{
+		"/patients", "/practitioners", "/schedules", "/specialties", "/insurances", "/locations", "/appointment_types",
+		"/appointments",
+	}
 	var schedules []struct{ ID string }
 	get(t, s, "/schedules").decode(t, &schedules)
 	for _, schedule := range schedules {
@@ -62,7 +65,9 @@ func TestIDsDoNotDependOnOrder(t *testing.T) {
 				slot.StartAt = slot.StartAt.Add(time.Duration(n) * time.Hour)
 				s.AddSlots(closuretest.GuideScheduleID, slot)
 				must(s.Client().Appointments.Create(t.Context(), booking(slot.StartAt)))
-				must(s.Client().Patients.Create(t.Context(), closure.PatientCreateParams{FirstName: fmt.Sprint("N", n), LastName: "X", DOB: closure.NewDate(2000, 1, 1)}))
+				must(s.Client().Patients.Create(t.Context(), closure.PatientCreateParams{
+					FirstName: fmt.Sprint("N", n), LastName: "X", DOB: closure.NewDate(2000, 1, 1),
+				}))
 			})
 		}
 		wg.Wait()
@@ -128,7 +133,9 @@ func TestReportTo(t *testing.T) {
 		s.Inject(closuretest.DropAfter(create).Probability(0.5))
 		f.end()
 		text := f.text.String()
-		for _, want := range []string{"seed: 99", "done, then connection lost", "CLOSURETEST_SEED=99 go test -run '^TestX$/^case$'"} {
+		for _, want := range []string{
+			"seed: 99", "done, then connection lost", "CLOSURETEST_SEED=99 go test -run '^TestX$/^case$'",
+		} {
 			if strings.Contains(text, want) != failed {
 				t.Errorf("failed %t: %q, want %q", failed, text, want)
 			}
@@ -158,7 +165,8 @@ func TestGeneratedClinicIsBelievable(t *testing.T) {
 			languages[language] = true
 		}
 		specialties[p.PrimarySpecialty] = true
-		if len(p.NPI) != 10 || p.FirstName == "" || p.LastName == "" || p.Type == "" || !slices.Contains(p.Specialties, p.PrimarySpecialty) || !slices.Contains(p.Languages, "English") {
+		if len(p.NPI) != 10 || p.FirstName == "" || p.LastName == "" || p.Type == "" ||
+			!slices.Contains(p.Specialties, p.PrimarySpecialty) || !slices.Contains(p.Languages, "English") {
 			t.Errorf("practitioner %+v", p)
 		}
 		if _, err := c.Specialties.Get(ctx, p.PrimarySpecialty); err != nil {
@@ -166,14 +174,17 @@ func TestGeneratedClinicIsBelievable(t *testing.T) {
 		}
 	}
 	if len(npis) != len(practitioners) || len(languages) < 8 || len(specialties) < 8 {
-		t.Errorf("%d NPIs of %d practitioners, %d languages, %d specialties", len(npis), len(practitioners), len(languages), len(specialties))
+		t.Errorf("%d NPIs of %d practitioners, %d languages, %d specialties", len(npis), len(practitioners), len(languages),
+			len(specialties))
 	}
 
 	methods := map[closure.SchedulingMethod]int{}
 	insured, locations := map[int]int{}, map[closure.LocationID]bool{}
 	overlapping, gaps, acrossDST := 0, 0, 0
 	newYork := must(time.LoadLocation("America/New_York"))
-	all := must(c.Schedules.List(ctx, closure.ScheduleListParams{}, closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances, closure.ExpandAppointmentType)))
+	all := must(c.Schedules.List(ctx, closure.ScheduleListParams{},
+		closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation, closure.ExpandInsurances,
+			closure.ExpandAppointmentType)))
 	triples := map[string]bool{}
 	for _, schedule := range all[1:] { // the first is the guide's
 		triples[fmt.Sprint(schedule.Practitioner.ID, schedule.Location.ID, schedule.AppointmentType.ID)] = true
@@ -189,7 +200,8 @@ func TestGeneratedClinicIsBelievable(t *testing.T) {
 			want = 0
 		}
 		if len(slots) != want || schedule.EstimatedEarliestSlot.IsZero() != (want == 0) {
-			t.Errorf("schedule %s: %d slots, want %d; earliest %s", schedule.ID, len(slots), want, schedule.EstimatedEarliestSlot)
+			t.Errorf("schedule %s: %d slots, want %d; earliest %s", schedule.ID, len(slots), want,
+				schedule.EstimatedEarliestSlot)
 		}
 		for i, slot := range slots {
 			if slot.Duration < 15 || !slot.StartAt.After(time.Date(2022, 5, 1, 0, 0, 0, 0, time.UTC)) {
@@ -205,7 +217,8 @@ func TestGeneratedClinicIsBelievable(t *testing.T) {
 			} else if slot.StartAt.Sub(before.StartAt) > 30*time.Hour {
 				gaps++
 			}
-			if strings.Contains(schedule.Location.Object.Name, "New York") && isDST(slot.StartAt, newYork) != isDST(slot.EndAt(), newYork) {
+			if strings.Contains(schedule.Location.Object.Name, "New York") &&
+				isDST(slot.StartAt, newYork) != isDST(slot.EndAt(), newYork) {
 				acrossDST++
 			}
 		}
@@ -213,7 +226,8 @@ func TestGeneratedClinicIsBelievable(t *testing.T) {
 	if len(triples) != schedules || len(locations) < 6 {
 		t.Errorf("%d different schedules of %d, %d locations", len(triples), schedules, len(locations))
 	}
-	if methods[closure.SchedulingDirectAPI] < schedules/2 || methods[closure.SchedulingOpenSlotsOnly] == 0 || methods[""] == 0 || len(methods) != 3 {
+	if methods[closure.SchedulingDirectAPI] < schedules/2 || methods[closure.SchedulingOpenSlotsOnly] == 0 ||
+		methods[""] == 0 || len(methods) != 3 {
 		t.Errorf("scheduling methods: %v", methods)
 	}
 	if insured[0] == 0 || insured[0] > schedules/4 || len(insured) < 4 {
@@ -235,7 +249,9 @@ func localStarts(t *testing.T, c *closure.Client, schedules []closure.Schedule) 
 	t.Helper()
 	change := time.Date(2022, 11, 6, 6, 0, 0, 0, time.UTC)
 	for _, schedule := range schedules {
-		n += len(must(c.Availabilities.List(t.Context(), schedule.ID, closure.AvailabilityListParams{From: change.Add(-90 * time.Minute), To: change.Add(90 * time.Minute)})))
+		n += len(must(c.Availabilities.List(t.Context(), schedule.ID, closure.AvailabilityListParams{
+			From: change.Add(-90 * time.Minute), To: change.Add(90 * time.Minute),
+		})))
 	}
 	return n
 }
@@ -248,7 +264,9 @@ func TestGeneratedPatients(t *testing.T) {
 		t.Errorf("%d patients, want 41", len(patients))
 	}
 	for _, p := range patients {
-		if _, err := p.Zone(); err != nil || p.FirstName == "" || p.DOB.IsZero() || !strings.HasPrefix(p.MobilePhoneNumber, "+1") || !strings.HasSuffix(p.Email, "@example.com") || len(p.Address.State) != 2 {
+		if _, err := p.Zone(); err != nil || p.FirstName == "" || p.DOB.IsZero() ||
+			!strings.HasPrefix(p.MobilePhoneNumber, "+1") || !strings.HasSuffix(p.Email, "@example.com") ||
+			len(p.Address.State) != 2 {
 			t.Errorf("patient %s: %v", p.ID, err)
 		}
 	}
@@ -287,7 +305,11 @@ func TestLoad(t *testing.T) {
 	)
 	pool := &http.Transport{}
 	t.Cleanup(pool.CloseIdleConnections)
-	clients := []*closure.Client{s.Client(noRetries()), must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(), closure.WithHTTPClient(&http.Client{Transport: pool})))}
+	clients := []*closure.Client{
+		s.Client(noRetries()),
+		must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(),
+			closure.WithHTTPClient(&http.Client{Transport: pool}))),
+	}
 	schedules := must(clients[0].Schedules.List(t.Context(), closure.ScheduleListParams{}))
 	var mu sync.Mutex
 	confirmed := map[closure.AppointmentID]bool{}
@@ -309,7 +331,8 @@ func TestLoad(t *testing.T) {
 	for i, a := range ledger {
 		delete(confirmed, a.ID)
 		for _, b := range ledger[:i] {
-			if a.ScheduleID == b.ScheduleID && a.Status != closure.AppointmentCancelled && b.Status != closure.AppointmentCancelled &&
+			if a.ScheduleID == b.ScheduleID && a.Status != closure.AppointmentCancelled &&
+				b.Status != closure.AppointmentCancelled &&
 				a.StartAt.Before(b.StartAt.Add(b.Duration.Duration())) && b.StartAt.Before(a.StartAt.Add(a.Duration.Duration())) {
 				t.Errorf("%s and %s take the same time", a.ID, b.ID)
 			}
@@ -321,7 +344,8 @@ func TestLoad(t *testing.T) {
 }
 
 // work books every slot it sees, and now and then cancels one.
-func work(t *testing.T, c *closure.Client, schedules []closure.Schedule, worker int, confirm func(closure.AppointmentID)) {
+func work(t *testing.T, c *closure.Client, schedules []closure.Schedule, worker int,
+	confirm func(closure.AppointmentID)) {
 	for i := range schedules {
 		schedule := schedules[(i+worker*3)%len(schedules)]
 		slots, err := c.Availabilities.List(t.Context(), schedule.ID, closure.AvailabilityListParams{})
@@ -330,7 +354,9 @@ func work(t *testing.T, c *closure.Client, schedules []closure.Schedule, worker 
 			return
 		}
 		for j, slot := range slots {
-			a, err := c.Appointments.Create(t.Context(), closure.AppointmentCreateParams{ScheduleID: schedule.ID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt, Duration: slot.Duration})
+			a, err := c.Appointments.Create(t.Context(), closure.AppointmentCreateParams{
+				ScheduleID: schedule.ID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt, Duration: slot.Duration,
+			})
 			if err != nil {
 				continue
 			}
@@ -346,10 +372,12 @@ func work(t *testing.T, c *closure.Client, schedules []closure.Schedule, worker 
 // bubbles of time_test.go see.)
 func TestNoGoroutineIsLeft(t *testing.T) { // not parallel: other servers would show
 	s := closuretest.New()
-	s.Inject(closuretest.DropAfter(create), closuretest.Truncate("patients.list"), closuretest.Huge("insurances.list", 50<<20), closuretest.CommitLate(create, time.Hour))
+	s.Inject(closuretest.DropAfter(create), closuretest.Truncate("patients.list"),
+		closuretest.Huge("insurances.list", 50<<20), closuretest.CommitLate(create, time.Hour))
 	pool := &http.Transport{}
 	defer pool.CloseIdleConnections()
-	c := must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(), closure.WithHTTPClient(&http.Client{Transport: pool})))
+	c := must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(),
+		closure.WithHTTPClient(&http.Client{Transport: pool})))
 	for _, call := range sdkCalls(s) {
 		_ = call.call(context.Background(), c)
 	}
@@ -365,7 +393,8 @@ func TestLoadInABubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New(closuretest.WithGenerated(2, 8, 6), closuretest.WithClock(time.Now), closuretest.ReportTo(t))
-		s.Inject(closuretest.Delay(closuretest.AnyOperation, 2*time.Second).Probability(0.5), closuretest.CommitLate(create, time.Minute).Probability(0.3))
+		s.Inject(closuretest.Delay(closuretest.AnyOperation, 2*time.Second).Probability(0.5),
+			closuretest.CommitLate(create, time.Minute).Probability(0.3))
 		schedules := must(s.Client().Schedules.List(t.Context(), closure.ScheduleListParams{}))
 		var wg sync.WaitGroup
 		for w := range 4 {

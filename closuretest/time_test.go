@@ -13,7 +13,8 @@ import (
 )
 
 // ways to have a clock: lags must work with each. advance lets time pass.
-func eachClock(t *testing.T, opts []closuretest.Option, test func(t *testing.T, s *closuretest.Server, advance func(time.Duration))) {
+func eachClock(t *testing.T, opts []closuretest.Option,
+	test func(t *testing.T, s *closuretest.Server, advance func(time.Duration))) {
 	t.Helper()
 	t.Run("the test's clock", func(t *testing.T) {
 		t.Parallel()
@@ -46,14 +47,16 @@ func TestCommitLate(t *testing.T) {
 		}
 		for _, wait := range []time.Duration{0, 10 * time.Second, 10*time.Second - time.Millisecond} {
 			advance(wait)
-			if found := must(c.Appointments.List(t.Context(), closure.AppointmentListParams{})); len(found)+len(s.Appointments()) != 0 {
+			found := must(c.Appointments.List(t.Context(), closure.AppointmentListParams{}))
+			if len(found)+len(s.Appointments()) != 0 {
 				t.Errorf("there already: %v, ledger %v", found, s.Appointments())
 			}
 			wantStarts(t, c, "16:45 17:00 17:15")
 		}
 		advance(time.Millisecond)
 		wantStarts(t, c, "")
-		if found := must(c.Appointments.List(t.Context(), closure.AppointmentListParams{})); len(found) != 1 || len(s.Appointments()) != 1 {
+		if found := must(c.Appointments.List(t.Context(), closure.AppointmentListParams{})); len(found) != 1 ||
+			len(s.Appointments()) != 1 {
 			t.Errorf("not there yet: %v, ledger %v", found, s.Appointments())
 		}
 	})
@@ -86,7 +89,8 @@ func TestCommitLateIsJudgedThen(t *testing.T) {
 	if _, err := c.Appointments.Create(t.Context(), theirs); status(err) != http.StatusConflict {
 		t.Errorf("the late booking came first: %v, want 409", err)
 	}
-	if ledger := s.Appointments(); len(ledger) != 2 || ledger[1].PatientID != closuretest.GuidePatientID || !ledger[1].CreatedAt.Equal(due) {
+	if ledger := s.Appointments(); len(ledger) != 2 || ledger[1].PatientID != closuretest.GuidePatientID ||
+		!ledger[1].CreatedAt.Equal(due) {
 		t.Errorf("ledger: %+v", ledger)
 	}
 }
@@ -96,7 +100,8 @@ func TestLateWritesComeInOrderOfTheirTime(t *testing.T) {
 	clock := closuretest.NewClock(time.Date(2022, 5, 1, 0, 0, 0, 0, time.UTC))
 	s := closuretest.New(closuretest.WithClock(clock.Now), closuretest.AllowDuplicates(), closuretest.ReportTo(t))
 	c := s.Client(noRetries())
-	s.Inject(closuretest.CommitLate(create, 3*time.Second), closuretest.CommitLate(create, time.Second), closuretest.CommitLate(create, 3*time.Second), closuretest.CommitLate("patients.list", time.Second))
+	s.Inject(closuretest.CommitLate(create, 3*time.Second), closuretest.CommitLate(create, time.Second),
+		closuretest.CommitLate(create, 3*time.Second), closuretest.CommitLate("patients.list", time.Second))
 	for n := range 3 {
 		_, _ = c.Appointments.Create(t.Context(), booking(guideStart(n)))
 	}
@@ -114,7 +119,8 @@ func TestLateWritesComeInOrderOfTheirTime(t *testing.T) {
 func TestStaleReads(t *testing.T) {
 	t.Parallel()
 	const lag = 30 * time.Second
-	eachClock(t, []closuretest.Option{closuretest.StaleReads(lag)}, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
+	stale := []closuretest.Option{closuretest.StaleReads(lag)}
+	eachClock(t, stale, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
 		c, ctx := s.Client(noRetries()), t.Context()
 		var version closure.IndexVersionID
 		var made *closure.Patient
@@ -126,7 +132,8 @@ func TestStaleReads(t *testing.T) {
 			switch {
 			case appointment == "" && (len(found) > 0 || status(err) != 404):
 				t.Errorf("already there: %v, %v", found, err)
-			case appointment != "" && (len(found) != 1 || found[0].Status != appointment || one == nil || one.Status != appointment):
+			case appointment != "" &&
+				(len(found) != 1 || found[0].Status != appointment || one == nil || one.Status != appointment):
 				t.Errorf("found %+v, %+v, want %s", found, one, appointment)
 			}
 			if _, err := c.Patients.Find(ctx, closure.PatientListParams{Name: "New Patient"}); (err == nil) != (patient == 200) {
@@ -141,7 +148,9 @@ func TestStaleReads(t *testing.T) {
 			}
 		}
 		a := must(c.Appointments.Create(ctx, guideBooking()))
-		made = must(c.Patients.Create(ctx, closure.PatientCreateParams{FirstName: "New", LastName: "Patient", DOB: closure.NewDate(2000, 1, 1)}))
+		made = must(c.Patients.Create(ctx, closure.PatientCreateParams{
+			FirstName: "New", LastName: "Patient", DOB: closure.NewDate(2000, 1, 1),
+		}))
 		version = must(c.IndexVersions.Create(ctx, closure.IndexVersionCreateParams{Name: "x"})).ID
 		if len(s.Appointments()) != 1 {
 			t.Error("the ledger lags")
@@ -165,7 +174,8 @@ func TestStaleReads(t *testing.T) {
 func TestStale(t *testing.T) {
 	t.Parallel()
 	for lag, others := range map[time.Duration]string{0: "", time.Hour: "16:45 17:00 17:15"} {
-		eachClock(t, []closuretest.Option{closuretest.StaleReads(lag)}, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
+		stale := []closuretest.Option{closuretest.StaleReads(lag)}
+		eachClock(t, stale, func(t *testing.T, s *closuretest.Server, advance func(time.Duration)) {
 			c := s.Client(noRetries())
 			s.Inject(closuretest.Stale("availabilities.list", time.Minute).Times(2), closuretest.Stale("availabilities.list", 0))
 			must(c.Appointments.Create(t.Context(), guideBooking()))
@@ -201,7 +211,8 @@ func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := closuretest.New(closuretest.ReportTo(t))
 		c := s.Client(noRetries())
-		s.Inject(closuretest.Delay(create, time.Hour), closuretest.Delay(create, 2*time.Second), closuretest.StatusAfter(create, 502))
+		s.Inject(closuretest.Delay(create, time.Hour), closuretest.Delay(create, 2*time.Second),
+			closuretest.StatusAfter(create, 502))
 		start := time.Now()
 		_, err := c.Appointments.Create(t.Context(), guideBooking(), closure.WithTimeout(2*time.Hour))
 		if status(err) != 502 || time.Since(start) != time.Hour+2*time.Second || len(s.Appointments()) != 1 {
@@ -219,13 +230,15 @@ func TestDelayEndsWithTheContext(t *testing.T) {
 		s.Inject(closuretest.Delay(create, time.Hour).Times(0))
 		start := time.Now()
 		_, err := c.Appointments.Create(t.Context(), guideBooking(), closure.WithTimeout(3*time.Second))
-		if !errors.Is(err, context.DeadlineExceeded) || closure.OutcomeOf(err) != closure.OutcomeUnknown || time.Since(start) != 3*time.Second {
+		if !errors.Is(err, context.DeadlineExceeded) || closure.OutcomeOf(err) != closure.OutcomeUnknown ||
+			time.Since(start) != 3*time.Second {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		start = time.Now()
-		if _, err = c.Appointments.Create(ctx, guideBooking()); !errors.Is(err, context.Canceled) || time.Since(start) != time.Second {
+		if _, err = c.Appointments.Create(ctx, guideBooking()); !errors.Is(err, context.Canceled) ||
+			time.Since(start) != time.Second {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 		if len(s.Appointments()) != 1 {
@@ -254,7 +267,8 @@ func TestCloseEndsDelays(t *testing.T) {
 	watched = true
 	s.Inject(closuretest.Delay("patients.list", time.Hour))
 	pool := &http.Transport{}
-	c := must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(), closure.WithHTTPClient(&http.Client{Transport: pool})))
+	c := must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.Start()), noRetries(),
+		closure.WithHTTPClient(&http.Client{Transport: pool})))
 	failed := make(chan error)
 	go func() {
 		_, err := c.Patients.List(context.Background(), closure.PatientListParams{})
@@ -271,7 +285,8 @@ func TestBubbleEndsWithNothingLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
 		s := closuretest.New(closuretest.WithGenerated(1, 20, 5), closuretest.WithClock(time.Now))
-		s.Inject(closuretest.CommitLate(create, time.Hour), closuretest.Delay("patients.list", time.Minute), closuretest.Huge("insurances.list", 100<<20), closuretest.Truncate("locations.list"))
+		s.Inject(closuretest.CommitLate(create, time.Hour), closuretest.Delay("patients.list", time.Minute),
+			closuretest.Huge("insurances.list", 100<<20), closuretest.Truncate("locations.list"))
 		for _, call := range sdkCalls(s) {
 			_ = call.call(t.Context(), s.Client())
 		}

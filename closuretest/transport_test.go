@@ -42,7 +42,8 @@ func TestTransportReportsItsConnection(t *testing.T) {
 		t.Errorf("events: %s", got)
 	}
 	s.Inject(closuretest.DropBefore("patients.list"))
-	if _, err := s.Transport().RoundTrip(traced()); err == nil || strings.Join(events, ", ") != "get double.test, got pipe, headers, request" {
+	if _, err := s.Transport().RoundTrip(traced()); err == nil ||
+		strings.Join(events, ", ") != "get double.test, got pipe, headers, request" {
 		t.Errorf("%v, events: %v", err, events)
 	}
 	s.Close()
@@ -126,7 +127,9 @@ func TestTransportIsLikeNetHTTP(t *testing.T) {
 				t.Errorf("%s: reading after Close: %v", path, after)
 			}
 			resp.Header.Del("X-Request-Id")
-			seen = append(seen, fmt.Sprintln(resp.Status, resp.Proto, headerText(resp.Header), err, string(body), resp.Uncompressed, resp.ContentLength))
+			seen = append(seen,
+				fmt.Sprintln(resp.Status, resp.Proto, headerText(resp.Header), err, string(body),
+					resp.Uncompressed, resp.ContentLength))
 		}
 		if seen[0] != seen[1] {
 			t.Errorf("%s: in process\n%.500s\nover loopback\n%.500s", path, seen[0], seen[1])
@@ -201,8 +204,10 @@ func TestDropOverHTTP2(t *testing.T) {
 	listener.EnableHTTP2 = true
 	listener.StartTLS()
 	defer listener.Close()
-	c := must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(listener.URL), closure.WithHTTPClient(listener.Client()), noRetries()))
-	if _, err := c.Appointments.Create(t.Context(), guideBooking()); closure.OutcomeOf(err) != closure.OutcomeUnknown || len(s.Appointments()) != 1 {
+	c := must(closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(listener.URL),
+		closure.WithHTTPClient(listener.Client()), noRetries()))
+	if _, err := c.Appointments.Create(t.Context(), guideBooking()); closure.OutcomeOf(err) != closure.OutcomeUnknown ||
+		len(s.Appointments()) != 1 {
 		t.Errorf("%v, ledger %v", err, s.Appointments())
 	}
 	if _, err := c.Patients.List(t.Context(), closure.PatientListParams{}); err == nil || status(err) != 0 {

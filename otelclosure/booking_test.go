@@ -260,7 +260,8 @@ func TestAlertOnTheFirstOfEachOperation(t *testing.T) {
 		b, server := newBackend(), closuretest.New()
 		client := server.Client(b.option(), closure.WithTimeout(time.Second))
 		before := b.unknown(t)
-		server.Inject(closuretest.Status("appointments.create", 502).Times(0), closuretest.Status("appointments.reschedule", 502).Times(0),
+		server.Inject(closuretest.Status("appointments.create", 502).Times(0),
+			closuretest.Status("appointments.reschedule", 502).Times(0),
 			closuretest.Status("appointments.cancel", 502).Times(0), closuretest.Status("appointments.list", 404).Times(0))
 		ctx, params := t.Context(), guideSlot()
 		there := closure.Appointment{
@@ -278,7 +279,9 @@ func TestAlertOnTheFirstOfEachOperation(t *testing.T) {
 			Schedules: []closure.ScheduleID{params.ScheduleID}, From: params.StartAt, To: params.StartAt.Add(time.Hour),
 		}})
 		_, _ = client.CancelBooking(ctx, there.ID)
-		_, _ = client.RescheduleBooking(ctx, there.ID, closure.AppointmentRescheduleParams{StartAt: params.StartAt.Add(72 * time.Hour)})
+		_, _ = client.RescheduleBooking(ctx, there.ID, closure.AppointmentRescheduleParams{
+			StartAt: params.StartAt.Add(72 * time.Hour),
+		})
 		for operation, n := range b.unknown(t) {
 			if earlier, there := before[operation]; !there || earlier != 0 || n != 1 {
 				t.Errorf("%s: %d unknown, reported as 0 before: %t", operation, n, there && earlier == 0)

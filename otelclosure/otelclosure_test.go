@@ -134,8 +134,11 @@ func TestSpans(t *testing.T) {
 			name: "success",
 			call: findTrisha,
 			want: []string{
-				"client GET /patients Unset: closure.operation=patients.list closure.outcome=applied http.request.method=GET request-id http.response.status_code=200 server.address=api.closurehealth.com server.port=443 url.template=/patients",
-				"internal patients.list Unset: closure.operation=patients.list closure.outcome=applied http.request.method=GET request-id http.response.status_code=200 url.template=/patients",
+				"client GET /patients Unset: closure.operation=patients.list closure.outcome=applied http.request.method=GET " +
+					"request-id http.response.status_code=200 server.address=api.closurehealth.com server.port=443 " +
+					"url.template=/patients",
+				"internal patients.list Unset: closure.operation=patients.list closure.outcome=applied http.request.method=GET " +
+					"request-id http.response.status_code=200 url.template=/patients",
 			},
 		}, {
 			name:  "second attempt, after no answer",
@@ -145,25 +148,36 @@ func TestSpans(t *testing.T) {
 				return err
 			},
 			want: []string{
-				"client GET /patients/{id} Error: closure.operation=patients.get closure.outcome=not sent error.type=no_response http.request.method=GET server.address=api.closurehealth.com server.port=443 url.template=/patients/{id}",
-				"client GET /patients/{id} Unset: closure.operation=patients.get closure.outcome=applied http.request.method=GET http.request.resend_count=1 request-id http.response.status_code=200 server.address=api.closurehealth.com server.port=443 url.template=/patients/{id}",
-				"internal patients.get Unset: closure.operation=patients.get closure.outcome=applied http.request.method=GET request-id http.response.status_code=200 url.template=/patients/{id}",
+				"client GET /patients/{id} Error: closure.operation=patients.get closure.outcome=not sent error.type=no_response " +
+					"http.request.method=GET server.address=api.closurehealth.com server.port=443 url.template=/patients/{id}",
+				"client GET /patients/{id} Unset: closure.operation=patients.get closure.outcome=applied http.request.method=GET " +
+					"http.request.resend_count=1 request-id http.response.status_code=200 server.address=api.closurehealth.com " +
+					"server.port=443 url.template=/patients/{id}",
+				"internal patients.get Unset: closure.operation=patients.get closure.outcome=applied http.request.method=GET " +
+					"request-id http.response.status_code=200 url.template=/patients/{id}",
 			},
 		}, {
 			name:  "a write whose outcome is unknown",
 			fault: []closuretest.Fault{closuretest.StatusAfter("appointments.create", 502)},
 			call:  bookDirectly,
 			want: []string{
-				"client POST /appointments Error: closure.operation=appointments.create closure.outcome=unknown error.type=502 http.request.method=POST request-id http.response.status_code=502 server.address=api.closurehealth.com server.port=443 url.template=/appointments",
-				"internal appointments.create Error: closure.operation=appointments.create closure.outcome=unknown error.type=502 http.request.method=POST request-id http.response.status_code=502 url.template=/appointments",
+				"client POST /appointments Error: closure.operation=appointments.create closure.outcome=unknown error.type=502 " +
+					"http.request.method=POST request-id http.response.status_code=502 server.address=api.closurehealth.com " +
+					"server.port=443 url.template=/appointments",
+				"internal appointments.create Error: closure.operation=appointments.create closure.outcome=unknown " +
+					"error.type=502 http.request.method=POST request-id http.response.status_code=502 url.template=/appointments",
 			},
 		}, {
 			name:  "a success that is none",
 			fault: []closuretest.Fault{closuretest.Malformed("appointments.create")},
 			call:  bookDirectly,
 			want: []string{
-				"client POST /appointments Unset: closure.operation=appointments.create closure.outcome=applied http.request.method=POST request-id http.response.status_code=200 server.address=api.closurehealth.com server.port=443 url.template=/appointments",
-				"internal appointments.create Error: closure.operation=appointments.create closure.outcome=unknown error.type=malformed_response http.request.method=POST request-id http.response.status_code=200 url.template=/appointments",
+				"client POST /appointments Unset: closure.operation=appointments.create closure.outcome=applied " +
+					"http.request.method=POST request-id http.response.status_code=200 server.address=api.closurehealth.com " +
+					"server.port=443 url.template=/appointments",
+				"internal appointments.create Error: closure.operation=appointments.create closure.outcome=unknown " +
+					"error.type=malformed_response http.request.method=POST request-id http.response.status_code=200 " +
+					"url.template=/appointments",
 			},
 		}, {
 			name: "no attempt",
@@ -173,7 +187,8 @@ func TestSpans(t *testing.T) {
 				return findTrisha(ctx, c)
 			},
 			want: []string{
-				"internal patients.list Error: closure.operation=patients.list closure.outcome=not sent error.type=no_response http.request.method=GET url.template=/patients",
+				"internal patients.list Error: closure.operation=patients.list closure.outcome=not sent error.type=no_response " +
+					"http.request.method=GET url.template=/patients",
 			},
 		},
 	} {
@@ -206,7 +221,9 @@ func TestSpans(t *testing.T) {
 }
 
 func findTrisha(ctx context.Context, c *closure.Client) error {
-	_, err := c.Patients.Find(ctx, closure.PatientListParams{Name: "Trisha Pandit", DOB: closure.NewDate(1994, time.December, 22)})
+	_, err := c.Patients.Find(ctx, closure.PatientListParams{
+		Name: "Trisha Pandit", DOB: closure.NewDate(1994, time.December, 22),
+	})
 	return err
 }
 
@@ -223,7 +240,8 @@ func TestTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, server := newBackend(), closuretest.New()
-		server.Inject(closuretest.Delay("patients.list", 3*time.Second), closuretest.Status("patients.list", 503, "Retry-After", "7"))
+		server.Inject(closuretest.Delay("patients.list", 3*time.Second),
+			closuretest.Status("patients.list", 503, "Retry-After", "7"))
 		// So short a wait has no jitter to speak of; the API asks for seven seconds.
 		client := server.Client(b.option(), closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 1, MaxWait: 1}))
 		start := time.Now()
@@ -233,7 +251,9 @@ func TestTimes(t *testing.T) {
 		type interval struct{ from, to time.Duration }
 		var got []interval
 		for _, s := range b.spans.GetSpans() {
-			got = append(got, interval{s.StartTime.Sub(start).Round(time.Millisecond), s.EndTime.Sub(start).Round(time.Millisecond)})
+			got = append(got, interval{
+				s.StartTime.Sub(start).Round(time.Millisecond), s.EndTime.Sub(start).Round(time.Millisecond),
+			})
 		}
 		want := []interval{{0, 3 * time.Second}, {10 * time.Second, 10 * time.Second}, {0, 10 * time.Second}}
 		if !slices.Equal(got, want) {
@@ -287,9 +307,12 @@ func TestMetrics(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		`closure.call.duration 1 {"closure.operation":"patients.list","closure.outcome":"applied","http.response.status_code":"200"}`,
-		`http.client.request.duration 1 {"error.type":"503","http.request.method":"GET","http.response.status_code":"503","server.address":"localhost","server.port":"8080","url.template":"/patients"}`,
-		`http.client.request.duration 1 {"http.request.method":"GET","http.response.status_code":"200","server.address":"localhost","server.port":"8080","url.template":"/patients"}`,
+		`closure.call.duration 1 {"closure.operation":"patients.list","closure.outcome":"applied",` +
+			`"http.response.status_code":"200"}`,
+		`http.client.request.duration 1 {"error.type":"503","http.request.method":"GET","http.response.status_code":"503",` +
+			`"server.address":"localhost","server.port":"8080","url.template":"/patients"}`,
+		`http.client.request.duration 1 {"http.request.method":"GET","http.response.status_code":"200",` +
+			`"server.address":"localhost","server.port":"8080","url.template":"/patients"}`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("measured\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
@@ -297,23 +320,28 @@ func TestMetrics(t *testing.T) {
 }
 
 // personal is what a trace must not hold of the guide's patient.
-var personal = []string{"Trisha", "Pandit", "1994-12-22", "2022-05-20", "pt_", "sch_", "appt_", "ins_", "http://", "https://", "?"}
+var personal = []string{
+	"Trisha", "Pandit", "1994-12-22", "2022-05-20", "pt_", "sch_", "appt_", "ins_", "http://", "https://", "?",
+}
 
 // A whole booking, with faults, tells nothing of the patient; the stock
 // instrumentation below the same client does.
 func TestPrivacy(t *testing.T) {
 	t.Parallel()
 	ours, stock, server := newBackend(), newBackend(), closuretest.New()
-	transport := otelhttp.NewTransport(server.Transport(), otelhttp.WithTracerProvider(stock.tracers), otelhttp.WithMeterProvider(stock.meters))
+	transport := otelhttp.NewTransport(server.Transport(), otelhttp.WithTracerProvider(stock.tracers),
+		otelhttp.WithMeterProvider(stock.meters))
 	client := server.Client(ours.option(), closure.WithHTTPClient(&http.Client{Transport: transport}))
 
 	if err := findTrisha(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
-	server.Inject(closuretest.DropAfter("appointments.create"), closuretest.Status("schedules.get", 500), closuretest.Malformed("patients.get").Times(2))
+	server.Inject(closuretest.DropAfter("appointments.create"), closuretest.Status("schedules.get", 500),
+		closuretest.Malformed("patients.get").Times(2))
 	for range 3 {
 		_, _ = client.BookSlot(t.Context(), closure.BookSlotParams{
-			ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: closuretest.GuideSlot().StartAt,
+			ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID,
+			StartAt: closuretest.GuideSlot().StartAt,
 		})
 	}
 	if len(server.Appointments()) != 1 {
@@ -375,7 +403,8 @@ func TestDefaults(t *testing.T) {
 // What is nil changes nothing, as with the client's own options.
 func TestNil(t *testing.T) {
 	t.Parallel()
-	client := closuretest.New().Client(otelclosure.New(nil, otelclosure.WithTracerProvider(nil), otelclosure.WithMeterProvider(nil)))
+	client := closuretest.New().Client(otelclosure.New(nil, otelclosure.WithTracerProvider(nil),
+		otelclosure.WithMeterProvider(nil)))
 	if _, err := client.Specialties.List(t.Context()); err != nil {
 		t.Error(err)
 	}
