@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,7 +48,7 @@ func (c *clinic) freeze(t *testing.T, queue, at string, params closure.BookSlotP
 	if err != nil {
 		t.Fatal(booked, err)
 	}
-	frozen.signal(syscall.SIGCONT)
+	frozen.thaw()
 	time.Sleep(time.Second) // for what it would send
 	if made := c.made(params.PatientID); made != 1 {
 		t.Errorf("%d appointments", made)
@@ -90,7 +89,7 @@ func (c *clinic) freezeChange(t *testing.T, at string) {
 	if err := errors.Join(<-moved, move(3)); err != nil {
 		t.Fatal(err)
 	}
-	frozen.signal(syscall.SIGCONT)
+	frozen.thaw()
 	time.Sleep(time.Second) // for what it would send
 	if at := c.Appointments()[0].StartAt; !at.Equal(c.wanted(3).StartAt) {
 		t.Errorf("it is at %v", at)

@@ -398,8 +398,9 @@ func (p *process) kill() {
 	<-p.gone
 }
 
-func (p *process) signal(s syscall.Signal) {
-	if err := p.cmd.Process.Signal(s); err != nil {
+// thaw makes a stopped process go on.
+func (p *process) thaw() {
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		p.t.Error(err)
 	}
 }
