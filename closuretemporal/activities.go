@@ -73,7 +73,7 @@ type sendInput struct {
 // send books, unless an earlier run may have done so, or no worker was there for
 // so long that it may not be wanted any more.
 func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
-	if in.unread != nil {
+	if in.isUnread() {
 		return ending{Failure: newFailure(errNotSent(noKey)), Again: true}, nil
 	}
 	// The testsuite of Temporal's SDK knows no original run; a server always does.

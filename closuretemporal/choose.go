@@ -34,7 +34,7 @@ const maxChosen = 5
 // choose reads the next open slots of the search, in order. A run that was reset
 // chooses none: the one before it may have sent what it chose.
 func (a *activities) choose(ctx context.Context, in chooseInput) (chosen, error) {
-	if in.unread != nil {
+	if in.isUnread() {
 		return chosen{Failure: newFailure(errNotSent(noKey)), Again: true}, nil
 	}
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {

@@ -62,6 +62,8 @@ type input struct{ unread error }
 
 func (i *input) cannotRead(err error) { i.unread = err }
 
+func (i *input) isUnread() bool { return i.unread != nil }
+
 // FromPayload also refuses that there is no payload.
 func (c inputConverter) FromPayload(payload *commonpb.Payload, value any) error {
 	if payload == nil {

@@ -67,7 +67,9 @@ func TestAWorkerFreezesBeforeItMovesAnAppointment(t *testing.T) {
 }
 
 func (c *clinic) freezeChange(t *testing.T, at string) {
-	c.policy.SendTimeout = 2 * time.Second
+	// Long enough that a worker that took over after a heartbeat's time-out would have made
+	// both changes before the time of the frozen one is over.
+	c.policy.SendTimeout = 16 * time.Second
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	s := &story{t: t, c: c, ctx: ctx, params: c.wanted(1)}
