@@ -72,8 +72,8 @@ func (in lookInput) attempt(entry *closure.JournalEntry) (closure.BookingAttempt
 	return attempt, []closure.CallOption{closure.AssumeLostAfter(time.Nanosecond)}
 }
 
-// held is what the journal holds of the booking, as [closure.Client.BookSlot] and
-// BookFirstAvailable would take it: nil is nothing, or what is of another wish.
+// held is the journal's entry of the booking, chosen as [closure.Client.BookSlot] and
+// BookFirstAvailable choose it. It is nil if there is no entry, or one of another wish.
 func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w wish) (*closure.JournalEntry, error) {
 	if a.journal == nil {
 		return nil, nil
@@ -147,7 +147,7 @@ func sameSlot(a, b closure.BookingAttempt) bool {
 	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
 }
 
-// appointmentOf is what is known of an appointment that the API need not show.
+// appointmentOf is what is known about an appointment that the API may not show.
 func appointmentOf(attempt closure.BookingAttempt, id closure.AppointmentID) *closure.Appointment {
 	return &closure.Appointment{
 		ID:         id,
@@ -166,8 +166,8 @@ type recordInput struct {
 	Verdict Verdict                `json:"verdict"`
 }
 
-// record tells the journal, if there is one, what a person found out. An appointment
-// that the journal knows is the ending, whatever that was. It may run again.
+// record tells the journal, if there is one, what a person found out. If the journal knows
+// an appointment, that is the ending, whatever the person said. It may run again.
 func (a *activities) record(ctx context.Context, in recordInput) (ending, error) {
 	if in.isUnread() {
 		return ending{}, errNotSent(noKey)
