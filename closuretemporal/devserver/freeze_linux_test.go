@@ -17,6 +17,10 @@ import (
 // context, mostly. "connected POST": sendBefore looks at the clock when the connection is
 // given; the transport there looks at nothing later. First byte: the client's own connection
 // looks at the clock before it writes; a caller's http.RoundTripper has no such check.
+//
+// Without its check, a process that wakes up sends only sometimes: net/http may notice first
+// that the context has ended. One try proves little. In the short form, with two tries for
+// each point, the tests failed without either of the last two checks; the long form has more.
 func TestAWorkerFreezesBeforeItSends(t *testing.T) {
 	c := newClinic(t)
 	c.policy.SendTimeout = 2 * time.Second
