@@ -54,11 +54,11 @@ func registerWorkflows(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(change, workflow.RegisterOptions{Name: changeWorkflow})
 }
 
-// activities are what touches the API. They answer with values, not errors: an
-// activity's error means that it is not known what it did.
+// activities are the steps that call the API. They return what went wrong as a value: if an
+// activity itself fails, it is unknown what it did.
 type activities struct {
 	api     *closure.Client
-	journal closure.Journal // nil: the client has none, or it isn't ours to know
+	journal closure.Journal // nil: Register was given no journal
 }
 
 type sendInput struct {
@@ -67,13 +67,13 @@ type sendInput struct {
 	Slot  slot   `json:"slot"`
 	RunID string `json:"run_id"` // the run that may send; one that was reset from it may not
 
-	GiveUpAt time.Time `json:"give_up_at,omitzero"` // the time from which it isn't sent any more
+	GiveUpAt time.Time `json:"give_up_at,omitzero"` // nothing is sent after it
 }
 
-// send books, unless an earlier run may have done so, or no worker was there for
-// so long that it may not be wanted any more.
+// send books. It sends nothing if an earlier run may have done so, or if the booking waited
+// for a worker past GiveUpAt.
 func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
-	if in.unread != nil {
+	if in.isUnread() {
 		return ending{Failure: newFailure(errNotSent(noKey)), Again: true}, nil
 	}
 	// The testsuite of Temporal's SDK knows no original run; a server always does.
@@ -117,7 +117,7 @@ func newEnding(booking *closure.Booking, err error) ending {
 	return ending{Failure: newFailure(err), Again: worthAgain(err)}
 }
 
-// worthAgain reports whether nothing was done for a reason that may pass.
+// worthAgain reports whether nothing was done, and another try may succeed.
 func worthAgain(err error) bool {
 	if several, ok := errors.AsType[*joined](err); ok { // of several schedules
 		return slices.ContainsFunc(several.errs, worthAgain)

@@ -88,7 +88,7 @@ func (b *Bookings) Start(ctx context.Context, params closure.BookSlotParams, opt
 
 // StartFirst books the first slot of a search that is confirmed, as
 // [closure.Client.BookFirstAvailable] does, and is otherwise as [Bookings.Start].
-// It needs an IdempotencyKey, for nothing else names what is wanted. The search's
+// It needs an IdempotencyKey, because nothing else names the booking. The search's
 // Known and Concurrency are not used.
 func (b *Bookings) StartFirst(
 	ctx context.Context, params closure.BookFirstParams, opts ...StartOption,
@@ -149,8 +149,8 @@ func (b *Bookings) cancelled(ctx context.Context, id string) ([]closure.Appointm
 	return append(before.Cancelled, changed.Appointment.ID), err
 }
 
-// Get is the booking of that [Pending.ID], from any process. It asks nothing: that
-// there is none shows in the first call.
+// Get returns the booking with that [Pending.ID], in any process. It doesn't ask Temporal: if
+// there is no such booking, the first call returns [ErrNoBooking].
 func (b *Bookings) Get(id string) *Pending { return &Pending{bookings: b, id: id} }
 
 // A Pending is a booking that was started. It is safe for concurrent use.
@@ -166,21 +166,20 @@ func (p Pending) Format(f fmt.State, _ rune) { printRedacted(f, "Pending") }
 // LogValue shows no more than the type.
 func (p Pending) LogValue() slog.Value { return redactedValue("Pending") }
 
-// ID names the booking: keep it with the order, say. It is a keyed hash, which
-// tells nothing of the patient and is safe to log.
+// ID is the booking's name. Keep it with the order, for example. It is a keyed hash: it
+// tells nothing about the patient and is safe to log.
 func (p *Pending) ID() string { return p.id }
 
-// ErrNoBooking is the end of a call for an id that Temporal doesn't know, or not
-// any more: the namespace's retention is over.
+// ErrNoBooking is returned for an id that Temporal doesn't know, or has forgotten because
+// the namespace's retention is over.
 var ErrNoBooking = errors.New("closuretemporal: there is no such booking")
 
-// ErrNotUnsettled is the end of [Pending.Settle] where there is nothing to settle.
+// ErrNotUnsettled is returned by [Pending.Settle] if there is nothing to settle.
 var ErrNotUnsettled = errors.New("closuretemporal: the booking does not wait to be settled")
 
-// Wait waits until the booking is settled, or for the end of the context: that
-// may take hours, and ending it ends nothing but the wait. It returns the
-// appointment as it was booked, also where it was moved or cancelled since, or the
-// error that [closure.Client.BookSlot] ends in, such as
+// Wait waits until the booking is settled, which may take hours, or until the context
+// ends. Then the booking goes on. It returns the appointment as it was booked, even if it
+// was moved or cancelled since, or the error that [closure.Client.BookSlot] ends in, such as
 // [closure.ErrSlotUnavailable], [*closure.InsuranceError] or [closure.ErrNotBooked].
 // A booking that somebody cancelled in Temporal before anything was sent ends in
 // a [*closure.TransportError] that is [context.Canceled].
@@ -196,7 +195,7 @@ func (p *Pending) Wait(ctx context.Context) (*closure.Appointment, error) {
 	}
 }
 
-// readResult waits for what a workflow ends with, be it its value or its error.
+// readResult waits for the end of a workflow, and returns its result, also one that it failed with.
 func readResult(ctx context.Context, run client.WorkflowRun) (r result, err error) {
 	err = run.Get(ctx, &r)
 	if err != nil && ctx.Err() != nil {

@@ -147,7 +147,7 @@ func makeChange(ctx workflow.Context, in changeInput) (end ending) {
 // change makes the change once.
 func (a *activities) change(ctx context.Context, in changeInput) (ending, error) {
 	switch {
-	case in.unread != nil:
+	case in.isUnread():
 		return ending{Failure: newFailure(in.errNotSent(noKey)), Again: true}, nil
 	case !in.GiveUpAt.IsZero() && time.Now().After(in.GiveUpAt):
 		return ending{Failure: newFailure(in.errNotSent(noWorker))}, nil

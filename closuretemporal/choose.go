@@ -20,7 +20,7 @@ type chooseInput struct {
 	RunID   string               `json:"run_id,omitempty"` // the run that may choose, as in sendInput
 }
 
-// chosen are the next slots to try, at least one, or why there is none.
+// chosen holds the next slots to try, at least one, or the reason why there are none.
 type chosen struct {
 	Slots   []slot   `json:"slots,omitempty"`
 	Failure *failure `json:"failure,omitempty"`
@@ -28,13 +28,13 @@ type chosen struct {
 	Late    bool     `json:"late,omitempty"` // another run chose, and may have sent it
 }
 
-// maxChosen bounds how many slots are tried before the search is made afresh.
+// maxChosen bounds how many slots are tried before the next search.
 const maxChosen = 5
 
-// choose reads the next open slots of the search, in order. A run that was reset
-// chooses none: the one before it may have sent what it chose.
+// choose reads the next open slots of the search, in order. A run that was reset doesn't
+// choose, because the run before it may have sent what it chose.
 func (a *activities) choose(ctx context.Context, in chooseInput) (chosen, error) {
-	if in.unread != nil {
+	if in.isUnread() {
 		return chosen{Failure: newFailure(errNotSent(noKey)), Again: true}, nil
 	}
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {

@@ -18,7 +18,7 @@ import (
 // goes into and comes out of workflows and activities, updates and signals
 // included, and the texts of errors. What comes back in clear is refused, because
 // whoever can write into the history could put it there. Search attributes and
-// headers are not encrypted; this package uses none.
+// headers are not encrypted; this package doesn't use them.
 //
 // A keyring that can't be used and a base that has a FailureConverter are a
 // [closure.InputError].
@@ -61,6 +61,8 @@ type inputConverter struct{ converter.DataConverter }
 type input struct{ unread error }
 
 func (i *input) cannotRead(err error) { i.unread = err }
+
+func (i *input) isUnread() bool { return i.unread != nil }
 
 // FromPayload also refuses that there is no payload.
 func (c inputConverter) FromPayload(payload *commonpb.Payload, value any) error {

@@ -11,7 +11,7 @@ import (
 
 // inJournalBench is inBench with a client, and a worker, that have a journal. The worker
 // fails right before it sends, so that it is unknown whether the booking was made.
-func inJournalBench(t *testing.T, test func(b *bench, journal closure.Journal), opts ...closuretest.Option) {
+func inJournalBench(t *testing.T, test func(b *bench, journal closure.Journal)) {
 	t.Helper()
 	inBench(t, func(b *bench) {
 		journal := closuretest.NewJournal()
@@ -19,7 +19,7 @@ func inJournalBench(t *testing.T, test func(b *bench, journal closure.Journal), 
 		b.wish.Key = "order-1"
 		b.routes = before(http.MethodPost, func() { panic("the worker fails") })
 		test(b, journal)
-	}, opts...)
+	})
 }
 
 // entry is what the journal holds under the key for the guide's slot.
@@ -34,11 +34,11 @@ func entry(t *testing.T, journal closure.Journal, key string) *closure.JournalEn
 	return entry
 }
 
-// finish makes the pending entry booked.
-func finish(t *testing.T, journal closure.Journal, pending *closure.JournalEntry, id closure.AppointmentID) {
+// finish makes the pending entry booked, as appt_told.
+func finish(t *testing.T, journal closure.Journal, pending *closure.JournalEntry) {
 	t.Helper()
 	booked := *pending
-	booked.State, booked.Appointment = closure.JournalBooked, id
+	booked.State, booked.Appointment = closure.JournalBooked, "appt_told"
 	if err := journal.Finish(t.Context(), booked); err != nil {
 		t.Error(err)
 	}
@@ -50,7 +50,7 @@ func TestAMovedAppointmentIsTheBooking(t *testing.T) {
 		b.policy.AssumeLostAfter = 30 * time.Minute
 		to := guide().StartAt.Add(15 * time.Minute)
 		b.RegisterDelayedCallback(func() {
-			finish(t, journal, entry(t, journal, "order-1"), "appt_told")
+			finish(t, journal, entry(t, journal, "order-1"))
 			moved := guide()
 			moved.StartAt = to
 			attempt := closure.NewBookingAttempt(moved)
@@ -58,7 +58,7 @@ func TestAMovedAppointmentIsTheBooking(t *testing.T) {
 			if there, err := journal.Begin(t.Context(), attempt); there != nil || err != nil {
 				t.Error(there, err)
 			}
-			finish(t, journal, &closure.JournalEntry{Attempt: attempt}, "appt_told")
+			finish(t, journal, &closure.JournalEntry{Attempt: attempt})
 		}, 200*time.Millisecond)
 		booked, err := b.book()
 		if err != nil || booked.ID != "appt_told" || !booked.StartAt.Equal(to) {
@@ -74,7 +74,7 @@ func TestAReleasedAppointmentIsNoBooking(t *testing.T) {
 			if err := journal.Release(t.Context(), "appt_told"); err != nil {
 				t.Error(err)
 			}
-			finish(t, journal, entry(t, journal, "order-1"), "appt_told") // later than the cancellation
+			finish(t, journal, entry(t, journal, "order-1")) // later than the cancellation
 		}, 200*time.Millisecond)
 		booked, err := b.book()
 		if booked != nil || closure.OutcomeOf(err) != closure.OutcomeRejected || entry(t, journal, "order-1") != nil {
@@ -122,7 +122,7 @@ func TestTheJournalBeatsAVerdict(t *testing.T) {
 			inJournalBench(t, func(b *bench, journal closure.Journal) {
 				b.policy.MaxWait, b.policy.FirstLook = 5*time.Hour, 5*time.Hour
 				b.RegisterDelayedCallback(func() {
-					finish(t, journal, entry(t, journal, "order-1"), "appt_told")
+					finish(t, journal, entry(t, journal, "order-1"))
 				}, time.Hour)
 				b.settle(2*time.Hour, verdict)
 				if booked, err := b.book(); err != nil || booked.ID != "appt_told" {

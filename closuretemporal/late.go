@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// reporting is what is left of an activity's time to say how it ended.
+// reporting is the time an activity has left, after its last request, to report its end.
 const reporting = time.Second
 
-// sendBefore ends the context a little before the activity's deadline, which is
-// counted from when the server handed the activity out. Right before a request
-// goes onto its connection the clock is looked at once more: in a process that was
-// frozen and thaws, the request may come before the timer that ends the context.
+// sendBefore ends the context a little before the activity's deadline, which counts from
+// when the server handed the activity out. It also checks the clock when a request gets
+// its connection: in a process that was frozen and wakes up, the request may go on before
+// the timer ends the context. The client's own connections check it again, before the
+// first byte.
 func sendBefore(ctx context.Context, now func() time.Time) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {

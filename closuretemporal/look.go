@@ -18,34 +18,39 @@ type lookInput struct {
 	LostAfter time.Duration          `json:"lost_after,omitempty"`
 }
 
-// look asks the API once, and the journal, if there is one, what it knows.
+// look asks the API once, and the journal, if there is one, what it knows. A look that
+// fails ends nothing.
 func (a *activities) look(ctx context.Context, in lookInput) (ending, error) {
-	if in.unread != nil {
-		return ending{}, nil
+	return a.lookOnce(ctx, in), nil
+}
+
+func (a *activities) lookOnce(ctx context.Context, in lookInput) ending {
+	if in.isUnread() {
+		return ending{}
 	}
 	entry, err := a.held(ctx, in.Attempt, in.Wish)
 	switch {
 	case err != nil:
-		return ending{}, nil // to look without the journal may be to contradict it
+		return ending{} // a look without the journal could contradict it
 	case entry != nil && entry.State == closure.JournalBooked:
 		end, err := a.booked(ctx, *entry, in.Wish)
 		if err != nil {
-			return ending{}, nil
+			return ending{}
 		}
-		return end, nil
+		return end
 	}
 	attempt, opts := in.attempt(entry)
 	booking, err := a.api.ResolveBooking(ctx, attempt, append(opts, closure.KnownCancelled(in.Wish.Cancelled...))...)
 	if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
-		return ending{SlotOpen: unknown.SlotOpen}, nil
+		return ending{SlotOpen: unknown.SlotOpen}
 	}
 	if booking == nil && !errors.Is(err, closure.ErrNotBooked) {
-		return ending{}, nil // this look failed, as by a key of the other mode
+		return ending{} // this look failed, as by a key of the other mode
 	}
 	if booking != nil && entry == nil && a.keep(ctx, attempt, in.Wish.Key, booking.Appointment.ID) != nil {
-		return ending{}, nil
+		return ending{}
 	}
-	return newEnding(booking, err), nil
+	return newEnding(booking, err)
 }
 
 // attempt is what to look for. The journal's has an ID and an age of its own: it may be
@@ -67,8 +72,8 @@ func (in lookInput) attempt(entry *closure.JournalEntry) (closure.BookingAttempt
 	return attempt, []closure.CallOption{closure.AssumeLostAfter(time.Nanosecond)}
 }
 
-// held is what the journal holds of the booking, as [closure.Client.BookSlot] and
-// BookFirstAvailable would take it: nil is nothing, or what is of another wish.
+// held is the journal's entry of the booking, chosen as [closure.Client.BookSlot] and
+// BookFirstAvailable choose it. It is nil if there is no entry, or one of another wish.
 func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w wish) (*closure.JournalEntry, error) {
 	if a.journal == nil {
 		return nil, nil
@@ -142,7 +147,7 @@ func sameSlot(a, b closure.BookingAttempt) bool {
 	return a.PatientID == b.PatientID && a.ScheduleID == b.ScheduleID && a.StartAt.Equal(b.StartAt)
 }
 
-// appointmentOf is what is known of an appointment that the API need not show.
+// appointmentOf is what is known about an appointment that the API may not show.
 func appointmentOf(attempt closure.BookingAttempt, id closure.AppointmentID) *closure.Appointment {
 	return &closure.Appointment{
 		ID:         id,
@@ -161,10 +166,10 @@ type recordInput struct {
 	Verdict Verdict                `json:"verdict"`
 }
 
-// record tells the journal, if there is one, what a person found out. An appointment
-// that the journal knows is the ending, whatever that was. It may run again.
+// record tells the journal, if there is one, what a person found out. If the journal knows
+// an appointment, that is the ending, whatever the person said. It may run again.
 func (a *activities) record(ctx context.Context, in recordInput) (ending, error) {
-	if in.unread != nil {
+	if in.isUnread() {
 		return ending{}, errNotSent(noKey)
 	}
 	entry, err := a.held(ctx, in.Attempt, in.Wish)

@@ -10,13 +10,13 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A Policy says how long a booking sends, looks and waits. Its JSON is in nanoseconds, as
-// that of any [time.Duration]. Zero fields take the default. No field may be negative or longer than ten years. A booking keeps the
-// policy that it was started with.
+// A Policy says how long a booking sends, looks and waits. Zero fields take the default. No
+// field may be negative or longer than ten years. A booking keeps the policy that it was
+// started with. In JSON, the durations are nanoseconds.
 type Policy struct {
-	// SendTimeout bounds one attempt to send, its reads and the looks right after it
-	// included; the default is 1 minute, the least 2 s. After it, nothing is sent any
-	// more, even by a worker that was frozen and thaws.
+	// SendTimeout bounds one attempt to send, with the reads before it and the looks right
+	// after it; the default is 1 minute, the least 2 s. After it, nothing is sent, even by
+	// a worker that was frozen and wakes up. The README says how far that goes.
 	SendTimeout time.Duration `json:"send_timeout"`
 
 	// GiveUpSending bounds, from the start of the booking, how long a booking that
@@ -36,7 +36,7 @@ type Policy struct {
 	AssumeLostAfter time.Duration `json:"assume_lost_after"`
 
 	// EscalateAfter is for how long a booking may be unknown before it is reported as
-	// [StateEscalated]; the default is 1 hour. It is looked for all the same. A change
+	// [StateEscalated]; the default is 1 hour. The looks go on after that. A change
 	// ends after as long from its start.
 	EscalateAfter time.Duration `json:"escalate_after"`
 }
@@ -95,7 +95,7 @@ const (
 	StateEscalated              // the same for longer than EscalateAfter: [Pending.Settle] it
 	StateConfirmed              // booked
 	StateRejected               // not booked: refused, or given up with nothing sent
-	StateNotBooked              // taken for not booked, by AssumeLostAfter or a person
+	StateNotBooked              // assumed not to be booked, by AssumeLostAfter or a person
 )
 
 var stateNames = [...]string{"sending", "waiting", "settling", "escalated", "confirmed", "rejected", "not booked"}

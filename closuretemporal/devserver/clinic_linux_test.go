@@ -40,7 +40,7 @@ type clinic struct {
 	policy closuretemporal.Policy
 }
 
-func newClinic(t *testing.T, opts ...closuretest.Option) *clinic {
+func newClinic(t *testing.T) *clinic {
 	t.Helper()
 	if os.Getenv(formVariable) == "" {
 		t.Skip("CLOSURE_TEMPORAL=1 runs it")
@@ -50,8 +50,7 @@ func newClinic(t *testing.T, opts ...closuretest.Option) *clinic {
 		t.Fatal(err)
 	}
 	clock := time.Date(2022, time.May, 1, 0, 0, 0, 0, time.UTC)
-	opts = append(opts, closuretest.AllowDuplicates(), closuretest.ReportTo(t), closuretest.WithFixedClock(clock))
-	api := closuretest.New(opts...)
+	api := closuretest.New(closuretest.AllowDuplicates(), closuretest.ReportTo(t), closuretest.WithFixedClock(clock))
 	c := &clinic{
 		Server: api, t: t,
 		file: filepath.Join(t.TempDir(), "temporal.db"),

@@ -47,7 +47,7 @@ func TestFigures(t *testing.T) {
 	t.Logf("history of a booking: %d events, %d bytes", info.GetHistoryLength(), info.GetHistorySizeBytes())
 
 	bookings := s.bookings()
-	through := median(100, func() {
+	through := medianOf100(func() {
 		pending, err := bookings.Start(t.Context(), next())
 		if err == nil {
 			_, err = pending.Wait(t.Context())
@@ -56,7 +56,7 @@ func TestFigures(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	direct := median(100, func() {
+	direct := medianOf100(func() {
 		params := next()
 		params.IdempotencyKey = ""
 		if _, err := api.BookSlot(t.Context(), params); err != nil {
@@ -115,15 +115,15 @@ func (c *clinic) thousandUnsettled(t *testing.T, next func() closure.BookSlotPar
 		count, err, c.server.memory(), worker.memory(), busy.Seconds(), (after.Size()-before.Size())/1000/1024)
 }
 
-func median(n int, act func()) time.Duration {
-	took := make([]time.Duration, n)
+func medianOf100(act func()) time.Duration {
+	took := make([]time.Duration, 100)
 	for i := range took {
 		begin := time.Now()
 		act()
 		took[i] = time.Since(begin)
 	}
 	slices.Sort(took)
-	return took[n/2].Round(100 * time.Microsecond)
+	return took[len(took)/2].Round(100 * time.Microsecond)
 }
 
 // memory is what the process holds in RAM, in MiB.

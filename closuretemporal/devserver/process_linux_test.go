@@ -76,6 +76,7 @@ type roleConfig struct {
 	StopAt         string `json:",omitempty"` // the name of the event at which it stops itself, once
 	ActivitiesOnly bool   `json:",omitempty"`
 	WorkflowsOnly  bool   `json:",omitempty"`
+	ShowsCancelled bool   `json:",omitempty"` // the API's reads show what is cancelled as booked
 
 	// starter
 	Params closure.BookSlotParams
@@ -134,8 +135,11 @@ func runWorker(ctx context.Context, cfg roleConfig) error {
 	}
 	defer c.Close()
 	events := &events{cfg: cfg}
-	api, err := closure.NewClient("ch_sk_test_temporal", closure.WithBaseURL(cfg.API),
-		closure.WithHTTPClient(&http.Client{Transport: events}))
+	apiOptions := []closure.Option{closure.WithBaseURL(cfg.API)}
+	if cfg.StopAt != atFirstByte { // that one is about the client's own connections
+		apiOptions = append(apiOptions, closure.WithHTTPClient(&http.Client{Transport: events}))
+	}
+	api, err := closure.NewClient("ch_sk_test_temporal", apiOptions...)
 	if err != nil {
 		return err
 	}
@@ -259,8 +263,17 @@ func (e *events) RoundTrip(req *http.Request) (*http.Response, error) {
 		send = e.sendDirectly
 	}
 	resp, err := send(req)
+	if err == nil && e.cfg.ShowsCancelled && req.Method == http.MethodGet {
+		resp.Body = showCancelled(resp.Body)
+	}
 	e.event("after " + req.Method)
 	return resp, err
+}
+
+func showCancelled(body io.ReadCloser) io.ReadCloser {
+	defer func() { _ = body.Close() }()
+	read, _ := io.ReadAll(body)
+	return io.NopCloser(bytes.NewReader(bytes.ReplaceAll(read, []byte(`"cancelled"`), []byte(`"scheduled"`))))
 }
 
 // sendDirectly looks at the context no more once it has a connection. net/http's own
@@ -289,6 +302,20 @@ func (e *events) sendDirectly(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// atFirstByte is the event right before the first byte of a write: net/http has looked at the
+// context for the last time, has put together the request in a buffer, and flushes that.
+const atFirstByte = "first byte"
+
+func (e *events) watchFirstByte(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaderField: func(name string, _ []string) {
+			if name == "Content-Type" { // only writes have one
+				e.event(atFirstByte)
+			}
+		},
+	})
+}
+
 func (e *events) InterceptActivity(
 	_ context.Context, next interceptor.ActivityInboundInterceptor,
 ) interceptor.ActivityInboundInterceptor {
@@ -302,6 +329,9 @@ type activityEvents struct {
 
 func (a *activityEvents) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	a.events.event("before activity")
+	if a.events.cfg.StopAt == atFirstByte {
+		ctx = a.events.watchFirstByte(ctx)
+	}
 	out, err := a.Next.ExecuteActivity(ctx, in)
 	a.events.event("after activity")
 	return out, err
@@ -368,8 +398,9 @@ func (p *process) kill() {
 	<-p.gone
 }
 
-func (p *process) signal(s syscall.Signal) {
-	if err := p.cmd.Process.Signal(s); err != nil {
+// thaw makes a stopped process go on.
+func (p *process) thaw() {
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		p.t.Error(err)
 	}
 }

@@ -151,7 +151,7 @@ func exampleKeyring() closuretemporal.Keyring {
 	return closuretemporal.Keyring{
 		Current: "example",
 		Keys:    map[string][]byte{"example": []byte("an example, not a secret: 32 byt")},
-		IDKey:   []byte("an example, not a secret: 32 byt"),
+		IDKey:   []byte("another one, no secret: 32 bytes"),
 	}
 }
 
