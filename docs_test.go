@@ -137,7 +137,7 @@ func TestCommentsNameTheCall(t *testing.T) {
 			if source := match[3]; source != "" {
 				for _, call := range unsourced {
 					if sources[call] != source {
-						t.Errorf("the comment of %s says %q is from %q, operations.go says %q", name, call, source, sources[call])
+						t.Errorf("the comment of %s says %q is from %q, internal/operation/operation.go says %q", name, call, source, sources[call])
 					}
 				}
 				unsourced = nil
@@ -148,9 +148,11 @@ func TestCommentsNameTheCall(t *testing.T) {
 		switch call := own[name]; {
 		case strings.Contains(text, "The calls and sources are those of"): // of a helper
 		case len(unsourced) > 0:
-			t.Errorf("the comment of %s names no source of %v", name, unsourced)
-		case len(named) == 0 || call != "" && !slices.Contains(named, call):
-			t.Errorf("the comment of %s names %q, not its call %q", name, named, call)
+			t.Errorf("the comment of %s names no source of %v: write (source: guide), reference or inferred, after it", name, unsourced)
+		case call != "" && !slices.Contains(named, call):
+			t.Errorf("the comment of %s names %q, not its call: write %q into it", name, named, call+" (source: "+sources[call]+")")
+		case len(named) == 0:
+			t.Errorf("the comment of %s names no call: write those that it makes into it, as GET /patients (source: guide)", name)
 		}
 	}
 }
@@ -182,7 +184,7 @@ func TestEveryMethodHasAnExample(t *testing.T) {
 	}
 	for name, method := range callingMethods() {
 		if !examples[strings.ReplaceAll(method, ".", "_")] {
-			t.Errorf("%s has no example with an output", name)
+			t.Errorf("%s has no example with an output: write Example%s, with // Output:", name, strings.ReplaceAll(method, ".", "_"))
 		}
 	}
 }

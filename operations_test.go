@@ -33,25 +33,40 @@ func goName(op string) string {
 	return b.String()
 }
 
+// directoryReads are the first words of the routes that read the directory.
+var directoryReads = []string{"practitioners", "schedules", "specialties", "insurances", "locations", "appointment_types"}
+
+// The table is internal/operation/operation.go.
 func TestOperationTable(t *testing.T) {
 	t.Parallel()
 	names, routes := map[string]bool{}, map[string]bool{}
-	for _, op := range closure.Operations() {
+	for id, op := range closure.Operations() {
+		if op.Name == "" {
+			t.Fatalf("operation %d has a constant and no row in internal/operation/operation.go", id)
+		}
 		if names[op.Name] || routes[op.Method+" "+op.Route] {
 			t.Errorf("%s or its route is there twice", op.Name)
 		}
 		names[op.Name], routes[op.Method+" "+op.Route] = true, true
 		if !regexp.MustCompile(`^[a-z_]+\.[a-z]+$`).MatchString(op.Name) {
-			t.Errorf("name %q", op.Name)
+			t.Errorf("name %q: want resource.method in lower-case letters, such as appointment_types.get, which is AppointmentTypes.Get", op.Name)
 		}
 		if !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPatch}, op.Method) {
-			t.Errorf("%s: method %q", op.Name, op.Method)
+			t.Errorf("%s: method %q, want GET, POST or PATCH", op.Name, op.Method)
 		}
 		if !regexp.MustCompile(`^/[a-z_]+(/\{id\}(/[a-z]+)?)?$`).MatchString(op.Route) {
-			t.Errorf("%s: route %q", op.Name, op.Route)
+			t.Errorf("%s: route %q, want the form of /schedules, /schedules/{id} or /schedules/{id}/slots", op.Name, op.Route)
 		}
 		if !slices.Contains([]string{"guide", "reference", "inferred"}, op.Source) {
-			t.Errorf("%s: source %q", op.Name, op.Source)
+			t.Errorf("%s: source %q, want guide, reference or inferred", op.Name, op.Source)
+		}
+		resource, _, _ := strings.Cut(strings.TrimPrefix(op.Route, "/"), "/")
+		read := op.Method == http.MethodGet && slices.Contains(directoryReads, resource)
+		switch {
+		case read && !op.Directory:
+			t.Errorf("%s reads the directory: set Directory in internal/operation", op.Name)
+		case !read && op.Directory:
+			t.Errorf("%s doesn't read the directory: take Directory off in internal/operation, or add to directoryReads here", op.Name)
 		}
 	}
 }
@@ -66,10 +81,11 @@ func TestOperationsAreComplete(t *testing.T) {
 	methods := serviceMethods()
 	for _, op := range closure.Operations() {
 		if !tested[op.Name] {
-			t.Errorf("%s is in no test table, so the canary test passes it over", op.Name)
+			t.Errorf("%s is in no test table, so the canary test passes it over: add a row to directoryCalls,"+
+				" or to the other slice of apiCall that its test file has", op.Name)
 		}
 		if !methods[goName(op.Name)] {
-			t.Errorf("%s: there is no method %s", op.Name, goName(op.Name))
+			t.Errorf("%s: there is no method %s: add it to the resource's file, or correct the name", op.Name, goName(op.Name))
 		}
 		delete(methods, goName(op.Name))
 	}
@@ -116,7 +132,7 @@ func TestREADMECoverage(t *testing.T) {
 	}
 	for _, op := range closure.Operations() {
 		if got, want := rows[goName(op.Name)], op.Method+" "+op.Route+" | "+op.Source; got != want {
-			t.Errorf("the row of %s says %q, want %q", goName(op.Name), got, want)
+			t.Errorf("README.md, under Calls: the row of %s says %q, want %q", goName(op.Name), got, want)
 		}
 		delete(rows, goName(op.Name))
 	}
@@ -134,7 +150,7 @@ func TestOperationsAreServed(t *testing.T) {
 	served := closuretest.Operations()
 	for _, op := range closure.Operations() {
 		if !slices.Contains(served, op.Name) {
-			t.Errorf("closuretest has no handler of %s", op.Name)
+			t.Errorf("closuretest has no handler of %s: add it to a closuretest/handle_*.go", op.Name)
 		}
 	}
 	if len(served) != len(closure.Operations()) {

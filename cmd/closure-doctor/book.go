@@ -20,7 +20,7 @@ func (d *doctor) book(ctx context.Context) {
 	id, first := d.create(ctx)
 	if id == "" {
 		for _, name := range []string{"appointments.get", "appointments.reschedule", "appointments.cancel"} {
-			d.leaveOut(name, "nothing was booked")
+			d.leaveOut(findOperation(name), "nothing was booked")
 		}
 		return
 	}
@@ -29,7 +29,7 @@ func (d *doctor) book(ctx context.Context) {
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	defer d.cancel(after, id)
-	d.get(ctx, "appointments.get")
+	d.get(ctx, findOperation("appointments.get"))
 	d.readBack(ctx, id)
 	d.reschedule(ctx, id, first)
 }
@@ -38,7 +38,7 @@ func (d *doctor) book(ctx context.Context) {
 func (d *doctor) create(ctx context.Context) (id string, slot int) {
 	op := findOperation("appointments.create")
 	if len(d.slots) == 0 {
-		d.leaveOut(op.name, "there is no open slot")
+		d.leaveOut(op, "there is no open slot")
 		return "", 0
 	}
 	for i, slot := range d.slots {
@@ -69,7 +69,7 @@ func (d *doctor) create(ctx context.Context) (id string, slot int) {
 		}
 		return idOf(records), i
 	}
-	d.leaveOut(op.name, "no slot's start can be read")
+	d.leaveOut(op, "no slot's start can be read")
 	return "", 0
 }
 
@@ -97,7 +97,7 @@ func (d *doctor) reschedule(ctx context.Context, id string, booked int) {
 		}})
 		return
 	}
-	d.leaveOut(op.name, "there is no other open slot")
+	d.leaveOut(op, "there is no other open slot")
 }
 
 func (d *doctor) cancel(ctx context.Context, id string) {

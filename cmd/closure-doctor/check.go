@@ -137,7 +137,7 @@ func (d *doctor) inspect(c check, in *inspector, r reply, res *result) []json.Ra
 	if pages := pagingHeaders(r.header); len(pages) > 0 && c.op.lists() {
 		in.add(paging, "", "headers "+strings.Join(pages, ", "))
 	}
-	s := d.shapes[c.op.resource()]
+	s := d.shapes[c.op.recordsOf()]
 	records := in.records(r.body, c.op.lists())
 	for _, record := range records {
 		if absent(record) {

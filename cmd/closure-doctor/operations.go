@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -14,12 +15,13 @@ type operation struct {
 	route     string // {id} stands for the one id a route can hold
 	source    string // guide, reference or inferred
 	directory bool   // takes an index version
+	records   string // the resource whose records a list holds, if not its own
 }
 
 // operations are the SDK's operations.
 var operations = func() (all []operation) {
 	for _, spec := range sdk.Table() {
-		all = append(all, operation{spec.Name, spec.Method, spec.Route, spec.Source, spec.Directory})
+		all = append(all, operation{spec.Name, spec.Method, spec.Route, spec.Source, spec.Directory, spec.Records})
 	}
 	return all
 }()
@@ -37,7 +39,18 @@ func (op operation) resource() string { return op.name[:strings.Index(op.name, "
 
 func (op operation) changes() bool { return op.method != http.MethodGet }
 
-func (op operation) lists() bool { return strings.HasSuffix(op.name, ".list") }
+func (op operation) lists() bool { return op.records != "" || strings.HasSuffix(op.name, ".list") }
+
+func (op operation) takesID() bool { return strings.Contains(op.route, "{id}") }
+
+// owner is the resource whose id the route takes.
+func (op operation) owner() string {
+	segment, _, _ := strings.Cut(strings.TrimPrefix(op.route, "/"), "/")
+	return segment
+}
+
+// recordsOf is the resource whose records the answer holds.
+func (op operation) recordsOf() string { return cmp.Or(op.records, op.resource()) }
 
 // A route is a method and a template.
 type route struct {

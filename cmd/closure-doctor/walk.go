@@ -65,28 +65,28 @@ func newDoctor(s settings) (*doctor, error) {
 
 // walk makes all calls. It makes those that change something only if write is set.
 func (d *doctor) walk(ctx context.Context, write bool) {
-	d.list(ctx, "patients.list", url.Values{"name": {guideName}, "dob": {guideDOB}}, map[string]string{"dob": guideDOB})
-	d.get(ctx, "patients.get")
+	d.list(ctx, findOperation("patients.list"), url.Values{"name": {guideName}, "dob": {guideDOB}}, map[string]string{"dob": guideDOB})
+	d.get(ctx, findOperation("patients.get"))
 	if d.results[0].Status == 0 && d.results[1].Status == 0 {
 		d.stopped = "the API gave no answer to the first two calls"
 	}
 	d.run(ctx, check{op: findOperation("patients.get"), variant: "unknown id", id: unknownPatient, unknown: true})
 	byNPI, npi := url.Values{"npis": {guideNPI}}, map[string]string{"npi": guideNPI}
-	d.list(ctx, "practitioners.list", byNPI, npi)
+	d.list(ctx, findOperation("practitioners.list"), byNPI, npi)
 	d.run(ctx, check{
 		op: findOperation("practitioners.list"), variant: "index version", index: string(closure.IndexStandard),
 		query: byNPI, want: npi, wantKind: filterIgnored,
 	})
-	d.get(ctx, "practitioners.get")
+	d.get(ctx, findOperation("practitioners.get"))
 	d.schedules(ctx)
 	d.availabilities(ctx)
 	d.appointments(ctx, "")
 	if write {
 		d.book(ctx)
 	} else {
-		d.get(ctx, "appointments.get")
+		d.get(ctx, findOperation("appointments.get"))
 		for _, name := range []string{"appointments.create", "appointments.reschedule", "appointments.cancel"} {
-			d.leaveOut(name, "it changes something: -write makes this call")
+			d.leaveOut(findOperation(name), "it changes something: -write makes this call")
 		}
 	}
 	d.rest(ctx)
@@ -100,36 +100,41 @@ func (d *doctor) rest(ctx context.Context) {
 		switch {
 		case known:
 		case op.changes():
-			d.leaveOut(op.name, "what it changes would stay: no call undoes it")
+			d.leaveOut(op, "what it changes would stay: no call undoes it")
 		case op.lists():
-			d.list(ctx, op.name, nil, nil)
+			d.list(ctx, op, nil, nil)
 		default:
-			d.get(ctx, op.name)
+			d.get(ctx, op)
 		}
 	}
 }
 
-func (d *doctor) leaveOut(name, reason string) {
-	res := newResult(findOperation(name), "")
+func (d *doctor) leaveOut(op operation, reason string) {
+	res := newResult(op, "")
 	res.NotAsked = reason
 	d.results = append(d.results, res)
 }
 
-func (d *doctor) list(ctx context.Context, name string, query url.Values, want map[string]string) {
-	op := findOperation(name)
-	records := d.run(ctx, check{op: op, query: query, want: want, wantKind: filterIgnored})
-	d.learn(op.resource(), records)
+func (d *doctor) list(ctx context.Context, op operation, query url.Values, want map[string]string) {
+	id := d.ids[op.owner()]
+	if op.takesID() && id == "" {
+		d.leaveOut(op, noID)
+		return
+	}
+	records := d.run(ctx, check{op: op, id: id, query: query, want: want, wantKind: filterIgnored})
+	d.learn(op.recordsOf(), records)
 }
 
-func (d *doctor) get(ctx context.Context, name string) {
-	op := findOperation(name)
-	id := d.ids[op.resource()]
+func (d *doctor) get(ctx context.Context, op operation) {
+	id := d.ids[op.owner()]
 	if id == "" {
-		d.leaveOut(name, "no id is known: no answer held one")
+		d.leaveOut(op, noID)
 		return
 	}
 	d.learnFrom(d.run(ctx, check{op: op, id: id, want: map[string]string{"id": id}, wantKind: otherRecord}))
 }
+
+const noID = "no id is known: no answer held one"
 
 // learn keeps the id of a list's first record, unless the id that is known is in the list.
 func (d *doctor) learn(resource string, records []json.RawMessage) {
@@ -167,8 +172,8 @@ func (d *doctor) learnFrom(records []json.RawMessage) {
 
 func (d *doctor) schedules(ctx context.Context) {
 	practitioner := d.ids["practitioners"]
-	d.list(ctx, "schedules.list", url.Values{"practitioner_id": {practitioner}}, map[string]string{"practitioner": practitioner})
-	d.get(ctx, "schedules.get")
+	d.list(ctx, findOperation("schedules.list"), url.Values{"practitioner_id": {practitioner}}, map[string]string{"practitioner": practitioner})
+	d.get(ctx, findOperation("schedules.get"))
 	expanded := []string{"practitioner", "location", "insurances", "appointment_type"}
 	id := d.ids["schedules"]
 	d.run(ctx, check{

@@ -7,7 +7,8 @@ import "net/http"
 // An ID names a call of the API. It is the call's index in the table.
 type ID int
 
-// The calls. A new one also needs a row in the table below.
+// The calls. A new one also needs a row in the table below. CONTRIBUTING.md has the other
+// steps.
 const (
 	PatientsList ID = iota
 	PatientsCreate
@@ -48,8 +49,9 @@ type Spec struct {
 	Method    string
 	Route     string // a template: {id} stands for an id
 	Source    string
-	Directory bool // reads the directory, and so takes an index version
-	Expand    bool // takes the expand parameter
+	Directory bool   // reads the directory, and so takes an index version
+	Expand    bool   // takes the expand parameter
+	Records   string // the resource whose records a list holds; "" for its own, in a call named list
 }
 
 var table = [count]Spec{
