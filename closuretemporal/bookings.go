@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -68,8 +69,10 @@ func Again(after string) StartOption {
 // for as long as the namespace keeps the workflow; after that, it books again.
 //
 // A key that was used for something else shows in [Pending.Wait], as a
-// [closure.InputError]. An error of Start is that of Temporal's client, or a
-// [closure.InputError] for params without patient, schedule or start.
+// [closure.InputError]. An error of Start is a [closure.InputError] for params without
+// patient, schedule or start, or that of Temporal's client: then the booking may have been
+// started. Call Start again, which joins it. Start takes as long as the context allows, also
+// where the server is too busy to answer soon.
 func (b *Bookings) Start(ctx context.Context, params closure.BookSlotParams, opts ...StartOption) (*Pending, error) {
 	switch {
 	case params.PatientID == "":
@@ -124,16 +127,49 @@ func (b *Bookings) start(ctx context.Context, w wish, opts []StartOption) (*Pend
 		id:          b.keyring.workflowID(w, cfg.after),
 		fingerprint: b.keyring.fingerprint(w),
 	}
-	_, err := b.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                       p.id,
-		TaskQueue:                b.queue,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, bookingWorkflow, bookingInput{Wish: w, Fingerprint: p.fingerprint, Policy: b.policy})
+	in := bookingInput{Wish: w, Fingerprint: p.fingerprint, Policy: b.policy}
+	_, err := b.execute(ctx, client.StartWorkflowOptions{
+		ID:                    p.id,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+	}, bookingWorkflow, in)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// execute starts a workflow, or joins the one of its id that runs. Temporal's client gives
+// each call ten seconds, even if the context has more time. A busy server may need longer.
+func (b *Bookings) execute(
+	ctx context.Context, opts client.StartWorkflowOptions, workflow string, in any,
+) (client.WorkflowRun, error) {
+	opts.TaskQueue = b.queue
+	opts.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	for {
+		run, err := b.client.ExecuteWorkflow(ctx, opts, workflow, in)
+		if !isTimeout(err) || ctx.Err() != nil {
+			return run, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	_, ok := errors.AsType[*serviceerror.DeadlineExceeded](err)
+	return ok || errors.Is(err, context.DeadlineExceeded)
+}
+
+// mayHaveStarted reports whether the server may have done what it was asked to, although
+// execute returned the error.
+func mayHaveStarted(err error) bool {
+	_, unavailable := errors.AsType[*serviceerror.Unavailable](err)
+	_, internal := errors.AsType[*serviceerror.Internal](err)
+	_, canceled := errors.AsType[*serviceerror.Canceled](err)
+	return unavailable || internal || canceled || isTimeout(err) || errors.Is(err, context.Canceled)
 }
 
 // cancelled are the appointments that the booking had, and those before it.

@@ -60,21 +60,19 @@ func (p *Pending) change(ctx context.Context, in changeInput) (*closure.Appointm
 	in.Appointment, in.Policy = booked.ID, b.policy
 	in.Fingerprint = b.keyring.hash("change", in.StartAt.UTC().String(), strconv.Itoa(int(in.Duration)))
 	for {
-		run, err := b.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-			ID:                       p.id + changeSuffix,
-			TaskQueue:                b.queue,
-			WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		run, err := b.execute(ctx, client.StartWorkflowOptions{
+			ID:                    p.id + changeSuffix,
+			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		}, changeWorkflow, in)
-		if err != nil {
+		if err != nil && !mayHaveStarted(err) {
 			return nil, err
 		}
-		r, err := readResult(ctx, run)
-		if err != nil && ctx.Err() != nil {
-			err = &closure.OutcomeUnknownError{AppointmentID: in.Appointment, Err: err} // the workflow goes on
+		var r result
+		if err == nil {
+			r, err = readResult(ctx, run)
 		}
-		if err != nil {
-			return nil, err
+		if err != nil { // a workflow that was started goes on
+			return nil, &closure.OutcomeUnknownError{AppointmentID: in.Appointment, Err: err}
 		}
 		if r.Fingerprint == in.Fingerprint { // else another change was under way
 			return r.answer()

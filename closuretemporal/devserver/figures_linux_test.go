@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretemporal"
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
@@ -22,7 +23,9 @@ func TestFigures(t *testing.T) {
 	}
 	begin := time.Now()
 	c := newClinic(t)
+	c.cfg.Quiet = true
 	c.policy.SendTimeout, c.policy.AssumeLostAfter = time.Minute, 0
+	c.policy.GiveUpSending = 0 // the default: with a minute, those that queue for longer end unsent
 	t.Logf("server: ready after %v, %d MiB", time.Since(begin).Round(time.Millisecond), c.server.memory())
 
 	n := 0
@@ -65,39 +68,55 @@ func TestFigures(t *testing.T) {
 	})
 	t.Logf("a booking: %v through Temporal, %v by BookSlot (medians of 100)", through, direct)
 
-	for workers := 1; workers <= 2; workers++ {
-		const many = 500
-		wanted := make([]closure.BookSlotParams, many)
-		for i := range wanted {
-			wanted[i] = next()
-		}
-		begin := time.Now()
-		var group sync.WaitGroup
-		for _, params := range wanted {
-			group.Go(func() {
-				pending, err := bookings.Start(t.Context(), params)
-				if err == nil {
-					_, err = pending.Wait(t.Context())
-				}
-				if err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		group.Wait()
-		t.Logf("%d at once through %d worker(s): %.0f a second", many, workers, many/time.Since(begin).Seconds())
-		if workers == 1 {
-			c.worker(t, "queue", nil).says("ready")
-		}
-	}
+	workers := []*process{worker}
+	c.atOnce(t, bookings, next, workers)
+	second := c.worker(t, "queue", nil)
+	second.says("ready")
+	c.atOnce(t, bookings, next, append(workers, second))
 	c.thousandUnsettled(t, next, worker)
+}
+
+func (c *clinic) atOnce(
+	t *testing.T, bookings *closuretemporal.Bookings, next func() closure.BookSlotParams, workers []*process,
+) {
+	wanted := make([]closure.BookSlotParams, 500)
+	for i := range wanted {
+		wanted[i] = next()
+	}
+	usedBefore := cpuOf(workers)
+	serverBefore := c.server.cpu()
+	begin := time.Now()
+	var group sync.WaitGroup
+	for _, params := range wanted {
+		group.Go(func() {
+			pending, err := bookings.Start(t.Context(), params)
+			if err == nil {
+				_, err = pending.Wait(t.Context())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	n := time.Duration(len(wanted))
+	t.Logf("%d at once through %d worker(s): %.0f a second; CPU of each: server %v, workers %v",
+		n, len(workers), float64(n)/time.Since(begin).Seconds(),
+		((c.server.cpu() - serverBefore) / n).Round(time.Millisecond),
+		((cpuOf(workers) - usedBefore) / n).Round(time.Millisecond))
+}
+
+func cpuOf(workers []*process) (used time.Duration) {
+	for _, w := range workers {
+		used += w.cpu()
+	}
+	return used
 }
 
 func (c *clinic) thousandUnsettled(t *testing.T, next func() closure.BookSlotParams, worker *process) {
 	c.Inject(closuretest.DropBefore("appointments.create").Times(0))
 	c.policy.FirstLook, c.policy.MaxWait, c.policy.EscalateAfter = 0, 0, 0 // the defaults
 	c.policy.SendTimeout = 5 * time.Second
-	c.policy.GiveUpSending = 0 // with a minute, those that queue for longer end unsent
 	bookings, tc := c.bookings(t, "queue")
 	before, _ := os.Stat(c.file)
 	for range 1000 {

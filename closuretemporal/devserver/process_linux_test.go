@@ -70,6 +70,7 @@ type roleConfig struct {
 	Key     string `json:",omitempty"` // the keyring's current one
 	Lacks   string `json:",omitempty"` // a key that the keyring doesn't hold
 	Plain   bool   `json:",omitempty"` // codec off
+	Quiet   bool   `json:",omitempty"` // neither debug logs nor metrics: they cost CPU
 
 	// worker
 	KillAt         int    `json:",omitempty"` // the number of the event at which it kills itself
@@ -106,6 +107,9 @@ func (cfg roleConfig) dial() (client.Client, error) {
 		Logger: sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr,
 			&slog.HandlerOptions{Level: slog.LevelDebug}))),
 		MetricsHandler: printedMetrics{},
+	}
+	if cfg.Quiet {
+		opts.Logger, opts.MetricsHandler = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), nil
 	}
 	if !cfg.Plain {
 		k := keyring(cfg.Key)
