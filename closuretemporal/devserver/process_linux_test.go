@@ -138,6 +138,10 @@ func runWorker(ctx context.Context, cfg roleConfig) error {
 		return err
 	}
 	defer c.Close()
+	if cfg.StopAt != "" {
+		// What is stopped goes on first when it wakes up, before a timer's goroutine can help.
+		runtime.GOMAXPROCS(1)
+	}
 	events := &events{cfg: cfg}
 	apiOptions := []closure.Option{closure.WithBaseURL(cfg.API)}
 	if cfg.StopAt != atFirstByte { // that one is about the client's own connections
