@@ -234,7 +234,7 @@ func (r *report) excuses() string {
 			for _, zero := range zeros {
 				of := func(c cell) bool { return c.family == f.name && c.op == op }
 				why := cell{family: f.name, op: op}.excuse(zero)
-				line := fmt.Sprintf("† %s, %s, %s: %d. %s.\n", f.name, op, zero, r.sum(of).counts[zero], why)
+				line := fmt.Sprintf("† %s, %s, %s: %d, because %s.\n", f.name, op, zero, r.sum(of).counts[zero], why)
 				if why != "" && r.sum(of).counts[zero] > 0 && !seen[line] {
 					lines = append(lines, line)
 				}

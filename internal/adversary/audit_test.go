@@ -197,11 +197,11 @@ func (c cell) excuse(z column) string {
 	plain := c.op == create || c.op == cancel
 	switch {
 	case c.family == "not processed, a lie" && (z == doubles || z == denied):
-		return "the server says by the protocol's own means that it did not process what it did"
+		return "the server says, by the protocol's own means, that it did not process what it carried out"
 	case c.family == "4xx" && plain && (z == denied || z == doubles):
-		return "a plain call is told what the API says: a 4xx says that nothing was done"
+		return "a plain call returns what the API says, and a 4xx says that nothing was done"
 	case c.family == "twice or slipped" && plain && z == denied:
-		return "a plain call is told what the API says, and a rejection doesn't say whom it is about"
+		return "a plain call returns what the API says, and a rejection doesn't say whom it is about"
 	default:
 		return ""
 	}
