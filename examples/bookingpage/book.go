@@ -73,7 +73,7 @@ func (s *server) work(ctx context.Context, v visit) {
 	}
 }
 
-// params is what the person wants to book. The visit's key makes it one wish.
+// params is what the person wants to book. The visit's key makes it one booking.
 func (v visit) params() closure.BookSlotParams {
 	params := closure.BookSlotParams{
 		ScheduleID: v.Schedule, PatientID: v.Patient, StartAt: v.Start, Duration: v.Duration, IdempotencyKey: v.Key,

@@ -21,7 +21,7 @@ func TestWhatACrashLeaves(t *testing.T) {
 	s.abandonedAfter, s.lostAfter = 3*time.Second, 3*time.Second
 	p := s.newPerson(t)
 	p.signIn("")
-	p.post(p.choose(tuesday) + "/book") // another wish holds where the one below wanted to move
+	p.post(p.choose(tuesday) + "/book") // another visit holds the slot that the one below wanted to move to
 	for _, test := range []struct {
 		state  state
 		booked bool // before

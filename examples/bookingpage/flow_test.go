@@ -89,7 +89,7 @@ func check(t *testing.T, fields map[string]string, want ...string) {
 }
 
 // Two tabs, twenty impatient clicks, the back button, a reload: one appointment.
-func TestOneWishIsOneAppointment(t *testing.T) {
+func TestOneVisitIsOneAppointment(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.double.Inject(closuretest.Delay("appointments.create", 300*time.Millisecond))

@@ -17,7 +17,7 @@ import (
 	"github.com/closurehealth/closure-go/closuresql"
 )
 
-// A visit is one wish of one person: from the opening they chose until it was
+// A visit is one booking of one person: from the opening they chose until it was
 // booked, and moved or cancelled later. It is patients' data.
 type visit struct {
 	Key       string // names it in URLs and forms, and is its idempotency key; random

@@ -136,7 +136,7 @@ func lag(d time.Duration, none, some string) string {
 // seed is different for each cell.
 func (c cell) seed(run uint64) uint64 { return newDice(run, hash(c.String())).next() }
 
-// severalProcesses reports whether more than one process books for the same wish.
+// severalProcesses reports whether more than one process books for the same order.
 func (c cell) severalProcesses() bool {
 	switch c.behaviour {
 	case rerun, forgetful, machines, walking, reusing, apart:

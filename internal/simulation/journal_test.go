@@ -101,7 +101,7 @@ func (j *journalConn) do(ctx context.Context, f journalFate, act func(context.Co
 	return err
 }
 
-// consulted notes when the call was told what the journal holds for its wish.
+// consulted notes when the call was told what the journal holds for its order.
 func (j *journalConn) consulted(ctx context.Context) {
 	by, ok := ctx.Value(callKey{}).(*call)
 	if !ok || by.pending {

@@ -61,7 +61,7 @@ func TestLimitBookAgainWithinTheLag(t *testing.T) {
 }
 
 // An appointment is moved there and back within the lag. The move back is rejected, but the
-// read still shows the old start, which is the wished one.
+// read still shows the old start, which is the requested one.
 func TestLimitThereAndBackWithinTheLag(t *testing.T) {
 	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		here, there := closuretest.GuideSlot(), closuretest.GuideSlot()
