@@ -167,7 +167,8 @@ func (s *server) settleByJournal(ctx context.Context, v visit, age time.Duration
 	switch {
 	case err != nil:
 		return // the next turn tries again
-	case entry == nil || v.State == moving && entry.Appointment != v.Appointment && entry.Attempt.AppointmentID != v.Appointment:
+	case entry == nil || v.State == moving && entry.Appointment != v.Appointment &&
+		entry.Attempt.AppointmentID != v.Appointment:
 		if age > s.abandonedAfter { // the process died before it could send anything, or after a rejection
 			s.end(ctx, v, closure.ErrNotBooked)
 		}

@@ -63,7 +63,8 @@ func TestWhatACrashLeavesDone(t *testing.T) {
 			}
 			other := s.double.Client() // the process that died
 			time.AfterFunc(late, func() {
-				_, _ = other.Appointments.Reschedule(context.Background(), v.Appointment, closure.AppointmentRescheduleParams{StartAt: tuesday})
+				_, _ = other.Appointments.Reschedule(context.Background(), v.Appointment,
+					closure.AppointmentRescheduleParams{StartAt: tuesday})
 			})
 			mustSee(t, p.until(path, 20*time.Second), isBooked, "Tuesday, November 3")
 			s.leaveOpen(t, p, path, cancelling)
@@ -129,9 +130,11 @@ func TestClinicFaults(t *testing.T) {
 			if err != nil || len(state.Faults) != min(1, len(test.fault)-len("none")) {
 				t.Errorf("%v, %v", state, err)
 			}
-			body := `{"schedule_id":"` + string(closuretest.GuideScheduleID) + `","patient_id":"` + string(closuretest.GuidePatientID) +
+			body := `{"schedule_id":"` + string(closuretest.GuideScheduleID) + `","patient_id":"` +
+				string(closuretest.GuidePatientID) +
 				`","start_at":"` + monday.Format("2006-01-02T15:04:05.000Z") + `"}`
-			request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, web.URL+"/appointments", bytes.NewReader([]byte(body)))
+			request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, web.URL+"/appointments",
+				bytes.NewReader([]byte(body)))
 			request.SetBasicAuth(closure.QuickstartKey, "")
 			request.Header.Set("Content-Type", "application/json")
 			status := 0

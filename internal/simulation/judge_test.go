@@ -48,8 +48,10 @@ func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	}
 	told.owned = told.owned || r.slot == (slot{}) && c.has(call.order)
 	c.told = append(c.told, told)
-	p.log = append(p.log, fmt.Sprintf("%v→%v %s %s: %d, owned %t", clock(began), clock(told.at), r.slot.schedule, clock(r.slot.start), r.ending, told.owned))
-	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) && !c.changing(r.booking.Appointment.ID, began) {
+	p.log = append(p.log, fmt.Sprintf("%v→%v %s %s: %d, owned %t",
+		clock(began), clock(told.at), r.slot.schedule, clock(r.slot.start), r.ending, told.owned))
+	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) &&
+		!c.changing(r.booking.Appointment.ID, began) {
 		c.violated(absent, p)
 	}
 	if r.ending == endsUnknown && r.attempt == nil {
@@ -72,7 +74,9 @@ func (c *clinic) has(o *order) bool {
 // patient was told that the outcome of its cancellation is unknown. If reads lag, nobody can
 // know more. The lock is held.
 func (c *clinic) changing(id closure.AppointmentID, began time.Time) bool {
-	return c.open[id] || slices.ContainsFunc(c.writes, func(w write) bool { return !w.create && w.id == id && !w.committed.Before(began) })
+	return c.open[id] || slices.ContainsFunc(c.writes, func(w write) bool {
+		return !w.create && w.id == id && !w.committed.Before(began)
+	})
 }
 
 func clock(t time.Time) string { return t.Format("02 15:04:05.000000000") }
@@ -96,7 +100,8 @@ func (c *clinic) tellChange(p *patient, call *call, a closure.Appointment, to sl
 	ending := endingOf(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p.log = append(p.log, fmt.Sprintf("→%v change %s to %s: %d, made %t", clock(time.Now()), a.ID, clock(to.start), ending, made))
+	p.log = append(p.log, fmt.Sprintf("→%v change %s to %s: %d, made %t",
+		clock(time.Now()), a.ID, clock(to.start), ending, made))
 	c.open[a.ID] = ending == endsUnknown && to == (slot{})
 	switch ending {
 	case endsConfirmed:
@@ -215,7 +220,8 @@ func (c *clinic) denies(told *claim) bool {
 // comes reports whether a request that was sent before then got the patient the slot later.
 func (c *clinic) comes(told *claim) bool {
 	for _, w := range c.writes {
-		if w.create && w.patient == told.patient.id && w.slot == told.result.slot && w.sent.Before(told.at) && w.committed.After(told.at) {
+		if w.create && w.patient == told.patient.id && w.slot == told.result.slot && w.sent.Before(told.at) &&
+			w.committed.After(told.at) {
 			return true
 		}
 	}
@@ -232,6 +238,7 @@ func (c *clinic) judgeTrace(final []closure.Appointment) {
 		}
 	}
 	if created != len(final) {
-		panic(fmt.Sprintf("simulation: the wires saw %d bookings, the ledger holds %d (cell %q, seed %#x)", created, len(final), c.cell, c.seed))
+		panic(fmt.Sprintf("simulation: the wires saw %d bookings, the ledger holds %d (cell %q, seed %#x)",
+			created, len(final), c.cell, c.seed))
 	}
 }

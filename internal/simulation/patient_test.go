@@ -243,7 +243,8 @@ func (p *patient) resolve(o *order, attempt *closure.BookingAttempt) result {
 		p.clinic.count(unknownAfter) // there is no attempt to resolve
 		return open
 	}
-	for _, pause := range []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
+	for _, pause := range []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute,
+		5 * time.Minute, 5 * time.Minute} {
 		time.Sleep(pause + p.dice.between(0, 5*time.Second))
 		r, crashed := p.resolveOnce(o, attempt)
 		if crashed { // the process crashed again

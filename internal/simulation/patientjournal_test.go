@@ -192,7 +192,9 @@ func (c *clinic) resolveJournal() {
 }
 
 func (c *clinic) pending() bool {
-	return slices.ContainsFunc(c.journal.Entries(), func(e closure.JournalEntry) bool { return e.State == closure.JournalPending })
+	return slices.ContainsFunc(c.journal.Entries(), func(e closure.JournalEntry) bool {
+		return e.State == closure.JournalPending
+	})
 }
 
 // judgeJournal compares the journal with the ledger at the end: nothing is pending, and every

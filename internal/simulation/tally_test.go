@@ -33,7 +33,8 @@ const (
 	columns
 )
 
-var zeros = []column{doubles, absent, takenOwned, deniedByCall, deniedOwned, noToken, changeAbsent, changeDenied, untrue}
+var zeros = []column{doubles, absent, takenOwned, deniedByCall, deniedOwned, noToken, changeAbsent, changeDenied,
+	untrue}
 
 var columnNames = [columns]string{
 	attempts:      "attempts",
