@@ -42,7 +42,7 @@ func TestAgainIsNotConfirmedByWhatWasCancelled(t *testing.T) {
 	}
 }
 
-// cancelled is the first of what the bench wishes, booked and cancelled.
+// cancelled adds an appointment at the first slot that the bench asks for, already cancelled.
 func (b *bench) cancelled() *closure.Appointment {
 	b.t.Helper()
 	start := closuretest.GuideSlot().StartAt

@@ -51,7 +51,7 @@ func TestARunThatWasResetSendsNothing(t *testing.T) {
 	}
 }
 
-func TestNothingIsSentForAWishThatWaitedTooLong(t *testing.T) {
+func TestNothingIsSentForABookingThatWaitedTooLong(t *testing.T) {
 	server := closuretest.New(closuretest.ReportTo(t))
 	a := &activities{api: server.Client()}
 	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
