@@ -11,8 +11,8 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The API's reads go on showing what was cancelled a moment ago: that confirms nothing,
-// whether it is read before the request or after it.
+// The API's reads still show an appointment that was cancelled a moment ago. It confirms
+// nothing, whether it is read before the request or after it.
 func TestAgainIsNotConfirmedByWhatWasCancelled(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -42,7 +42,7 @@ func TestAgainIsNotConfirmedByWhatWasCancelled(t *testing.T) {
 	}
 }
 
-// cancelled is the first of what the bench wishes, booked and cancelled.
+// cancelled adds an appointment at the first slot that the bench asks for, already cancelled.
 func (b *bench) cancelled() *closure.Appointment {
 	b.t.Helper()
 	start := closuretest.GuideSlot().StartAt
@@ -62,7 +62,7 @@ func (b *bench) cancelled() *closure.Appointment {
 	return old
 }
 
-// showsCancelled is an API whose reads show what is cancelled as booked.
+// showsCancelled is an API whose reads show cancelled appointments as booked.
 func showsCancelled(next http.RoundTripper) http.RoundTripper {
 	return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		resp, err := next.RoundTrip(req)

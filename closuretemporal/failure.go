@@ -21,7 +21,7 @@ type failure struct {
 	Input     *inputFailure     `json:"input,omitempty"`
 	Journal   string            `json:"journal,omitempty"` // the method that failed
 	Unknown   *unknownFailure   `json:"unknown,omitempty"` // of a change
-	Joined    []*failure        `json:"joined,omitempty"`  // it is these together, and nothing else
+	Joined    []*failure        `json:"joined,omitempty"`  // the error is these together, and nothing else
 }
 
 type insuranceFailure struct {
@@ -64,7 +64,7 @@ type unknownFailure struct {
 	Appointment closure.AppointmentID `json:"appointment"`
 }
 
-// sentinels are what no typed error implies, by the names that histories hold.
+// sentinels are the errors that no typed error implies, with their names in histories.
 var sentinels = []struct {
 	name string
 	err  error
@@ -113,12 +113,12 @@ func newFailure(err error) *failure {
 	return f
 }
 
-// is reports whether errors.Is would find the sentinel in it.
+// is reports whether errors.Is would find the sentinel in the error.
 func (f *failure) is(sentinel error) bool {
 	return f != nil && errors.Is(f.err(), sentinel)
 }
 
-// err is the error again, with all that errors.Is and errors.As found in it.
+// err rebuilds the error, with all that errors.Is and errors.As found in the original.
 func (f *failure) err() error {
 	if f == nil {
 		return errElsewhere
@@ -160,10 +160,10 @@ func (f *failure) err() error {
 	return joinOr(parts, errElsewhere)
 }
 
-// errElsewhere is a cause that stayed on the worker.
-var errElsewhere = errors.New("closuretemporal: it failed on the worker, whose log says how")
+// errElsewhere stands for a cause that histories don't hold.
+var errElsewhere = errors.New("closuretemporal: it failed on the worker, and the history doesn't say why")
 
-// joined is several errors as one. Under every verb it prints their texts and
+// joined is several errors in one. Under every verb it prints their texts and
 // nothing else.
 type joined struct{ errs []error }
 
@@ -178,7 +178,7 @@ func joinOr(errs []error, otherwise error) error {
 	}
 }
 
-// Error is the verdict and then its causes.
+// Error returns the text of the verdict, then those of its causes.
 func (j *joined) Error() string { return j.text() }
 
 func (j joined) text() string {
@@ -193,7 +193,7 @@ func (j *joined) Unwrap() []error { return j.errs }
 
 func (j joined) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, j.text()) }
 
-// A remoteCause is why a call of the worker got no usable answer.
+// A remoteCause says why a call that the worker made got no usable answer.
 type remoteCause struct {
 	text    string
 	timeout bool

@@ -9,9 +9,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// bookFirst books the first slot of the search that is confirmed. Which slots are
-// tried is chosen in a step of its own, so that the history knows of each before
-// it is sent.
+// bookFirst tries the slots of the search in turn until one is booked. A step of its own
+// chooses the slots, so that the history holds each one before it is sent.
 func (b *booking) bookFirst(ctx workflow.Context) (ending, error) {
 	in := chooseInput{Wish: b.in.Wish, RunID: workflow.GetInfo(ctx).OriginalRunID}
 	var refused *failure // why a schedule was left out
@@ -44,18 +43,18 @@ func (b *booking) bookFirst(ctx workflow.Context) (ending, error) {
 				return end, nil
 			}
 		}
-		if !anew { // a worker of another version, which leaves nothing out: this would go on for ever
+		if !anew { // a worker of another version left nothing out: the loop would never end
 			return ending{Failure: cmp.Or(refused, newFailure(closure.ErrNoSlot))}, nil
 		}
 	}
 }
 
-// ofSchedule reports whether no slot of the schedule can be booked for the patient.
+// ofSchedule reports whether the patient can book no slot of the schedule.
 func (f *failure) ofSchedule() bool {
 	return f.Insurance != nil || f.is(closure.ErrNotBookable)
 }
 
-// choose reads which slots are open, until it can.
+// choose reads which slots are open, and tries again until it can or its time is up.
 func (b *booking) choose(ctx workflow.Context, in chooseInput) (chosen, error) {
 	for wait := firstResend; ; wait = min(2*wait, maxResend) {
 		b.enter(ctx, StateSending)

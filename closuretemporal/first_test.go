@@ -38,8 +38,8 @@ func TestTheFirstSlotIsBooked(t *testing.T) {
 	})
 }
 
-// The first slot's answer is lost and its commit comes late: no other slot is
-// tried before that one is settled.
+// The first slot's answer is lost and its commit comes late. No other slot is tried before
+// that one is settled.
 func TestTheWalkWaitsForWhatIsUnknown(t *testing.T) {
 	inBench(t, func(b *bench) {
 		b.wish = first()
@@ -103,8 +103,8 @@ func TestTheWalkPassesOverWhatNoRequestCanName(t *testing.T) {
 	}
 }
 
-// A worker of another version answers what this one doesn't understand, or leaves
-// nothing out: the workflow asks no further.
+// A worker of another version returns what this one doesn't understand, or leaves nothing
+// out. The workflow doesn't ask again.
 func TestAWalkEndsWithAWorkerOfAnotherVersion(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -141,14 +141,14 @@ func TestAWalkEndsWithAWorkerOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// One schedule can't be searched for good, the other one for a moment.
+// One schedule can never be searched, the other one only not at the moment.
 func TestASearchThatFailedInPartIsRepeated(t *testing.T) {
 	err := joinOr([]error{
 		&closure.APIError{Method: "GET", StatusCode: http.StatusForbidden},
 		&closure.APIError{Method: "GET", StatusCode: http.StatusServiceUnavailable},
 	}, nil)
 	if !worthAgain(err) || worthAgain(joinOr([]error{closure.ErrNoSlot, closure.ErrNotBookable}, nil)) {
-		t.Error("it isn't, or what can't change is")
+		t.Error("it isn't repeated, or a search whose failure is final is")
 	}
 }
 
@@ -177,7 +177,7 @@ func TestAWalkThatFindsNothingSaysWhy(t *testing.T) {
 	}
 }
 
-// before acts once, before the first request of that method.
+// before calls act once, before the first request with the method.
 func before(method string, act func()) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -194,7 +194,7 @@ type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// A run that was reset doesn't know all that the one before it chose and sent: it
+// A run after a reset doesn't know everything that the run before it chose and sent. So it
 // sends nothing, and counts nothing as lost.
 func TestAWalkThatWasResetBooksNoOtherSlot(t *testing.T) {
 	for _, tt := range []struct {
@@ -229,8 +229,8 @@ func TestAWalkThatWasResetBooksNoOtherSlot(t *testing.T) {
 	}
 }
 
-// reset registers a worker of a run that was reset to before that activity: the run
-// before it booked the slot that is so much later than the first one.
+// reset registers a worker for a run that was reset to before the activity. The run before
+// it booked the slot that is this much later than the first one.
 func (b *bench) reset(to string, later time.Duration) {
 	own := taken()
 	own.ID, own.PatientID, own.Duration = "appt_before", b.wish.Patient, 15

@@ -18,16 +18,16 @@ import (
 // A Keyring encrypts what Temporal stores, and names the workflows. All workers
 // and programs of a namespace share one. It prints redacted.
 //
-// To rotate, first give all of them the new key in Keys, then make it Current;
-// remove the old one when the last workflow that used it is past the namespace's
-// retention. A key encrypts at most 2^32 payloads: rotate well before.
+// To rotate, first give all of them the new key in Keys, then make it Current.
+// Remove the old one when the last workflow that used it is past the namespace's
+// retention. A key may encrypt 2^32 payloads: rotate it well before that.
 type Keyring struct {
 	Current string            // the key of Keys that encrypts; its name is stored in clear
 	Keys    map[string][]byte // by name; 32 random bytes each (AES-256-GCM); all of them decrypt
 
-	// IDKey makes workflow ids out of what is booked: 32 random bytes at least. It
-	// never rotates: with another one, a booking that is under way is not found, and
-	// is sent again.
+	// IDKey turns what is booked into workflow ids. It has at least 32 random bytes.
+	// Never rotate it: with another one, a booking under way is not found, and is sent
+	// again.
 	IDKey []byte
 }
 
@@ -50,7 +50,7 @@ func (k Keyring) check() error {
 		return refuse("Keyring", "IDKey", "is shorter than 32 bytes")
 	}
 	if _, ok := k.Keys[k.Current]; !ok {
-		return refuse("Keyring", "Current", "is not the name of one of Keys")
+		return refuse("Keyring", "Current", "is not a name in Keys")
 	}
 	if isZero(k.IDKey) {
 		return refuse("Keyring", "IDKey", "is all zeros")
@@ -58,13 +58,13 @@ func (k Keyring) check() error {
 	for name, key := range k.Keys {
 		switch {
 		case name == "":
-			return refuse("Keyring", "Keys", "holds one without a name")
+			return refuse("Keyring", "Keys", "holds a key without a name")
 		case len(key) != keySize:
-			return refuse("Keyring", "Keys", "holds one that is not 32 bytes long")
+			return refuse("Keyring", "Keys", "holds a key that is not 32 bytes long")
 		case isZero(key):
-			return refuse("Keyring", "Keys", "holds one that is all zeros")
+			return refuse("Keyring", "Keys", "holds a key that is all zeros")
 		case bytes.Equal(key, k.IDKey):
-			return refuse("Keyring", "IDKey", "is also one of Keys")
+			return refuse("Keyring", "IDKey", "is also in Keys")
 		}
 	}
 	return nil
@@ -72,7 +72,7 @@ func (k Keyring) check() error {
 
 func isZero(key []byte) bool { return len(bytes.Trim(key, "\x00")) == 0 }
 
-// clone is a keyring of its own, whatever becomes of the caller's bytes.
+// clone returns a copy that shares no bytes with the caller's keyring.
 func (k Keyring) clone() Keyring {
 	k.IDKey, k.Keys = bytes.Clone(k.IDKey), maps.Clone(k.Keys)
 	for name, key := range k.Keys {
@@ -85,8 +85,8 @@ func refuse(op, field, reason string) error {
 	return &closure.InputError{Op: op, Field: field, Reason: reason}
 }
 
-// hash is the same for the same parts and tells nothing of them. Each part goes
-// in with its length, so that no two lists of parts are the same bytes.
+// hash returns the same text for the same parts, and the text reveals nothing about them.
+// Each part is hashed with its length, so that no two lists of parts are the same bytes.
 func (k Keyring) hash(parts ...string) string {
 	mac := hmac.New(sha256.New, k.IDKey)
 	for _, part := range parts {
@@ -96,7 +96,7 @@ func (k Keyring) hash(parts ...string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:20])
 }
 
-// workflowID names what is wanted: by the idempotency key, or else by patient,
+// workflowID returns the id for the idempotency key or, without one, for the patient,
 // schedule and start.
 func (k Keyring) workflowID(w wish, after string) string {
 	parts := []string{"booking", "key", w.Key, after}
@@ -107,8 +107,8 @@ func (k Keyring) workflowID(w wish, after string) string {
 	return "closure-booking-" + k.hash(parts...)
 }
 
-// fingerprint tells a key that comes again for the same from one that comes again
-// for something else.
+// fingerprint shows whether an idempotency key is used again for the same booking or for
+// another one.
 func (k Keyring) fingerprint(w wish) string {
 	if w.Slot == nil {
 		return k.hash("wish", string(w.Patient))

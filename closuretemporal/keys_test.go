@@ -42,7 +42,7 @@ func TestAWorkerWithoutTheKeySendsNothingAndSaysSo(t *testing.T) {
 	}
 }
 
-// What a worker took up without the key is sent by the next one.
+// What a worker without the key couldn't send is sent by another worker.
 func TestWhatAWorkerCouldNotReadIsSentByAnother(t *testing.T) {
 	inBench(t, func(b *bench) {
 		tries := 0
@@ -86,7 +86,7 @@ func TestAnInputThatCannotBeReadIsHandedOver(t *testing.T) {
 	}
 }
 
-// What is not a worker's has no place for a text.
+// A failure that no worker encrypted shows no text.
 func TestATextInClearIsNotShown(t *testing.T) {
 	c := options(t, testKeyring()).FailureConverter
 	inClear := func(cause *failurepb.Failure) *failurepb.Failure {

@@ -73,7 +73,7 @@ func (in lookInput) attempt(entry *closure.JournalEntry) (closure.BookingAttempt
 }
 
 // held is the journal's entry of the booking, chosen as [closure.Client.BookSlot] and
-// BookFirstAvailable choose it. It is nil if there is no entry, or one of another wish.
+// BookFirstAvailable choose it. It is nil if there is no entry, or only one of another booking.
 func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w wish) (*closure.JournalEntry, error) {
 	if a.journal == nil {
 		return nil, nil
@@ -139,7 +139,7 @@ func (a *activities) keep(
 	case entry.State == closure.JournalBooked && entry.Appointment == id:
 		return a.share(ctx, *entry, key)
 	default:
-		return nil // of another wish, which settles it
+		return nil // of another booking, which settles it
 	}
 }
 

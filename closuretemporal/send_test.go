@@ -14,8 +14,8 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The worker fails right after it sent, and the list lags: whoever sends again
-// makes a second appointment.
+// The worker fails right after it sent, and the list lags. To send again would make a
+// second appointment.
 func TestAFailureWhileSendingIsNotSentAgain(t *testing.T) {
 	inBench(t, func(b *bench) {
 		b.routes = func(next http.RoundTripper) http.RoundTripper {
@@ -51,7 +51,7 @@ func TestARunThatWasResetSendsNothing(t *testing.T) {
 	}
 }
 
-func TestNothingIsSentForAWishThatWaitedTooLong(t *testing.T) {
+func TestNothingIsSentForABookingThatWaitedTooLong(t *testing.T) {
 	server := closuretest.New(closuretest.ReportTo(t))
 	a := &activities{api: server.Client()}
 	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
@@ -68,7 +68,7 @@ func TestNothingIsSentForAWishThatWaitedTooLong(t *testing.T) {
 	}
 }
 
-// The process was frozen: its time is over, and the timer hasn't fired yet.
+// The process was frozen. Its time is up, but the timer hasn't fired yet.
 func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 	server := closuretest.New(closuretest.ReportTo(t))
 	api, err := closure.NewClient("ch_sk_test_1", closure.WithBaseURL(server.Start()))

@@ -9,8 +9,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// settle looks for an attempt that may have been sent, with growing waits, until
-// the API shows it, it counts as lost, or a person says what became of it.
+// settle looks for an attempt that may have been sent, at growing intervals, until the
+// API shows it, it counts as lost, or a person says what became of it.
 func (b *booking) settle(ctx workflow.Context, u unsettled) (ending, error) {
 	p := b.in.Policy
 	for wait := b.nextWait(p.FirstLook); ; wait = min(2*wait, p.MaxWait) {
@@ -25,7 +25,7 @@ func (b *booking) settle(ctx workflow.Context, u unsettled) (ending, error) {
 		end, known := b.look(ctx, u)
 		if known && (end.Appointment != nil || b.verdict == nil) {
 			return end, nil
-		} // else a verdict came meanwhile, and beats a look that found nothing
+		} // else a verdict came in the meantime, which overrides a look that found no appointment
 		if b.verdict == nil && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
 			u.Status = b.status
 			in := b.in
@@ -35,7 +35,7 @@ func (b *booking) settle(ctx workflow.Context, u unsettled) (ending, error) {
 	}
 }
 
-// nextWait is the first one, or of a history that was cut off the longest.
+// nextWait returns the first wait, or the longest one if a run before this one waited too.
 func (b *booking) nextWait(first time.Duration) time.Duration {
 	if b.in.Unsettled != nil {
 		return b.in.Policy.MaxWait
@@ -43,7 +43,7 @@ func (b *booking) nextWait(first time.Duration) time.Duration {
 	return first
 }
 
-// until shortens a wait to when something else is due.
+// until shortens a wait so that it ends when something else is due.
 func (b *booking) until(ctx workflow.Context, u unsettled, wait time.Duration) time.Duration {
 	now, p := workflow.Now(ctx), b.in.Policy
 	due := []time.Time{u.Since.Add(p.EscalateAfter)}
@@ -71,7 +71,7 @@ func (b *booking) escalate(ctx workflow.Context, u unsettled) {
 	workflow.GetLogger(ctx).Error("a booking is unknown for too long: a person must settle it")
 }
 
-// look asks the API once. It is known then, or looked for again.
+// look asks the API once, and reports whether the outcome is known now.
 func (b *booking) look(ctx workflow.Context, u unsettled) (end ending, known bool) {
 	if !u.lookable() {
 		return ending{}, false
@@ -86,26 +86,27 @@ func (b *booking) look(ctx workflow.Context, u unsettled) (end ending, known boo
 		LostAfter: p.AssumeLostAfter,
 	}, &end)
 	if err != nil {
-		return ending{}, false // the worker died, or hung: as good as not looked
+		return ending{}, false // the worker died, or hung, which says nothing
 	}
 	b.status.SlotOpen = end.SlotOpen
 	return end, end.Appointment != nil || end.Failure != nil
 }
 
-// mayBeLost reports whether the attempt counts as not booked one day.
+// mayBeLost reports whether the attempt counts as not booked if it never shows.
 func (u unsettled) mayBeLost(p Policy) bool { return p.AssumeLostAfter > 0 && !u.Elsewhere }
 
-// lookable reports whether it is known which slot to look for.
+// lookable reports whether the slot to look for is known.
 func (u unsettled) lookable() bool { return u.Attempt.ScheduleID != "" }
 
-// maxRecords is how often a verdict is told to a journal that fails.
+// maxRecords is how many times the workflow tries to record a verdict in the journal.
 const maxRecords = 5
 
-// settled is what a person says, unless the journal knows of an appointment.
+// settled returns what the person's verdict says, unless the journal knows of an
+// appointment.
 func (b *booking) settled(ctx workflow.Context, u unsettled) ending {
 	v := *b.verdict
-	// The client's journal, if it has one, learns of it. That this fails changes
-	// nothing of the verdict: the journal's entry is pending then.
+	// The client's journal, if it has one, records the verdict. If that fails, the verdict
+	// still holds, and the journal's entry stays pending.
 	var known ending
 	_ = do(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: b.in.Policy.SendTimeout,

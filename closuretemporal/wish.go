@@ -6,10 +6,10 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// What the history holds of a booking. The JSON of these must stay readable:
-// histories live for as long as the namespace keeps them.
+// The types that histories hold. Their JSON must stay readable, because histories live
+// for as long as the namespace keeps them.
 
-// A wish is what is wanted: one slot, or the first of a search.
+// A wish is what the caller wants booked: one slot, or the first open slot of a search.
 type wish struct {
 	Patient   closure.PatientID      `json:"patient"`
 	Insurance closure.InsuranceID    `json:"insurance,omitempty"`
@@ -18,8 +18,8 @@ type wish struct {
 	Slot      *slot                  `json:"slot,omitempty"`
 	Search    *search                `json:"search,omitempty"`
 
-	// Of Again: appointments that were booked before and cancelled. A read that shows
-	// one of them lags.
+	// With Again: the appointments that were booked before, and cancelled. A read that
+	// still shows one of them lags.
 	Cancelled []closure.AppointmentID `json:"cancelled,omitempty"`
 }
 
@@ -33,7 +33,8 @@ func (s slot) same(other slot) bool {
 	return s.Schedule == other.Schedule && s.StartAt.Equal(other.StartAt)
 }
 
-// A search is a [closure.SlotSearch] without what saves or bounds requests.
+// A search is a [closure.SlotSearch] without Known and Concurrency, which don't change
+// what it finds.
 type search struct {
 	Schedules   []closure.ScheduleID `json:"schedules"`
 	From        time.Time            `json:"from"`
@@ -72,8 +73,8 @@ func firstWish(p closure.BookFirstParams) wish {
 	return w
 }
 
-// named reports whether the search's zone is the one of its name, which is all that
-// the worker learns of it.
+// named reports whether the search's zone is the one that its name stands for: the worker
+// gets only the name.
 func named(s closure.SlotSearch) bool {
 	if s.Zone == nil {
 		return true
@@ -117,45 +118,45 @@ func (w wish) params(s slot, key string) closure.BookSlotParams {
 	}
 }
 
-// A bookingInput starts a booking. The policy is part of it, so that a booking
-// that is under way keeps its own.
+// A bookingInput is the input of the booking workflow. It includes the policy, so that a
+// booking under way keeps the one that it started with.
 type bookingInput struct {
 	input
 	Wish        wish       `json:"wish"`
 	Fingerprint string     `json:"fingerprint"`
 	Policy      Policy     `json:"policy"`
-	Unsettled   *unsettled `json:"unsettled,omitempty"` // of a history that was cut off because it grew long
+	Unsettled   *unsettled `json:"unsettled,omitempty"` // from the run before, if its history grew too long
 }
 
 // unsettled is an attempt whose outcome nobody knows yet.
 type unsettled struct {
 	Attempt closure.BookingAttempt `json:"attempt"`
-	Since   time.Time              `json:"since"`   // when that became known
-	SentBy  time.Time              `json:"sent_by"` // when the request had left, at the latest
+	Since   time.Time              `json:"since"`   // when the outcome became unknown
+	SentBy  time.Time              `json:"sent_by"` // the request left before this
 	Status  Status                 `json:"status"`
 
-	// Elsewhere: a run before this one may have sent another slot than the attempt's,
-	// so that not to find the attempt says nothing.
+	// Elsewhere: an earlier run may have sent a slot other than the attempt's, so not
+	// finding the attempt proves nothing.
 	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
-// An ending is what one step of a booking came to. All fields empty: an attempt
-// that is not known to be lost still doesn't show.
+// An ending is the result of one step of a booking. It is empty if the API doesn't show
+// the attempt, which doesn't count as lost yet.
 type ending struct {
 	Appointment *closure.Appointment    `json:"appointment,omitempty"` // booked
 	Unknown     *closure.BookingAttempt `json:"unknown,omitempty"`     // it may have been sent
 	SlotOpen    *bool                   `json:"slot_open,omitempty"`
 	Failure     *failure                `json:"failure,omitempty"` // not booked, and why
-	Again       bool                    `json:"again,omitempty"`   // nothing was done, and it is worth another try
-	Late        bool                    `json:"late,omitempty"`    // of Unknown: another run sent it, and may still do so
+	Again       bool                    `json:"again,omitempty"`   // nothing was done, and another try may succeed
+	Late        bool                    `json:"late,omitempty"`    // with Unknown: an earlier run may have sent it, or may still send it
 }
 
-// A result is what a workflow ends with: its value, or the details of its error.
+// A result is the value of a workflow that completes, or the details of its error.
 type result struct {
 	Appointment *closure.Appointment `json:"appointment,omitempty"`
 	Failure     *failure             `json:"failure,omitempty"`
 	Fingerprint string               `json:"fingerprint"`
 
-	// As in the wish, for one that is booked again after this one.
+	// As in the wish, for a booking that is made again after this one.
 	Cancelled []closure.AppointmentID `json:"cancelled,omitempty"`
 }

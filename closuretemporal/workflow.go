@@ -11,9 +11,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// The names that histories hold. They never change, and neither may the order of
-// activities and timers for a history that is under way: see the test that replays
-// recorded ones.
+// The names that histories hold. They never change. Nor may the order of activities and
+// timers change for a workflow under way: TestRecordedHistoriesReplay replays old ones.
 const (
 	bookingWorkflow = "closure.booking"
 	changeWorkflow  = "closure.change"
@@ -29,7 +28,7 @@ const (
 	settleUpdate = "closure.settle"
 )
 
-// A booking is one workflow: it sends, waits and looks until it is settled.
+// A booking is one workflow: it sends, waits and looks until the outcome is settled.
 type booking struct {
 	in        bookingInput
 	status    Status
@@ -38,7 +37,7 @@ type booking struct {
 	giveUpAt  time.Time
 }
 
-// book is the workflow of a booking. Cancelling it ends it only while nothing is
+// book is the workflow of a booking. Cancelling the workflow ends it only if nothing was
 // sent that may have been carried out.
 func book(stoppable workflow.Context, in bookingInput) (*result, error) {
 	if err := in.unread; err != nil {
@@ -104,8 +103,8 @@ func (b *booking) run(ctx workflow.Context) (*result, error) {
 	return b.end(ctx, end)
 }
 
-// end makes the workflow's own ending: one that failed may be started again under
-// its id, one that completed may not.
+// end ends the workflow. A workflow that failed may be started again under its id; one
+// that completed may not.
 func (b *booking) end(ctx workflow.Context, end ending) (*result, error) {
 	r := result{
 		Appointment: end.Appointment, Failure: end.Failure,
@@ -127,7 +126,7 @@ func (b *booking) end(ctx workflow.Context, end ending) (*result, error) {
 	return nil, failed(r)
 }
 
-// The metrics, beside Temporal's own.
+// The metrics, in addition to Temporal's own.
 const (
 	endedMetric     = "closure_booking_ended"     // by state
 	escalatedMetric = "closure_booking_escalated" // a person must settle it
@@ -145,7 +144,7 @@ const (
 	notUnsettled = "closure.not_unsettled"
 )
 
-// bookSlot sends until something is known, and settles what isn't.
+// bookSlot sends again for as long as nothing was done, and settles an unknown outcome.
 func (b *booking) bookSlot(ctx workflow.Context, s slot) (ending, error) {
 	for wait := firstResend; ; wait = min(2*wait, maxResend) {
 		if err := b.stoppable.Err(); err != nil {
@@ -165,14 +164,14 @@ func (b *booking) bookSlot(ctx workflow.Context, s slot) (ending, error) {
 	}
 }
 
-// What wasn't sent is tried again after these.
+// The waits before a request that wasn't carried out is tried again.
 const (
 	firstResend = time.Second
 	maxResend   = time.Minute
 )
 
-// send runs the activity that sends, once: that it failed says nothing of what it
-// sent.
+// send runs the activity that sends, once. If the activity fails, it may still have sent
+// the request.
 func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 	b.enter(ctx, StateSending)
 	b.status.Sends++
@@ -195,7 +194,7 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		return ending{}, &u
 	case notStarted(err):
 		return ending{Failure: newFailure(errNotSent(noWorker))}, nil
-	default: // the worker may be alive, and send as late as the time allows
+	default: // the worker may be alive, and send until its time is up
 		sentBy := now.Add(b.in.Policy.SendTimeout)
 		attempt := closure.BookingAttempt{
 			ScheduleID: s.Schedule, PatientID: b.in.Wish.Patient, StartAt: s.StartAt, Duration: s.Duration,
@@ -205,14 +204,15 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 	}
 }
 
-// notStarted reports whether no worker took the activity up.
+// notStarted reports whether no worker started the activity.
 func notStarted(err error) bool {
 	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
 	return ok && timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START
 }
 
-// ofAnotherRun is what the run before a reset may have sent: the slot, or another
-// one that it chose and this run's history doesn't hold. The zero slot: not known.
+// ofAnotherRun returns what the run before a reset may have sent: the slot, or another
+// one, which it chose and which this run's history doesn't hold. The zero slot stands for
+// an unknown one.
 func (b *booking) ofAnotherRun(ctx workflow.Context, s slot) unsettled {
 	now := workflow.Now(ctx)
 	sentBy := now.Add(b.in.Policy.SendTimeout)
@@ -222,11 +222,11 @@ func (b *booking) ofAnotherRun(ctx workflow.Context, s slot) unsettled {
 
 // Why nothing was sent.
 var (
-	noWorker = &remoteCause{text: "no worker took it up in time", timeout: true}
+	noWorker = &remoteCause{text: "no worker started it in time", timeout: true}
 	noKey    = &remoteCause{text: "the worker lacks the key that encrypted it"}
 )
 
-// errNotSent is the ending of a booking of which nothing was sent.
+// errNotSent is the error of a booking for which nothing was sent.
 func errNotSent(cause error) error {
 	return &closure.TransportError{
 		Op: "appointments.create", Method: "POST", Route: "/appointments",
@@ -241,9 +241,9 @@ func do(ctx workflow.Context, opts workflow.ActivityOptions, name string, in, ou
 	}
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in).Get(ctx, out)
 	if _, ok := errors.AsType[*temporal.ActivityError](err); err != nil && !ok {
-		// The result is there and can't be read, as by a worker that lacks a new key. To
-		// go on would be to forget it: this fails the task, not the workflow, and a worker
-		// that can read it takes over.
+		// There is a result that this worker can't read, perhaps because it lacks a new
+		// key. To go on would lose the result. The panic fails the task, not the workflow,
+		// and a worker that can read the result takes over.
 		panic(err)
 	}
 	return err

@@ -47,7 +47,7 @@ func TestACommitThatComesLateIsFound(t *testing.T) {
 	}
 }
 
-// A reset, a time-out and a crash look alike to a workflow: it may have been sent.
+// A reset, a time-out and a crash look alike to a workflow: the request may have been sent.
 func TestAnAttemptThatIsNotShownCountsAsLost(t *testing.T) {
 	inBench(t, func(b *bench) {
 		b.policy.AssumeLostAfter = 30 * time.Minute

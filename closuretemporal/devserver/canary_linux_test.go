@@ -15,9 +15,8 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// Nothing of a patient is in the database's file, in the history, in the logs or
-// in the metrics, whatever became of the booking. With the codec off, the same
-// scan finds all of it.
+// The database's file, the history, the logs and the metrics hold nothing of a patient,
+// however the booking ended. With the codec off, the same scan finds the patient's data.
 func TestNothingPersonalIsStored(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		t.Run(map[bool]string{false: "encrypted", true: "codec off"}[plain], func(t *testing.T) {
@@ -103,8 +102,8 @@ func (s *story) allWays() (ids []string) {
 	return append(ids, pending.ID(), pending.ID()+"-change")
 }
 
-// The key is rotated while a booking is unknown. A worker that lacks the new key
-// doesn't end it.
+// The key is rotated while a booking's outcome is unknown. A worker that lacks the new
+// key doesn't end the booking.
 func TestKeysRotateWhileABookingIsUnknown(t *testing.T) {
 	c := newClinic(t)
 	c.policy.AssumeLostAfter = 0
@@ -147,8 +146,8 @@ func TestKeysRotateWhileABookingIsUnknown(t *testing.T) {
 	}
 }
 
-// A worker that lacks the key of a new booking, or of what it is to send, ends nothing and
-// sends nothing: another one does.
+// A worker that lacks the key of a new booking, or of what it should send, ends nothing and
+// sends nothing. Another worker does.
 func TestAWorkerWithoutTheKeyEndsNothing(t *testing.T) {
 	for name, role := range map[string]func(*roleConfig){
 		"it decides": func(*roleConfig) {}, "it sends": func(cfg *roleConfig) { cfg.ActivitiesOnly = true },

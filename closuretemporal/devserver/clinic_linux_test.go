@@ -16,11 +16,11 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// formVariable chooses how long these tests run: 1 (or short), or full. Without
-// it only the server's start is tested.
+// formVariable chooses the form of these tests: 1 (or short), or full. Without it only the
+// server's start is tested.
 const formVariable = "CLOSURE_TEMPORAL"
 
-// times is short in the short form and full in the long one.
+// times returns short in the short form, and full in the long one.
 func times(short, full int) int {
 	if os.Getenv(formVariable) == "full" {
 		return full
@@ -28,13 +28,12 @@ func times(short, full int) int {
 	return short
 }
 
-// A clinic is a Temporal server in a process of its own, and an API over loopback
-// that accepts duplicates: nothing but the workflow keeps a booking from being
-// made twice.
+// A clinic is a Temporal server in a process of its own, and an API over loopback.
+// The API accepts duplicates, so only the workflow prevents a second booking.
 type clinic struct {
 	*closuretest.Server
 	t      *testing.T
-	cfg    roleConfig // of whatever connects to them
+	cfg    roleConfig // of the processes that connect to them
 	server *process
 	file   string
 	policy closuretemporal.Policy
@@ -72,7 +71,7 @@ func (c *clinic) serve() *process {
 	return p
 }
 
-// worker starts one on the queue.
+// worker starts a worker on the queue.
 func (c *clinic) worker(t *testing.T, queue string, change func(*roleConfig)) *process {
 	t.Helper()
 	cfg := c.cfg
@@ -83,7 +82,7 @@ func (c *clinic) worker(t *testing.T, queue string, change func(*roleConfig)) *p
 	return spawn(t, "worker", cfg)
 }
 
-// bookings is a program that books, in this process.
+// bookings connects this process as a program that books.
 func (c *clinic) bookings(t *testing.T, queue string) (*closuretemporal.Bookings, client.Client) {
 	t.Helper()
 	cfg := c.cfg
@@ -99,7 +98,7 @@ func (c *clinic) bookings(t *testing.T, queue string) (*closuretemporal.Bookings
 	return b, tc
 }
 
-// wanted is a patient of its own for each number, and a slot.
+// wanted returns a booking with its own patient and slot for each number.
 func (c *clinic) wanted(n int) closure.BookSlotParams {
 	patient := closure.PatientID(fmt.Sprintf("pt_canary%d", n))
 	start := time.Date(2022, time.June, 1, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Hour)
@@ -121,7 +120,7 @@ func (c *clinic) made(id closure.PatientID) (n int) {
 	return n
 }
 
-// bookUntilBooked starts the booking again for as long as it ends as not booked.
+// bookUntilBooked starts the booking again until it doesn't end as not booked.
 func bookUntilBooked(
 	ctx context.Context, b *closuretemporal.Bookings, params closure.BookSlotParams,
 ) (*closure.Appointment, error) {

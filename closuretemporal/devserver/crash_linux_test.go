@@ -11,7 +11,7 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// A worker kills itself at each event of a booking in turn; another one takes
+// For each event of a booking, a worker kills itself at that event and another one takes
 // over. The API accepts duplicates.
 func TestAWorkerDiesAtEachEvent(t *testing.T) {
 	for name, fault := range map[string]closuretest.Fault{

@@ -1,10 +1,10 @@
 // Package devserver is a Temporal server in one process, with its data in one
-// SQLite file: for tests and for trying package closuretemporal without a
-// cluster. It is not for production: one process, no replication, no access
-// control. `temporal server start-dev` of Temporal's own command line tool is the
-// same server.
+// SQLite file, for tests and for trying package closuretemporal without a
+// cluster. It is not for production: it has one process, no replication and no
+// access control. `temporal server start-dev` of Temporal's own command line tool
+// is the same server.
 //
-// It is a module of its own, because it needs the whole server: its first build
+// It is a module of its own because it needs the whole server, whose first build
 // takes some minutes.
 package devserver
 
@@ -29,9 +29,9 @@ import (
 
 // Options say where a [Server] keeps its data and where it listens.
 type Options struct {
-	File      string // the database; made if it isn't there
-	Port      int    // on 127.0.0.1; zero: a free one
-	Namespace string // zero: "default"
+	File      string // the database; created if it doesn't exist
+	Port      int    // on 127.0.0.1; if zero, a free one
+	Namespace string // if empty, "default"
 }
 
 // A Server is a running Temporal server.
@@ -40,16 +40,16 @@ type Server struct {
 	address string
 }
 
-// Address is where it listens, as client.Options' HostPort wants it.
+// Address returns where the server listens, in the form of HostPort in client.Options.
 func (s *Server) Address() string { return s.address }
 
-// Stop stops it. Its file can be opened again.
+// Stop stops the server. Its file can be opened again.
 func (s *Server) Stop() error { return s.server.Stop() }
 
 const loopback = "127.0.0.1"
 
-// Start starts a server and returns when it takes requests. What it logs below
-// errors is dropped.
+// Start starts a server and returns when it accepts requests. The server logs only
+// errors.
 func Start(o Options) (*Server, error) {
 	if o.File == "" {
 		return nil, errors.New("devserver: File is empty")
@@ -57,7 +57,8 @@ func Start(o Options) (*Server, error) {
 	if o.Namespace == "" {
 		o.Namespace = "default"
 	}
-	// The front end, the three services behind it, and the membership of the four.
+	// One port for the front end, three for the services behind it, and four for their
+	// membership protocol.
 	ports, err := freePorts(8)
 	if err != nil {
 		return nil, err
@@ -137,14 +138,14 @@ func configure(file string, ports []int) *config.Config {
 	return cfg
 }
 
-// freePorts are ports that nobody listens on now.
+// freePorts returns ports that nobody listens on now.
 func freePorts(n int) (ports []int, err error) {
 	for range n {
 		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
 		if err != nil {
 			return nil, fmt.Errorf("devserver: %w", err)
 		}
-		defer func() { _ = listener.Close() }() // all at the end, so that they differ
+		defer func() { _ = listener.Close() }() // only at the end, so that the ports differ
 		address, err := netip.ParseAddrPort(listener.Addr().String())
 		if err != nil {
 			return nil, fmt.Errorf("devserver: %w", err)

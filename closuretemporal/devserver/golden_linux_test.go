@@ -20,8 +20,8 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// The histories that closuretemporal's test replays: one for each way through the
-// workflows. CLOSURE_TEMPORAL_RECORD=1 records them anew.
+// The histories that TestRecordedHistoriesReplay replays: one for each way through the
+// workflows. CLOSURE_TEMPORAL_RECORD=1 records them again.
 func TestRecordHistories(t *testing.T) {
 	for name, tell := range map[string]func(*story) string{
 		"confirmed": func(s *story) string { return s.book() },
@@ -30,8 +30,8 @@ func TestRecordHistories(t *testing.T) {
 			return s.book()
 		},
 		"not_sent": func(s *story) string {
-			// More often than the client itself tries again, so that the workflow waits; and not
-			// for as long as GiveUpSending, so that it is booked in the end.
+			// More faults than the client retries, so that the workflow waits, but over before
+			// GiveUpSending, so that it books in the end.
 			s.c.Inject(closuretest.Status("schedules.get", http.StatusServiceUnavailable).Times(4))
 			return s.book()
 		},
@@ -116,7 +116,7 @@ func (s *story) start() *closuretemporal.Pending {
 
 func (s *story) book() string { return s.ends(s.start()) }
 
-// ends waits until the booking has ended, in whatever way, and returns its id.
+// ends waits until the booking has ended in any way, and returns its id.
 func (s *story) ends(pending *closuretemporal.Pending) string {
 	s.t.Helper()
 	booked, err := pending.Wait(s.ctx)

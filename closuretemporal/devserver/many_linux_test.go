@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A hundred starts of one key, from four processes, and two workers.
+// Four processes start one key a hundred times, with two workers: all get one appointment.
 func TestAHundredStartsOfOneKey(t *testing.T) {
 	c := newClinic(t)
 	for range 2 {
@@ -36,8 +36,8 @@ func TestAHundredStartsOfOneKey(t *testing.T) {
 	}
 }
 
-// Two workers and many bookings; the server is killed at random moments and comes
-// back with its file.
+// With two workers and many bookings, the server is killed at random moments, and starts
+// again with its file.
 func TestTheServerDies(t *testing.T) {
 	c := newClinic(t)
 	c.policy.SendTimeout = 10 * time.Second
@@ -57,7 +57,7 @@ func TestTheServerDies(t *testing.T) {
 				_, err := bookUntilBooked(ctx, bookings, params)
 				if err != nil && ctx.Err() == nil {
 					// Temporal can't be reached, or was away for so long that the workflow gave up
-					// sending: it is safe to start again.
+					// sending. Starting again is safe.
 					time.Sleep(100 * time.Millisecond)
 					continue
 				}

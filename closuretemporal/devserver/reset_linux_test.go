@@ -16,8 +16,8 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// A booking is reset to each point that Temporal can reset it to: the run after it
-// finds what the one before it booked, and sends nothing.
+// A booking is reset to each point that Temporal can reset it to. The new run finds what
+// the run before it booked, and sends nothing.
 func TestAResetSendsNothing(t *testing.T) {
 	c := newClinic(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -39,8 +39,8 @@ func TestAResetSendsNothing(t *testing.T) {
 	}
 	first := runOf(ctx, t, tc, pending.ID())
 	for _, point := range points {
-		// The list doesn't show at first what is booked, so that nothing but the workflow
-		// keeps a second one from being sent.
+		// At first the list doesn't show the appointment, so only the workflow prevents a
+		// second request.
 		c.Inject(closuretest.Stale("appointments.list", time.Hour).Times(2))
 		reset(ctx, t, tc, pending.ID(), first, point)
 		again, err := pending.Wait(ctx)
@@ -50,7 +50,7 @@ func TestAResetSendsNothing(t *testing.T) {
 	}
 }
 
-// The same while it is unknown whether the booking was made.
+// The same while the booking's outcome is unknown.
 func TestAResetOfWhatIsUnknownSendsNothing(t *testing.T) {
 	c := newClinic(t)
 	c.policy.AssumeLostAfter = 0
@@ -85,8 +85,8 @@ func TestAResetOfWhatIsUnknownSendsNothing(t *testing.T) {
 	}
 }
 
-// A StartFirst that is reset books no other slot. What it chose is in its history,
-// and found; or it isn't, and a person is asked.
+// A StartFirst that is reset books no other slot. If its history holds the slot that it
+// chose, it finds the appointment; otherwise a person must settle it.
 func TestAResetOfAWalkBooksNoOtherSlot(t *testing.T) {
 	c := newClinic(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -142,7 +142,7 @@ func reset(ctx context.Context, t *testing.T, tc client.Client, id, run string, 
 	}
 }
 
-// resetPoints are the events that a workflow can be reset to.
+// resetPoints returns the events that a workflow can be reset to.
 func resetPoints(ctx context.Context, t *testing.T, tc client.Client, id string) (points []int64) {
 	t.Helper()
 	history := tc.GetWorkflowHistory(ctx, id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -158,7 +158,7 @@ func resetPoints(ctx context.Context, t *testing.T, tc client.Client, id string)
 	return points
 }
 
-// runOf is the id of the present run.
+// runOf returns the id of the workflow's present run.
 func runOf(ctx context.Context, t *testing.T, tc client.Client, id string) (runID string) {
 	t.Helper()
 	d, err := tc.DescribeWorkflowExecution(ctx, id, "")

@@ -11,7 +11,8 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// What a name means: joined, answered, started again, or refused.
+// What starting the same booking again does: it joins the first, returns its result,
+// starts it again, or is refused.
 func TestStartOfTheSame(t *testing.T) {
 	c := newClinic(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -37,7 +38,7 @@ func TestStartOfTheSame(t *testing.T) {
 		t.Errorf("again, although it is not cancelled: %v", err)
 	}
 
-	// Booked: the same answer, also from its id alone, and when it was cancelled.
+	// Booked: the result is the same, by its id alone too, and after it was cancelled.
 	if again, err := start(wanted).Wait(ctx); err != nil || again.ID != booked.ID {
 		t.Errorf("started again: %v, %v", again, err)
 	}
@@ -48,14 +49,14 @@ func TestStartOfTheSame(t *testing.T) {
 		t.Errorf("got: %v, %v", again, err)
 	}
 
-	// The key of another wish.
+	// The key of another booking.
 	other := c.wanted(2)
 	other.IdempotencyKey = wanted.IdempotencyKey
 	if _, err := start(other).Wait(ctx); !errors.Is(err, closure.ErrInvalidInput) || c.made(other.PatientID) != 0 {
 		t.Errorf("another wish: %v", err)
 	}
 
-	// Failed: started again, and booked when it can be.
+	// Failed: it is started again, and booked once the API accepts it.
 	c.Inject(closuretest.Status("schedules.get", 401).Times(1))
 	refused := c.wanted(3)
 	if _, err := start(refused).Wait(ctx); !errors.Is(err, closure.ErrUnauthorized) {
@@ -65,7 +66,7 @@ func TestStartOfTheSame(t *testing.T) {
 		t.Errorf("after a refusal: %v, %v", booked, err)
 	}
 
-	// What isn't there, or isn't unsettled.
+	// A booking that doesn't exist, or that isn't unsettled.
 	if _, err := b.Get("closure-booking-0").Wait(ctx); !errors.Is(err, closuretemporal.ErrNoBooking) {
 		t.Errorf("no booking: %v", err)
 	}
@@ -77,8 +78,8 @@ func TestStartOfTheSame(t *testing.T) {
 	}
 }
 
-// The same is booked and cancelled again and again, while the API's reads go on showing
-// what was cancelled.
+// The same slot is booked and cancelled several times, while the API's reads still show the
+// cancelled appointments.
 func TestAgainWhileReadsLag(t *testing.T) {
 	c := newClinic(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -105,7 +106,7 @@ func TestAgainWhileReadsLag(t *testing.T) {
 	}
 }
 
-// Two changes of one booking at once: one after the other, both are made.
+// Two concurrent changes of one booking are made one after the other.
 func TestChangesOfABookingQueue(t *testing.T) {
 	c := newClinic(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -260,8 +260,9 @@ func option(op operation, at route) string {
 }
 
 var (
-	headerName = regexp.MustCompile(`(?i)^(x-)?(request-?id|correlation-id|amzn-requestid|trace-id|rate-?limit[a-z-]*|retry-after)$|^cf-ray$`)
-	number     = regexp.MustCompile(`^[0-9]{1,10}$`)
+	headerName = regexp.MustCompile(`(?i)^(x-)?(request-?id|correlation-id|amzn-requestid|trace-id|` +
+		`rate-?limit[a-z-]*|retry-after)$|^cf-ray$`)
+	number = regexp.MustCompile(`^[0-9]{1,10}$`)
 )
 
 // interesting returns the headers worth reporting, by name. A value is shown only if it is a
@@ -274,14 +275,16 @@ func interesting(header http.Header) map[string]string {
 		}
 		found[name] = "present"
 		lower := strings.ToLower(name)
-		if value := header.Get(name); number.MatchString(value) && (strings.Contains(lower, "limit") || lower == "retry-after") {
+		if value := header.Get(name); number.MatchString(value) &&
+			(strings.Contains(lower, "limit") || lower == "retry-after") {
 			found[name] = value
 		}
 	}
 	return found
 }
 
-var pagingHeader = regexp.MustCompile(`(?i)^x-(total|next|prev|page|per-page|total-count|total-pages|next-page|next-cursor)$`)
+var pagingHeader = regexp.MustCompile(
+	`(?i)^x-(total|next|prev|page|per-page|total-count|total-pages|next-page|next-cursor)$`)
 
 func pagingHeaders(header http.Header) (names []string) {
 	for name := range header {

@@ -136,7 +136,8 @@ func beside(m map[string]json.RawMessage, name string) string {
 	return "beside " + strings.Join(others, ", ")
 }
 
-var pagingName = regexp.MustCompile(`(?i)^(.*(next|prev|cursor|page|offset|total|has_?more).*|count|limit|links?|meta)$`)
+var pagingName = regexp.MustCompile(
+	`(?i)^(.*(next|prev|cursor|page|offset|total|has_?more).*|count|limit|links?|meta)$`)
 
 func pagingNames(m map[string]json.RawMessage) (names []string) {
 	for _, name := range sortedNames(m) {

@@ -101,7 +101,8 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	flags.SetOutput(io.Discard) // one line is enough, and run writes it
 	flags.Usage = func() {}
 	flags.StringVar(&s.base, "base", closure.DefaultBaseURL, "base `URL` of the API")
-	flags.BoolVar(&s.write, "write", false, "also book, move and cancel an appointment of the guide's patient, in test mode")
+	flags.BoolVar(&s.write, "write", false,
+		"also book, move and cancel an appointment of the guide's patient, in test mode")
 	flags.BoolVar(&s.json, "json", false, "print JSON")
 	flags.DurationVar(&s.slow, "slow", 3*time.Second, "report an answer that takes this `time` or longer")
 	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "the longest `time` to wait for an answer")

@@ -93,7 +93,8 @@ func TestNothingDiffersOnTheSandbox(t *testing.T) {
 		server := sandbox()
 		code, output := examine(t, server.Handler(), args...)
 		if code != exitOK || !strings.Contains(output, "Nothing differs") || strings.Contains(output, "differs:") {
-			t.Errorf("%v: exit %d\n%s\nif a call is new: set Records in internal/operation if its list holds another resource's records;"+
+			t.Errorf("%v: exit %d\n%s\nif a call is new: "+
+				"set Records in internal/operation if its list holds another resource's records;"+
 				" teach walk.go or check.go the call, if it isn't a plain list or get", args, code, output)
 		}
 		for _, op := range operations {

@@ -12,7 +12,8 @@ func TestListBelowARecord(t *testing.T) {
 	t.Parallel()
 	const schedules = `[{"id":"sch_1","practitioner":"prac_1","location":"loc_1","appointment_type":"aptp_1"}]`
 	below := operation{
-		name: "insurances.schedules", method: http.MethodGet, route: "/insurances/{id}/schedules", source: "inferred", records: "schedules",
+		name: "insurances.schedules", method: http.MethodGet, route: "/insurances/{id}/schedules", source: "inferred",
+		records: "schedules",
 	}
 	for name, test := range map[string]struct {
 		id, answer string
@@ -64,7 +65,8 @@ func TestEveryReadHasAShape(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
 		if !op.changes() && recordOf[op.recordsOf()] == nil {
-			t.Errorf("%s: add the record of %q to recordOf in shape.go, or correct Records in internal/operation", op.name, op.recordsOf())
+			t.Errorf("%s: add the record of %q to recordOf in shape.go, or correct Records in internal/operation",
+				op.name, op.recordsOf())
 		}
 	}
 }

@@ -40,7 +40,8 @@ func (r report) writeText(w io.Writer) error {
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CALL\tSOURCE\tANSWERED\tTIME\tRECORDS\tAS EXPECTED")
 	for _, res := range r.Calls {
-		fmt.Fprintln(table, strings.Join([]string{res.name(), res.Source, res.answered(), res.time(), res.records(), res.verdict()}, "\t"))
+		fmt.Fprintln(table,
+			strings.Join([]string{res.name(), res.Source, res.answered(), res.time(), res.records(), res.verdict()}, "\t"))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -148,7 +149,8 @@ func (res result) details() (lines []string) {
 		if tried.Fits {
 			verdict = "answers as expected"
 		}
-		lines = append(lines, fmt.Sprintf("tried:   %s %s is answered %d: %s", tried.Method, tried.Template, tried.Status, verdict))
+		lines = append(lines, fmt.Sprintf("tried:   %s %s is answered %d: %s",
+			tried.Method, tried.Template, tried.Status, verdict))
 	}
 	if res.Option != "" {
 		lines = append(lines, "write:   "+res.Option)

@@ -65,7 +65,8 @@ func newDoctor(s settings) (*doctor, error) {
 
 // walk makes all calls. It makes those that change something only if write is set.
 func (d *doctor) walk(ctx context.Context, write bool) {
-	d.list(ctx, findOperation("patients.list"), url.Values{"name": {guideName}, "dob": {guideDOB}}, map[string]string{"dob": guideDOB})
+	d.list(ctx, findOperation("patients.list"), url.Values{"name": {guideName}, "dob": {guideDOB}},
+		map[string]string{"dob": guideDOB})
 	d.get(ctx, findOperation("patients.get"))
 	if d.results[0].Status == 0 && d.results[1].Status == 0 {
 		d.stopped = "the API gave no answer to the first two calls"
@@ -172,7 +173,8 @@ func (d *doctor) learnFrom(records []json.RawMessage) {
 
 func (d *doctor) schedules(ctx context.Context) {
 	practitioner := d.ids["practitioners"]
-	d.list(ctx, findOperation("schedules.list"), url.Values{"practitioner_id": {practitioner}}, map[string]string{"practitioner": practitioner})
+	d.list(ctx, findOperation("schedules.list"), url.Values{"practitioner_id": {practitioner}},
+		map[string]string{"practitioner": practitioner})
 	d.get(ctx, findOperation("schedules.get"))
 	expanded := []string{"practitioner", "location", "insurances", "appointment_type"}
 	id := d.ids["schedules"]

@@ -120,7 +120,8 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
 	want := []string{
-		`"status":"scheduled"`, `"status":"scheduled"`, `[]`, `"fault":"appointments.create: done, then connection lost, once","struck":0}`,
+		`"status":"scheduled"`, `"status":"scheduled"`, `[]`,
+		`"fault":"appointments.create: done, then connection lost, once","struck":0}`,
 		`Retry-After: 2) before anything is done, once","struck":0}]` + "\n[]", `"status":"scheduled"`,
 	}
 	if len(blocks) != len(want) {

@@ -100,10 +100,11 @@ var kinds = []kind{
 		after, err := t.duration()
 		return closuretest.CommitLate(t.op, after), err
 	}},
-	{"status", "status:429:h=Retry-After=2", "answered 429, nothing done; h= is a header", func(t faultText) (closuretest.Fault, error) {
-		code, err := t.status()
-		return closuretest.Status(t.op, code, t.header...), err
-	}},
+	{"status", "status:429:h=Retry-After=2", "answered 429, nothing done; h= is a header",
+		func(t faultText) (closuretest.Fault, error) {
+			code, err := t.status()
+			return closuretest.Status(t.op, code, t.header...), err
+		}},
 	{"status-after", "status-after:502", "done, then answered 502", func(t faultText) (closuretest.Fault, error) {
 		code, err := t.status()
 		return closuretest.StatusAfter(t.op, code), err

@@ -151,7 +151,9 @@ func shutdown(server *http.Server, abandon context.CancelFunc) error {
 // warn warns if other machines can connect.
 func warn(w io.Writer, addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		_, _ = fmt.Fprintf(w, "closure-sandbox: warning: %s is open to the network, and its key is no secret; -addr 127.0.0.1:%d is not open\n", addr, tcp.Port)
+		_, _ = fmt.Fprintf(w,
+			"closure-sandbox: warning: %s is open to the network, and its key is no secret; -addr 127.0.0.1:%d is not open\n",
+			addr, tcp.Port)
 	}
 }
 

@@ -87,7 +87,8 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), []string{"-help"}, &stdout, &stderr)
-	for _, want := range []string{"-addr", "-seed", "-schedules", "-slots", "-clock", "-fault", "-log", "appointments.create", "commit-late:20s", "-clock now -schedules 40"} {
+	for _, want := range []string{"-addr", "-seed", "-schedules", "-slots", "-clock", "-fault", "-log",
+		"appointments.create", "commit-late:20s", "-clock now -schedules 40"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("help lacks %s", want)
 		}
@@ -113,7 +114,8 @@ func TestPortTaken(t *testing.T) {
 
 func TestWarnsWhenOpenToTheNetwork(t *testing.T) {
 	t.Parallel()
-	for ip, open := range map[string]bool{"127.0.0.1": false, "::1": false, "0.0.0.0": true, "::": true, "192.0.2.1": true} {
+	for ip, open := range map[string]bool{"127.0.0.1": false, "::1": false, "0.0.0.0": true, "::": true,
+		"192.0.2.1": true} {
 		var stderr bytes.Buffer
 		warn(&stderr, &net.TCPAddr{IP: net.ParseIP(ip), Port: 8080})
 		if strings.Contains(stderr.String(), "open to the network") != open {
@@ -219,7 +221,8 @@ func (s *sandbox) client(t *testing.T) *closure.Client {
 	t.Helper()
 	pool := &http.Transport{}
 	t.Cleanup(pool.CloseIdleConnections)
-	c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.url), closure.WithMaxAttempts(1), closure.WithHTTPClient(&http.Client{Transport: pool}))
+	c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(s.url), closure.WithMaxAttempts(1),
+		closure.WithHTTPClient(&http.Client{Transport: pool}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +265,8 @@ func TestServesAndStops(t *testing.T) {
 				t.Error("the held request was answered")
 			}
 			log := s.stderr.String()
-			if !strings.Contains(log, "operation=schedules.list method=GET status=200") || strings.Contains(log, "hush") || strings.Contains(log, "Trisha") {
+			if !strings.Contains(log, "operation=schedules.list method=GET status=200") || strings.Contains(log, "hush") ||
+				strings.Contains(log, "Trisha") {
 				t.Errorf("log: %s", log)
 			}
 		})

@@ -41,20 +41,25 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	seed(flags, &s.seed)
 	count(flags, &s.schedules, "schedules", 0, "how many `schedules` to generate, beside the guide's")
 	count(flags, &s.slots, "slots", 200, "how many open `slots` each generated schedule has, from the clock's day on")
-	flags.Func("clock", "the `instant` at which the clock stands still, such as 2022-05-01T00:00:00Z (the default), or now for the real time", s.setClock)
-	flags.Func("fault", "a `fault` such as appointments.create:drop-after:p=0.1; can be given several times", func(text string) error {
-		fault, err := parseFault(text)
-		s.faults = append(s.faults, fault)
-		return err
-	})
+	flags.Func("clock",
+		"the `instant` at which the clock stands still, such as 2022-05-01T00:00:00Z (the default), or now for the real time",
+		s.setClock)
+	flags.Func("fault", "a `fault` such as appointments.create:drop-after:p=0.1; can be given several times",
+		func(text string) error {
+			fault, err := parseFault(text)
+			s.faults = append(s.faults, fault)
+			return err
+		})
 	flags.BoolVar(&s.duplicate, "allow-duplicates", false, "book a slot that is taken once more")
 	flags.DurationVar(&s.stale, "stale-reads", 0, "how far all reads lag behind the writes, in real time: such as 5s")
 	flags.BoolVar(&s.log, "log", false, "log each request to standard error")
-	flags.StringVar(&s.tls, "tls", "", "serve https with a certificate of its own, which is written to this `file` for clients to trust")
-	flags.Func("tls-name", "a host `name` that the certificate is good for, beside localhost; can be given several times", func(name string) error {
-		s.tlsNames = append(s.tlsNames, name)
-		return nil
-	})
+	flags.StringVar(&s.tls, "tls", "",
+		"serve https with a certificate of its own, which is written to this `file` for clients to trust")
+	flags.Func("tls-name", "a host `name` that the certificate is good for, beside localhost; can be given several times",
+		func(name string) error {
+			s.tlsNames = append(s.tlsNames, name)
+			return nil
+		})
 	return flags
 }
 
@@ -101,12 +106,13 @@ func count(flags *flag.FlagSet, p *int, name string, value int, usage string) {
 
 func seed(flags *flag.FlagSet, p *uint64) {
 	*p = 1
-	flags.Func("seed", "`number` that ids, generated data and draws are made from (default 1)", func(text string) (err error) {
-		if *p, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return fmt.Errorf("want a number from 0 to %d", uint64(math.MaxUint64))
-		}
-		return nil
-	})
+	flags.Func("seed", "`number` that ids, generated data and draws are made from (default 1)",
+		func(text string) (err error) {
+			if *p, err = strconv.ParseUint(text, 10, 64); err != nil {
+				return fmt.Errorf("want a number from 0 to %d", uint64(math.MaxUint64))
+			}
+			return nil
+		})
 }
 
 func usage() string {
@@ -116,7 +122,8 @@ func usage() string {
 	for _, k := range kinds {
 		fmt.Fprintf(&faults, "  %-28s%s\n", k.example, k.effect)
 	}
-	faults.WriteString("While it runs, " + adminPrefix + "faults and " + adminPrefix + "reset change it: see docs/testing.md.")
+	faults.WriteString("While it runs, " + adminPrefix + "faults and " + adminPrefix +
+		"reset change it: see docs/testing.md.")
 	return commandline.Page{
 		About: "closure-sandbox serves a test double of the Railway (Closure Health) booking\nAPI.",
 		Usage: "go run github.com/closurehealth/closure-go/cmd/closure-sandbox [flags]",

@@ -56,7 +56,8 @@ func main() {
 func parseFlags(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bookfirst", flag.ContinueOnError)
 	flags.BoolVar(&s.live, "live", false, "accept a live key: this books for a real patient")
-	flags.TextVar(&s.from, "from", closure.Date{}, "first `day` to look at, such as 2022-05-02 (default: today; offline: that one)")
+	flags.TextVar(&s.from, "from", closure.Date{},
+		"first `day` to look at, such as 2022-05-02 (default: today; offline: that one)")
 	cli.IntVar(flags, &s.weeks, "weeks", 2, 1, maxWeeks, "how many `weeks` ahead to look")
 	err = cli.Parse(flags, args, cli.Help{
 		About:   "bookfirst books the first opening after work, with anyone in New York who takes\nthe patient's insurance.",
@@ -97,7 +98,8 @@ func run(ctx context.Context, out io.Writer, s settings) error {
 	}
 	search := afterWork(schedules, from.In(newYork), s.weeks)
 	show(out, "Patient", "%s %s, insured with %s", patient.FirstName, patient.LastName, insurance.DisplayName)
-	show(out, "Looking for", "a weekday, 17:00 or later in New York, from %s to %s", search.From.Format("Mon 2 Jan"), search.To.Format("Mon 2 Jan 2006"))
+	show(out, "Looking for", "a weekday, 17:00 or later in New York, from %s to %s",
+		search.From.Format("Mon 2 Jan"), search.To.Format("Mon 2 Jan 2006"))
 	if showSchedules(out, schedules, insurance) == 0 {
 		return errors.New("no schedule is left to search")
 	}
@@ -127,7 +129,8 @@ func newClient(out io.Writer, live bool) (*closure.Client, time.Time, error) {
 
 // schedulesIn returns the schedules whose location's name contains the given place.
 func schedulesIn(ctx context.Context, client *closure.Client, place string) ([]closure.Schedule, error) {
-	all, err := client.Schedules.List(ctx, closure.ScheduleListParams{}, closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation))
+	all, err := client.Schedules.List(ctx, closure.ScheduleListParams{},
+		closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation))
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +213,8 @@ func showBooking(out io.Writer, booking *closure.Booking, insurance *closure.Ins
 		show(out, "Where", "%s", where(*booking.Schedule))
 		show(out, "Insurance", "%s is %s", insurance.DisplayName, booking.Schedule.CheckInsurance(insurance.ID))
 	}
-	show(out, "When", "%s (%s UTC), %d min", a.StartAt.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), a.StartAt.UTC().Format("15:04"), a.Duration)
+	show(out, "When", "%s (%s UTC), %d min",
+		a.StartAt.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), a.StartAt.UTC().Format("15:04"), a.Duration)
 }
 
 func who(schedule closure.Schedule) string {

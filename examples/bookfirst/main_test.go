@@ -37,7 +37,8 @@ func TestRun(t *testing.T) {
 func TestRunNothing(t *testing.T) {
 	offline(t)
 	later := closure.NewDate(2030, time.May, 2)
-	for weeks, hint := range map[int]string{1: "no open slot\nTry more -weeks, or another -from", maxWeeks: "no open slot\nTry another -from"} {
+	for weeks, hint := range map[int]string{1: "no open slot\nTry more -weeks, or another -from",
+		maxWeeks: "no open slot\nTry another -from"} {
 		err := run(t.Context(), new(bytes.Buffer), settings{from: later, weeks: weeks})
 		if err == nil || !strings.HasSuffix(err.Error(), hint) {
 			t.Errorf("%v, want %q", err, hint)

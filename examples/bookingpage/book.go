@@ -73,7 +73,7 @@ func (s *server) work(ctx context.Context, v visit) {
 	}
 }
 
-// params is what the person wants to book. The visit's key makes it one wish.
+// params is what the person wants to book. The visit's key makes it one booking.
 func (v visit) params() closure.BookSlotParams {
 	params := closure.BookSlotParams{
 		ScheduleID: v.Schedule, PatientID: v.Patient, StartAt: v.Start, Duration: v.Duration, IdempotencyKey: v.Key,
@@ -167,7 +167,8 @@ func (s *server) settleByJournal(ctx context.Context, v visit, age time.Duration
 	switch {
 	case err != nil:
 		return // the next turn tries again
-	case entry == nil || v.State == moving && entry.Appointment != v.Appointment && entry.Attempt.AppointmentID != v.Appointment:
+	case entry == nil || v.State == moving && entry.Appointment != v.Appointment &&
+		entry.Attempt.AppointmentID != v.Appointment:
 		if age > s.abandonedAfter { // the process died before it could send anything, or after a rejection
 			s.end(ctx, v, closure.ErrNotBooked)
 		}

@@ -215,8 +215,10 @@ func (b *tab) accessible() {
 			Passed int      `json:"passed"`
 			Found  []string `json:"found"`
 		}
-		if err := json.Unmarshal([]byte(text), &result); err != nil || result.Passed < 10 || len(result.Found) > 0 || tooWide {
-			b.t.Errorf("%s: axe passed %d and found %q; wider than the window: %t; %v", scheme, result.Passed, result.Found, tooWide, err)
+		if err := json.Unmarshal([]byte(text), &result); err != nil || result.Passed < 10 || len(result.Found) > 0 ||
+			tooWide {
+			b.t.Errorf("%s: axe passed %d and found %q; wider than the window: %t; %v",
+				scheme, result.Passed, result.Found, tooWide, err)
 		}
 	}
 }

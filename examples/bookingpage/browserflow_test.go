@@ -99,9 +99,11 @@ func TestBrowserEndings(t *testing.T) {
 		then   func(*tab)
 	}{
 		{"answer lost", "", inject(closuretest.DropAfter("appointments.create")), []string{isBooked}, nil},
-		{"booked late", "", inject(closuretest.CommitLate("appointments.create", 20*time.Second)), []string{isChecking, "you may close it"},
+		{"booked late", "", inject(closuretest.CommitLate("appointments.create", 20*time.Second)),
+			[]string{isChecking, "you may close it"},
 			func(b *tab) { b.accessible(); b.see(isBooked) }},
-		{"taken", "", func(s *site) { s.takeAway(monday) }, []string{isNotBooked, "Somebody else has this opening", "10:30 AM EST"},
+		{"taken", "", func(s *site) { s.takeAway(monday) },
+			[]string{isNotBooked, "Somebody else has this opening", "10:30 AM EST"},
 			func(b *tab) {
 				b.accessible()
 				b.shot("taken")
@@ -110,9 +112,11 @@ func TestBrowserEndings(t *testing.T) {
 				b.click(bookButton)
 				b.see(isBooked)
 			}},
-		{"insurance", string(otherPlan), func(*site) {}, []string{isNotBooked, "doesn’t take your insurance", "Who takes your insurance"},
+		{"insurance", string(otherPlan), func(*site) {},
+			[]string{isNotBooked, "doesn’t take your insurance", "Who takes your insurance"},
 			func(b *tab) { b.accessible(); b.click(bookButton); b.see(isBooked) }},
-		{"API down", "", inject(closuretest.Status("*", 503).Times(0)), []string{isNotBooked, "You have no appointment", "Try again"}, (*tab).accessible},
+		{"API down", "", inject(closuretest.Status("*", 503).Times(0)),
+			[]string{isNotBooked, "You have no appointment", "Try again"}, (*tab).accessible},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

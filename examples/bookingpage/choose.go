@@ -74,7 +74,8 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request, who session) e
 		return err
 	}
 	if !known {
-		return s.showWhoWith(w, r, who, http.StatusUnprocessableEntity, "Please choose who pays, and a time zone, from the lists.")
+		return s.showWhoWith(w, r, who, http.StatusUnprocessableEntity,
+			"Please choose who pays, and a time zone, from the lists.")
 	}
 	patient, err := s.client.Patients.Find(r.Context(), closure.PatientListParams{Name: name, DOB: born})
 	switch {
@@ -264,7 +265,9 @@ func (s *server) showOpenings(w http.ResponseWriter, r *http.Request, who sessio
 }
 
 // showWeek shows the openings of seven days, in the person's zone.
-func (s *server) showWeek(w http.ResponseWriter, r *http.Request, who session, id closure.ScheduleID, moving *visitView) error {
+func (s *server) showWeek(
+	w http.ResponseWriter, r *http.Request, who session, id closure.ScheduleID, moving *visitView,
+) error {
 	week, _ := strconv.Atoi(r.URL.Query().Get("week"))
 	week = min(max(week, 0), maxWeeks)
 	insurance, err := s.insuranceOf(r.Context(), who.Patient, who.Plan)

@@ -21,7 +21,7 @@ func TestWhatACrashLeaves(t *testing.T) {
 	s.abandonedAfter, s.lostAfter = 3*time.Second, 3*time.Second
 	p := s.newPerson(t)
 	p.signIn("")
-	p.post(p.choose(tuesday) + "/book") // another wish holds where the one below wanted to move
+	p.post(p.choose(tuesday) + "/book") // another visit holds the slot that the one below wanted to move to
 	for _, test := range []struct {
 		state  state
 		booked bool // before
@@ -63,7 +63,8 @@ func TestWhatACrashLeavesDone(t *testing.T) {
 			}
 			other := s.double.Client() // the process that died
 			time.AfterFunc(late, func() {
-				_, _ = other.Appointments.Reschedule(context.Background(), v.Appointment, closure.AppointmentRescheduleParams{StartAt: tuesday})
+				_, _ = other.Appointments.Reschedule(context.Background(), v.Appointment,
+					closure.AppointmentRescheduleParams{StartAt: tuesday})
 			})
 			mustSee(t, p.until(path, 20*time.Second), isBooked, "Tuesday, November 3")
 			s.leaveOpen(t, p, path, cancelling)
@@ -129,9 +130,11 @@ func TestClinicFaults(t *testing.T) {
 			if err != nil || len(state.Faults) != min(1, len(test.fault)-len("none")) {
 				t.Errorf("%v, %v", state, err)
 			}
-			body := `{"schedule_id":"` + string(closuretest.GuideScheduleID) + `","patient_id":"` + string(closuretest.GuidePatientID) +
+			body := `{"schedule_id":"` + string(closuretest.GuideScheduleID) + `","patient_id":"` +
+				string(closuretest.GuidePatientID) +
 				`","start_at":"` + monday.Format("2006-01-02T15:04:05.000Z") + `"}`
-			request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, web.URL+"/appointments", bytes.NewReader([]byte(body)))
+			request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, web.URL+"/appointments",
+				bytes.NewReader([]byte(body)))
 			request.SetBasicAuth(closure.QuickstartKey, "")
 			request.Header.Set("Content-Type", "application/json")
 			status := 0

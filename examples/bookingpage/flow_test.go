@@ -22,32 +22,38 @@ func TestBookMoveCancel(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	p := s.newPerson(t)
-	mustSee(t, p.signIn(""), "Whom do you want to see?", "Deepika Sanon", "Hindi", "Midtown, New York", "Takes your insurance")
+	mustSee(t, p.signIn(""), "Whom do you want to see?", "Deepika Sanon", "Hindi", "Midtown, New York",
+		"Takes your insurance")
 	week := p.get(schedule)
-	mustSee(t, week, "Openings of Deepika Sanon", "Clocks go back 1 hour at 2:00 AM", "1:30 AM EDT", "1:30 AM EST", "10:00 AM<")
+	mustSee(t, week, "Openings of Deepika Sanon", "Clocks go back 1 hour at 2:00 AM", "1:30 AM EDT", "1:30 AM EST",
+		"10:00 AM<")
 	path := p.choose(sunday2)
-	mustSee(t, p.get(path), "Is this right?", "Nothing is booked yet", "Sunday, November 1, 2026 at 1:30 AM EST", "30 minutes")
+	mustSee(t, p.get(path), "Is this right?", "Nothing is booked yet", "Sunday, November 1, 2026 at 1:30 AM EST",
+		"30 minutes")
 	mustSee(t, p.post(path+"/book"), isBooked, "1:30 AM EST", "Deepika Sanon", "Midtown")
 	first := calendarOf(t, p.get(path+"/appointment.ics"))
-	check(t, first, "METHOD", "PUBLISH", "SUMMARY", "Appointment", "DTSTART", "20261101T063000Z", "DTEND", "20261101T070000Z",
-		"SEQUENCE", "0", "STATUS", "CONFIRMED", "LOCATION", "")
+	check(t, first, "METHOD", "PUBLISH", "SUMMARY", "Appointment", "DTSTART", "20261101T063000Z",
+		"DTEND", "20261101T070000Z", "SEQUENCE", "0", "STATUS", "CONFIRMED", "LOCATION", "")
 	check(t, calendarOf(t, p.get(path+"/appointment.ics?details")), "SUMMARY", "New patient visit: Deepika Sanon")
 
 	mustSee(t, p.get(path+"/move"), "Move your appointment", "1:30 AM EST", "10:00 AM")
 	to := openingValue(closure.Slot{StartAt: monday, Duration: 30})
-	mustSee(t, p.post(path+"/choose-move", "opening", to), "Move your appointment?", "Monday, November 2, 2026 at 10:00 AM EST")
+	mustSee(t, p.post(path+"/choose-move", "opening", to), "Move your appointment?",
+		"Monday, November 2, 2026 at 10:00 AM EST")
 	mustSee(t, p.post(path+"/move", "opening", to), isBooked, "Monday, November 2")
 	if got := s.byKey(t, path); got == "" || got != s.double.Appointments()[0].ID {
 		t.Errorf("the journal has %q under the visit's key", got)
 	}
-	check(t, calendarOf(t, p.get(path+"/appointment.ics")), "SEQUENCE", "1", "DTSTART", "20261102T150000Z", "UID", first["UID"])
+	check(t, calendarOf(t, p.get(path+"/appointment.ics")), "SEQUENCE", "1", "DTSTART", "20261102T150000Z",
+		"UID", first["UID"])
 
 	mustSee(t, p.get(path+"/cancel"), "Cancel your appointment?")
 	if n := len(standing(s.double)); n != 1 {
 		t.Errorf("%d appointments before it is cancelled", n)
 	}
 	mustSee(t, p.post(path+"/cancel"), "Your appointment is cancelled")
-	check(t, calendarOf(t, p.get(path+"/appointment.ics")), "METHOD", "CANCEL", "STATUS", "CANCELLED", "SEQUENCE", "2", "UID", first["UID"])
+	check(t, calendarOf(t, p.get(path+"/appointment.ics")), "METHOD", "CANCEL", "STATUS", "CANCELLED", "SEQUENCE", "2",
+		"UID", first["UID"])
 	if n := len(standing(s.double)); n != 0 || len(s.double.Appointments()) != 1 {
 		t.Errorf("%d appointments stand, of %d", n, len(s.double.Appointments()))
 	}
@@ -89,7 +95,7 @@ func check(t *testing.T, fields map[string]string, want ...string) {
 }
 
 // Two tabs, twenty impatient clicks, the back button, a reload: one appointment.
-func TestOneWishIsOneAppointment(t *testing.T) {
+func TestOneVisitIsOneAppointment(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.double.Inject(closuretest.Delay("appointments.create", 300*time.Millisecond))
@@ -129,11 +135,15 @@ func TestEndings(t *testing.T) {
 		{"answer lost", inject(closuretest.DropAfter(create)), "", isBooked, nil, 1},
 		{"gateway's 502 after it is booked", inject(closuretest.StatusAfter(create, 502)), "", isBooked, nil, 1},
 		{"booked late", inject(closuretest.CommitLate(create, 4*time.Second)), isChecking, isBooked, nil, 1},
-		{"request lost", inject(closuretest.DropBefore(create)), isChecking, isNotBooked, []string{"You have no appointment", "Try again"}, 0},
-		{"refused", inject(closuretest.Status(create, 403)), "", isNotBooked, []string{"You have no appointment", "Try again"}, 0},
+		{"request lost", inject(closuretest.DropBefore(create)), isChecking, isNotBooked,
+			[]string{"You have no appointment", "Try again"}, 0},
+		{"refused", inject(closuretest.Status(create, 403)), "", isNotBooked,
+			[]string{"You have no appointment", "Try again"}, 0},
 		{"API down", inject(closuretest.Status("*", 503).Times(0)), "", isNotBooked, []string{"Try again"}, 0},
 		{"not online any more", func(s *site) {
-			s.double.AddSchedule(closure.Schedule{ID: closuretest.GuideScheduleID, SchedulingMethod: closure.SchedulingOpenSlotsOnly})
+			s.double.AddSchedule(closure.Schedule{
+				ID: closuretest.GuideScheduleID, SchedulingMethod: closure.SchedulingOpenSlotsOnly,
+			})
 		}, "", isNotBooked, []string{"can’t be booked online"}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -165,7 +175,9 @@ func inject(f closuretest.Fault) func(*site) { return func(s *site) { s.double.I
 // takeAway gives the openings to somebody else.
 func (s *site) takeAway(starts ...time.Time) {
 	for _, start := range starts {
-		s.double.AddAppointment(closure.Appointment{ScheduleID: closuretest.GuideScheduleID, PatientID: "pt_faster", StartAt: start})
+		s.double.AddAppointment(closure.Appointment{
+			ScheduleID: closuretest.GuideScheduleID, PatientID: "pt_faster", StartAt: start,
+		})
 	}
 }
 
@@ -196,10 +208,12 @@ func TestInsuranceRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	p := s.newPerson(t)
-	mustSee(t, p.signIn(string(otherPlan)), "Whom do you want to see?", "Doesn’t take your insurance", "Takes your insurance")
+	mustSee(t, p.signIn(string(otherPlan)), "Whom do you want to see?", "Doesn’t take your insurance",
+		"Takes your insurance")
 	path := p.choose(monday)
 	mustSee(t, p.get(path), "Is this right?", "Sample Mutual HMO")
-	mustSee(t, p.post(path+"/book"), isNotBooked, "doesn’t take your insurance", "/openings/"+string(otherID), "I pay myself")
+	mustSee(t, p.post(path+"/book"), isNotBooked, "doesn’t take your insurance", "/openings/"+string(otherID),
+		"I pay myself")
 	if n := len(standing(s.double)); n != 0 {
 		t.Errorf("%d appointments", n)
 	}
@@ -257,7 +271,8 @@ func TestUnknownPerson(t *testing.T) {
 	t.Parallel()
 	p := newSite(t).newPerson(t)
 	for _, form := range [][]string{
-		{"name", "Trisha Pandit", "born", "1994-12-23"}, {"name", "", "born", patientDOB}, {"name", "Trisha Pandit", "born", "x"},
+		{"name", "Trisha Pandit", "born", "1994-12-23"}, {"name", "", "born", patientDOB},
+		{"name", "Trisha Pandit", "born", "x"},
 	} {
 		v := p.post("/who", form...)
 		mustSee(t, v, "Book an appointment", `role="alert"`)

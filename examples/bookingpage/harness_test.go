@@ -183,12 +183,15 @@ func (s *site) newPerson(t testing.TB) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Jar: jar, Timeout: 40 * time.Second, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if found := personal(r.URL.String()); found != "" {
-			t.Errorf("a URL holds %s", found)
-		}
-		return nil
-	}}
+	client := &http.Client{
+		Jar: jar, Timeout: 40 * time.Second,
+		CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+			if found := personal(r.URL.String()); found != "" {
+				t.Errorf("a URL holds %s", found)
+			}
+			return nil
+		},
+	}
 	return &person{t: t, http: client, base: s.url, site: s}
 }
 

@@ -29,7 +29,8 @@ func TestLoad(t *testing.T) { // alone, so that its times say something
 	s.double.AddSlots(closuretest.GuideScheduleID, slots...)
 	before := len(s.double.Appointments())
 	for i := range people {
-		s.double.AddPatient(closure.Patient{FirstName: "Person", LastName: fmt.Sprintf("N%d", i), DOB: closure.NewDate(1990, 1, 2),
+		s.double.AddPatient(closure.Patient{FirstName: "Person", LastName: fmt.Sprintf("N%d", i),
+			DOB:      closure.NewDate(1990, 1, 2),
 			Timezone: "America/Chicago", Insurance: closure.PatientInsurance{ID: closuretest.GuideInsuranceID}})
 	}
 	var booked, left, pages atomic.Int64
@@ -85,9 +86,12 @@ func TestLoad(t *testing.T) { // alone, so that its times say something
 			t.Errorf("a visit is booked that the ledger does not have")
 		}
 	}
-	if err != nil || len(taken) != openings || booked.Load() != int64(openings) || left.Load() != int64(people-openings) || len(visits) != openings {
-		t.Errorf("%d appointments, %d booked, %d left, %d visits, %v", len(taken), booked.Load(), left.Load(), len(visits), err)
+	if err != nil || len(taken) != openings || booked.Load() != int64(openings) || left.Load() != int64(people-openings) ||
+		len(visits) != openings {
+		t.Errorf("%d appointments, %d booked, %d left, %d visits, %v",
+			len(taken), booked.Load(), left.Load(), len(visits), err)
 	}
-	t.Logf("%d pages in %v; from the choice to the ending at most %v", pages.Load(), time.Since(begin).Round(time.Millisecond),
+	t.Logf("%d pages in %v; from the choice to the ending at most %v",
+		pages.Load(), time.Since(begin).Round(time.Millisecond),
 		time.Duration(slowest.Load()).Round(time.Millisecond))
 }

@@ -34,7 +34,9 @@ func main() {
 	var set settings
 	flag.StringVar(&set.address, "addr", "127.0.0.1:8090", "the `address` to listen on")
 	flag.StringVar(&set.database, "db", "bookingpage.db", "the SQLite `file`; offline it is a temporary one")
-	flag.BoolVar(&set.https, "https", false, "people reach the page by https, through a proxy: browsers then send the cookie by https only, and come by https only")
+	flag.BoolVar(&set.https, "https", false,
+		"people reach the page by https, through a proxy: browsers then send the cookie by https only, "+
+			"and come by https only")
 	flag.BoolVar(&set.panel, "panel", false, "show on each page what happens underneath, for demonstrations")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -77,7 +79,8 @@ func serve(ctx context.Context, set settings) error {
 		defer cancel()
 		stopped <- web.Shutdown(late)
 	}()
-	slog.Info("the booking page is ready", slog.String("url", "http://"+listener.Addr().String()), slog.Int("pid", os.Getpid()))
+	slog.Info("the booking page is ready", slog.String("url", "http://"+listener.Addr().String()),
+		slog.Int("pid", os.Getpid()))
 	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -132,7 +132,8 @@ func TestOtherSitesCannotAct(t *testing.T) {
 	p := s.newPerson(t)
 	p.signIn("")
 	visit := p.choose(monday)
-	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
+	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"}} {
 		for _, path := range []string{"/who", "/leave", "/choose", visit + "/book", visit + "/move", visit + "/cancel"} {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, nil)
 			if err != nil {
@@ -182,7 +183,8 @@ func TestNonsense(t *testing.T) {
 	p := newSite(t).newPerson(t)
 	p.signIn("")
 	visit := p.choose(monday)
-	for _, opening := range []string{"", "x", "2026-11-02T15:00:00Z", "2026-11-02T15:00:00Z/x", "2026-11-02T15:00:00Z/-1", strings.Repeat("x", 20<<10)} {
+	for _, opening := range []string{"", "x", "2026-11-02T15:00:00Z", "2026-11-02T15:00:00Z/x", "2026-11-02T15:00:00Z/-1",
+		strings.Repeat("x", 20<<10)} {
 		if v := p.post("/choose", "schedule", "sch_x", "opening", opening); v.status != http.StatusNotFound {
 			t.Errorf("%.30q: %d", opening, v.status)
 		}
@@ -242,7 +244,8 @@ func TestOnlyWhatIsOffered(t *testing.T) {
 	s := newSite(t)
 	p := s.newPerson(t)
 	for _, form := range [][2]string{
-		{"plan", "ins_nobody"}, {"plan", "self "}, {"plan", strings.Repeat("x", 8<<10)}, {"zone", "Mars/Olympus"}, {"zone", "../../etc/passwd"},
+		{"plan", "ins_nobody"}, {"plan", "self "}, {"plan", strings.Repeat("x", 8<<10)}, {"zone", "Mars/Olympus"},
+		{"zone", "../../etc/passwd"},
 	} {
 		v := p.post("/who", "name", "Trisha Pandit", "born", patientDOB, form[0], form[1])
 		mustSee(t, v, "Book an appointment", `role="alert"`, "from the lists")

@@ -192,7 +192,9 @@ func (s *server) session(r *http.Request) (found session) {
 }
 
 func (s *server) setSession(w http.ResponseWriter, now session) error {
-	cookie := &http.Cookie{Name: s.cookieName(), Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.https, SameSite: http.SameSiteLaxMode}
+	cookie := &http.Cookie{
+		Name: s.cookieName(), Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.https, SameSite: http.SameSiteLaxMode,
+	}
 	if now.ID != "" {
 		value, err := s.cookies.Encode(cookie.Name, now)
 		if err != nil {
@@ -219,7 +221,8 @@ func (s *server) page(pattern string, h handlerFunc) http.Handler {
 		if err != nil {
 			s.fail(w, r, err)
 		}
-		slog.Info("request", slog.String("page", pattern), slog.Duration("duration", time.Since(begin)), slog.Bool("failed", err != nil))
+		slog.Info("request", slog.String("page", pattern), slog.Duration("duration", time.Since(begin)),
+			slog.Bool("failed", err != nil))
 	})
 }
 
@@ -245,7 +248,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		_ = s.show(w, r, http.StatusConflict, "otherperson", page{Title: "Please start again"})
 		return
 	}
-	if errors.Is(err, errNoVisit) || errors.Is(err, errBadForm) || errors.Is(err, closure.ErrNotFound) || errors.Is(err, closure.ErrInvalidInput) {
+	if errors.Is(err, errNoVisit) || errors.Is(err, errBadForm) || errors.Is(err, closure.ErrNotFound) ||
+		errors.Is(err, closure.ErrInvalidInput) {
 		_ = s.show(w, r, http.StatusNotFound, "notfound", page{Title: "Not found"})
 		return
 	}
@@ -269,7 +273,8 @@ func parsePages() (map[string]*template.Template, error) {
 		return nil, err
 	}
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"who", "practitioners", "openings", "visit", "change", "notfound", "otherperson", "sorry"} {
+	for _, name := range []string{"who", "practitioners", "openings", "visit", "change", "notfound", "otherperson",
+		"sorry"} {
 		clone, err := layout.Clone()
 		if err == nil {
 			pages[name], err = clone.ParseFS(files, "templates/"+name+".html")

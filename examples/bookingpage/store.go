@@ -17,7 +17,7 @@ import (
 	"github.com/closurehealth/closure-go/closuresql"
 )
 
-// A visit is one wish of one person: from the opening they chose until it was
+// A visit is one booking of one person: from the opening they chose until it was
 // booked, and moved or cancelled later. It is patients' data.
 type visit struct {
 	Key       string // names it in URLs and forms, and is its idempotency key; random
@@ -105,7 +105,9 @@ func openDatabase(ctx context.Context, file string) (*sql.DB, error) {
 	if err := empty.Close(); err != nil {
 		return nil, err
 	}
-	query := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}}
+	query := url.Values{
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"},
+	}
 	db, err := sql.Open("sqlite", "file:"+file+"?"+query.Encode())
 	if err != nil {
 		return nil, err
@@ -136,7 +138,8 @@ func (s store) add(ctx context.Context, v visit) (key string, err error) {
 	v.Key, v.State, v.ChangedAt = rand.Text(), chosen, time.Now()
 	data, err := json.Marshal(v)
 	if err == nil {
-		_, err = s.db.ExecContext(ctx, `INSERT INTO visits (key, session, state, start, version, data) VALUES (?, ?, ?, ?, ?, ?)`,
+		_, err = s.db.ExecContext(ctx,
+			`INSERT INTO visits (key, session, state, start, version, data) VALUES (?, ?, ?, ?, ?, ?)`,
 			v.Key, v.Session, v.State, v.Start.Unix(), v.Version, data)
 	}
 	return v.Key, err
@@ -183,7 +186,8 @@ func (s store) find(ctx context.Context, session, key string) (visit, error) {
 }
 
 func (s store) ofSession(ctx context.Context, session string) ([]visit, error) {
-	return s.query(ctx, `SELECT data FROM visits WHERE `+visible+` AND state NOT IN ('chosen', 'merged') ORDER BY start`, session)
+	return s.query(ctx, `SELECT data FROM visits WHERE `+visible+` AND state NOT IN ('chosen', 'merged') ORDER BY start`,
+		session)
 }
 
 func (s store) openOnes(ctx context.Context) ([]visit, error) {
@@ -204,7 +208,8 @@ func (s store) hasEnded(ctx context.Context, session string) (ended bool, err er
 // forget removes what is over: visits of the past, choices nobody booked, and
 // sessions whose cookies are too old by now.
 func (s store) forget(ctx context.Context, before time.Time) error {
-	_, err := s.db.ExecContext(ctx, `DELETE FROM visits WHERE start < ? AND state NOT IN ('booking', 'moving', 'cancelling')
+	_, err := s.db.ExecContext(ctx, `DELETE FROM visits WHERE start < ?
+		AND state NOT IN ('booking', 'moving', 'cancelling')
 		AND (same IS NULL OR same NOT IN (SELECT key FROM visits))`, before.Unix())
 	if err == nil {
 		_, err = s.db.ExecContext(ctx, `DELETE FROM ended WHERE at < ?`, before.Unix())

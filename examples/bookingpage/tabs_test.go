@@ -69,11 +69,13 @@ func TestSlowForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	body := url.Values{"shown-to": {s.sessionOf(p).Mark()}, "opening": {openingValue(closure.Slot{StartAt: monday2, Duration: 30})}}.Encode()
+	body := url.Values{"shown-to": {s.sessionOf(p).Mark()},
+		"opening": {openingValue(closure.Slot{StartAt: monday2, Duration: 30})}}.Encode()
 	fmt.Fprintf(connection, "POST %s/move HTTP/1.1\r\nHost: %s\r\nCookie: %s=%s\r\nConnection: close\r\n"+
 		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
 		path, at.Host, s.cookieName(), p.http.Jar.Cookies(at)[0].Value, len(body), body[:10])
-	mustSee(t, p.post(path+"/move", "opening", openingValue(closure.Slot{StartAt: tuesday, Duration: 30})), isBooked, "Tuesday, November 3")
+	mustSee(t, p.post(path+"/move", "opening", openingValue(closure.Slot{StartAt: tuesday, Duration: 30})), isBooked,
+		"Tuesday, November 3")
 	_, _ = io.WriteString(connection, body[10:])
 	_, _ = io.ReadAll(connection)
 	mustSee(t, p.get(path), isBooked, "10:30 AM")
@@ -118,13 +120,16 @@ func TestFormOfAnotherPerson(t *testing.T) {
 	p.post("/who", "name", "Ada Other", "born", "1990-01-02", "plan", string(planSelf))
 	opening := openingValue(closure.Slot{StartAt: monday, Duration: 30})
 	const startAgain = "Please start again"
-	mustSee(t, p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening, "shown-to", shownTo(week)), startAgain)
+	mustSee(t, p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening,
+		"shown-to", shownTo(week)), startAgain)
 	mustSee(t, p.post(check.path+"/book", "shown-to", shownTo(check)), startAgain)
-	mustSee(t, p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening, "shown-to", ""), startAgain)
+	mustSee(t, p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening, "shown-to", ""),
+		startAgain)
 	if n := len(standing(s.double)); n != 0 {
 		t.Errorf("%d appointments", n)
 	}
-	v := p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening, "shown-to", shownTo(p.get(schedule)))
+	v := p.post("/choose", "schedule", string(closuretest.GuideScheduleID), "opening", opening,
+		"shown-to", shownTo(p.get(schedule)))
 	mustSee(t, v, "Is this right?", "Ada Other")
 	v = p.post(v.path+"/book", "shown-to", shownTo(v))
 	mustSee(t, v, isBooked, "Ada Other")

@@ -41,7 +41,8 @@ func TestWeekHoldsEachOpeningOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, first := range []closure.Date{closure.NewDate(2026, 3, 5), closure.NewDate(2026, 10, 29), closure.NewDate(2026, 9, 3)} {
+		for _, first := range []closure.Date{closure.NewDate(2026, 3, 5), closure.NewDate(2026, 10, 29),
+			closure.NewDate(2026, 9, 3)} {
 			var slots []closure.Slot
 			for at := first.In(zone); at.Before(addDays(first, 7).In(zone)); at = at.Add(30 * time.Minute) {
 				slots = append(slots, closure.Slot{StartAt: at, Duration: 30})

@@ -40,7 +40,9 @@ func newCalendar(schedules []closure.Schedule, s settings) *calendar {
 
 // newRow shows the names, which the schedule has if it was expanded, and otherwise the ids.
 func newRow(s closure.Schedule) *row {
-	r := &row{schedule: s.ID, name: string(s.Practitioner.ID), place: string(s.Location.ID), openings: map[string][]time.Time{}}
+	r := &row{
+		schedule: s.ID, name: string(s.Practitioner.ID), place: string(s.Location.ID), openings: map[string][]time.Time{},
+	}
 	if p := s.Practitioner.Object; p != nil {
 		r.name = p.FirstName + " " + p.LastName
 	}
@@ -150,7 +152,8 @@ func daysIn(width int) int {
 func (c *calendar) print(out io.Writer, width int) {
 	w := &lines{out: out}
 	first, last := c.days[0], c.days[len(c.days)-1]
-	w.printf("\nOpenings from %s to %s%s\n", first.Format("Monday 2 January"), last.Format("Monday 2 January 2006"), c.filters)
+	w.printf("\nOpenings from %s to %s%s\n",
+		first.Format("Monday 2 January"), last.Format("Monday 2 January 2006"), c.filters)
 	w.printf("Times are in %s (%s)%s\n\n", c.zone, eve(first).Format("MST"), clockChange(c.days))
 	if c.total() == 0 && len(c.failed) == 0 {
 		w.printf("No opening in %s.\n", count(len(c.rows), "calendar"))
@@ -159,7 +162,8 @@ func (c *calendar) print(out io.Writer, width int) {
 	for days := range chunks(c.days, daysIn(width)) {
 		c.printDays(w, days)
 	}
-	w.printf("%s in %s. · none that day, +3 three more\n%s", count(c.total(), "opening"), count(len(c.rows), "calendar"), c.legend())
+	w.printf("%s in %s. · none that day, +3 three more\n%s",
+		count(c.total(), "opening"), count(len(c.rows), "calendar"), c.legend())
 }
 
 func count(n int, of string) string {

@@ -64,7 +64,8 @@ func parseFlags(args []string) (s settings, err error) {
 	flags.TextVar(&s.from, "from", closure.Date{}, "first `day`, such as 2022-05-16 (default: today; offline: that one)")
 	cli.IntVar(flags, &s.days, "days", 7, 1, 28, "how many `days`")
 	flags.Func("after", "show what starts at this `time` of day or later, such as 17:00", clockFlag(&s.after))
-	flags.Func("before", "show what starts at this `time` of day or earlier; before -after: across midnight", clockFlag(&s.before))
+	flags.Func("before", "show what starts at this `time` of day or earlier; before -after: across midnight",
+		clockFlag(&s.before))
 	flags.StringVar((*string)(&s.insurance), "insurance", "", "leave out who does not accept the insurance with this `id`")
 	cli.IntVar(flags, &s.practitioners, "practitioners", 8, 1, 1000, "how many `calendars` to show at the most")
 	err = cli.Parse(flags, args, cli.Help{
@@ -164,7 +165,9 @@ func sortName(s closure.Schedule) string {
 }
 
 // suggest says when the next opening is, if the calendar has none.
-func (c *calendar) suggest(ctx context.Context, client *closure.Client, search closure.SlotSearch, out io.Writer) error {
+func (c *calendar) suggest(
+	ctx context.Context, client *closure.Client, search closure.SlotSearch, out io.Writer,
+) error {
 	const days = 60
 	search.From = c.days[len(c.days)-1]
 	search.To = search.From.AddDate(0, 0, days)
@@ -177,6 +180,7 @@ func (c *calendar) suggest(ctx context.Context, client *closure.Client, search c
 		return err
 	}
 	i := slices.IndexFunc(c.rows, func(r *row) bool { return r.schedule == slot.ScheduleID })
-	_, err = fmt.Fprintf(out, "The next one is on %s, with %s.\n", slot.StartAt.In(c.zone).Format("Monday 2 January at 15:04"), c.rows[i].name)
+	_, err = fmt.Fprintf(out, "The next one is on %s, with %s.\n",
+		slot.StartAt.In(c.zone).Format("Monday 2 January at 15:04"), c.rows[i].name)
 	return err
 }

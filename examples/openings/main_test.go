@@ -23,7 +23,9 @@ func server() *closuretest.Server {
 	s := closuretest.New()
 	busy := closuretest.GuideSlot().StartAt
 	for i := range 12 {
-		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: busy.Add(time.Duration(i) * 20 * time.Minute), Duration: 20})
+		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{
+			StartAt: busy.Add(time.Duration(i) * 20 * time.Minute), Duration: 20,
+		})
 	}
 	other := s.AddSchedule(closure.Schedule{
 		Practitioner: closure.PractitionerRef{
@@ -73,7 +75,8 @@ func TestFailure(t *testing.T) {
 	double := server()
 	double.Inject(closuretest.Status("availabilities.list", 404))
 	var out bytes.Buffer
-	err := run(t.Context(), double.Client(), settings{from: closure.NewDate(2022, time.May, 16), days: 7, practitioners: 8}, &progress{}, &out)
+	err := run(t.Context(), double.Client(),
+		settings{from: closure.NewDate(2022, time.May, 16), days: 7, practitioners: 8}, &progress{}, &out)
 	if err == nil || !bytes.Contains(out.Bytes(), []byte("(could not be read)")) {
 		t.Errorf("%v\n%s", err, out.Bytes())
 	}
@@ -84,11 +87,14 @@ func TestProgress(t *testing.T) {
 	var line bytes.Buffer
 	p := &progress{out: &line}
 	client := server().Client(closure.WithObserver(p.observe))
-	if err := run(t.Context(), client, settings{from: closure.NewDate(2022, time.May, 16), days: 7, practitioners: 8}, p, &bytes.Buffer{}); err != nil {
+	if err := run(t.Context(), client, settings{from: closure.NewDate(2022, time.May, 16), days: 7, practitioners: 8}, p,
+		&bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
 	const erase = "\r\x1b[K"
-	if want := erase + "Searching: 0 of 2 calls" + erase + "Searching: 1 of 2 calls" + erase + "Searching: 2 of 2 calls" + erase; line.String() != want {
+	want := erase + "Searching: 0 of 2 calls" + erase + "Searching: 1 of 2 calls" +
+		erase + "Searching: 2 of 2 calls" + erase
+	if line.String() != want {
 		t.Errorf("%q, want %q", line.String(), want)
 	}
 }
@@ -96,7 +102,8 @@ func TestProgress(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"-days 0", "-days -3", "-days 100000", "-days x", "-practitioners 0", "-zone Nowhere/X", "-from x", "-after 25:00", "stray",
+		"-days 0", "-days -3", "-days 100000", "-days x", "-practitioners 0", "-zone Nowhere/X", "-from x", "-after 25:00",
+		"stray",
 	} {
 		if _, err := parseFlags(strings.Fields(args)); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", args, err)

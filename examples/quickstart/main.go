@@ -55,7 +55,8 @@ func parseFlags(args []string) (live bool, zone *time.Location, err error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.BoolVar(&live, "live", false, "accept a live key: this books for a real patient")
 	cli.ZoneVar(flags, &zone, "time zone to show times in")
-	err = cli.Parse(flags, args, cli.Help{About: "quickstart books an appointment, step by step, with the data of the vendor's\nguide."})
+	err = cli.Parse(flags, args,
+		cli.Help{About: "quickstart books an appointment, step by step, with the data of the vendor's\nguide."})
 	return live, zone, err
 }
 
@@ -107,7 +108,8 @@ func showPractitioner(ctx context.Context, out io.Writer, client *closure.Client
 		return fmt.Errorf("%d practitioners have NPI %s", len(found), practitionerNPI)
 	}
 	p := found[0]
-	step(out, "Practitioner", "%s %s %s, %s, NPI %s, speaks %s", p.FirstName, p.MiddleName, p.LastName, p.Type, p.NPI, strings.Join(p.Languages, ", "))
+	step(out, "Practitioner", "%s %s %s, %s, NPI %s, speaks %s",
+		p.FirstName, p.MiddleName, p.LastName, p.Type, p.NPI, strings.Join(p.Languages, ", "))
 	return nil
 }
 
@@ -140,7 +142,9 @@ func showSlots(ctx context.Context, out io.Writer, client *closure.Client, in *t
 	return nil
 }
 
-func book(ctx context.Context, out io.Writer, client *closure.Client, patient *closure.Patient, in *time.Location) error {
+func book(
+	ctx context.Context, out io.Writer, client *closure.Client, patient *closure.Patient, in *time.Location,
+) error {
 	booking, err := client.BookSlot(ctx, closure.BookSlotParams{
 		ScheduleID: scheduleID,
 		PatientID:  patient.ID,

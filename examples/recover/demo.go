@@ -40,22 +40,25 @@ func dieInTheMiddle(_ context.Context, e closure.Event) {
 
 func demo(ctx context.Context, out io.Writer) error {
 	return errors.Join(
-		scene(ctx, out, "1. The booking was made, but the answer got lost", closuretest.DropAfter("appointments.create"), func(s *stage) {
-			s.run("settle")
-			s.run("book")
-		}),
-		scene(ctx, out, "2. The request got lost before anything was done", closuretest.DropBefore("appointments.create"), func(s *stage) {
-			s.run("settle")
-			s.say("pause", "no client can know how late a booking may still appear; here we say: after %s it won't", lostAfter)
-			time.Sleep(lostAfter)
-			s.run("settle", "-assume-lost-after", lostAfter.String())
-			s.run("book")
-		}),
-		scene(ctx, out, "3. The API can't say what became of it", closuretest.DropAfter("appointments.create"), func(s *stage) {
-			s.server.Inject(closuretest.Status("appointments.list", 503).Times(0))
-			s.run("settle", "-assume-lost-after", time.Nanosecond.String())
-			s.run("book")
-		}),
+		scene(ctx, out, "1. The booking was made, but the answer got lost", closuretest.DropAfter("appointments.create"),
+			func(s *stage) {
+				s.run("settle")
+				s.run("book")
+			}),
+		scene(ctx, out, "2. The request got lost before anything was done", closuretest.DropBefore("appointments.create"),
+			func(s *stage) {
+				s.run("settle")
+				s.say("pause", "no client can know how late a booking may still appear; here we say: after %s it won't", lostAfter)
+				time.Sleep(lostAfter)
+				s.run("settle", "-assume-lost-after", lostAfter.String())
+				s.run("book")
+			}),
+		scene(ctx, out, "3. The API can't say what became of it", closuretest.DropAfter("appointments.create"),
+			func(s *stage) {
+				s.server.Inject(closuretest.Status("appointments.list", 503).Times(0))
+				s.run("settle", "-assume-lost-after", time.Nanosecond.String())
+				s.run("book")
+			}),
 	)
 }
 
@@ -85,7 +88,9 @@ func scene(ctx context.Context, out io.Writer, title string, fault closuretest.F
 	fmt.Fprintln(out, title)
 	s.run("book", "-die")
 	after(s)
-	s.say("the truth", "%s arrived, %s in the ledger", count(requestsToBook(server), "request to book", "requests to book"), count(len(server.Appointments()), "appointment", "appointments"))
+	s.say("the truth", "%s arrived, %s in the ledger",
+		count(requestsToBook(server), "request to book", "requests to book"),
+		count(len(server.Appointments()), "appointment", "appointments"))
 	fmt.Fprintln(out)
 	return s.err
 }

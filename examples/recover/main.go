@@ -80,8 +80,10 @@ func parseArgs(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("recover", flag.ContinueOnError)
 	flags.StringVar(&s.journal, "journal", "journal.db", "the SQLite `file` with the journal")
 	flags.StringVar(&s.key, "key", "order 17", "book: the idempotency `key`, your own name for what is wanted")
-	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long one request may take; the whole booking takes 15 s more at most")
-	flags.DurationVar(&s.lost, "assume-lost-after", 0, "settle: how old an attempt must be to count as lost, if nothing shows it, such as 15m")
+	flags.DurationVar(&s.timeout, "timeout", 30*time.Second,
+		"how long one request may take; the whole booking takes 15 s more at most")
+	flags.DurationVar(&s.lost, "assume-lost-after", 0,
+		"settle: how old an attempt must be to count as lost, if nothing shows it, such as 15m")
 	flags.BoolVar(&s.die, "die", false, "book: die when the request has left")
 	err = cli.Parse(flags, args, cli.Help{About: about, Command: "book", Module: true})
 	switch {
@@ -126,7 +128,8 @@ func run(ctx context.Context, s settings) error {
 // openJournal opens the journal in a file of SQLite. It says who wanted to see which
 // doctor when: it belongs where patients' data may be stored.
 func openJournal(ctx context.Context, file string) (*closuresql.Journal, error) {
-	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+file+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, err
 	}

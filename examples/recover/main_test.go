@@ -24,7 +24,8 @@ func TestDemo(t *testing.T) {
 	}
 	said := out.String()
 	for _, want := range []string{ // in this order
-		"1. ", "the process dies", "settle  BOOKED appt_", "nothing was sent again", "book    BOOKED appt_", "nothing was sent again",
+		"1. ", "the process dies", "settle  BOOKED appt_", "nothing was sent again", "book    BOOKED appt_",
+		"nothing was sent again",
 		"1 request to book arrived, 1 appointment in the ledger",
 		"2. ", "the process dies", "STILL UNKNOWN", "the slot shows as open", "NOT BOOKED", "book    BOOKED appt_",
 		"2 requests to book arrived, 1 appointment in the ledger",

@@ -70,11 +70,11 @@ func TestAdversary(t *testing.T) {
 	r.judge(t)
 	sum := r.sum(func(cell) bool { return true })
 	for _, ending := range []column{confirmed, rejected, notSent, unknown} {
-		if sum.counts[ending] < sum.counts[wishes]/50 {
-			t.Errorf("%d of %d are %s: too few to show anything", sum.counts[ending], sum.counts[wishes], ending)
+		if sum.counts[ending] < sum.counts[calls]/50 {
+			t.Errorf("%d of %d are %s: too few to show anything", sum.counts[ending], sum.counts[calls], ending)
 		}
 	}
-	t.Logf("%d wishes, %d requests in %s, seed %d", sum.counts[wishes], sum.counts[requests],
+	t.Logf("%d calls, %d requests in %s, seed %d", sum.counts[calls], sum.counts[requests],
 		time.Since(began).Round(time.Millisecond), runSeed)
 	publish(t, "adversary", r.table())
 }
@@ -118,8 +118,8 @@ func durations() timing {
 	return timing{attempt: 250 * time.Millisecond, call: time.Second}
 }
 
-// size is how many wishes there are in a world, and how many of all worlds run at once.
-func size() (wishes, goroutines int) {
+// size is how many calls there are in a world, and how many of all worlds run at once.
+func size() (calls, goroutines int) {
 	switch {
 	case full():
 		return 80, 200
@@ -202,7 +202,7 @@ func (r *report) excused(of func(cell) bool) *tally {
 func (r *report) table() string {
 	var b strings.Builder
 	line := func(name string, of func(cell) bool) {
-		if sum := r.sum(of); sum.counts[wishes] > 0 {
+		if sum := r.sum(of); sum.counts[calls] > 0 {
 			b.WriteString(row(name, sum, r.excused(of)))
 		}
 	}
@@ -234,7 +234,7 @@ func (r *report) excuses() string {
 			for _, zero := range zeros {
 				of := func(c cell) bool { return c.family == f.name && c.op == op }
 				why := cell{family: f.name, op: op}.excuse(zero)
-				line := fmt.Sprintf("† %s, %s, %s: %d. %s.\n", f.name, op, zero, r.sum(of).counts[zero], why)
+				line := fmt.Sprintf("† %s, %s, %s: %d, because %s.\n", f.name, op, zero, r.sum(of).counts[zero], why)
 				if why != "" && r.sum(of).counts[zero] > 0 && !seen[line] {
 					lines = append(lines, line)
 				}

@@ -11,7 +11,7 @@ import (
 type column int
 
 const (
-	wishes column = iota
+	calls column = iota
 	confirmed
 	recovered // of the confirmed ones
 	rejected
@@ -20,7 +20,7 @@ const (
 	requests // on the wire, if it could be told whose they were
 
 	// What must be zero.
-	doubles  // two appointments for one wish
+	doubles  // two appointments for one call
 	absent   // told confirmed, but it isn't in the ledger, or it is somebody else's record
 	denied   // told rejected or not sent, but it is in the ledger
 	resent   // more requests on the wire than attempts
@@ -34,7 +34,7 @@ const (
 var zeros = []column{doubles, absent, denied, resent, hangs, panics, personal}
 
 var columnNames = [columns]string{
-	wishes:    "wishes",
+	calls:     "calls",
 	confirmed: "confirmed",
 	recovered: "of them recovered",
 	rejected:  "rejected",
@@ -74,21 +74,21 @@ func (t *tally) merge(other *tally) {
 	}
 }
 
-// audit compares what each wish was told with the ledger and the wire.
+// audit compares what each call was told with the ledger and the wire.
 func (w *world) audit(t timing) map[callKind]*tally {
 	tallies := map[callKind]*tally{}
 	attempts, known := 0, 0
-	for _, wish := range w.wishes {
-		tally := tallies[wish.op]
+	for _, call := range w.calls {
+		tally := tallies[call.op]
 		if tally == nil {
 			tally = newTally()
-			tallies[wish.op] = tally
+			tallies[call.op] = tally
 		}
-		w.auditWish(wish, t, tally)
-		for _, n := range wish.attempts {
+		w.auditCall(call, t, tally)
+		for _, n := range call.attempts {
 			attempts += n
 		}
-		for _, n := range wish.arrived {
+		for _, n := range call.arrived {
 			known += n
 		}
 	}
@@ -100,21 +100,21 @@ func (w *world) audit(t timing) map[callKind]*tally {
 	return tallies
 }
 
-func (w *world) auditWish(wish *wish, t timing, tally *tally) {
-	wish.mu.Lock()
-	defer wish.mu.Unlock()
-	e := wish.ending
-	tally.counts[wishes]++
+func (w *world) auditCall(call *call, t timing, tally *tally) {
+	call.mu.Lock()
+	defer call.mu.Unlock()
+	e := call.ending
+	tally.counts[calls]++
 	violated := func(c column, n int, what string) {
 		told := fmt.Sprint(e.err)
 		if e.err == nil {
 			told = "confirmed " + e.record
 		}
 		tally.violated(c, n, fmt.Sprintf("%s: told %q after %v; the server: %s",
-			what, told, e.took.Round(1e6), strings.Join(wish.log, "; ")))
+			what, told, e.took.Round(1e6), strings.Join(call.log, "; ")))
 	}
-	made := w.ledger.made(wish)
-	carriedOut := len(made) > 0 || wish.op == cancel && w.ledger.cancelled(wish)
+	made := w.ledger.made(call)
+	carriedOut := len(made) > 0 || call.op == cancel && w.ledger.cancelled(call)
 	if len(made) > 1 {
 		violated(doubles, 1, fmt.Sprintf("%d appointments", len(made)))
 	}
@@ -125,7 +125,7 @@ func (w *world) auditWish(wish *wish, t timing, tally *tally) {
 		tally.counts[confirmed]++
 		if e.foreign {
 			violated(absent, 1, "given somebody else's record")
-		} else if !w.holds(wish, e) {
+		} else if !w.holds(call, e) {
 			violated(absent, 1, "not in the ledger")
 		}
 	case outcome == closure.OutcomeUnknown:
@@ -143,38 +143,38 @@ func (w *world) auditWish(wish *wish, t timing, tally *tally) {
 	if e.recovered {
 		tally.counts[recovered]++
 	}
-	for op, n := range wish.arrived {
+	for op, n := range call.arrived {
 		tally.counts[requests] += n
-		if beyond := n - wish.attempts[op]; beyond > 0 && op != "" {
-			violated(resent, beyond, fmt.Sprintf("%s: %d requests, %d attempts", op, n, wish.attempts[op]))
+		if beyond := n - call.attempts[op]; beyond > 0 && op != "" {
+			violated(resent, beyond, fmt.Sprintf("%s: %d requests, %d attempts", op, n, call.attempts[op]))
 		}
 	}
-	if e.hung || wish.longest > t.attempt+grace+e.missed {
-		violated(hangs, 1, fmt.Sprintf("longest attempt %v", wish.longest.Round(1e6)))
+	if e.hung || call.longest > t.attempt+grace+e.missed {
+		violated(hangs, 1, fmt.Sprintf("longest attempt %v", call.longest.Round(1e6)))
 	}
 	if e.panicked != "" {
 		violated(panics, 1, e.panicked)
 	}
 	if e.err != nil {
-		if shown := wish.shown(e.err); shown != "" {
+		if shown := call.shown(e.err); shown != "" {
 			violated(personal, 1, shown)
 		}
 	}
 }
 
-// holds reports whether what the wish was told is in the ledger.
-func (w *world) holds(wish *wish, e ending) bool {
-	switch wish.op {
+// holds reports whether what the call was told is in the ledger.
+func (w *world) holds(call *call, e ending) bool {
+	switch call.op {
 	case cancel:
-		return w.ledger.cancelled(wish) && e.record == wish.appointment
+		return w.ledger.cancelled(call) && e.record == call.appointment
 	case get:
-		return e.record == wish.appointment
+		return e.record == call.appointment
 	case create:
 		if !e.scheduled {
 			return true // the record's status says that there is no appointment
 		}
 	}
-	for _, a := range w.ledger.made(wish) {
+	for _, a := range w.ledger.made(call) {
 		if a.id == e.record {
 			return true
 		}
@@ -197,11 +197,11 @@ func (c cell) excuse(z column) string {
 	plain := c.op == create || c.op == cancel
 	switch {
 	case c.family == "not processed, a lie" && (z == doubles || z == denied):
-		return "the server says by the protocol's own means that it did not process what it did"
+		return "the server says, by the protocol's own means, that it did not process what it carried out"
 	case c.family == "4xx" && plain && (z == denied || z == doubles):
-		return "a plain call is told what the API says: a 4xx says that nothing was done"
+		return "a plain call returns what the API says, and a 4xx says that nothing was done"
 	case c.family == "twice or slipped" && plain && z == denied:
-		return "a plain call is told what the API says, and a rejection doesn't say whom it is about"
+		return "a plain call returns what the API says, and a rejection doesn't say whom it is about"
 	default:
 		return ""
 	}

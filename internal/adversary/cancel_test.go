@@ -52,13 +52,13 @@ func hesitate(x *exchange, r reply) {
 // cancels are many bookings in one world.
 type cancels struct {
 	world   *world
-	clients func(*wish) (*closure.Client, error)
+	clients func(*call) (*closure.Client, error)
 }
 
 func (c *cancels) run(t *testing.T, number int) {
 	w := c.world
 	for i := range number {
-		w.wishes = append(w.wishes, newWish(i, create))
+		w.calls = append(w.calls, newCall(i, create))
 	}
 	if err := w.open(); err != nil {
 		t.Fatal(err)
@@ -69,18 +69,18 @@ func (c *cancels) run(t *testing.T, number int) {
 		t.Fatal(err)
 	}
 	// The others are cancelled within the time that a call takes.
-	usual := c.book(t, w.wishes[0], time.Minute)
-	for _, wish := range w.wishes[1:20] {
-		usual = max(usual, c.book(t, wish, time.Minute))
+	usual := c.book(t, w.calls[0], time.Minute)
+	for _, call := range w.calls[1:20] {
+		usual = max(usual, c.book(t, call, time.Minute))
 	}
 	var group sync.WaitGroup
 	gate := make(chan struct{}, 16)
-	for i, wish := range w.wishes[20:] {
+	for i, call := range w.calls[20:] {
 		gate <- struct{}{}
 		group.Go(func() {
 			defer func() { <-gate }()
 			dice := newDice(w.seed, uint64(i))
-			c.book(t, wish, time.Duration(dice.Int64N(int64(min(usual, 20*time.Millisecond)))))
+			c.book(t, call, time.Duration(dice.Int64N(int64(min(usual, 20*time.Millisecond)))))
 		})
 	}
 	group.Wait()
@@ -98,8 +98,8 @@ func (c *cancels) connect(transport *http.Transport) error {
 			closure.WithBaseURL(url), closure.WithMaxAttempts(1), closure.WithObserver(observe))...)
 	}
 	if !c.world.protocol.own {
-		c.clients = func(w *wish) (*closure.Client, error) {
-			return client(c.world.server.url()+"/"+w.tag(), closure.WithHTTPClient(&http.Client{Transport: transport}))
+		c.clients = func(call *call) (*closure.Client, error) {
+			return client(c.world.server.url()+"/"+call.tag(), closure.WithHTTPClient(&http.Client{Transport: transport}))
 		}
 		return nil
 	}
@@ -108,41 +108,41 @@ func (c *cancels) connect(transport *http.Transport) error {
 		more = append(more, closure.WithHTTP2())
 	}
 	one, err := client(c.world.server.url(), more...)
-	c.clients = func(*wish) (*closure.Client, error) { return one, nil }
+	c.clients = func(*call) (*closure.Client, error) { return one, nil }
 	return err
 }
 
 // book makes the call and cancels it after a while.
-func (c *cancels) book(t *testing.T, w *wish, within time.Duration) (took time.Duration) {
-	client, err := c.clients(w)
+func (c *cancels) book(t *testing.T, call *call, within time.Duration) (took time.Duration) {
+	client, err := c.clients(call)
 	if err != nil {
 		t.Error(err)
 		return 0
 	}
-	ctx, stop := context.WithCancel(context.WithValue(t.Context(), wishKey{}, w))
+	ctx, stop := context.WithCancel(context.WithValue(t.Context(), callKey{}, call))
 	defer stop()
 	timer := time.AfterFunc(within, stop)
 	defer timer.Stop()
 	began := time.Now()
-	e := w.call(ctx, client)
+	e := call.do(ctx, client)
 	e.took = time.Since(began)
-	w.mu.Lock()
-	w.ending = e
-	w.mu.Unlock()
+	call.mu.Lock()
+	call.ending = e
+	call.mu.Unlock()
 	return e.took
 }
 
 func (c *cancels) audit(t *testing.T) {
 	outcomes := map[closure.Outcome]int{}
 	lies := 0
-	for _, w := range c.world.wishes {
-		outcome := closure.OutcomeOf(w.ending.err)
+	for _, call := range c.world.calls {
+		outcome := closure.OutcomeOf(call.ending.err)
 		outcomes[outcome]++
-		if outcome == closure.OutcomeNotSent && len(w.arrived) > 0 {
+		if outcome == closure.OutcomeNotSent && len(call.arrived) > 0 {
 			lies++
 		}
 		if outcome == closure.OutcomeRejected {
-			t.Errorf("rejected: %v", w.ending.err)
+			t.Errorf("rejected: %v", call.ending.err)
 		}
 	}
 	begun := int(c.world.requests.Load())
@@ -152,7 +152,7 @@ func (c *cancels) audit(t *testing.T) {
 		t.Errorf("ZERO VIOLATED: not sent, yet arrived: %d times", lies)
 	}
 	// With the SDK's own pool, a part of a request doesn't show whose it is.
-	if beyond := begun + outcomes[closure.OutcomeNotSent] - len(c.world.wishes); beyond > 0 {
+	if beyond := begun + outcomes[closure.OutcomeNotSent] - len(c.world.calls); beyond > 0 {
 		t.Errorf("ZERO VIOLATED: not sent, yet arrived, at least: %d times", beyond)
 	}
 	for _, outcome := range []closure.Outcome{closure.OutcomeApplied, closure.OutcomeUnknown, closure.OutcomeNotSent} {

@@ -57,9 +57,9 @@ func TestControls(t *testing.T) {
 		}
 	})
 	t.Run("tells who the patient is", func(t *testing.T) {
-		w := newWish(1, bookSlot)
-		for _, text := range []string{w.patient, w.lastName(), birthDate, startText, "http://127.0.0.1:1/appointments"} {
-			if w.shown(errors.New("closure: "+text)) == "" {
+		c := newCall(1, bookSlot)
+		for _, text := range []string{c.patient, c.lastName(), birthDate, startText, "http://127.0.0.1:1/appointments"} {
+			if c.shown(errors.New("closure: "+text)) == "" {
 				t.Errorf("survives: %s", text)
 			}
 		}
@@ -124,8 +124,8 @@ func sendAgain(next http.RoundTripper, r *http.Request, body []byte) (resp *http
 func forge(next http.RoundTripper, r *http.Request, body []byte) (*http.Response, error) {
 	resp, err := next.RoundTrip(fresh(r, body))
 	if number, found := tagged(string(body)); err != nil && found {
-		w := newWish(number, create)
-		made := &appointment{id: "appt_F" + w.tag(), wish: w}
+		c := newCall(number, create)
+		made := &appointment{id: "appt_F" + c.tag(), call: c}
 		body := io.NopCloser(strings.NewReader(made.json()))
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: body, Request: r}, nil
 	}
@@ -185,7 +185,7 @@ func TestNetHTTPSendsAgain(t *testing.T) {
 				ledger:     &ledger{duplicates: true},
 			}
 			for i := range 20 {
-				w.wishes = append(w.wishes, newWish(i, create))
+				w.calls = append(w.calls, newCall(i, create))
 			}
 			if err := w.open(); err != nil {
 				t.Fatal(err)
@@ -193,9 +193,9 @@ func TestNetHTTPSendsAgain(t *testing.T) {
 			transport := w.protocol.transport()
 			client := &http.Client{Transport: transport, Timeout: 300 * time.Millisecond}
 			var group sync.WaitGroup
-			for _, wish := range w.wishes {
+			for _, call := range w.calls {
 				group.Go(func() {
-					text := fmt.Sprintf(`{"patient_id":%q}`, wish.patient)
+					text := fmt.Sprintf(`{"patient_id":%q}`, call.patient)
 					resp, err := client.Post(w.server.url()+"/appointments", "application/json", strings.NewReader(text))
 					if err == nil {
 						_ = resp.Body.Close()
@@ -205,8 +205,8 @@ func TestNetHTTPSendsAgain(t *testing.T) {
 			group.Wait()
 			transport.CloseIdleConnections()
 			w.close()
-			if made := len(w.ledger.appointments); made <= len(w.wishes) {
-				t.Errorf("%d appointments of %d wishes", made, len(w.wishes))
+			if made := len(w.ledger.appointments); made <= len(w.calls) {
+				t.Errorf("%d appointments for %d calls", made, len(w.calls))
 			}
 		})
 	}

@@ -30,27 +30,27 @@ type responseWriter interface {
 	mayCommit() bool // false: a GOAWAY promised that the request would not be carried out
 }
 
-// maxRequests is how often a wish may send one operation before its connections are cut, so
+// maxRequests is how often a call may send one operation before its connections are cut, so
 // that a client that sends without end doesn't keep the test busy.
 const maxRequests = 50
 
 // identify finds out whose request this is, as soon as its bytes show that.
 func (x *exchange) identify(op, text string) (known bool) {
-	if x.q.wish != nil {
+	if x.q.call != nil {
 		return true
 	}
 	number, found := tagged(text)
-	if !found || number >= len(x.world.wishes) {
+	if !found || number >= len(x.world.calls) {
 		return false
 	}
-	x.q = request{op: op, wish: x.world.wishes[number]}
+	x.q = request{op: op, call: x.world.calls[number]}
 	return true
 }
 
 // arrived counts the request and draws its fault. It reports false if there were too many
 // requests.
 func (x *exchange) arrived() (welcome bool) {
-	times := x.q.wish.arrive(x.q.op)
+	times := x.q.call.arrive(x.q.op)
 	if x.q.op == "" { // it was cut before its operation could be seen
 		return true
 	}
@@ -58,10 +58,10 @@ func (x *exchange) arrived() (welcome bool) {
 		x.wire.rst()
 		return false
 	}
-	x.dice = newDice(x.world.seed, uint64(x.q.wish.number), hash(x.q.op), uint64(times))
+	x.dice = newDice(x.world.seed, uint64(x.q.call.number), hash(x.q.op), uint64(times))
 	x.fault = x.world.draw(x.dice, x.q.op)
 	if x.fault != nil {
-		x.q.wish.note("%s #%d: %s", x.q.op, times, x.fault.name)
+		x.q.call.note("%s #%d: %s", x.q.op, times, x.fault.name)
 	}
 	return true
 }
@@ -72,7 +72,7 @@ func (x *exchange) run() {
 	case x.answered && x.commits:
 		x.carryOut()
 	case x.answered:
-	case x.q.wish == nil:
+	case x.q.call == nil:
 		x.answer(reply{status: 404, body: "{}"})
 	case x.fault == nil:
 		x.answer(x.carryOut())
@@ -85,7 +85,7 @@ func (x *exchange) run() {
 // promised the client that the request would not be carried out.
 func (x *exchange) carryOut() reply {
 	if !x.out.mayCommit() {
-		return problem(503, x.q.wish)
+		return problem(503, x.q.call)
 	}
 	return x.world.ledger.carryOut(x.q)
 }
@@ -97,7 +97,7 @@ func (x *exchange) carryOutLost() {
 		if !x.out.mayCommit() {
 			return
 		}
-		x.q.wish.note("  carried out late")
+		x.q.call.note("  carried out late")
 		x.world.later(time.Duration(50+x.dice.IntN(1200))*time.Millisecond, func() { x.world.ledger.carryOut(x.q) })
 		return
 	}

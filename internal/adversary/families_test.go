@@ -123,13 +123,13 @@ var repeats = []fault{
 		time.Sleep(10 * time.Millisecond)
 		x.answer(r)
 	}),
-	after("200, then 409", all, func(x *exchange, r reply) { x.answer(r); x.answer(problem(409, x.q.wish)) }),
+	after("200, then 409", all, func(x *exchange, r reply) { x.answer(r); x.answer(problem(409, x.q.call)) }),
 	after("slipped by one from now on", all, func(x *exchange, r reply) { x.wire.desyncFrom(othersReply(x)); x.answer(r) }),
 }
 
 // othersReply is the reply to somebody else's same request.
 func othersReply(x *exchange) reply {
-	other := x.world.wishes[x.q.wish.number^1]
+	other := x.world.calls[x.q.call.number^1]
 	switch x.q.op {
 	case "patients.get":
 		return ok(other.patientJSON())
@@ -144,8 +144,8 @@ func othersReply(x *exchange) reply {
 
 // othersAppointment is somebody else's appointment.
 func othersAppointment(x *exchange) string {
-	other := x.world.wishes[x.q.wish.number^1]
-	return (&appointment{id: other.appointment, wish: other}).json()
+	other := x.world.calls[x.q.call.number^1]
+	return (&appointment{id: other.appointment, call: other}).json()
 }
 
 func trickle(pause time.Duration, withHead bool) func(*exchange, reply) {
@@ -207,7 +207,7 @@ func wrongRecords() (faults []fault) {
 				x.answer(ok(`{}`))
 				return
 			}
-			x.answer(ok((&appointment{id: "appt_D" + x.q.wish.tag(), wish: x.q.wish}).jsonAs(status)))
+			x.answer(ok((&appointment{id: "appt_D" + x.q.call.tag(), call: x.q.call}).jsonAs(status)))
 		})...)
 	}
 	return append(faults, both("somebody else's record", func(x *exchange, _ reply) {
@@ -233,7 +233,7 @@ func statuses(codes []int, more ...int) (faults []fault) {
 // refusal is the API's error, a gateway's page, an empty body, or the record itself with a
 // status that contradicts it.
 func (x *exchange) refusal(code int, r reply) reply {
-	refusal := problem(code, x.q.wish)
+	refusal := problem(code, x.q.call)
 	switch x.dice.IntN(4) {
 	case 0:
 		refusal.body = ""

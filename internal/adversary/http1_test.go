@@ -44,7 +44,7 @@ func readHTTP1(x *exchange, r *bufio.Reader, early *fault) (whole bool) {
 	if early != nil && early.place <= afterHead && !x.inject(early) {
 		return false
 	}
-	known := x.q.wish != nil
+	known := x.q.call != nil
 	body := make([]byte, contentLength(head))
 	part := body
 	if early != nil && early.place == inBody && len(body) > 0 {
@@ -60,8 +60,8 @@ func readHTTP1(x *exchange, r *bufio.Reader, early *fault) (whole bool) {
 // inject does what an early fault does. It reports false if the connection is over.
 func (x *exchange) inject(early *fault) (alive bool) {
 	x.dice = early.dice
-	if x.q.wish != nil {
-		x.q.wish.note("%s: %s", x.q.op, early.name)
+	if x.q.call != nil {
+		x.q.call.note("%s: %s", x.q.op, early.name)
 	}
 	early.do(x)
 	return x.answered

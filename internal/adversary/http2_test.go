@@ -163,7 +163,7 @@ func (c *http2Conn) part(
 		r.body = append(r.body, payload...)
 		text = string(r.body)
 	}
-	if r.x.q.wish == nil && r.x.identify(r.op, text) && !r.x.arrived() {
+	if r.x.q.call == nil && r.x.identify(r.op, text) && !r.x.arrived() {
 		return false
 	}
 	if r.early != nil && r.early.place == place && !r.x.inject(r.early) {

@@ -18,7 +18,7 @@ type ledger struct {
 
 type appointment struct {
 	id        string
-	wish      *wish
+	call      *call
 	cancelled bool
 	requested bool // made by a request; false: it was there from the start
 	slot      int
@@ -27,7 +27,7 @@ type appointment struct {
 // A request is what could be seen of a request that arrived.
 type request struct {
 	op   string // as closure.Event.Op names it; "": unknown
-	wish *wish  // nil: unknown
+	call *call  // nil: unknown
 }
 
 // A reply is what the API wants to answer, before a fault breaks it.
@@ -39,7 +39,7 @@ type reply struct {
 
 func ok(body string) reply { return reply{status: 200, body: body} }
 
-// operation names the operation of a request. The path may begin with a wish's
+// operation names the operation of a request. The path may begin with a call's
 // tag.
 func operation(method, path string) string {
 	path, _, _ = strings.Cut(path, "?")
@@ -71,47 +71,47 @@ func writes(op string) bool { return op == "appointments.create" || op == "appoi
 func (l *ledger) carryOut(q request) reply {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := q.wish
+	c := q.call
 	switch q.op {
 	case "appointments.create":
-		return l.create(w)
+		return l.create(c)
 	case "appointments.cancel":
-		a := l.existing(w)
+		a := l.existing(c)
 		if a == nil {
-			return problem(404, w)
+			return problem(404, c)
 		}
 		a.cancelled = true
 		return ok(a.json())
 	case "appointments.get":
-		if a := l.existing(w); a != nil {
+		if a := l.existing(c); a != nil {
 			return ok(a.json())
 		}
-		return problem(404, w)
+		return problem(404, c)
 	case "appointments.list":
-		return ok(l.list(w))
+		return ok(l.list(c))
 	case "availabilities.list":
-		if l.taken(w.slot()) {
+		if l.taken(c.slot()) {
 			return ok("[]")
 		}
 		return ok(fmt.Sprintf(`[{"start_at":%q,"duration":30}]`, startText))
 	case "schedules.get":
-		return ok(fmt.Sprintf(`{"id":%q,"scheduling_method":"direct_api","insurances":["ins_1"]}`, w.schedule))
+		return ok(fmt.Sprintf(`{"id":%q,"scheduling_method":"direct_api","insurances":["ins_1"]}`, c.schedule))
 	case "patients.get":
-		return ok(w.patientJSON())
+		return ok(c.patientJSON())
 	default:
 		return reply{status: 404, body: "{}"}
 	}
 }
 
-func (l *ledger) create(w *wish) reply {
-	if !l.duplicates && l.taken(w.slot()) {
-		return problem(409, w)
+func (l *ledger) create(c *call) reply {
+	if !l.duplicates && l.taken(c.slot()) {
+		return problem(409, c)
 	}
 	a := &appointment{
-		id:        fmt.Sprintf("appt_N%dx%s", len(l.appointments), w.tag()),
-		wish:      w,
+		id:        fmt.Sprintf("appt_N%dx%s", len(l.appointments), c.tag()),
+		call:      c,
 		requested: true,
-		slot:      w.slot(),
+		slot:      c.slot(),
 	}
 	l.appointments = append(l.appointments, a)
 	return ok(a.json())
@@ -123,19 +123,19 @@ func (l *ledger) taken(slot int) bool {
 	})
 }
 
-// existing is the wish's appointment that was there from the start, or nil.
-func (l *ledger) existing(w *wish) *appointment {
-	i := slices.IndexFunc(l.appointments, func(a *appointment) bool { return a.wish == w && !a.requested })
+// existing is the call's appointment that was there from the start, or nil.
+func (l *ledger) existing(c *call) *appointment {
+	i := slices.IndexFunc(l.appointments, func(a *appointment) bool { return a.call == c && !a.requested })
 	if i < 0 {
 		return nil
 	}
 	return l.appointments[i]
 }
 
-func (l *ledger) list(w *wish) string {
+func (l *ledger) list(c *call) string {
 	var records []string
 	for _, a := range l.appointments {
-		if a.wish == w {
+		if a.call == c {
 			records = append(records, a.json())
 		}
 	}
@@ -143,14 +143,14 @@ func (l *ledger) list(w *wish) string {
 }
 
 // problem is an error response that says more about the patient than it should.
-func problem(status int, w *wish) reply {
+func problem(status int, c *call) reply {
 	kind := "invalid_request"
 	if status >= 500 {
 		kind = "server_error"
 	}
 	body := fmt.Sprintf(`{"error_type":%q,"error_code":"no","error_message":"%s, born %s: no","detail":[%q]}`,
-		kind, w.lastName(), birthDate, w.patient)
-	return reply{status: status, header: []field{{"x-request-id", w.patient}}, body: body}
+		kind, c.lastName(), birthDate, c.patient)
+	return reply{status: status, header: []field{{"x-request-id", c.patient}}, body: body}
 }
 
 func (a *appointment) json() string {
@@ -163,16 +163,16 @@ func (a *appointment) json() string {
 
 func (a *appointment) jsonAs(status string) string {
 	return fmt.Sprintf(`{"id":%q,"schedule_id":%q,"patient_id":%q,"status":%q,"start_at":%q,"duration":30}`,
-		a.id, a.wish.schedule, a.wish.patient, status, startText)
+		a.id, a.call.schedule, a.call.patient, status, startText)
 }
 
-// made returns the appointments that requests made for the wish.
-func (l *ledger) made(w *wish) []*appointment {
+// made returns the appointments that requests made for the call.
+func (l *ledger) made(c *call) []*appointment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var made []*appointment
 	for _, a := range l.appointments {
-		if a.wish == w && a.requested {
+		if a.call == c && a.requested {
 			made = append(made, a)
 		}
 	}
@@ -180,20 +180,20 @@ func (l *ledger) made(w *wish) []*appointment {
 }
 
 // open adds an appointment that is there from the start.
-func (l *ledger) open(w *wish) {
+func (l *ledger) open(c *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.appointments = append(l.appointments, &appointment{id: w.appointment, wish: w, slot: -1})
+	l.appointments = append(l.appointments, &appointment{id: c.appointment, call: c, slot: -1})
 }
 
-func (l *ledger) cancelled(w *wish) bool {
+func (l *ledger) cancelled(c *call) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.existing(w)
+	a := l.existing(c)
 	return a != nil && a.cancelled
 }
 
-// What all wishes have in common. None of it may show in an error.
+// What all calls have in common. None of it may show in an error.
 const (
 	birthDate = "1961-03-07"
 	startText = "2022-05-20T17:00:00.000Z"

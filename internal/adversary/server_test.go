@@ -194,7 +194,7 @@ func makeAuthority(file string) error {
 	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
 }
 
-// newDice returns random numbers that depend only on the name, such as (seed, wish, request),
+// newDice returns random numbers that depend only on the name, such as (seed, call, request),
 // and not on what was drawn elsewhere.
 func newDice(seed uint64, name ...uint64) *mrand.Rand {
 	h := uint64(0x9e3779b97f4a7c15)

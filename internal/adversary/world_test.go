@@ -39,7 +39,7 @@ func (p protocol) transport() *http.Transport {
 	return t
 }
 
-// A world is one server, one client and their wishes: everything in it has the
+// A world is one server, one client and its calls: everything in it has the
 // same protocol, behaviour of the server and family of faults.
 type world struct {
 	protocol   protocol
@@ -49,7 +49,7 @@ type world struct {
 	seed       uint64
 	wrap       func(http.RoundTripper) http.RoundTripper // wraps the caller's transport in a mutant; or nil
 
-	wishes   []*wish
+	calls    []*call
 	ledger   *ledger
 	server   *server
 	trap     *trap
@@ -62,16 +62,16 @@ type world struct {
 // timing is the timeouts of attempts and calls.
 type timing struct{ attempt, call time.Duration }
 
-// run makes n wishes, as many at once as gate has room for, and waits until late requests have
+// run makes n calls, as many at once as gate has room for, and waits until late requests have
 // been carried out.
 func (w *world) run(n int, t timing, gate chan struct{}) error {
 	w.ledger = &ledger{duplicates: w.duplicates}
 	for i := range n {
-		// Two wishes each want the same slot, and make the same call.
-		wish := newWish(i, calls[i/2%len(calls)])
-		w.wishes = append(w.wishes, wish)
-		if wish.op == cancel || wish.op == get {
-			w.ledger.open(wish)
+		// Each pair of calls is of one kind, and for one slot.
+		call := newCall(i, mix[i/2%len(mix)])
+		w.calls = append(w.calls, call)
+		if call.op == cancel || call.op == get {
+			w.ledger.open(call)
 		}
 	}
 	if err := w.open(); err != nil {
@@ -84,11 +84,11 @@ func (w *world) run(n int, t timing, gate chan struct{}) error {
 	machine := newStallMeter()
 	defer close(machine.stop)
 	var group sync.WaitGroup
-	for _, wish := range w.wishes {
+	for _, call := range w.calls {
 		gate <- struct{}{}
 		group.Go(func() {
 			defer func() { <-gate }()
-			wish.run(client, t.call, machine, w.server.cut)
+			call.run(client, t.call, machine, w.server.cut)
 		})
 	}
 	group.Wait()
@@ -113,15 +113,15 @@ func (w *world) close() {
 	w.visitors = w.trap.close()
 }
 
-// calls is the mix of calls.
-var calls = []callKind{bookSlot, create, bookSlot, cancel, bookSlot, get, bookSlot, create}
+// mix is the mix of calls.
+var mix = []callKind{bookSlot, create, bookSlot, cancel, bookSlot, get, bookSlot, create}
 
 func (w *world) client(t timing) (client *closure.Client, closeIdle func(), err error) {
 	options := []closure.Option{
 		closure.WithBaseURL(w.server.url()),
 		closure.WithTimeout(t.attempt),
 		closure.WithObserver(observe),
-		// Otherwise the first few wishes would use up the budget of all.
+		// Otherwise the first few calls would use up the budget of all.
 		closure.WithRetryPolicy(closure.RetryPolicy{
 			MinWait: 5 * time.Millisecond,
 			MaxWait: 40 * time.Millisecond,

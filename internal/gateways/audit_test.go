@@ -29,7 +29,7 @@ func TestAuditSees(t *testing.T) {
 			errs[0] = closure.ErrNotBooked
 		}, result{Booked: 2, NotBooked: 1, Held: 3, Lies: 1}},
 		{"told booked", func(_ *testing.T, u *upstream, made []*closure.Booking, _ []error) {
-			u.wishes[2].StartAt = u.wishes[2].StartAt.Add(-1000 * time.Hour) // nobody has an appointment then
+			u.orders[2].StartAt = u.orders[2].StartAt.Add(-1000 * time.Hour) // nobody has an appointment then
 			made[2].Recovered = true
 		}, result{Booked: 3, Recovered: 1, Held: 3, Lies: 1}},
 		{"a write that arrives twice", func(t *testing.T, u *upstream, _ []*closure.Booking, _ []error) {
@@ -47,8 +47,8 @@ func TestAuditSees(t *testing.T) {
 				t.Fatal(err)
 			}
 			made, errs := make([]*closure.Booking, 3), make([]error, 3)
-			for i, wish := range u.wishes {
-				made[i], errs[i] = client.BookSlot(t.Context(), wish)
+			for i, order := range u.orders {
+				made[i], errs[i] = client.BookSlot(t.Context(), order)
 			}
 			tt.do(t, u, made, errs)
 			if got := u.audit(t, made, errs); got != tt.want {

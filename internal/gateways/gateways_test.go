@@ -107,7 +107,7 @@ type upstream struct {
 	api     *closuretest.Server
 	address string
 	slow    atomic.Bool
-	wishes  []closure.BookSlotParams
+	orders  []closure.BookSlotParams
 
 	mu     sync.Mutex
 	server *http.Server
@@ -133,7 +133,7 @@ func newUpstream(t *testing.T, n int) *upstream {
 		}
 		start := closuretest.GuideSlot().StartAt.Add(time.Duration(i+48) * time.Hour)
 		u.api.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: start, Duration: closuretest.GuideSlot().Duration})
-		u.wishes = append(u.wishes, closure.BookSlotParams{
+		u.orders = append(u.orders, closure.BookSlotParams{
 			ScheduleID: closuretest.GuideScheduleID, PatientID: patient.ID, StartAt: start,
 		})
 	}
@@ -222,7 +222,7 @@ func (u *upstream) book(t *testing.T, g *gateway, http2 bool, n int, during func
 				if i == int64(n/2) {
 					during()
 				}
-				made[i], errs[i] = client.BookSlot(t.Context(), u.wishes[i])
+				made[i], errs[i] = client.BookSlot(t.Context(), u.orders[i])
 			}
 		})
 	}
@@ -239,7 +239,7 @@ func (u *upstream) audit(t *testing.T, made []*closure.Booking, errs []error) (r
 	}
 	texts := map[string]int{}
 	for i := range errs {
-		there := held[u.wishes[i].StartAt.UTC()]
+		there := held[u.orders[i].StartAt.UTC()]
 		if errs[i] != nil {
 			texts[errs[i].Error()]++
 		}

@@ -79,7 +79,7 @@ func (c *clinic) row(at event) *row {
 	return c.rows[at]
 }
 
-// A run is one wish of one patient, and the event at which its first process is killed.
+// A run is one order of one patient, and the event at which its first process is killed.
 type run struct {
 	patient closure.PatientID
 	at      event
@@ -87,7 +87,7 @@ type run struct {
 }
 
 // TestKill kills processes at every event of a booking, while another process books for the
-// same wish, and starts them again. However they end, the wish has at most one appointment,
+// same order, and starts them again. However they end, the order has at most one appointment,
 // nobody was told anything wrong, and in the end the journal and the ledger hold the same.
 func TestKill(t *testing.T) {
 	t.Parallel()
@@ -145,7 +145,7 @@ func (c *clinic) live(t *testing.T, offset, runs int, shown *commandline.Progres
 	}
 }
 
-// run starts two processes for one wish. The first one is killed and started again.
+// run starts two processes for one order. The first one is killed and started again.
 func (c *clinic) run(t *testing.T, r *run, n int, dice *rand.Rand) {
 	does := task{Patient: r.patient, Does: booksSlot, Start: c.slot(n), Key: fmt.Sprintf("order %d", n)}
 	switch dice.IntN(3) {
@@ -197,7 +197,7 @@ func (c *clinic) resolve(t *testing.T) (said []told) {
 	return said
 }
 
-// audit compares the journal, and what was told about a wish, with the ledger.
+// audit compares the journal, and what was told about an order, with the ledger.
 func (c *clinic) audit(r *run, pending bool, resolved []told) {
 	var has []closure.AppointmentID
 	for _, a := range c.server.Appointments() {
@@ -212,7 +212,7 @@ func (c *clinic) audit(r *run, pending bool, resolved []told) {
 	}
 	if len(has) > 1 {
 		row.doubles++
-		c.wrong(r, "%d appointments for one wish", len(has))
+		c.wrong(r, "%d appointments for one order", len(has))
 	}
 	for _, said := range r.said {
 		row.endings[said.Ending]++
@@ -273,7 +273,7 @@ func merge(sum, rows map[event]*row) {
 func publish(t *testing.T, name string, rows map[event]*row) {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("| killed | runs | of them killed in time | told booked | told unknown | told not sent | left pending | appointments | two for one wish | told what isn't so |\n" +
+	b.WriteString("| killed | runs | of them killed in time | told booked | told unknown | told not sent | left pending | appointments | two for one order | told what isn't so |\n" +
 		"|" + strings.Repeat(" --- |", 10) + "\n")
 	for _, at := range events {
 		if r := rows[at]; r != nil {

@@ -197,7 +197,7 @@ func TestWalkPassesAStartThatAnAppointmentHasLeft(t *testing.T) {
 		a.movedByPhone(hour(5))
 		time.Sleep(24 * time.Hour)
 		b, err := c.BookFirstAvailable(t.Context(), first("K2"), lost())
-		wantKnown(t, "another wish, five open slots", err)
+		wantKnown(t, "another order, five open slots", err)
 		wantTrue(t, a, b, err)
 	})
 }

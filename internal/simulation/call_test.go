@@ -8,40 +8,40 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A wish is one appointment that a patient wants. However many calls it takes, they must not
+// An order is one appointment that a patient wants. However many calls it takes, they must not
 // make two.
-type wish struct {
+type order struct {
 	patient *patient
 	slot    slot // that is asked for now
 	first   bool // with BookFirstAvailable
 	key     string
 	booked  bool
-	made    int // appointments that this wish's requests made
+	made    int // appointments that this order's requests made
 }
 
 // A call is one call of the SDK. Its requests carry it in their context, so that each entry of
 // the ledger shows which call made it.
 type call struct {
 	number uint64 // among the patient's calls
-	wish   *wish
+	order  *order
 	made   int // appointments that its requests made
 
 	pending   bool      // it resolves what another process may have begun
 	consulted time.Time // when the journal last told it what it holds
 }
 
-// several reports whether other calls may book for the same wish at the same time.
+// several reports whether other calls may book for the same order at the same time.
 func (c *call) several() bool {
-	clinic := c.wish.patient.clinic
-	return clinic.journal != nil && (clinic.cell.severalProcesses() || c.wish.first || c.pending)
+	clinic := c.order.patient.clinic
+	return clinic.journal != nil && (clinic.cell.severalProcesses() || c.order.first || c.pending)
 }
 
 // newCall numbers a call. No two calls of a patient begin at the same instant.
-func (p *patient) newCall(w *wish) *call {
+func (p *patient) newCall(o *order) *call {
 	p.clinic.mu.Lock()
 	defer p.clinic.mu.Unlock()
 	p.calls++
-	return &call{number: p.calls, wish: w}
+	return &call{number: p.calls, order: o}
 }
 
 type callKey struct{}

@@ -30,7 +30,8 @@ var (
 )
 
 func (b behaviour) String() string {
-	return [...]string{"single calls", "crash and rerun", "crash, nothing stored", "two clicks", "two machines", "cancels and moves",
+	return [...]string{"single calls", "crash and rerun", "crash, nothing stored", "two clicks", "two machines",
+		"cancels and moves",
 		"first available with a key", "a key used again", "two machines, 60 ms to 60 s apart", "cancels and books again"}[b]
 }
 
@@ -81,7 +82,9 @@ func product(behaviours []behaviour, journal bool) []cell {
 	for _, b := range behaviours {
 		for _, duplicates := range []bool{false, true} {
 			for _, crowd := range []bool{true, false} {
-				all = append(all, cell{behaviour: b, duplicates: duplicates, late: 20 * time.Second, stale: 60 * time.Second, jumps: true, crowd: crowd})
+				all = append(all, cell{
+					behaviour: b, duplicates: duplicates, late: 20 * time.Second, stale: 60 * time.Second, jumps: true, crowd: crowd,
+				})
 			}
 		}
 	}
@@ -102,7 +105,8 @@ func (c cell) String() string {
 	if c.journal {
 		list += ", journal"
 	}
-	return fmt.Sprintf("%s, %s, commits %s, reads %s, %s%s", c.behaviour, c.server(), lag(c.late, "on time", "late"), c.reads(), c.contention(), list)
+	return fmt.Sprintf("%s, %s, commits %s, reads %s, %s%s",
+		c.behaviour, c.server(), lag(c.late, "on time", "late"), c.reads(), c.contention(), list)
 }
 
 func (c cell) reads() string {
@@ -136,7 +140,7 @@ func lag(d time.Duration, none, some string) string {
 // seed is different for each cell.
 func (c cell) seed(run uint64) uint64 { return newDice(run, hash(c.String())).next() }
 
-// severalProcesses reports whether more than one process books for the same wish.
+// severalProcesses reports whether more than one process books for the same order.
 func (c cell) severalProcesses() bool {
 	switch c.behaviour {
 	case rerun, forgetful, machines, walking, reusing, apart:
@@ -157,7 +161,8 @@ func (c cell) excuse(zero column) string {
 	case zero != doubles && zero != takenOwned:
 		return ""
 	case c.jumps:
-		return "one read shows that the slot is gone, a later one is too old to show whose it is, and the patient books another"
+		return "one read shows that the slot is gone, a later one is too old to show whose it is, " +
+			"and the patient books another"
 	case !c.duplicates:
 		return ""
 	case c.behaviour == machines:

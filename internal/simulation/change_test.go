@@ -55,12 +55,12 @@ func otherSchedule(a closure.Appointment) slot {
 
 // fulfilSlot tries once to book this slot.
 func (p *patient) fulfilSlot(s slot) *closure.Appointment {
-	w := &wish{patient: p, slot: s}
-	p.giveKey(w)
-	p.wishes = append(p.wishes, w)
-	r, _ := p.process.book(w, p.dice)
+	o := &order{patient: p, slot: s}
+	p.giveKey(o)
+	p.orders = append(p.orders, o)
+	r, _ := p.process.book(o, p.dice)
 	if r.ending == endsUnknown {
-		r = p.resolve(w, r.attempt)
+		r = p.resolve(o, r.attempt)
 	}
 	if r.ending != endsConfirmed {
 		return nil

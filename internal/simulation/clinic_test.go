@@ -100,7 +100,9 @@ func newClinic(c cell, seed uint64) *clinic {
 		clinic.addSchedule(scheduleID(n), slotsEach)
 	}
 	for n := range patients {
-		clinic.server.AddPatient(closure.Patient{ID: patientID(n), Insurance: closure.PatientInsurance{ID: closuretest.GuideInsuranceID}})
+		clinic.server.AddPatient(closure.Patient{
+			ID: patientID(n), Insurance: closure.PatientInsurance{ID: closuretest.GuideInsuranceID},
+		})
 		clinic.patients = append(clinic.patients, newPatient(clinic, n))
 	}
 	return clinic

@@ -22,7 +22,9 @@ const (
 	html                // done, then 200 with a page of HTML
 )
 
-var faultNames = [...]string{"none", "connection refused", "lost before", "5xx before", "429", "timeout before", "4xx before", "somebody else's answer", "4xx after", "lost after", "half a body", "5xx after", "timeout after", "HTML after"}
+var faultNames = [...]string{"none", "connection refused", "lost before", "5xx before", "429", "timeout before",
+	"4xx before", "somebody else's answer", "4xx after", "lost after", "half a body", "5xx after", "timeout after",
+	"HTML after"}
 
 func (f fault) String() string { return faultNames[f] }
 

@@ -43,7 +43,9 @@ type journalFate struct {
 }
 
 func drawJournalFate(d *dice) journalFate {
-	f := journalFate{out: d.between(time.Millisecond, 8*time.Millisecond), back: d.between(time.Millisecond, 8*time.Millisecond)}
+	f := journalFate{
+		out: d.between(time.Millisecond, 8*time.Millisecond), back: d.between(time.Millisecond, 8*time.Millisecond),
+	}
 	if !d.chance(journalFaultRate) {
 		return f
 	}
@@ -101,7 +103,7 @@ func (j *journalConn) do(ctx context.Context, f journalFate, act func(context.Co
 	return err
 }
 
-// consulted notes when the call was told what the journal holds for its wish.
+// consulted notes when the call was told what the journal holds for its order.
 func (j *journalConn) consulted(ctx context.Context) {
 	by, ok := ctx.Value(callKey{}).(*call)
 	if !ok || by.pending {
@@ -116,10 +118,13 @@ func (j *journalConn) consulted(ctx context.Context) {
 // of names what a call is about. It leaves out the attempt's ID, which is random, so that runs
 // repeat.
 func of(attempt closure.BookingAttempt) []string {
-	return []string{string(attempt.PatientID), string(attempt.ScheduleID), clock(attempt.StartAt), attempt.IdempotencyKey, string(attempt.AppointmentID)}
+	return []string{string(attempt.PatientID), string(attempt.ScheduleID), clock(attempt.StartAt), attempt.IdempotencyKey,
+		string(attempt.AppointmentID)}
 }
 
-func (j *journalConn) Begin(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
+func (j *journalConn) Begin(
+	ctx context.Context, attempt closure.BookingAttempt,
+) (there *closure.JournalEntry, err error) {
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, append(of(attempt), "begin")...), func(ctx context.Context) (err error) {
 		j.consulted(ctx)
@@ -136,7 +141,9 @@ func (j *journalConn) Begin(ctx context.Context, attempt closure.BookingAttempt)
 	return found, nil
 }
 
-func (j *journalConn) Find(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
+func (j *journalConn) Find(
+	ctx context.Context, attempt closure.BookingAttempt,
+) (there *closure.JournalEntry, err error) {
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, append(of(attempt), "find")...), func(ctx context.Context) (err error) {
 		j.consulted(ctx)
@@ -149,7 +156,9 @@ func (j *journalConn) Find(ctx context.Context, attempt closure.BookingAttempt) 
 	return found, nil
 }
 
-func (j *journalConn) FindAppointment(ctx context.Context, id closure.AppointmentID) (there *closure.JournalEntry, err error) {
+func (j *journalConn) FindAppointment(
+	ctx context.Context, id closure.AppointmentID,
+) (there *closure.JournalEntry, err error) {
 	var found *closure.JournalEntry
 	err = j.do(ctx, j.fate(ctx, string(id), "find"), func(ctx context.Context) (err error) {
 		found, err = j.journal.FindAppointment(ctx, id)
@@ -170,7 +179,8 @@ func (j *journalConn) Finish(ctx context.Context, entry closure.JournalEntry) er
 func (j *journalConn) Release(ctx context.Context, id closure.AppointmentID) error {
 	f := j.fate(ctx, string(id), "release")
 	if f.fault == journalFailsBefore && j.transport.network.clinic.cell.behaviour == rebooking {
-		f.fault = journalFailsAfter // if it weren't recorded, only reads that lag would show the cancellation, which is a limit
+		// If it weren't recorded, only reads that lag would show the cancellation, which is a limit.
+		f.fault = journalFailsAfter
 	}
 	return j.do(ctx, f, func(ctx context.Context) error { return j.journal.Release(ctx, id) })
 }

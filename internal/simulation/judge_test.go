@@ -36,7 +36,7 @@ func (c *clinic) tell(call *call, r result, began time.Time) {
 
 // tellResolved does the same for a call that only looks, which isn't counted as an attempt.
 func (c *clinic) tellResolved(call *call, r result, began time.Time) {
-	p := call.wish.patient
+	p := call.order.patient
 	told := claim{call: call, patient: p, result: r, since: began, at: time.Now()}
 	if r.slot != (slot{}) {
 		told.owned = c.owns(p.id, r.slot)
@@ -46,10 +46,12 @@ func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	if call.consulted.After(began) {
 		told.since = call.consulted
 	}
-	told.owned = told.owned || r.slot == (slot{}) && c.has(call.wish)
+	told.owned = told.owned || r.slot == (slot{}) && c.has(call.order)
 	c.told = append(c.told, told)
-	p.log = append(p.log, fmt.Sprintf("%v→%v %s %s: %d, owned %t", clock(began), clock(told.at), r.slot.schedule, clock(r.slot.start), r.ending, told.owned))
-	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) && !c.changing(r.booking.Appointment.ID, began) {
+	p.log = append(p.log, fmt.Sprintf("%v→%v %s %s: %d, owned %t",
+		clock(began), clock(told.at), r.slot.schedule, clock(r.slot.start), r.ending, told.owned))
+	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) &&
+		!c.changing(r.booking.Appointment.ID, began) {
 		c.violated(absent, p)
 	}
 	if r.ending == endsUnknown && r.attempt == nil {
@@ -57,10 +59,10 @@ func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	}
 }
 
-// has reports whether a wish for any slot has an appointment. The lock is held.
-func (c *clinic) has(w *wish) bool {
-	return w.key != "" && slices.ContainsFunc(c.writes, func(made write) bool {
-		if !made.create || made.call == nil || made.call.wish != w {
+// has reports whether an order for any slot has an appointment. The lock is held.
+func (c *clinic) has(o *order) bool {
+	return o.key != "" && slices.ContainsFunc(c.writes, func(made write) bool {
+		if !made.create || made.call == nil || made.call.order != o {
 			return false
 		}
 		a, found := entry(c.server, made.id)
@@ -72,7 +74,9 @@ func (c *clinic) has(w *wish) bool {
 // patient was told that the outcome of its cancellation is unknown. If reads lag, nobody can
 // know more. The lock is held.
 func (c *clinic) changing(id closure.AppointmentID, began time.Time) bool {
-	return c.open[id] || slices.ContainsFunc(c.writes, func(w write) bool { return !w.create && w.id == id && !w.committed.Before(began) })
+	return c.open[id] || slices.ContainsFunc(c.writes, func(w write) bool {
+		return !w.create && w.id == id && !w.committed.Before(began)
+	})
 }
 
 func clock(t time.Time) string { return t.Format("02 15:04:05.000000000") }
@@ -96,7 +100,8 @@ func (c *clinic) tellChange(p *patient, call *call, a closure.Appointment, to sl
 	ending := endingOf(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p.log = append(p.log, fmt.Sprintf("→%v change %s to %s: %d, made %t", clock(time.Now()), a.ID, clock(to.start), ending, made))
+	p.log = append(p.log, fmt.Sprintf("→%v change %s to %s: %d, made %t",
+		clock(time.Now()), a.ID, clock(to.start), ending, made))
 	c.open[a.ID] = ending == endsUnknown && to == (slot{})
 	switch ending {
 	case endsConfirmed:
@@ -131,10 +136,10 @@ func (c *clinic) judge() {
 		}
 		w.call.made++
 		if w.create {
-			w.call.wish.made++
+			w.call.order.made++
 		}
 	}
-	c.judgeWishes()
+	c.judgeOrders()
 	for i := range c.told {
 		c.judgeClaim(&c.told[i])
 	}
@@ -144,10 +149,10 @@ func (c *clinic) judge() {
 	c.judgeTrace(final)
 }
 
-func (c *clinic) judgeWishes() {
+func (c *clinic) judgeOrders() {
 	for _, p := range c.patients {
-		for _, w := range p.wishes {
-			if w.made > 1 {
+		for _, o := range p.orders {
+			if o.made > 1 {
 				c.violated(doubles, p)
 			}
 		}
@@ -159,17 +164,17 @@ func (c *clinic) judgeClaim(told *claim) {
 	case endsConfirmed, endsUnknown:
 		return
 	case endsTaken, endsLost:
-		if told.call.wish != nil && c.denies(told) {
+		if told.call.order != nil && c.denies(told) {
 			c.violated(zeroOf(told.result.ending), told.patient)
 			return
 		}
 	default:
-		if told.call.wish != nil && told.call.made == 0 && c.denies(told) {
+		if told.call.order != nil && told.call.made == 0 && c.denies(told) {
 			c.judgeOthers(told)
 		}
 	}
 	if told.call.made > 0 {
-		if told.call.wish == nil {
+		if told.call.order == nil {
 			c.violated(changeDenied, told.patient)
 			return
 		}
@@ -178,7 +183,7 @@ func (c *clinic) judgeClaim(told *claim) {
 }
 
 // judgeOthers judges the ending of a call if another call of the patient had booked. "Not
-// sent" is about the call's own request. If several processes book for one wish, it says
+// sent" is about the call's own request. If several processes book for one order, it says
 // nothing about the others, and tells the patient to call again.
 func (c *clinic) judgeOthers(told *claim) {
 	if told.call.several() && told.result.ending == endsNotSent {
@@ -206,7 +211,7 @@ func (c *clinic) denies(told *claim) bool {
 	return !told.call.several() || slices.ContainsFunc(c.writes, func(w write) bool {
 		about := w.patient == told.patient.id && w.slot == told.result.slot
 		if told.result.slot == (slot{}) {
-			about = w.call != nil && w.call.wish == told.call.wish
+			about = w.call != nil && w.call.order == told.call.order
 		}
 		return w.create && about && w.sent.Before(told.since)
 	})
@@ -215,7 +220,8 @@ func (c *clinic) denies(told *claim) bool {
 // comes reports whether a request that was sent before then got the patient the slot later.
 func (c *clinic) comes(told *claim) bool {
 	for _, w := range c.writes {
-		if w.create && w.patient == told.patient.id && w.slot == told.result.slot && w.sent.Before(told.at) && w.committed.After(told.at) {
+		if w.create && w.patient == told.patient.id && w.slot == told.result.slot && w.sent.Before(told.at) &&
+			w.committed.After(told.at) {
 			return true
 		}
 	}
@@ -232,6 +238,7 @@ func (c *clinic) judgeTrace(final []closure.Appointment) {
 		}
 	}
 	if created != len(final) {
-		panic(fmt.Sprintf("simulation: the wires saw %d bookings, the ledger holds %d (cell %q, seed %#x)", created, len(final), c.cell, c.seed))
+		panic(fmt.Sprintf("simulation: the wires saw %d bookings, the ledger holds %d (cell %q, seed %#x)",
+			created, len(final), c.cell, c.seed))
 	}
 }

@@ -15,9 +15,13 @@ import (
 
 // lifted runs a test in a bubble. process returns a client that shares a journal with all
 // others, like one on another machine.
-func lifted(t *testing.T, test func(t *testing.T, s *closuretest.Server, j *closuretest.Journal, process func() *closure.Client)) {
+func lifted(
+	t *testing.T,
+	test func(t *testing.T, s *closuretest.Server, j *closuretest.Journal, process func() *closure.Client),
+) {
 	synctest.Test(t, func(t *testing.T) {
-		server, journal := closuretest.New(closuretest.StaleReads(20*time.Second), closuretest.AllowDuplicates()), closuretest.NewJournal()
+		server := closuretest.New(closuretest.StaleReads(20*time.Second), closuretest.AllowDuplicates())
+		journal := closuretest.NewJournal()
 		test(t, server, journal, func() *closure.Client { return server.Client(closure.WithJournal(journal)) })
 	})
 }
@@ -108,8 +112,10 @@ func TestLiftedBookFirstTwice(t *testing.T) {
 		start := guideParams().StartAt
 		s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: start.Add(2 * time.Hour), Duration: slotMinutes})
 		params := closure.BookFirstParams{
-			PatientID:      closuretest.GuidePatientID,
-			Search:         closure.SlotSearch{Schedules: []closure.ScheduleID{closuretest.GuideScheduleID}, From: start, To: start.Add(24 * time.Hour)},
+			PatientID: closuretest.GuidePatientID,
+			Search: closure.SlotSearch{
+				Schedules: []closure.ScheduleID{closuretest.GuideScheduleID}, From: start, To: start.Add(24 * time.Hour),
+			},
 			IdempotencyKey: "order 1",
 		}
 		for range 2 {

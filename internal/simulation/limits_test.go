@@ -16,7 +16,9 @@ import (
 // its documentation.
 
 // limit runs a test in a bubble, with a client whose reads lag by 20 s.
-func limit(t *testing.T, fn func(t *testing.T, s *closuretest.Server, c *closure.Client), options ...closuretest.Option) {
+func limit(
+	t *testing.T, fn func(t *testing.T, s *closuretest.Server, c *closure.Client), options ...closuretest.Option,
+) {
 	synctest.Test(t, func(t *testing.T) {
 		server := closuretest.New(append([]closuretest.Option{closuretest.StaleReads(20 * time.Second)}, options...)...)
 		fn(t, server, server.Client())
@@ -61,7 +63,7 @@ func TestLimitBookAgainWithinTheLag(t *testing.T) {
 }
 
 // An appointment is moved there and back within the lag. The move back is rejected, but the
-// read still shows the old start, which is the wished one.
+// read still shows the old start, which is the requested one.
 func TestLimitThereAndBackWithinTheLag(t *testing.T) {
 	limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
 		here, there := closuretest.GuideSlot(), closuretest.GuideSlot()
@@ -95,7 +97,8 @@ func TestLimitLateChange(t *testing.T) {
 		booking, err := c.BookSlot(t.Context(), guideParams())
 		noError(t, err)
 		s.Inject(closuretest.CommitLate("appointments.reschedule", time.Minute))
-		if _, err = c.RescheduleBooking(t.Context(), booking.Appointment.ID, params[0]); !errors.Is(err, closure.ErrOutcomeUnknown) {
+		_, err = c.RescheduleBooking(t.Context(), booking.Appointment.ID, params[0])
+		if !errors.Is(err, closure.ErrOutcomeUnknown) {
 			t.Fatal(err)
 		}
 		_, err = c.RescheduleBooking(t.Context(), booking.Appointment.ID, params[1])

@@ -208,7 +208,9 @@ func (a *actor) do(in input) ending {
 	if ending == endsUnknown {
 		ended = never
 	}
-	a.history.add(porcupine.Operation{ClientId: a.number, Input: in, Output: output{ending: ending}, Call: began.UnixNano(), Return: ended})
+	a.history.add(porcupine.Operation{
+		ClientId: a.number, Input: in, Output: output{ending: ending}, Call: began.UnixNano(), Return: ended,
+	})
 	return ending
 }
 
@@ -235,7 +237,8 @@ func (a *actor) call(in input) ending {
 		})
 	default:
 		return a.change(in.from, func(id closure.AppointmentID) error {
-			_, err := a.process.client.RescheduleBooking(a.process.ctx, id, closure.AppointmentRescheduleParams{StartAt: bookable(in.to).start})
+			_, err := a.process.client.RescheduleBooking(a.process.ctx, id,
+				closure.AppointmentRescheduleParams{StartAt: bookable(in.to).start})
 			return err
 		})
 	}
@@ -243,7 +246,9 @@ func (a *actor) call(in input) ending {
 
 func (a *actor) book(n int) ending {
 	s := bookable(n)
-	params := closure.BookSlotParams{ScheduleID: s.schedule, PatientID: patientID(a.patient), StartAt: s.start, InsuranceCheck: closure.SkipInsuranceCheck}
+	params := closure.BookSlotParams{
+		ScheduleID: s.schedule, PatientID: patientID(a.patient), StartAt: s.start, InsuranceCheck: closure.SkipInsuranceCheck,
+	}
 	if a.dice.chance(0.5) {
 		params.Duration = slotMinutes
 	}
@@ -288,7 +293,9 @@ func (a *actor) watch() {
 		for n := range out.open {
 			out.open[n] = slices.ContainsFunc(slots, func(s closure.Slot) bool { return s.StartAt.Equal(bookable(n).start) })
 		}
-		a.history.add(porcupine.Operation{ClientId: a.number, Input: input{verb: looks}, Output: out, Call: began.UnixNano(), Return: time.Now().UnixNano()})
+		a.history.add(porcupine.Operation{
+			ClientId: a.number, Input: input{verb: looks}, Output: out, Call: began.UnixNano(), Return: time.Now().UnixNano(),
+		})
 	}
 }
 
@@ -322,7 +329,8 @@ func histories(t *testing.T, c cell, n int) (results map[porcupine.CheckResult]i
 // What concurrent callers were told is linearizable: one schedule could have done it.
 func TestLinearizable(t *testing.T) {
 	n := size(15, 3, 3000)
-	text := "| commits | histories | calls | of them unknown for ever | linearizable | not | not decided in a minute |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+	text := "| commits | histories | calls | of them unknown for ever | linearizable | not | not decided in a minute |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- |\n"
 	for _, late := range []time.Duration{0, 20 * time.Second} {
 		results, ops, unknown := histories(t, cell{late: late}, n)
 		text += fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d |\n", lag(late, "on time", "late"), n, ops, unknown,

@@ -131,7 +131,8 @@ func (w *worker) slot() slot {
 
 func (w *worker) read(ctx context.Context) {
 	s := w.slot()
-	_, _ = w.client.Availabilities.List(ctx, s.schedule, closure.AvailabilityListParams{From: s.start, To: s.start.Add(24 * time.Hour)}) // only for traffic
+	_, _ = w.client.Availabilities.List(ctx, s.schedule,
+		closure.AvailabilityListParams{From: s.start, To: s.start.Add(24 * time.Hour)}) // only for traffic
 	_, _ = w.client.Patients.Get(ctx, w.patient)
 }
 
@@ -141,7 +142,9 @@ func (w *worker) book(ctx context.Context) {
 		return
 	}
 	w.counts[attempts]++
-	booking, err := w.client.BookSlot(ctx, closure.BookSlotParams{ScheduleID: s.schedule, PatientID: w.patient, StartAt: s.start, InsuranceCheck: closure.SkipInsuranceCheck})
+	booking, err := w.client.BookSlot(ctx, closure.BookSlotParams{
+		ScheduleID: s.schedule, PatientID: w.patient, StartAt: s.start, InsuranceCheck: closure.SkipInsuranceCheck,
+	})
 	w.counts[endingOf(err).column()]++
 	if err == nil {
 		w.has[booking.Appointment.ID] = s
@@ -278,10 +281,13 @@ func TestLoad(t *testing.T) {
 	workers := len(l.workers)
 	*l = load{} // so that all of it can be freed, the ledger too
 	after := measure()
-	publish(t, "load", fmt.Sprintf("%s| goroutines before, after | %d, %d |\n| heap before, with the ledger, after | %.1f MB, %.1f MB, %.1f MB |\n| confirmed but not in the ledger | %d |\n| in the ledger but not told | %d |\n",
+	publish(t, "load", fmt.Sprintf("%s| goroutines before, after | %d, %d |\n"+
+		"| heap before, with the ledger, after | %.1f MB, %.1f MB, %.1f MB |\n"+
+		"| confirmed but not in the ledger | %d |\n| in the ledger but not told | %d |\n",
 		report, before.goroutines, after.goroutines, megabytes(before), megabytes(inUse), megabytes(after), lost, extra))
 	if lost > 0 || extra > 0 {
-		t.Errorf("of %d workers' bookings %d are not in the ledger, and %d are in it that nobody was told of", workers, lost, extra)
+		t.Errorf("of %d workers' bookings %d are not in the ledger, and %d are in it that nobody was told of",
+			workers, lost, extra)
 	}
 	if after.goroutines > before.goroutines+2 {
 		t.Errorf("%d goroutines before, %d after", before.goroutines, after.goroutines)
@@ -317,7 +323,8 @@ func newLoad(t *testing.T) *load {
 	l.server.Config.ConnState = l.handler.count
 	l.server.Start()
 	var err error
-	l.client, err = closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(l.server.URL), closure.WithTimeout(loadTimeout))
+	l.client, err = closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(l.server.URL),
+		closure.WithTimeout(loadTimeout))
 	noError(t, err)
 	for n := range loadWorkers {
 		l.api.AddPatient(closure.Patient{ID: patientID(n)})
@@ -367,11 +374,14 @@ func (l *load) report(d time.Duration) string {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "| what | figure |\n| --- | --- |\n| goroutines, duration | %d, %s |\n| calls, requests | %s, %s |\n", loadWorkers, d, thousands(calls), thousands(int(l.handler.calls.Load())))
-	for _, c := range []column{attempts, confirmed, taken, refused, notSent, unknownBefore, resolved, unknownAfter, moves, movesUnknown} {
+	fmt.Fprintf(&b, "| what | figure |\n| --- | --- |\n| goroutines, duration | %d, %s |\n| calls, requests | %s, %s |\n",
+		loadWorkers, d, thousands(calls), thousands(int(l.handler.calls.Load())))
+	for _, c := range []column{attempts, confirmed, taken, refused, notSent, unknownBefore, resolved, unknownAfter, moves,
+		movesUnknown} {
 		fmt.Fprintf(&b, "| %s | %s |\n", c, thousands(counts[c]))
 	}
 	fmt.Fprintf(&b, "| appointments in the ledger, cancelled ones too | %s |\n", thousands(len(l.api.Appointments())))
-	fmt.Fprintf(&b, "| connections opened, most at once, open at the end | %s, %d, %d |\n", thousands(int(l.handler.total.Load())), l.handler.peak.Load(), l.handler.conns.Load())
+	fmt.Fprintf(&b, "| connections opened, most at once, open at the end | %s, %d, %d |\n",
+		thousands(int(l.handler.total.Load())), l.handler.peak.Load(), l.handler.conns.Load())
 	return b.String()
 }

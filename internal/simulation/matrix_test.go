@@ -96,7 +96,8 @@ func (m *matrix) run(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d of %d cells, %d attempts in %s, seed %d", len(m.tallies), len(m.cells), m.total().counts[attempts], time.Since(began).Round(time.Millisecond), runSeed)
+	t.Logf("%d of %d cells, %d attempts in %s, seed %d",
+		len(m.tallies), len(m.cells), m.total().counts[attempts], time.Since(began).Round(time.Millisecond), runSeed)
 }
 
 // every says that one of so many cells runs. The long forms, and the mutants, run all.

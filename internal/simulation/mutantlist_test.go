@@ -39,7 +39,8 @@ var guards = map[string][]mutant{
 	}},
 	"counts a cancelled appointment": {{
 		"the look's check", readBackFile,
-		"\t\tif !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {\n", "\t\tif !b.attempt.matches(shown) {\n",
+		"\t\tif !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {\n",
+		"\t\tif !b.attempt.matches(shown) {\n",
 	}},
 }
 
@@ -117,7 +118,8 @@ var mutants = []mutant{
 	},
 	{
 		"says unavailable before the POST without looking again", bookingFile,
-		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase inDoubt(err):\n\t\treturn nil, b.unknown(err)\n\tcase err != nil &&", "\tcase err != nil && own == nil &&",
+		"\tcase own != nil:\n\t\treturn b.confirmed(own, true), nil\n\tcase inDoubt(err):\n\t\treturn nil, b.unknown(err)\n\tcase err != nil &&",
+		"\tcase err != nil && own == nil &&",
 	},
 	{
 		"ResolveBooking says not booked at once", resolveFile,
@@ -133,7 +135,8 @@ var mutants = []mutant{
 	},
 	{
 		"takes the next slot after an unknown outcome", firstFile,
-		"if OutcomeOf(err) == OutcomeUnknown || !errors.Is(err, ErrSlotUnavailable) {", "if OutcomeOf(err) != OutcomeUnknown && !errors.Is(err, ErrSlotUnavailable) {",
+		"if OutcomeOf(err) == OutcomeUnknown || !errors.Is(err, ErrSlotUnavailable) {",
+		"if OutcomeOf(err) != OutcomeUnknown && !errors.Is(err, ErrSlotUnavailable) {",
 	},
 	{
 		"a cancellation is a success whatever is read back", changeFile,
@@ -153,7 +156,8 @@ var mutants = []mutant{
 	},
 	{
 		"no turns", bookingFile,
-		"b.client.core.turns.take(ctx, newBookingKey(b.params))", "b.client.core.turns.take(ctx, bookingKey{start: time.Now().UnixNano()})",
+		"b.client.core.turns.take(ctx, newBookingKey(b.params))",
+		"b.client.core.turns.take(ctx, bookingKey{start: time.Now().UnixNano()})",
 	},
 	{
 		"a follower sends although its leader's outcome is unknown", bookingFile,
@@ -169,7 +173,8 @@ var mutants = []mutant{
 	},
 	{
 		"treats an answer that can't be read as not sent", closureFile,
-		"return newTransportError(r.endpoint, answer, malformed(answer))", "return newTransportError(r.endpoint, transport.Answer{Attempts: answer.Attempts}, malformed(answer))",
+		"return newTransportError(r.endpoint, answer, malformed(answer))",
+		"return newTransportError(r.endpoint, transport.Answer{Attempts: answer.Attempts}, malformed(answer))",
 	},
 	{
 		"retries a POST after a reset", retryFile,
@@ -181,7 +186,8 @@ var mutants = []mutant{
 	},
 	{
 		"retries a POST after a 429", retryFile,
-		"if l.call.writes() {\n\t\treturn false\n", "if l.call.writes() {\n\t\treturn l.answer.StatusCode == http.StatusTooManyRequests\n",
+		"if l.call.writes() {\n\t\treturn false\n",
+		"if l.call.writes() {\n\t\treturn l.answer.StatusCode == http.StatusTooManyRequests\n",
 	},
 	{
 		"sends again after a 429 without looking", bookingFile,
@@ -190,11 +196,13 @@ var mutants = []mutant{
 	},
 	{
 		"sends again after any rejection", bookingFile,
-		"if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {", "if rejection.StatusCode != http.StatusTooManyRequests && stands || left < 1 {",
+		"if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {",
+		"if rejection.StatusCode != http.StatusTooManyRequests && stands || left < 1 {",
 	},
 	{
 		"believes a rejection about the key or the permission", bookingFile,
-		"\t\tcase !rejected:\n", "\t\tcase !rejected || rejection.StatusCode == http.StatusUnauthorized || rejection.StatusCode == http.StatusForbidden:\n",
+		"\t\tcase !rejected:\n",
+		"\t\tcase !rejected || rejection.StatusCode == http.StatusUnauthorized || rejection.StatusCode == http.StatusForbidden:\n",
 	},
 	{
 		"believes a rejection although the list can't be read", bookingFile,
@@ -210,7 +218,8 @@ var mutants = []mutant{
 	},
 	{
 		"a request that left counts as not sent", sendFile,
-		"x.answer.MaybeSent = resp != nil || trace.maybeSent(t.base, req, x.call.Body != nil, err)", "x.answer.MaybeSent = resp != nil",
+		"x.answer.MaybeSent = resp != nil || trace.maybeSent(t.base, req, x.call.Body != nil, err)",
+		"x.answer.MaybeSent = resp != nil",
 	},
 	{
 		"a body cut short counts as not sent", sendFile,
@@ -218,6 +227,7 @@ var mutants = []mutant{
 	},
 	{
 		"treats a timeout as not sent", traceFile,
-		"\ttransport, plain := base.(*http.Transport)\n", "\tif errors.Is(err, context.DeadlineExceeded) {\n\t\treturn false\n\t}\n\ttransport, plain := base.(*http.Transport)\n",
+		"\ttransport, plain := base.(*http.Transport)\n",
+		"\tif errors.Is(err, context.DeadlineExceeded) {\n\t\treturn false\n\t}\n\ttransport, plain := base.(*http.Transport)\n",
 	},
 }

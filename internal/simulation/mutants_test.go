@@ -26,7 +26,9 @@ func TestMutants(t *testing.T) {
 		return
 	}
 	t.Run("control", func(t *testing.T) { publish(t, "mutants", kill(t, mutants, "^TestMatrix$/^control$")) })
-	t.Run("journal", func(t *testing.T) { publish(t, "journal-mutants", kill(t, journalMutants, "^TestMatrix$/^journal$")) })
+	t.Run("journal", func(t *testing.T) {
+		publish(t, "journal-mutants", kill(t, journalMutants, "^TestMatrix$/^journal$"))
+	})
 }
 
 // kill runs each mutant in the named part of the matrix, and returns the table of what killed
@@ -94,7 +96,8 @@ func (m mutant) run(t *testing.T, matrix string) (killed string) {
 	overlayFile := filepath.Join(dir, "overlay.json")
 	noError(t, os.WriteFile(overlayFile, overlay, 0o600))
 	binary := filepath.Join(dir, "simulation.test")
-	if out, err := exec.Command("go", "test", "-c", "-overlay", overlayFile, "-o", binary, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "test", "-c", "-overlay", overlayFile, "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("does not compile: %v\n%s", err, out)
 	}
 	cmd := exec.Command(binary, "-test.run", matrix, "-test.timeout", "3m", "-test.parallel", "1")

@@ -215,7 +215,8 @@ func (f *sentRequest) respond(ctx context.Context, resp *http.Response) (*http.R
 func (f *sentRequest) otherBody() string {
 	if id, found := strings.CutPrefix(f.req.URL.Path, "/appointments/"); found {
 		id, _, _ = strings.Cut(id, "/")
-		return fmt.Sprintf(`{"id":%q,"schedule_id":%q,"patient_id":"pt_somebody_else","status":"scheduled","start_at":%q,"duration":30}`,
+		return fmt.Sprintf(`{"id":%q,"schedule_id":%q,"patient_id":"pt_somebody_else",`+
+			`"status":"scheduled","start_at":%q,"duration":30}`,
 			id, scheduleID(0), slotStart(-3).Format(time.RFC3339))
 	}
 	var asked closure.AppointmentCreateParams
@@ -223,7 +224,8 @@ func (f *sentRequest) otherBody() string {
 	if err := json.Unmarshal(body, &asked); err != nil {
 		panic(err)
 	}
-	return fmt.Sprintf(`{"id":"appt_other","schedule_id":%q,"patient_id":"pt_somebody_else","status":"scheduled","start_at":%q,"duration":30}`,
+	return fmt.Sprintf(`{"id":"appt_other","schedule_id":%q,"patient_id":"pt_somebody_else",`+
+		`"status":"scheduled","start_at":%q,"duration":30}`,
 		asked.ScheduleID, asked.StartAt.Format(time.RFC3339))
 }
 

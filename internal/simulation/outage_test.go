@@ -101,10 +101,14 @@ func runCallers(begin time.Time, call func(context.Context) error) (o outcome) {
 }
 
 // outage runs one client through the outage, in a bubble.
-func outage(t *testing.T, down func() (*http.Response, error), client func(http.RoundTripper) func(context.Context) error) (o outcome) {
+func outage(
+	t *testing.T, down func() (*http.Response, error), client func(http.RoundTripper) func(context.Context) error,
+) (o outcome) {
 	synctest.Test(t, func(*testing.T) {
 		server := closuretest.New(closuretest.KeepRequests(0))
-		server.AddAppointment(closure.Appointment{ID: outageAppointment, ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID})
+		server.AddAppointment(closure.Appointment{
+			ID: outageAppointment, ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID,
+		})
 		f := &failing{next: server.Transport(), begin: time.Now(), down: down}
 		o = runCallers(f.begin, client(f))
 		o.requests = f.requests
@@ -167,7 +171,8 @@ func retryable(rt http.RoundTripper, method, path string) func(context.Context) 
 // callers are served again.
 func TestOutage(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("| client | calls | server | calls during the outage | of them failed | requests a call | longest call | all callers served again after |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| client | calls | server | calls during the outage | of them failed | requests a call | " +
+		"longest call | all callers served again after |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, row := range []struct {
 		name, calls, how string
 		down             func() (*http.Response, error)
@@ -189,7 +194,8 @@ func TestOutage(t *testing.T) {
 		if row.most > 0 && o.recovered > 1500*time.Millisecond {
 			t.Errorf("%s, %s, %s: recovered after %s", row.name, row.calls, row.how, o.recovered)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %.2f | %.2f s | %.2f s |\n", row.name, row.calls, row.how, o.calls, o.failed, perCall, o.longest.Seconds(), o.recovered.Seconds())
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %.2f | %.2f s | %.2f s |\n",
+			row.name, row.calls, row.how, o.calls, o.failed, perCall, o.longest.Seconds(), o.recovered.Seconds())
 	}
 	publish(t, "outage", b.String())
 }

@@ -18,7 +18,7 @@ type patient struct {
 	assumesLost bool // resolves with AssumeLostAfter
 
 	process *process
-	wishes  []*wish
+	orders  []*order
 	calls   uint64
 	log     []string
 }
@@ -38,7 +38,7 @@ func (p *patient) live() {
 	if p.dice.chance(0.1) {
 		time.Sleep(p.dice.between(0, 4*time.Minute)) // or much later
 	}
-	booked := p.fulfil(p.newWish())
+	booked := p.fulfil(p.newOrder())
 	if booked == nil && p.clinic.cell.behaviour != reusing {
 		return
 	}
@@ -48,36 +48,36 @@ func (p *patient) live() {
 	case rebooking:
 		p.rebook(*booked)
 	case reusing:
-		p.reuse(p.wishes[0])
+		p.reuse(p.orders[0])
 	}
 }
 
-func (p *patient) newWish() *wish {
-	w := &wish{patient: p, slot: pick(p.dice, p.clinic.slots)}
+func (p *patient) newOrder() *order {
+	o := &order{patient: p, slot: pick(p.dice, p.clinic.slots)}
 	// A process that crashes in BookFirstAvailable can't store what it was about to book.
-	w.first = p.clinic.cell.canWalk() && p.dice.chance(0.35) || p.clinic.cell.behaviour == walking
-	p.giveKey(w)
-	p.wishes = append(p.wishes, w)
-	return w
+	o.first = p.clinic.cell.canWalk() && p.dice.chance(0.35) || p.clinic.cell.behaviour == walking
+	p.giveKey(o)
+	p.orders = append(p.orders, o)
+	return o
 }
 
 const maxTries = 4
 
 // fulfil tries until the patient has an appointment, or has to give up.
-func (p *patient) fulfil(w *wish) *closure.Appointment {
+func (p *patient) fulfil(o *order) *closure.Appointment {
 	for range maxTries {
-		r := p.try(w)
+		r := p.try(o)
 		if r.ending == endsUnknown {
-			r = p.resolve(w, r.attempt)
+			r = p.resolve(o, r.attempt)
 		}
 		switch r.ending {
 		case endsConfirmed:
-			w.slot, w.booked = r.slot, true
+			o.slot, o.booked = r.slot, true
 			return &r.booking.Appointment
 		case endsUnknown, endsNoSlot:
 			return nil // a patient who books another slot now may have two
 		case endsTaken:
-			w.slot = pick(p.dice, p.clinic.slots)
+			o.slot = pick(p.dice, p.clinic.slots)
 		}
 		time.Sleep(p.dice.between(time.Second, 5*time.Second))
 	}
@@ -85,34 +85,34 @@ func (p *patient) fulfil(w *wish) *closure.Appointment {
 }
 
 // try makes one booking in the way of the cell's behaviour.
-func (p *patient) try(w *wish) result {
+func (p *patient) try(o *order) result {
 	switch p.clinic.cell.behaviour {
 	case walking:
 		if p.dice.chance(0.5) {
-			return p.tryAndCrash(w)
+			return p.tryAndCrash(o)
 		}
-		return p.tryOnMachines(w, 0, time.Minute)
+		return p.tryOnMachines(o, 0, time.Minute)
 	case apart:
-		return p.tryOnMachines(w, 60*time.Millisecond, time.Minute)
+		return p.tryOnMachines(o, 60*time.Millisecond, time.Minute)
 	case rerun, forgetful:
-		return p.tryAndCrash(w)
+		return p.tryAndCrash(o)
 	case clicks:
-		return p.tryAtOnce(w, []*process{p.process, p.process, p.process}[:2+p.dice.below(2)], 1, leastCall)
+		return p.tryAtOnce(o, []*process{p.process, p.process, p.process}[:2+p.dice.below(2)], 1, leastCall)
 	case machines:
-		return p.tryOnMachines(w, 1, leastCall)
+		return p.tryOnMachines(o, 1, leastCall)
 	default:
-		r, _ := p.process.book(w, p.dice)
+		r, _ := p.process.book(o, p.dice)
 		return r
 	}
 }
 
 // tryAndCrash books in a process that usually crashes. The next process knows only what it had
 // stored.
-func (p *patient) tryAndCrash(w *wish) result {
+func (p *patient) tryAndCrash(o *order) result {
 	stored := store(closure.BookingAttempt{
-		ScheduleID:  w.slot.schedule,
+		ScheduleID:  o.slot.schedule,
 		PatientID:   p.id,
-		StartAt:     w.slot.start,
+		StartAt:     o.slot.start,
 		Duration:    slotMinutes,
 		AttemptedAt: time.Now(),
 	})
@@ -120,12 +120,12 @@ func (p *patient) tryAndCrash(w *wish) result {
 	var crashed bool
 	switch {
 	case p.clinic.journal != nil && p.dice.chance(0.25):
-		r, crashed = p.bookOrFreeze(w)
+		r, crashed = p.bookOrFreeze(o)
 	case p.dice.chance(0.8):
 		p.process.crashAfter(p.crashTime())
 		fallthrough
 	default:
-		r, crashed = p.process.book(w, p.dice)
+		r, crashed = p.process.book(o, p.dice)
 	}
 	for crashed {
 		p.restart()
@@ -134,12 +134,12 @@ func (p *patient) tryAndCrash(w *wish) result {
 			p.note("crashed, books again")
 		case p.clinic.journal == nil:
 			p.note("crashed, resolves")
-			return p.resolve(w, fetch(stored))
+			return p.resolve(o, fetch(stored))
 		default:
 			p.note("crashed, resolves what the journal holds, books again")
 			p.process.resolvePending(p.network, p.assumesLost)
 		}
-		r, crashed = p.process.book(w, p.dice)
+		r, crashed = p.process.book(o, p.dice)
 	}
 	return r
 }
@@ -177,15 +177,15 @@ func (p *patient) restart() {
 }
 
 // tryOnMachines is tryAtOnce with a second process for the second click.
-func (p *patient) tryOnMachines(w *wish, least, most time.Duration) result {
+func (p *patient) tryOnMachines(o *order, least, most time.Duration) result {
 	other := newProcess(p.network)
 	defer other.end()
-	return p.tryAtOnce(w, []*process{p.process, other}, least, most)
+	return p.tryAtOnce(o, []*process{p.process, other}, least, most)
 }
 
 // tryAtOnce is a patient who clicks more than once. A click within leastCall comes while the
 // first call is still running.
-func (p *patient) tryAtOnce(w *wish, on []*process, least, most time.Duration) result {
+func (p *patient) tryAtOnce(o *order, on []*process, least, most time.Duration) result {
 	results := make([]result, len(on))
 	var group sync.WaitGroup
 	for i, process := range on {
@@ -196,7 +196,7 @@ func (p *patient) tryAtOnce(w *wish, on []*process, least, most time.Duration) r
 		d := newDice(p.dice.next())
 		group.Go(func() {
 			time.Sleep(after)
-			r, crashed := process.book(w, d)
+			r, crashed := process.book(o, d)
 			if crashed { // the crash was meant for the previous booking and came late: nobody is told anything
 				r.ending = endsNotSent
 			}
@@ -237,15 +237,16 @@ func rank(r result) int {
 }
 
 // resolve resolves an attempt, again and again until the outcome is known.
-func (p *patient) resolve(w *wish, attempt *closure.BookingAttempt) result {
+func (p *patient) resolve(o *order, attempt *closure.BookingAttempt) result {
 	open := result{ending: endsUnknown, attempt: attempt}
 	if attempt == nil {
 		p.clinic.count(unknownAfter) // there is no attempt to resolve
 		return open
 	}
-	for _, pause := range []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
+	for _, pause := range []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute,
+		5 * time.Minute, 5 * time.Minute} {
 		time.Sleep(pause + p.dice.between(0, 5*time.Second))
-		r, crashed := p.resolveOnce(w, attempt)
+		r, crashed := p.resolveOnce(o, attempt)
 		if crashed { // the process crashed again
 			p.restart()
 			continue

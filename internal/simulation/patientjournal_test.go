@@ -11,7 +11,7 @@ import (
 
 // What patients do if their processes share a journal.
 
-// canWalk reports whether some of the wishes are for any slot. Without a journal, a process
+// canWalk reports whether some of the orders are for any slot. Without a journal, a process
 // that crashes in BookFirstAvailable can't store what it was about to book.
 func (c cell) canWalk() bool {
 	switch c.behaviour {
@@ -24,13 +24,13 @@ func (c cell) canWalk() bool {
 	}
 }
 
-// giveKey gives a key to the wishes that need one, and to half of the others.
-func (p *patient) giveKey(w *wish) {
+// giveKey gives a key to the orders that need one, and to half of the others.
+func (p *patient) giveKey(o *order) {
 	if p.clinic.journal == nil {
 		return
 	}
-	if w.first || p.clinic.cell.behaviour == reusing || p.dice.chance(0.5) {
-		w.key = fmt.Sprintf("order %d of patient %d", len(p.wishes), p.number)
+	if o.first || p.clinic.cell.behaviour == reusing || p.dice.chance(0.5) {
+		o.key = fmt.Sprintf("order %d of patient %d", len(p.orders), p.number)
 	}
 }
 
@@ -42,23 +42,23 @@ func (p *patient) note(text string) {
 }
 
 // reuse calls again with the same key, from other processes.
-func (p *patient) reuse(w *wish) {
-	if !p.renames(w) {
+func (p *patient) reuse(o *order) {
+	if !p.renames(o) {
 		return
 	}
 	for range 1 + p.dice.below(3) {
 		time.Sleep(p.dice.between(0, 90*time.Second))
 		p.process.end()
 		p.process = newProcess(p.network)
-		w.first = false
+		o.first = false
 		switch p.dice.below(3) {
 		case 0:
-			w.first = true
+			o.first = true
 		case 1:
-			w.slot = pick(p.dice, p.clinic.slots)
+			o.slot = pick(p.dice, p.clinic.slots)
 		}
-		if r, _ := p.process.book(w, p.dice); r.ending == endsUnknown {
-			p.resolve(w, r.attempt)
+		if r, _ := p.process.book(o, p.dice); r.ending == endsUnknown {
+			p.resolve(o, r.attempt)
 		}
 	}
 }
@@ -66,12 +66,12 @@ func (p *patient) reuse(w *wish) {
 // renames books again with another key, in half of the cases, for an appointment that is
 // booked. From then on, that key belongs to the appointment too. It reports false if the call
 // didn't confirm that.
-func (p *patient) renames(w *wish) bool {
-	if !w.booked || p.dice.chance(0.5) {
+func (p *patient) renames(o *order) bool {
+	if !o.booked || p.dice.chance(0.5) {
 		return true
 	}
-	w.first, w.key = false, w.key+", renamed"
-	r, _ := p.process.book(w, p.dice)
+	o.first, o.key = false, o.key+", renamed"
+	r, _ := p.process.book(o, p.dice)
 	return r.ending == endsConfirmed
 }
 
@@ -105,7 +105,7 @@ const (
 
 // bookOrFreeze books in a process that is frozen between the journal and the request, and goes
 // on when nobody waits for it anymore.
-func (p *patient) bookOrFreeze(w *wish) (result, bool) {
+func (p *patient) bookOrFreeze(o *order) (result, bool) {
 	type told struct {
 		result  result
 		crashed bool
@@ -114,7 +114,7 @@ func (p *patient) bookOrFreeze(w *wish) (result, bool) {
 	frozen.journal.freeze = d.between(leastFreeze, mostFreeze)
 	done := make(chan told, 1)
 	p.clinic.frozen.Go(func() {
-		r, crashed := frozen.book(w, d)
+		r, crashed := frozen.book(o, d)
 		done <- told{r, crashed}
 	})
 	timer := time.NewTimer(patience)
@@ -139,18 +139,18 @@ func (e ending) isKnown() bool {
 }
 
 // resolveOnce resolves an attempt once or, if there is a journal, may book again instead.
-func (p *patient) resolveOnce(w *wish, attempt *closure.BookingAttempt) (result, bool) {
+func (p *patient) resolveOnce(o *order, attempt *closure.BookingAttempt) (result, bool) {
 	if p.clinic.journal == nil {
-		return p.process.resolve(w, *attempt)
+		return p.process.resolve(o, *attempt)
 	}
 	switch {
 	case p.clinic.cell.severalProcesses() && p.dice.chance(0.4):
-		return p.process.book(w, p.dice)
+		return p.process.book(o, p.dice)
 	case p.dice.chance(0.2):
 		p.process.resolvePending(p.network, p.assumesLost)
 		fallthrough
 	default:
-		return p.process.resolve(w, *attempt)
+		return p.process.resolve(o, *attempt)
 	}
 }
 
@@ -170,7 +170,7 @@ func (p *process) resolvePending(w *network, assumesLost bool) {
 			return
 		}
 		i := slices.IndexFunc(clinic.patients, func(p *patient) bool { return p.id == resolution.Attempt.PatientID })
-		about := &call{wish: &wish{patient: clinic.patients[i]}, pending: true}
+		about := &call{order: &order{patient: clinic.patients[i]}, pending: true}
 		clinic.tellResolved(about, newResolution(resolution.Booking, resolution.Err, resolution.Attempt), began)
 		began = time.Now()
 	}
@@ -192,7 +192,9 @@ func (c *clinic) resolveJournal() {
 }
 
 func (c *clinic) pending() bool {
-	return slices.ContainsFunc(c.journal.Entries(), func(e closure.JournalEntry) bool { return e.State == closure.JournalPending })
+	return slices.ContainsFunc(c.journal.Entries(), func(e closure.JournalEntry) bool {
+		return e.State == closure.JournalPending
+	})
 }
 
 // judgeJournal compares the journal with the ledger at the end: nothing is pending, and every

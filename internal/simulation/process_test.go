@@ -56,15 +56,15 @@ func (p *process) crashed() bool { return p.transport.dead.Load() || p.abandoned
 func (p *process) end() { p.crash(nil) }
 
 // params are what is asked for, in one of several equivalent ways.
-func (w *wish) params(d *dice) closure.BookSlotParams {
+func (o *order) params(d *dice) closure.BookSlotParams {
 	params := closure.BookSlotParams{
-		ScheduleID: w.slot.schedule,
-		PatientID:  w.patient.id,
-		StartAt:    w.slot.start,
+		ScheduleID: o.slot.schedule,
+		PatientID:  o.patient.id,
+		StartAt:    o.slot.start,
 
-		IdempotencyKey: w.key,
+		IdempotencyKey: o.key,
 	}
-	if d.chance(0.5) && !w.patient.clinic.cell.noLengths {
+	if d.chance(0.5) && !o.patient.clinic.cell.noLengths {
 		params.Duration = slotMinutes
 	}
 	switch d.below(3) {
@@ -78,53 +78,53 @@ func (w *wish) params(d *dice) closure.BookSlotParams {
 
 // book makes one call that books, and records its claim. If the process crashes in it, nobody
 // is told anything.
-func (p *process) book(w *wish, d *dice) (r result, crashed bool) {
-	c := w.patient.newCall(w)
+func (p *process) book(o *order, d *dice) (r result, crashed bool) {
+	c := o.patient.newCall(o)
 	ctx, cancel := c.context(p, d)
 	defer cancel()
 	var opts []closure.CallOption
-	if p.journal != nil && w.patient.assumesLost {
+	if p.journal != nil && o.patient.assumesLost {
 		opts = append(opts, closure.AssumeLostAfter(assumeLostAfter))
 	}
-	asked, began := w.asked(), time.Now() // because another process may ask for another slot meanwhile
+	asked, began := o.asked(), time.Now() // because another process may ask for another slot meanwhile
 	var booking *closure.Booking
 	var err error
-	if w.first {
-		booking, err = p.client.BookFirstAvailable(ctx, w.firstParams(), opts...)
+	if o.first {
+		booking, err = p.client.BookFirstAvailable(ctx, o.firstParams(), opts...)
 	} else {
-		booking, err = p.client.BookSlot(ctx, w.params(d), opts...)
+		booking, err = p.client.BookSlot(ctx, o.params(d), opts...)
 	}
-	w.patient.clinic.count(attempts)
+	o.patient.clinic.count(attempts)
 	if p.crashed() {
 		return result{}, true
 	}
 	r = newResult(booking, err, asked)
-	w.patient.clinic.tell(c, r, began)
+	o.patient.clinic.tell(c, r, began)
 	return r, false
 }
 
 // asked is the slot that the next call asks for. It is empty if the call takes any slot.
-func (w *wish) asked() slot {
-	if w.first {
+func (o *order) asked() slot {
+	if o.first {
 		return slot{}
 	}
-	return w.slot
+	return o.slot
 }
 
-func (w *wish) firstParams() closure.BookFirstParams {
+func (o *order) firstParams() closure.BookFirstParams {
 	search := closure.SlotSearch{From: slotStart(0), To: slotStart(100)}
 	for n := range schedules {
 		search.Schedules = append(search.Schedules, scheduleID(n))
 	}
-	return closure.BookFirstParams{PatientID: w.patient.id, Search: search, IdempotencyKey: w.key}
+	return closure.BookFirstParams{PatientID: o.patient.id, Search: search, IdempotencyKey: o.key}
 }
 
 // resolve resolves an attempt once.
-func (p *process) resolve(w *wish, attempt closure.BookingAttempt) (r result, crashed bool) {
-	c := w.patient.newCall(w)
+func (p *process) resolve(o *order, attempt closure.BookingAttempt) (r result, crashed bool) {
+	c := o.patient.newCall(o)
 	ctx := context.WithValue(p.ctx, callKey{}, c)
 	var opts []closure.CallOption
-	if w.patient.assumesLost {
+	if o.patient.assumesLost {
 		opts = append(opts, closure.AssumeLostAfter(assumeLostAfter))
 	}
 	began := time.Now()
@@ -133,7 +133,7 @@ func (p *process) resolve(w *wish, attempt closure.BookingAttempt) (r result, cr
 		return result{}, true
 	}
 	r = newResolution(booking, err, attempt)
-	w.patient.clinic.tellResolved(c, r, began)
+	o.patient.clinic.tellResolved(c, r, began)
 	return r, false
 }
 

@@ -78,7 +78,8 @@ func newMachine(duplicates bool) *machine {
 	}
 	m.client = m.server.Client(closure.WithRetryPolicy(closure.RetryPolicy{MinWait: 1, MaxWait: 1}))
 	for range 5 {
-		s := slot{closuretest.GuideScheduleID, time.Now().UTC().Truncate(time.Hour).Add(time.Duration(len(m.slots)+240) * time.Hour)}
+		s := slot{closuretest.GuideScheduleID,
+			time.Now().UTC().Truncate(time.Hour).Add(time.Duration(len(m.slots)+240) * time.Hour)}
 		m.slots = append(m.slots, s)
 		m.server.AddSlots(s.schedule, closure.Slot{StartAt: s.start, Duration: slotMinutes})
 	}
@@ -238,9 +239,11 @@ func (m *machine) fault(t *rapid.T) {
 		"appointments.cancel", "appointments.reschedule", "availabilities.list", "schedules.get",
 	}).Draw(t, "operation")
 	fault := rapid.SampledFrom([]closuretest.Fault{
-		closuretest.DropBefore(op), closuretest.DropAfter(op), closuretest.CommitLate(op, 5*time.Second), closuretest.CommitLate(op, 40*time.Second),
+		closuretest.DropBefore(op), closuretest.DropAfter(op), closuretest.CommitLate(op, 5*time.Second),
+		closuretest.CommitLate(op, 40*time.Second),
 		closuretest.Status(op, 503), closuretest.Status(op, 429, "Retry-After", "1"), closuretest.StatusAfter(op, 502),
-		closuretest.Delay(op, 45*time.Second), closuretest.Truncate(op), closuretest.Malformed(op), closuretest.Huge(op, 11<<20),
+		closuretest.Delay(op, 45*time.Second), closuretest.Truncate(op), closuretest.Malformed(op),
+		closuretest.Huge(op, 11<<20),
 	}).Draw(t, "fault")
 	m.server.Inject(fault.Times(rapid.IntRange(1, 4).Draw(t, "times")))
 }

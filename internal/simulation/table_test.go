@@ -59,7 +59,8 @@ func (m *matrix) table() string {
 		if c.noLengths {
 			reads += ", no durations"
 		}
-		name := strings.Join([]string{c.behaviour.String(), c.server(), lag(c.late, "on time", "late"), reads, c.contention()}, " | ")
+		name := strings.Join([]string{c.behaviour.String(), c.server(), lag(c.late, "on time", "late"), reads,
+			c.contention()}, " | ")
 		b.WriteString(row(name, m.tallies[c], func(zero column) bool { return c.excuse(zero) != "" }))
 	}
 	return b.String()
@@ -87,12 +88,14 @@ func (m *matrix) demanded(zero column) (d demanded) {
 // sideBySide has one row for each zero: its violations without a journal and with one.
 func sideBySide(control, journal *matrix) string {
 	var b strings.Builder
-	b.WriteString("| must be zero | without: asserted in cells | attempts in them | violations | cells excused | counted there | with a journal: asserted in cells | attempts in them | violations |\n" +
+	b.WriteString("| must be zero | without: asserted in cells | attempts in them | violations | " +
+		"cells excused | counted there | with a journal: asserted in cells | attempts in them | violations |\n" +
 		"|" + strings.Repeat(" --- |", 9) + "\n")
 	for _, zero := range zeros {
 		with := journal.demanded(zero)
 		if zero == untrue {
-			fmt.Fprintf(&b, "| %s | | | | | | %d | %s | **%d** |\n", zero, with.in.cells, thousands(with.in.attempts), with.in.count)
+			fmt.Fprintf(&b, "| %s | | | | | | %d | %s | **%d** |\n",
+				zero, with.in.cells, thousands(with.in.attempts), with.in.count)
 			continue
 		}
 		without := control.demanded(zero)

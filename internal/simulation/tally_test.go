@@ -20,7 +20,7 @@ const (
 	otherBooked                 // not sent, but another call of the patient had booked
 
 	// What must be zero.
-	doubles      // wishes for one appointment that made two
+	doubles      // orders for one appointment that made two
 	absent       // confirmed, but not in the ledger
 	takenOwned   // told "taken", but the patient owned it
 	deniedByCall // told "not booked", but the call's own request booked
@@ -33,7 +33,8 @@ const (
 	columns
 )
 
-var zeros = []column{doubles, absent, takenOwned, deniedByCall, deniedOwned, noToken, changeAbsent, changeDenied, untrue}
+var zeros = []column{doubles, absent, takenOwned, deniedByCall, deniedOwned, noToken, changeAbsent, changeDenied,
+	untrue}
 
 var columnNames = [columns]string{
 	attempts:      "attempts",

@@ -112,12 +112,12 @@ func benchBookings(b *testing.B, atOnce int, journal closure.Journal) []time.Dur
 		if i%slotsEach == 0 {
 			api.AddSchedule(closure.Schedule{ID: schedule, SchedulingMethod: closure.SchedulingDirectAPI})
 			for s := range slotsEach {
-				api.AddSlots(schedule, closure.Slot{StartAt: slot(wishDay, s), Duration: 30})
+				api.AddSlots(schedule, closure.Slot{StartAt: slot(orderDay, s), Duration: 30})
 			}
 		}
 		params := closure.BookSlotParams{
 			PatientID: closure.PatientID(fmt.Sprint("pt_", run, i)), ScheduleID: schedule,
-			StartAt: slot(wishDay, i%slotsEach), Duration: 30, InsuranceCheck: closure.SkipInsuranceCheck,
+			StartAt: slot(orderDay, i%slotsEach), Duration: 30, InsuranceCheck: closure.SkipInsuranceCheck,
 		}
 		api.AddPatient(closure.Patient{ID: params.PatientID, FirstName: "Test", LastName: "Patient"})
 		if journal != nil {
@@ -131,19 +131,19 @@ func benchBookings(b *testing.B, atOnce int, journal closure.Journal) []time.Dur
 	}
 	client, err := closure.NewClient(closure.QuickstartKey, opts...)
 	noError(b, err)
-	wishes := make([]closure.BookSlotParams, b.N)
-	for i := range wishes {
-		wishes[i] = next()
+	orders := make([]closure.BookSlotParams, b.N)
+	for i := range orders {
+		orders[i] = next()
 	}
 	took := make([]time.Duration, b.N)
 	var group sync.WaitGroup
-	order := make(chan int)
+	numbers := make(chan int)
 	b.ResetTimer()
 	for range atOnce {
 		group.Go(func() {
-			for i := range order {
+			for i := range numbers {
 				start := time.Now()
-				booking, err := client.BookSlot(context.Background(), wishes[i])
+				booking, err := client.BookSlot(context.Background(), orders[i])
 				if err != nil || booking.Recovered {
 					b.Errorf("BookSlot made no appointment: %v", err)
 				}
@@ -152,9 +152,9 @@ func benchBookings(b *testing.B, atOnce int, journal closure.Journal) []time.Dur
 		})
 	}
 	for i := range b.N {
-		order <- i
+		numbers <- i
 	}
-	close(order)
+	close(numbers)
 	group.Wait()
 	b.StopTimer()
 	slices.Sort(took)

@@ -27,7 +27,7 @@ type task struct {
 	DSN     string
 	Schema  string
 	API     string
-	Wishes  int
+	Orders  int
 	Seed    uint64
 	AtOnce  int
 	Retry   bool // what is unknown is tried until it is known
@@ -95,7 +95,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// run fulfils all wishes, in an order of this process, and reports each.
+// run fulfils all orders, in a sequence of this process's own, and reports each.
 func (t task) run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
@@ -103,11 +103,11 @@ func (t task) run() error {
 	if err != nil {
 		return err
 	}
-	order := make(chan int, t.Wishes)
-	for _, n := range rand.New(rand.NewPCG(t.Seed, 0)).Perm(t.Wishes) {
-		order <- n
+	numbers := make(chan int, t.Orders)
+	for _, n := range rand.New(rand.NewPCG(t.Seed, 0)).Perm(t.Orders) {
+		numbers <- n
 	}
-	close(order)
+	close(numbers)
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	report := func(args ...any) {
@@ -117,7 +117,7 @@ func (t task) run() error {
 	}
 	for range t.AtOnce {
 		group.Go(func() {
-			for n := range order {
+			for n := range numbers {
 				booking, err := t.fulfil(ctx, client, n)
 				switch {
 				case booking != nil:
@@ -134,13 +134,13 @@ func (t task) run() error {
 	return nil
 }
 
-// fulfil books until it is booked, or nobody knows.
+// fulfil calls again until the order is booked or its outcome is unknown.
 func (t task) fulfil(ctx context.Context, client *closure.Client, n int) (*closure.Booking, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		one, cancel := context.WithTimeout(ctx, 2*time.Second)
-		booking, err := wish(n).book(one, client)
+		booking, err := order(n).book(one, client)
 		cancel()
 		if booking != nil || errors.Is(err, closure.ErrOutcomeUnknown) && !t.Retry || !pause(ctx, 50*time.Millisecond) {
 			return booking, err
@@ -148,36 +148,36 @@ func (t task) fulfil(ctx context.Context, client *closure.Client, n int) (*closu
 	}
 }
 
-// A wish is one appointment that a patient wants, whose only one it is.
-type wish int
+// An order is the one appointment that a patient wants.
+type order int
 
 const slotsEach = 20 // of a schedule
 
-func (w wish) key() string                   { return fmt.Sprint("order ", int(w)) }
-func (w wish) patient() closure.PatientID    { return closure.PatientID(fmt.Sprint("pt_test", int(w))) }
-func (w wish) schedule() closure.ScheduleID  { return scheduleID(int(w) / slotsEach) }
-func (w wish) start(day time.Time) time.Time { return slot(day, int(w)%slotsEach) }
-func (w wish) first() bool                   { return w%5 == 0 } // whichever slot is free
+func (o order) key() string                   { return fmt.Sprint("order ", int(o)) }
+func (o order) patient() closure.PatientID    { return closure.PatientID(fmt.Sprint("pt_test", int(o))) }
+func (o order) schedule() closure.ScheduleID  { return scheduleID(int(o) / slotsEach) }
+func (o order) start(day time.Time) time.Time { return slot(day, int(o)%slotsEach) }
+func (o order) first() bool                   { return o%5 == 0 } // whichever slot is free
 
 func scheduleID(n int) closure.ScheduleID { return closure.ScheduleID(fmt.Sprint("sch_test", n)) }
 
 func slot(day time.Time, n int) time.Time { return day.Add(time.Duration(n) * 30 * time.Minute) }
 
-// wishDay is the day of all wishes, by no clock: each process has the same.
-var wishDay = time.Date(2096, time.May, 20, 8, 0, 0, 0, time.UTC)
+// orderDay is the day of all orders. It depends on no clock, so each process has the same.
+var orderDay = time.Date(2096, time.May, 20, 8, 0, 0, 0, time.UTC)
 
-func (w wish) book(ctx context.Context, client *closure.Client) (*closure.Booking, error) {
-	if w.first() {
+func (o order) book(ctx context.Context, client *closure.Client) (*closure.Booking, error) {
+	if o.first() {
 		return client.BookFirstAvailable(ctx, closure.BookFirstParams{
-			PatientID: w.patient(), InsuranceCheck: closure.SkipInsuranceCheck, IdempotencyKey: w.key(),
+			PatientID: o.patient(), InsuranceCheck: closure.SkipInsuranceCheck, IdempotencyKey: o.key(),
 			Search: closure.SlotSearch{
-				Schedules: []closure.ScheduleID{w.schedule()},
-				From:      wishDay, To: wishDay.Add(24 * time.Hour),
+				Schedules: []closure.ScheduleID{o.schedule()},
+				From:      orderDay, To: orderDay.Add(24 * time.Hour),
 			},
 		})
 	}
 	return client.BookSlot(ctx, closure.BookSlotParams{
-		PatientID: w.patient(), ScheduleID: w.schedule(), StartAt: w.start(wishDay), Duration: 30,
-		InsuranceCheck: closure.SkipInsuranceCheck, IdempotencyKey: w.key(),
+		PatientID: o.patient(), ScheduleID: o.schedule(), StartAt: o.start(orderDay), Duration: 30,
+		InsuranceCheck: closure.SkipInsuranceCheck, IdempotencyKey: o.key(),
 	})
 }

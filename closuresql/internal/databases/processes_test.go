@@ -19,28 +19,28 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// wishesVariable is how many wishes the two processes have; the default is few.
-const wishesVariable = "CLOSURE_TEST_WISHES"
+// ordersVariable says how many orders the two processes have; the default is fewOrders.
+const ordersVariable = "CLOSURE_TEST_ORDERS"
 
-const fewWishes = 120
+const fewOrders = 120
 
 // lag is how old what the API shows is.
 const lag = 300 * time.Millisecond
 
 // newAPI accepts a slot twice, shows what was, and loses answers.
-func newAPI(t *testing.T, wishes int) *closuretest.Server {
+func newAPI(t *testing.T, orders int) *closuretest.Server {
 	t.Helper()
 	api := closuretest.New(closuretest.ReportTo(t), closuretest.WithClock(time.Now), closuretest.AllowDuplicates(),
 		closuretest.StaleReads(lag), closuretest.KeepRequests(0))
-	for n := range wishes {
+	for n := range orders {
 		if n%slotsEach == 0 {
-			id := wish(n).schedule()
+			id := order(n).schedule()
 			api.AddSchedule(closure.Schedule{ID: id, SchedulingMethod: closure.SchedulingDirectAPI})
 			for i := range 2 * slotsEach {
-				api.AddSlots(id, closure.Slot{StartAt: slot(wishDay, i), Duration: 30})
+				api.AddSlots(id, closure.Slot{StartAt: slot(orderDay, i), Duration: 30})
 			}
 		}
-		api.AddPatient(closure.Patient{ID: wish(n).patient(), FirstName: "Test", LastName: "Patient"})
+		api.AddPatient(closure.Patient{ID: order(n).patient(), FirstName: "Test", LastName: "Patient"})
 	}
 	api.Inject(
 		closuretest.DropAfter("appointments.create").Probability(0.04),
@@ -50,14 +50,14 @@ func newAPI(t *testing.T, wishes int) *closuretest.Server {
 	return api
 }
 
-// A pair are two processes that want the same, and what they report.
+// A pair is two processes that book the same orders, and what they report.
 type pair struct {
 	t    *testing.T
 	task task
 	done sync.WaitGroup
 
 	mu      sync.Mutex
-	booked  map[int]map[string]bool // the appointments that were reported of a wish
+	booked  map[int]map[string]bool // the appointments that were reported for an order
 	unknown int
 	running [2]*exec.Cmd
 }
@@ -145,11 +145,11 @@ func (p *pair) reported() int {
 	return len(p.booked)
 }
 
-func wishes(t testing.TB) int {
+func orders(t testing.TB) int {
 	t.Helper()
-	text := os.Getenv(wishesVariable)
+	text := os.Getenv(ordersVariable)
 	if text == "" {
-		return fewWishes
+		return fewOrders
 	}
 	n, err := strconv.Atoi(text)
 	noError(t, err)
@@ -176,17 +176,17 @@ func TestTwoProcesses(t *testing.T) {
 	})
 }
 
-// twoProcesses has each wish wanted by two processes, one of which is killed again
-// and again, and the database restarted in the middle.
+// twoProcesses has two processes book each order. One of them is killed again and again,
+// and the database is restarted in the middle.
 func twoProcesses(t *testing.T, d database, task task, restart func()) {
 	t.Helper()
-	task.Wishes, task.AtOnce = wishes(t), 12
-	api := newAPI(t, task.Wishes)
+	task.Orders, task.AtOnce = orders(t), 12
+	api := newAPI(t, task.Orders)
 	task.API = api.Start()
 	p := &pair{t: t, task: task, booked: map[int]map[string]bool{}}
 	p.start(0)
 	p.start(1)
-	killed := p.trouble(task.Wishes, restart)
+	killed := p.trouble(task.Orders, restart)
 	p.done.Wait()
 
 	journal := d.open(t)
@@ -197,27 +197,27 @@ func twoProcesses(t *testing.T, d database, task task, restart func()) {
 	api.ClearFaults()
 	found, lost := resolve(t, client)
 	p.last()
-	audit(t, api, p, task.Wishes)
+	audit(t, api, p, task.Orders)
 	if left, err := allPending(journal); len(left) > 0 || err != nil {
 		t.Errorf("%d entries are pending still: %v", len(left), err)
 	}
 	wantWhole(t, d)
-	t.Logf("%d wishes, %d kills, %d unknown; ResolvePending found %d booked and %d lost",
-		task.Wishes, killed, p.unknown, found, lost)
+	t.Logf("%d orders, %d kills, %d unknown; ResolvePending found %d booked and %d lost",
+		task.Orders, killed, p.unknown, found, lost)
 	if killed == 0 {
 		t.Error("nothing was killed: the test shows nothing")
 	}
 }
 
 // trouble kills at random moments until both are done or nearly so.
-func (p *pair) trouble(wishes int, restart func()) (killed int) {
-	for most := 4 + wishes/40; killed < most; {
+func (p *pair) trouble(orders int, restart func()) (killed int) {
+	for most := 4 + orders/40; killed < most; {
 		time.Sleep(time.Duration(50+rand.IntN(200)) * time.Millisecond)
-		if restart != nil && p.reported() > wishes/3 {
+		if restart != nil && p.reported() > orders/3 {
 			restart()
 			restart = nil
 		}
-		if p.reported() >= wishes*9/10 {
+		if p.reported() >= orders*9/10 {
 			break
 		}
 		if p.kill(rand.IntN(2)) {
@@ -248,7 +248,7 @@ func resolve(t *testing.T, client *closure.Client) (found, lost int) {
 	return found, lost
 }
 
-// last wants all wishes once more, by a process that nobody kills.
+// last books all orders once more, in a process that nobody kills.
 func (p *pair) last() {
 	p.task.Retry = true
 	if err := p.run(0, 1000); err != nil {
@@ -256,24 +256,24 @@ func (p *pair) last() {
 	}
 }
 
-// audit wants one appointment for each wish, and that all were told of it.
-func audit(t *testing.T, api *closuretest.Server, p *pair, wishes int) {
+// audit demands one appointment for each order, and that all processes were told of it.
+func audit(t *testing.T, api *closuretest.Server, p *pair, orders int) {
 	t.Helper()
 	of := map[closure.PatientID][]string{}
 	for _, a := range api.Appointments() {
 		of[a.PatientID] = append(of[a.PatientID], string(a.ID))
 	}
-	for n := range wishes {
-		ids, told := of[wish(n).patient()], p.booked[n]
+	for n := range orders {
+		ids, told := of[order(n).patient()], p.booked[n]
 		if len(ids) != 1 {
-			t.Errorf("wish %d: %d appointments, want 1", n, len(ids))
+			t.Errorf("order %d: %d appointments, want 1", n, len(ids))
 			continue
 		}
 		if len(told) != 1 || !told[ids[0]] {
-			t.Errorf("wish %d: the processes were told of %d appointments, want the one there is", n, len(told))
+			t.Errorf("order %d: the processes were told of %d appointments, want the one there is", n, len(told))
 		}
 	}
-	if extra := len(api.Appointments()) - wishes; extra != 0 {
-		t.Errorf("%d appointments more than wishes", extra)
+	if extra := len(api.Appointments()) - orders; extra != 0 {
+		t.Errorf("%d appointments more than orders", extra)
 	}
 }

@@ -51,7 +51,8 @@ func text(err error) string {
 func TestWhomToAsk(t *testing.T) {
 	for _, test := range []struct{ key, url, want string }{
 		{"", "", "Offline: a test double in this process answers. Set CLOSURE_API_KEY to talk to the real API.\n"},
-		{"", "http://127.0.0.1:1", "CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes ch_sk_test_quickstart"},
+		{"", "http://127.0.0.1:1",
+			"CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes ch_sk_test_quickstart"},
 		{closure.QuickstartKey, "", "Talking to the real API in test mode.\n"},
 		{closure.QuickstartKey, "http://127.0.0.1:1", "Talking to the API at CLOSURE_BASE_URL in test mode.\n"},
 		{"ch_sk_live_x", "", "CLOSURE_API_KEY is a live key: it is risky; give -live if you mean it"},

@@ -33,7 +33,8 @@ func (p Program) NewClient(out io.Writer, opts ...closure.Option) (*closure.Clie
 	if os.Getenv("CLOSURE_BASE_URL") != "" {
 		api = "the API at CLOSURE_BASE_URL"
 		if os.Getenv("CLOSURE_API_KEY") == "" {
-			return nil, fmt.Errorf("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes %s", closure.QuickstartKey)
+			return nil, fmt.Errorf("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes %s",
+				closure.QuickstartKey)
 		}
 	}
 	client, err := closure.NewClientFromEnv(append(opts, closure.WithUserAgent(p.Agent))...)

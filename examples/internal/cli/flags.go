@@ -98,11 +98,12 @@ func IntVar(flags *flag.FlagSet, p *int, name string, value, least, most int, us
 
 // ZoneVar adds the flag -zone. Nil is the patient's zone.
 func ZoneVar(flags *flag.FlagSet, p **time.Location, usage string) {
-	flags.Func("zone", usage+", an IANA `name` such as Asia/Kolkata (default: the patient's)", func(text string) (err error) {
-		*p = nil
-		if text != "" {
-			*p, err = time.LoadLocation(text)
-		}
-		return err
-	})
+	flags.Func("zone", usage+", an IANA `name` such as Asia/Kolkata (default: the patient's)",
+		func(text string) (err error) {
+			*p = nil
+			if text != "" {
+				*p, err = time.LoadLocation(text)
+			}
+			return err
+		})
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A wish is one call of the SDK, for its own patient. The server recognizes it by the ids, the
+// A call is one call of the SDK, for its own patient. The server recognizes it by the ids, the
 // observer by the context.
-type wish struct {
+type call struct {
 	number                         int
 	op                             callKind
 	patient, schedule, appointment string
@@ -29,7 +29,7 @@ type wish struct {
 	ending   ending
 }
 
-// A callKind is the SDK's method that a wish calls.
+// A callKind is the SDK's method that is called.
 type callKind int
 
 const (
@@ -57,18 +57,18 @@ type ending struct {
 	panicked  string
 }
 
-func newWish(number int, op callKind) *wish {
-	w := &wish{number: number, op: op, arrived: map[string]int{}, attempts: map[string]int{}}
-	w.patient, w.schedule, w.appointment = "pt_A"+w.tag(), "sch_A"+w.tag(), "appt_A"+w.tag()
-	return w
+func newCall(number int, op callKind) *call {
+	c := &call{number: number, op: op, arrived: map[string]int{}, attempts: map[string]int{}}
+	c.patient, c.schedule, c.appointment = "pt_A"+c.tag(), "sch_A"+c.tag(), "appt_A"+c.tag()
+	return c
 }
 
-// tag is in all ids of the wish, and nowhere else.
-func (w *wish) tag() string { return fmt.Sprintf("W%06dq", w.number) }
+// tag is in all ids of the call, and nowhere else.
+func (c *call) tag() string { return fmt.Sprintf("W%06dq", c.number) }
 
 var tagPattern = regexp.MustCompile(`W(\d{6})q`)
 
-// tagged finds the number of the wish whose tag is in a text.
+// tagged finds the number of the call whose tag is in a text.
 func tagged(text string) (number int, found bool) {
 	match := tagPattern.FindStringSubmatch(text)
 	if match == nil {
@@ -78,54 +78,54 @@ func tagged(text string) (number int, found bool) {
 	return number, true
 }
 
-// slot is the slot that the wish wants. Two wishes want the same one.
-func (w *wish) slot() int { return w.number / 2 }
+// slot is the slot that the call is for. Two calls are for the same one.
+func (c *call) slot() int { return c.number / 2 }
 
-func (w *wish) lastName() string { return "Vandermolen" + w.tag() }
+func (c *call) lastName() string { return "Vandermolen" + c.tag() }
 
-func (w *wish) patientJSON() string {
+func (c *call) patientJSON() string {
 	return fmt.Sprintf(`{"id":%q,"first_name":"Wilhelmina","last_name":%q,"dob":%q,"insurance":{"id":"ins_1"}}`,
-		w.patient, w.lastName(), birthDate)
+		c.patient, c.lastName(), birthDate)
 }
 
 // arrive counts a request at the server.
-func (w *wish) arrive(op string) (times int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.arrived[op]++
-	return w.arrived[op]
+func (c *call) arrive(op string) (times int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.arrived[op]++
+	return c.arrived[op]
 }
 
-func (w *wish) note(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.log) < 60 {
-		w.log = append(w.log, fmt.Sprintf(format, args...))
+func (c *call) note(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.log) < 60 {
+		c.log = append(c.log, fmt.Sprintf(format, args...))
 	}
 }
 
-type wishKey struct{}
+type callKey struct{}
 
 // observe counts attempts, as the SDK reports them.
 func observe(ctx context.Context, e closure.Event) {
-	w, found := ctx.Value(wishKey{}).(*wish)
+	c, found := ctx.Value(callKey{}).(*call)
 	if !found || e.Attempt == 0 {
 		return
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.attempts[e.Op]++
-	w.longest = max(w.longest, e.Duration)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempts[e.Op]++
+	c.longest = max(c.longest, e.Duration)
 }
 
 // run makes the call. If it hangs for longer than its context and grace, run calls release,
 // which closes its connections.
-func (w *wish) run(c *closure.Client, within time.Duration, machine *stallMeter, release func()) {
-	ctx, cancelCtx := context.WithTimeout(context.WithValue(context.Background(), wishKey{}, w), within)
+func (c *call) run(client *closure.Client, within time.Duration, machine *stallMeter, release func()) {
+	ctx, cancelCtx := context.WithTimeout(context.WithValue(context.Background(), callKey{}, c), within)
 	defer cancelCtx()
 	done := make(chan ending, 1)
 	began, missed := time.Now(), machine.missed()
-	go func() { done <- w.call(ctx, c) }()
+	go func() { done <- c.do(ctx, client) }()
 	e, ended := await(done, within+grace)
 	if !ended {
 		e, ended = await(done, machine.missed()-missed)
@@ -138,9 +138,9 @@ func (w *wish) run(c *closure.Client, within time.Duration, machine *stallMeter,
 		e.hung = true
 	}
 	e.took, e.missed = time.Since(began), machine.missed()-missed
-	w.mu.Lock()
-	w.ending = e
-	w.mu.Unlock()
+	c.mu.Lock()
+	c.ending = e
+	c.mu.Unlock()
 }
 
 var errNever = errors.New("never came back")
@@ -160,50 +160,50 @@ func await(done <-chan ending, d time.Duration) (e ending, ended bool) {
 // machine makes calls late, and a call that hangs never returns.
 const grace = 3 * time.Second
 
-func (w *wish) call(ctx context.Context, c *closure.Client) (e ending) {
+func (c *call) do(ctx context.Context, client *closure.Client) (e ending) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.panicked = fmt.Sprint(p, "\n", string(debug.Stack()))
 		}
 	}()
 	var made *closure.Appointment
-	switch w.op {
+	switch c.op {
 	case bookSlot:
 		var booking *closure.Booking
-		if booking, e.err = c.BookSlot(ctx, closure.BookSlotParams{
-			ScheduleID: closure.ScheduleID(w.schedule),
-			PatientID:  closure.PatientID(w.patient),
+		if booking, e.err = client.BookSlot(ctx, closure.BookSlotParams{
+			ScheduleID: closure.ScheduleID(c.schedule),
+			PatientID:  closure.PatientID(c.patient),
 			StartAt:    start,
 		}); e.err == nil {
 			made = &booking.Appointment
 			e.recovered = booking.Recovered
-			e.foreign = booking.Patient != nil && string(booking.Patient.ID) != w.patient ||
-				booking.Schedule != nil && string(booking.Schedule.ID) != w.schedule
+			e.foreign = booking.Patient != nil && string(booking.Patient.ID) != c.patient ||
+				booking.Schedule != nil && string(booking.Schedule.ID) != c.schedule
 		}
 	case create:
-		made, e.err = c.Appointments.Create(ctx, closure.AppointmentCreateParams{
-			ScheduleID: closure.ScheduleID(w.schedule),
-			PatientID:  closure.PatientID(w.patient),
+		made, e.err = client.Appointments.Create(ctx, closure.AppointmentCreateParams{
+			ScheduleID: closure.ScheduleID(c.schedule),
+			PatientID:  closure.PatientID(c.patient),
 			StartAt:    start,
 			Duration:   30,
 		})
 	case cancel:
-		made, e.err = c.Appointments.Cancel(ctx, closure.AppointmentID(w.appointment))
+		made, e.err = client.Appointments.Cancel(ctx, closure.AppointmentID(c.appointment))
 	default:
-		made, e.err = c.Appointments.Get(ctx, closure.AppointmentID(w.appointment))
+		made, e.err = client.Appointments.Get(ctx, closure.AppointmentID(c.appointment))
 	}
 	if e.err == nil {
 		e.record = string(made.ID)
 		e.scheduled = made.Status == closure.AppointmentScheduled || made.Status == closure.AppointmentRescheduled
-		e.foreign = e.foreign || string(made.PatientID) != w.patient || string(made.ScheduleID) != w.schedule
+		e.foreign = e.foreign || string(made.PatientID) != c.patient || string(made.ScheduleID) != c.schedule
 	}
 	return e
 }
 
 // shown returns the first thing in the error's text that must not be there.
-func (w *wish) shown(err error) string {
+func (c *call) shown(err error) string {
 	texts := []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err), fmt.Sprintf("%t", err)}
-	secrets := []string{w.tag(), "Vandermolen", "Wilhelmina", birthDate, "2022-05-20", "127.0.0.1", "ch_sk_", "Basic "}
+	secrets := []string{c.tag(), "Vandermolen", "Wilhelmina", birthDate, "2022-05-20", "127.0.0.1", "ch_sk_", "Basic "}
 	for _, text := range texts {
 		for _, secret := range secrets {
 			if strings.Contains(text, secret) {
