@@ -63,7 +63,7 @@ type activities struct {
 
 type sendInput struct {
 	input
-	Wish  wish   `json:"wish"`
+	Order order  `json:"wish"`
 	Slot  slot   `json:"slot"`
 	RunID string `json:"run_id"` // the run that may send; one that was reset from it may not
 
@@ -87,14 +87,14 @@ func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
 	ctx, stop := sendBefore(ctx, time.Now)
 	defer stop()
 	booking, err := a.api.BookSlot(
-		ctx, in.Wish.params(in.Slot, a.key(in.Wish.Key)), closure.KnownCancelled(in.Wish.Cancelled...),
+		ctx, in.Order.params(in.Slot, a.key(in.Order.Key)), closure.KnownCancelled(in.Order.Cancelled...),
 	)
 	return newEnding(booking, err), nil
 }
 
 func (in sendInput) attempt(at time.Time) *closure.BookingAttempt {
 	return &closure.BookingAttempt{
-		ScheduleID: in.Slot.Schedule, PatientID: in.Wish.Patient, StartAt: in.Slot.StartAt,
+		ScheduleID: in.Slot.Schedule, PatientID: in.Order.Patient, StartAt: in.Slot.StartAt,
 		Duration: in.Slot.Duration, AttemptedAt: at,
 	}
 }

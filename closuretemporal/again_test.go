@@ -16,23 +16,23 @@ import (
 func TestAgainIsNotConfirmedByWhatWasCancelled(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		wish   wish
+		order  order
 		faults []closuretest.Fault
 	}{
-		{"answered", slotWish(guide()), nil},
-		{"the answer is lost", slotWish(guide()), []closuretest.Fault{closuretest.DropAfter("appointments.create")}},
-		{"it lands late", slotWish(guide()), []closuretest.Fault{
+		{"answered", slotOrder(guide()), nil},
+		{"the answer is lost", slotOrder(guide()), []closuretest.Fault{closuretest.DropAfter("appointments.create")}},
+		{"it lands late", slotOrder(guide()), []closuretest.Fault{
 			closuretest.CommitLate("appointments.create", 20*time.Minute),
 		}},
 		{"the first slot", first(), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBench(t, func(b *bench) {
-				b.wish = tt.wish
+				b.order = tt.order
 				old := b.cancelled()
 				b.server.Inject(tt.faults...)
 				b.routes = showsCancelled
-				b.wish.Cancelled = []closure.AppointmentID{old.ID}
+				b.order.Cancelled = []closure.AppointmentID{old.ID}
 				booked, err := b.book()
 				if err != nil || booked.ID == old.ID || !booked.StartAt.Equal(old.StartAt) || b.sent() != 2 {
 					t.Errorf("%v, %v, sent %d times", booked, err, b.sent())
@@ -46,7 +46,7 @@ func TestAgainIsNotConfirmedByWhatWasCancelled(t *testing.T) {
 func (b *bench) cancelled() *closure.Appointment {
 	b.t.Helper()
 	start := closuretest.GuideSlot().StartAt
-	if b.wish.Slot == nil {
+	if b.order.Slot == nil {
 		start = start.Add(-15 * time.Minute)
 	}
 	api := b.server.Client()

@@ -22,7 +22,7 @@ type bench struct {
 	t      *testing.T
 	server *closuretest.Server
 	policy Policy
-	wish   wish
+	order  order
 	routes func(http.RoundTripper) http.RoundTripper
 	worker []WorkerOption
 	client []closure.Option
@@ -43,7 +43,7 @@ func inBench(t *testing.T, test func(b *bench), opts ...closuretest.Option) {
 		}
 		env.SetDataConverter(set.DataConverter)
 		opts = append(opts, closuretest.ReportTo(t), closuretest.WithClock(env.Now))
-		b := &bench{TestWorkflowEnvironment: env, t: t, server: closuretest.New(opts...), wish: slotWish(guide())}
+		b := &bench{TestWorkflowEnvironment: env, t: t, server: closuretest.New(opts...), order: slotOrder(guide())}
 		test(b)
 	})
 }
@@ -76,7 +76,7 @@ func (b *bench) book() (*closure.Appointment, error) {
 func (b *bench) run() (*closure.Appointment, error) {
 	b.t.Helper()
 	b.ExecuteWorkflow(bookingWorkflow, bookingInput{
-		Wish: b.wish, Policy: b.policy.withDefaults(), Fingerprint: testKeyring().fingerprint(b.wish),
+		Order: b.order, Policy: b.policy.withDefaults(), Fingerprint: testKeyring().fingerprint(b.order),
 	})
 	r, err := readResult(b.t.Context(), envRun{env: b.TestWorkflowEnvironment})
 	if err != nil {

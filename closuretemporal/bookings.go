@@ -86,7 +86,7 @@ func (b *Bookings) Start(ctx context.Context, params closure.BookSlotParams, opt
 	case params.Duration < 0 || params.Duration > closure.MaxMinutes:
 		return nil, refuse("Start", "Duration", "is negative or longer than a week")
 	}
-	return b.start(ctx, slotWish(params), opts)
+	return b.start(ctx, slotOrder(params), opts)
 }
 
 // StartFirst books the first slot of a search that is confirmed, as
@@ -106,10 +106,10 @@ func (b *Bookings) StartFirst(
 	case !named(params.Search):
 		return nil, refuse("StartFirst", "Search.Zone", "is not a zone of the time zone database")
 	}
-	return b.start(ctx, firstWish(params), opts)
+	return b.start(ctx, firstOrder(params), opts)
 }
 
-func (b *Bookings) start(ctx context.Context, w wish, opts []StartOption) (*Pending, error) {
+func (b *Bookings) start(ctx context.Context, w order, opts []StartOption) (*Pending, error) {
 	var cfg startConfig
 	for _, opt := range opts {
 		if opt != nil {
@@ -127,7 +127,7 @@ func (b *Bookings) start(ctx context.Context, w wish, opts []StartOption) (*Pend
 		id:          b.keyring.workflowID(w, cfg.after),
 		fingerprint: b.keyring.fingerprint(w),
 	}
-	in := bookingInput{Wish: w, Fingerprint: p.fingerprint, Policy: b.policy}
+	in := bookingInput{Order: w, Fingerprint: p.fingerprint, Policy: b.policy}
 	_, err := b.execute(ctx, client.StartWorkflowOptions{
 		ID:                    p.id,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,

@@ -14,7 +14,7 @@ import (
 
 type chooseInput struct {
 	input
-	Wish    wish                 `json:"wish"`
+	Order   order                `json:"wish"`
 	Tried   []slot               `json:"tried,omitempty"`
 	LeftOut []closure.ScheduleID `json:"left_out,omitempty"`
 	RunID   string               `json:"run_id,omitempty"` // the run that may choose, as in sendInput
@@ -40,7 +40,7 @@ func (a *activities) choose(ctx context.Context, in chooseInput) (chosen, error)
 	if in.RunID != "" && in.RunID != activity.GetInfo(ctx).WorkflowExecution.RunID {
 		return chosen{Late: true}, nil
 	}
-	search, err := in.Wish.Search.slotSearch()
+	search, err := in.Order.Search.slotSearch()
 	if err != nil {
 		return chosen{Failure: newFailure(err)}, nil
 	}
@@ -89,7 +89,7 @@ func (c *choice) add(ctx context.Context, found closure.Slot) error {
 		return err
 	}
 	taken := func(a closure.Appointment) bool {
-		return a.StartAt.Equal(s.StartAt) && !isCancelled(a) && !slices.Contains(c.in.Wish.Cancelled, a.ID)
+		return a.StartAt.Equal(s.StartAt) && !isCancelled(a) && !slices.Contains(c.in.Order.Cancelled, a.ID)
 	}
 	if !slices.ContainsFunc(held, taken) {
 		c.slots = append(c.slots, s)
@@ -114,7 +114,7 @@ func (c *choice) appointments(ctx context.Context, id closure.ScheduleID) ([]clo
 		return held, nil
 	}
 	held, err := c.api.Appointments.List(ctx, closure.AppointmentListParams{
-		PatientID: c.in.Wish.Patient, ScheduleID: id,
+		PatientID: c.in.Order.Patient, ScheduleID: id,
 	})
 	answer, ok := errors.AsType[*closure.APIError](err)
 	if ok && (answer.StatusCode == http.StatusNotFound || answer.StatusCode == http.StatusMethodNotAllowed) {

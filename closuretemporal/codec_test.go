@@ -28,7 +28,7 @@ func options(t *testing.T, k Keyring) client.Options {
 
 func TestPayloadsAreEncrypted(t *testing.T) {
 	dc := options(t, testKeyring()).DataConverter
-	payloads, err := dc.ToPayloads(bookingInput{Wish: slotWish(guide())})
+	payloads, err := dc.ToPayloads(bookingInput{Order: slotOrder(guide())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestPayloadsAreEncrypted(t *testing.T) {
 		}
 	}
 	var read bookingInput
-	if err := dc.FromPayloads(payloads, &read); err != nil || read.Wish.Patient != guide().PatientID {
+	if err := dc.FromPayloads(payloads, &read); err != nil || read.Order.Patient != guide().PatientID {
 		t.Errorf("%+v, %v", read, err)
 	}
 }
@@ -140,7 +140,7 @@ func TestWorkflowIDs(t *testing.T) {
 	id := func(change func(*closure.BookSlotParams)) string {
 		p := guide()
 		change(&p)
-		return k.workflowID(slotWish(p), "")
+		return k.workflowID(slotOrder(p), "")
 	}
 	same := func(*closure.BookSlotParams) {}
 	keyed := func(p *closure.BookSlotParams) { p.IdempotencyKey = "order-1" }
@@ -151,10 +151,10 @@ func TestWorkflowIDs(t *testing.T) {
 		id(func(p *closure.BookSlotParams) { p.ScheduleID = "sch_2" }):                 "another schedule",
 		id(func(p *closure.BookSlotParams) { p.StartAt = p.StartAt.Add(time.Minute) }): "another start",
 		id(func(p *closure.BookSlotParams) { p.IdempotencyKey = "order-2" }):           "another key",
-		k.workflowID(slotWish(guide()), "closure-booking-1"):                           "again",
-		Keyring{IDKey: make([]byte, keySize)}.workflowID(slotWish(guide()), ""):        "another IDKey",
-		k.workflowID(wish{Patient: "p", Slot: &slot{Schedule: "ab"}}, ""):              "parts that",
-		k.workflowID(wish{Patient: "pa", Slot: &slot{Schedule: "b"}}, ""):              "join alike",
+		k.workflowID(slotOrder(guide()), "closure-booking-1"):                          "again",
+		Keyring{IDKey: make([]byte, keySize)}.workflowID(slotOrder(guide()), ""):       "another IDKey",
+		k.workflowID(order{Patient: "p", Slot: &slot{Schedule: "ab"}}, ""):             "parts that",
+		k.workflowID(order{Patient: "pa", Slot: &slot{Schedule: "b"}}, ""):             "join alike",
 	}
 	if len(ids) != 10 {
 		t.Errorf("%d different ids, want 10: %v", len(ids), ids)
@@ -187,7 +187,7 @@ func TestTheKeyringIsCopied(t *testing.T) {
 	clear(k.IDKey)
 	clear(k.Keys)
 	kept, want := bookings.keyring, testKeyring()
-	if kept.workflowID(slotWish(guide()), "") != want.workflowID(slotWish(guide()), "") {
+	if kept.workflowID(slotOrder(guide()), "") != want.workflowID(slotOrder(guide()), "") {
 		t.Error("the ids change with the caller's IDKey")
 	}
 	if !bytes.Equal(kept.Keys["a"], want.Keys["a"]) || len(kept.Keys) != 2 {

@@ -12,7 +12,7 @@ import (
 // bookFirst tries the slots of the search in turn until one is booked. A step of its own
 // chooses the slots, so that the history holds each one before it is sent.
 func (b *booking) bookFirst(ctx workflow.Context) (ending, error) {
-	in := chooseInput{Wish: b.in.Wish, RunID: workflow.GetInfo(ctx).OriginalRunID}
+	in := chooseInput{Order: b.in.Order, RunID: workflow.GetInfo(ctx).OriginalRunID}
 	var refused *failure // why a schedule was left out
 	for {
 		chosen, err := b.choose(ctx, in)

@@ -14,10 +14,10 @@ import (
 	"github.com/closurehealth/closure-go/closuretest"
 )
 
-// first is the wish for the first of the guide's three slots.
-func first() wish {
+// first is the order for the first of the guide's three slots.
+func first() order {
 	start := closuretest.GuideSlot().StartAt
-	return firstWish(closure.BookFirstParams{
+	return firstOrder(closure.BookFirstParams{
 		PatientID:      closuretest.GuidePatientID,
 		IdempotencyKey: "order-1",
 		Search: closure.SlotSearch{
@@ -29,7 +29,7 @@ func first() wish {
 
 func TestTheFirstSlotIsBooked(t *testing.T) {
 	inBench(t, func(b *bench) {
-		b.wish = first()
+		b.order = first()
 		booked, err := b.book()
 		want := closuretest.GuideSlot().StartAt.Add(-15 * time.Minute)
 		if err != nil || !booked.StartAt.Equal(want) || b.sent() != 1 {
@@ -42,7 +42,7 @@ func TestTheFirstSlotIsBooked(t *testing.T) {
 // that one is settled.
 func TestTheWalkWaitsForWhatIsUnknown(t *testing.T) {
 	inBench(t, func(b *bench) {
-		b.wish = first()
+		b.order = first()
 		b.server.Inject(closuretest.CommitLate("appointments.create", time.Hour))
 		booked, err := b.book()
 		if err != nil || booked == nil || b.sent() != 1 || len(b.server.Appointments()) != 1 {
@@ -53,7 +53,7 @@ func TestTheWalkWaitsForWhatIsUnknown(t *testing.T) {
 
 func TestTheWalkPassesOverATakenSlot(t *testing.T) {
 	inBench(t, func(b *bench) {
-		b.wish = first()
+		b.order = first()
 		b.server.Inject(closuretest.Stale("availabilities.list", time.Hour).Times(0)) // goes on showing it
 		other := taken()
 		other.StartAt = other.StartAt.Add(-15 * time.Minute)
@@ -68,7 +68,7 @@ func TestTheWalkPassesOverATakenSlot(t *testing.T) {
 
 func TestTheWalkPassesOverWhatThePatientHas(t *testing.T) {
 	inBench(t, func(b *bench) {
-		b.wish = first()
+		b.order = first()
 		own, err := b.server.Client().Appointments.Create(b.t.Context(), closure.AppointmentCreateParams{
 			ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID,
 			StartAt: closuretest.GuideSlot().StartAt.Add(-15 * time.Minute), Duration: 30,
@@ -88,7 +88,7 @@ func TestTheWalkPassesOverWhatThePatientHas(t *testing.T) {
 func TestTheWalkPassesOverWhatNoRequestCanName(t *testing.T) {
 	server := closuretest.New(closuretest.ReportTo(t))
 	c := &choice{
-		api: server.Client(), in: chooseInput{Wish: first()},
+		api: server.Client(), in: chooseInput{Order: first()},
 		held: map[closure.ScheduleID][]closure.Appointment{"sch_1": nil},
 	}
 	start := closuretest.GuideSlot().StartAt
@@ -112,11 +112,11 @@ func TestAWalkEndsWithAWorkerOfAnotherVersion(t *testing.T) {
 		want   error
 	}{
 		{"what it doesn't understand", chosen{}, closure.ErrNotBooked},
-		{"the same for ever", chosen{Slots: []slot{*slotWish(guide()).Slot}}, closure.ErrNoSlot},
+		{"the same for ever", chosen{Slots: []slot{*slotOrder(guide()).Slot}}, closure.ErrNoSlot},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBench(t, func(b *bench) {
-				b.wish = first()
+				b.order = first()
 				b.server.AddAppointment(taken())
 				asked := 0
 				a := &activities{api: b.server.Client()}
@@ -158,15 +158,15 @@ func TestAWalkThatFindsNothingSaysWhy(t *testing.T) {
 		arrange func(*bench)
 		want    error
 	}{
-		{"no slot", func(b *bench) { b.wish.Search.To = b.wish.Search.From.Add(time.Minute) }, closure.ErrNoSlot},
-		{"insurance", func(b *bench) { b.wish.Insurance = "ins_other" }, closure.ErrInsuranceNotAccepted},
+		{"no slot", func(b *bench) { b.order.Search.To = b.order.Search.From.Add(time.Minute) }, closure.ErrNoSlot},
+		{"insurance", func(b *bench) { b.order.Insurance = "ins_other" }, closure.ErrInsuranceNotAccepted},
 		{"unreachable", func(b *bench) {
 			b.server.Inject(closuretest.Status("availabilities.list", http.StatusBadGateway).Times(0))
 		}, closure.ErrServer},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBench(t, func(b *bench) {
-				b.wish = first()
+				b.order = first()
 				tt.arrange(b)
 				booked, err := b.book()
 				if booked != nil || !errors.Is(err, tt.want) || b.sent() != 0 {
@@ -209,7 +209,7 @@ func TestAWalkThatWasResetBooksNoOtherSlot(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBench(t, func(b *bench) {
-				b.wish, b.policy.AssumeLostAfter = first(), time.Hour
+				b.order, b.policy.AssumeLostAfter = first(), time.Hour
 				b.reset(tt.reset, tt.slot)
 				var status Status
 				b.RegisterDelayedCallback(func() {
@@ -233,7 +233,7 @@ func TestAWalkThatWasResetBooksNoOtherSlot(t *testing.T) {
 // it booked the slot that is this much later than the first one.
 func (b *bench) reset(to string, later time.Duration) {
 	own := taken()
-	own.ID, own.PatientID, own.Duration = "appt_before", b.wish.Patient, 15
+	own.ID, own.PatientID, own.Duration = "appt_before", b.order.Patient, 15
 	own.StartAt = own.StartAt.Add(later - 15*time.Minute)
 	a := &activities{api: b.server.Client()}
 	name := func(name string) activity.RegisterOptions { return activity.RegisterOptions{Name: name} }

@@ -16,7 +16,7 @@ func inJournalBench(t *testing.T, test func(b *bench, journal closure.Journal)) 
 	inBench(t, func(b *bench) {
 		journal := closuretest.NewJournal()
 		b.client, b.worker = []closure.Option{closure.WithJournal(journal)}, []WorkerOption{WithJournal(journal)}
-		b.wish.Key = "order-1"
+		b.order.Key = "order-1"
 		b.routes = before(http.MethodPost, func() { panic("the worker fails") })
 		test(b, journal)
 	})
@@ -180,7 +180,7 @@ func TestALookWithoutTheJournalEndsNothing(t *testing.T) {
 	journal := closuretest.NewJournal()
 	journal.Inject(closuretest.JournalFailsBefore("find"))
 	a := &activities{api: closuretest.New(closuretest.ReportTo(t)).Client(), journal: journal}
-	in := lookInput{Attempt: closure.NewBookingAttempt(guide()), Wish: slotWish(guide()), Lost: true, LostAfter: time.Hour}
+	in := lookInput{Attempt: closure.NewBookingAttempt(guide()), Order: slotOrder(guide()), Lost: true, LostAfter: time.Hour}
 	in.Attempt.AttemptedAt = time.Now().Add(-2 * time.Hour)
 	if end, err := a.look(t.Context(), in); err != nil || end.Failure != nil || end.Appointment != nil {
 		t.Errorf("%+v, %v", end, err)

@@ -98,7 +98,7 @@ func (k Keyring) hash(parts ...string) string {
 
 // workflowID returns the id for the idempotency key or, without one, for the patient,
 // schedule and start.
-func (k Keyring) workflowID(w wish, after string) string {
+func (k Keyring) workflowID(w order, after string) string {
 	parts := []string{"booking", "key", w.Key, after}
 	if w.Key == "" {
 		start := strconv.FormatInt(w.Slot.StartAt.UnixMilli(), 10)
@@ -109,7 +109,7 @@ func (k Keyring) workflowID(w wish, after string) string {
 
 // fingerprint shows whether an idempotency key is used again for the same booking or for
 // another one.
-func (k Keyring) fingerprint(w wish) string {
+func (k Keyring) fingerprint(w order) string {
 	if w.Slot == nil {
 		return k.hash("wish", string(w.Patient))
 	}

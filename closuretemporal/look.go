@@ -13,7 +13,7 @@ import (
 type lookInput struct {
 	input
 	Attempt   closure.BookingAttempt `json:"attempt"`
-	Wish      wish                   `json:"wish"`
+	Order     order                  `json:"wish"`
 	Lost      bool                   `json:"lost,omitempty"` // if a clean look doesn't show it
 	LostAfter time.Duration          `json:"lost_after,omitempty"`
 }
@@ -28,26 +28,26 @@ func (a *activities) lookOnce(ctx context.Context, in lookInput) ending {
 	if in.isUnread() {
 		return ending{}
 	}
-	entry, err := a.held(ctx, in.Attempt, in.Wish)
+	entry, err := a.held(ctx, in.Attempt, in.Order)
 	switch {
 	case err != nil:
 		return ending{} // a look without the journal could contradict it
 	case entry != nil && entry.State == closure.JournalBooked:
-		end, err := a.booked(ctx, *entry, in.Wish)
+		end, err := a.booked(ctx, *entry, in.Order)
 		if err != nil {
 			return ending{}
 		}
 		return end
 	}
 	attempt, opts := in.attempt(entry)
-	booking, err := a.api.ResolveBooking(ctx, attempt, append(opts, closure.KnownCancelled(in.Wish.Cancelled...))...)
+	booking, err := a.api.ResolveBooking(ctx, attempt, append(opts, closure.KnownCancelled(in.Order.Cancelled...))...)
 	if unknown, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok {
 		return ending{SlotOpen: unknown.SlotOpen}
 	}
 	if booking == nil && !errors.Is(err, closure.ErrNotBooked) {
 		return ending{} // this look failed, as by a key of the other mode
 	}
-	if booking != nil && entry == nil && a.keep(ctx, attempt, in.Wish.Key, booking.Appointment.ID) != nil {
+	if booking != nil && entry == nil && a.keep(ctx, attempt, in.Order.Key, booking.Appointment.ID) != nil {
 		return ending{}
 	}
 	return newEnding(booking, err)
@@ -74,7 +74,7 @@ func (in lookInput) attempt(entry *closure.JournalEntry) (closure.BookingAttempt
 
 // held is the journal's entry of the booking, chosen as [closure.Client.BookSlot] and
 // BookFirstAvailable choose it. It is nil if there is no entry, or only one of another booking.
-func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w wish) (*closure.JournalEntry, error) {
+func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w order) (*closure.JournalEntry, error) {
 	if a.journal == nil {
 		return nil, nil
 	}
@@ -97,7 +97,7 @@ func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w
 
 // booked is the ending by a booked entry. If its appointment was cancelled since, the
 // journal has freed the key, and so does the workflow.
-func (a *activities) booked(ctx context.Context, entry closure.JournalEntry, w wish) (ending, error) {
+func (a *activities) booked(ctx context.Context, entry closure.JournalEntry, w order) (ending, error) {
 	known, err := a.journal.FindAppointment(ctx, entry.Appointment)
 	if err != nil {
 		return ending{}, err
@@ -162,7 +162,7 @@ func appointmentOf(attempt closure.BookingAttempt, id closure.AppointmentID) *cl
 type recordInput struct {
 	input
 	Attempt closure.BookingAttempt `json:"attempt"`
-	Wish    wish                   `json:"wish"`
+	Order   order                  `json:"wish"`
 	Verdict Verdict                `json:"verdict"`
 }
 
@@ -172,12 +172,12 @@ func (a *activities) record(ctx context.Context, in recordInput) (ending, error)
 	if in.isUnread() {
 		return ending{}, errNotSent(noKey)
 	}
-	entry, err := a.held(ctx, in.Attempt, in.Wish)
+	entry, err := a.held(ctx, in.Attempt, in.Order)
 	if err != nil || a.journal == nil {
 		return ending{}, err
 	}
 	if entry != nil && entry.State == closure.JournalBooked {
-		end, err := a.booked(ctx, *entry, in.Wish)
+		end, err := a.booked(ctx, *entry, in.Order)
 		if err != nil || end.Appointment != nil {
 			return end, err
 		}
@@ -196,7 +196,7 @@ func (a *activities) record(ctx context.Context, in recordInput) (ending, error)
 	}
 	attempt, err := a.place(ctx, in.Attempt, told.Appointment)
 	if err == nil {
-		err = a.keep(ctx, attempt, in.Wish.Key, told.Appointment)
+		err = a.keep(ctx, attempt, in.Order.Key, told.Appointment)
 	}
 	return ending{}, err
 }

@@ -40,7 +40,7 @@ func TestARunThatWasResetSendsNothing(t *testing.T) {
 	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
 	env.RegisterActivityWithOptions(a.send, activity.RegisterOptions{Name: sendActivity})
 	value, err := env.ExecuteActivity(sendActivity, sendInput{
-		Wish: slotWish(guide()), Slot: *slotWish(guide()).Slot, RunID: "the run before",
+		Order: slotOrder(guide()), Slot: *slotOrder(guide()).Slot, RunID: "the run before",
 	})
 	var end ending
 	if err = errors.Join(err, value.Get(&end)); err != nil || end.Unknown == nil || !end.Late {
@@ -57,7 +57,7 @@ func TestNothingIsSentForABookingThatWaitedTooLong(t *testing.T) {
 	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
 	env.RegisterActivityWithOptions(a.send, activity.RegisterOptions{Name: sendActivity})
 	value, err := env.ExecuteActivity(sendActivity, sendInput{
-		Wish: slotWish(guide()), Slot: *slotWish(guide()).Slot, GiveUpAt: time.Now().Add(-time.Second),
+		Order: slotOrder(guide()), Slot: *slotOrder(guide()).Slot, GiveUpAt: time.Now().Add(-time.Second),
 	})
 	var end ending
 	if err = errors.Join(err, value.Get(&end)); err != nil || end.Failure == nil || end.Again {
@@ -110,13 +110,13 @@ func TestTheJournalAgrees(t *testing.T) {
 			inBench(t, func(b *bench) {
 				journal := closuretest.NewJournal()
 				b.client, b.worker = []closure.Option{closure.WithJournal(journal)}, []WorkerOption{WithJournal(journal)}
-				b.wish.Key = "order-1"
+				b.order.Key = "order-1"
 				b.routes = before(http.MethodPost, func() { panic("the worker fails") })
 				b.settle(2*time.Hour, tt.verdict)
 				if _, err := b.book(); tt.entries == 1 && err != nil {
 					t.Error(err)
 				}
-				attempt := *sendInput{Wish: b.wish, Slot: *b.wish.Slot}.attempt(time.Now())
+				attempt := *sendInput{Order: b.order, Slot: *b.order.Slot}.attempt(time.Now())
 				attempt.IdempotencyKey = "order-1"
 				entry, err := journal.Find(t.Context(), attempt)
 				switch {
@@ -136,7 +136,7 @@ func TestWhatTheJournalKnowsSettlesABooking(t *testing.T) {
 	inBench(t, func(b *bench) {
 		journal := closuretest.NewJournal()
 		b.client, b.worker = []closure.Option{closure.WithJournal(journal)}, []WorkerOption{WithJournal(journal)}
-		b.wish.Key = "order-1"
+		b.order.Key = "order-1"
 		b.routes = func(next http.RoundTripper) http.RoundTripper {
 			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 				if req.Method == http.MethodPost { // recorded by another worker meanwhile

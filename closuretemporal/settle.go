@@ -81,7 +81,7 @@ func (b *booking) look(ctx workflow.Context, u unsettled) (end ending, known boo
 	b.status.LastLook = now
 	err := do(ctx, workflow.ActivityOptions{StartToCloseTimeout: p.SendTimeout}, lookActivity, lookInput{
 		Attempt:   u.Attempt,
-		Wish:      b.in.Wish,
+		Order:     b.in.Order,
 		Lost:      u.mayBeLost(p) && now.Sub(u.SentBy) > p.AssumeLostAfter,
 		LostAfter: p.AssumeLostAfter,
 	}, &end)
@@ -111,7 +111,7 @@ func (b *booking) settled(ctx workflow.Context, u unsettled) ending {
 	_ = do(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: b.in.Policy.SendTimeout,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: maxRecords},
-	}, recordActivity, recordInput{Attempt: u.Attempt, Wish: b.in.Wish, Verdict: v}, &known)
+	}, recordActivity, recordInput{Attempt: u.Attempt, Order: b.in.Order, Verdict: v}, &known)
 	if known.Appointment != nil {
 		return known
 	}

@@ -92,8 +92,8 @@ func (b *booking) run(ctx workflow.Context) (*result, error) {
 	switch {
 	case b.in.Unsettled != nil:
 		end, err = b.settle(ctx, *b.in.Unsettled)
-	case b.in.Wish.Slot != nil:
-		end, err = b.bookSlot(ctx, *b.in.Wish.Slot)
+	case b.in.Order.Slot != nil:
+		end, err = b.bookSlot(ctx, *b.in.Order.Slot)
 	default:
 		end, err = b.bookFirst(ctx)
 	}
@@ -108,7 +108,7 @@ func (b *booking) run(ctx workflow.Context) (*result, error) {
 func (b *booking) end(ctx workflow.Context, end ending) (*result, error) {
 	r := result{
 		Appointment: end.Appointment, Failure: end.Failure,
-		Fingerprint: b.in.Fingerprint, Cancelled: b.in.Wish.Cancelled,
+		Fingerprint: b.in.Fingerprint, Cancelled: b.in.Order.Cancelled,
 	}
 	switch {
 	case end.Appointment != nil:
@@ -181,7 +181,7 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		HeartbeatTimeout:       b.in.Policy.heartbeat(),
 		ScheduleToStartTimeout: max(b.giveUpAt.Sub(workflow.Now(ctx)), time.Second),
 	}, sendActivity, sendInput{
-		Wish: b.in.Wish, Slot: s, RunID: workflow.GetInfo(ctx).OriginalRunID, GiveUpAt: b.giveUpAt,
+		Order: b.in.Order, Slot: s, RunID: workflow.GetInfo(ctx).OriginalRunID, GiveUpAt: b.giveUpAt,
 	}, &end)
 	now := workflow.Now(ctx)
 	switch {
@@ -189,7 +189,7 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 		return end, nil
 	case err == nil && end.Unknown != nil && !end.Late:
 		return ending{}, &unsettled{Attempt: *end.Unknown, Since: now, SentBy: now}
-	case err == nil && end.Late && b.in.Wish.Slot == nil:
+	case err == nil && end.Late && b.in.Order.Slot == nil:
 		u := b.ofAnotherRun(ctx, s)
 		return ending{}, &u
 	case notStarted(err):
@@ -197,7 +197,7 @@ func (b *booking) send(ctx workflow.Context, s slot) (ending, *unsettled) {
 	default: // the worker may be alive, and send until its time is up
 		sentBy := now.Add(b.in.Policy.SendTimeout)
 		attempt := closure.BookingAttempt{
-			ScheduleID: s.Schedule, PatientID: b.in.Wish.Patient, StartAt: s.StartAt, Duration: s.Duration,
+			ScheduleID: s.Schedule, PatientID: b.in.Order.Patient, StartAt: s.StartAt, Duration: s.Duration,
 			AttemptedAt: sentBy,
 		}
 		return ending{}, &unsettled{Attempt: attempt, Since: now, SentBy: sentBy}
@@ -216,7 +216,7 @@ func notStarted(err error) bool {
 func (b *booking) ofAnotherRun(ctx workflow.Context, s slot) unsettled {
 	now := workflow.Now(ctx)
 	sentBy := now.Add(b.in.Policy.SendTimeout)
-	attempt := sendInput{Wish: b.in.Wish, Slot: s}.attempt(sentBy)
+	attempt := sendInput{Order: b.in.Order, Slot: s}.attempt(sentBy)
 	return unsettled{Attempt: *attempt, Since: now, SentBy: sentBy, Elsewhere: true}
 }
 

@@ -164,9 +164,9 @@ func TestARefusalIsTheSDKsOwnError(t *testing.T) {
 		want    error
 	}{
 		{"taken", func(b *bench) { b.server.AddAppointment(taken()) }, closure.ErrSlotUnavailable},
-		{"insurance", func(b *bench) { b.wish.Insurance = "ins_other" }, closure.ErrInsuranceNotAccepted},
-		{"unknown patient", func(b *bench) { b.wish.Patient = "pt_nobody" }, closure.ErrNotFound},
-		{"bad input", func(b *bench) { b.wish.Check = 9 }, closure.ErrInvalidInput},
+		{"insurance", func(b *bench) { b.order.Insurance = "ins_other" }, closure.ErrInsuranceNotAccepted},
+		{"unknown patient", func(b *bench) { b.order.Patient = "pt_nobody" }, closure.ErrNotFound},
+		{"bad input", func(b *bench) { b.order.Check = 9 }, closure.ErrInvalidInput},
 		{"unauthorized", func(b *bench) {
 			b.server.Inject(closuretest.Status("schedules.get", http.StatusUnauthorized).Times(0))
 		}, closure.ErrUnauthorized},
@@ -237,7 +237,7 @@ func TestALongHistoryIsCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		sent := b.sent()
-		again := &bench{TestWorkflowEnvironment: next, t: t, server: b.server, wish: in.Wish}
+		again := &bench{TestWorkflowEnvironment: next, t: t, server: b.server, order: in.Order}
 		again.settle(2*time.Hour, Booked("appt_told"))
 		Register(next, b.server.Client())
 		next.ExecuteWorkflow(bookingWorkflow, in)

@@ -53,7 +53,7 @@ func TestStartOfTheSame(t *testing.T) {
 	other := c.wanted(2)
 	other.IdempotencyKey = wanted.IdempotencyKey
 	if _, err := start(other).Wait(ctx); !errors.Is(err, closure.ErrInvalidInput) || c.made(other.PatientID) != 0 {
-		t.Errorf("another wish: %v", err)
+		t.Errorf("another order: %v", err)
 	}
 
 	// Failed: it is started again, and booked once the API accepts it.

@@ -9,8 +9,8 @@ import (
 // The types that histories hold. Their JSON must stay readable, because histories live
 // for as long as the namespace keeps them.
 
-// A wish is what the caller wants booked: one slot, or the first open slot of a search.
-type wish struct {
+// An order is what the caller wants booked: one slot, or the first open slot of a search.
+type order struct {
 	Patient   closure.PatientID      `json:"patient"`
 	Insurance closure.InsuranceID    `json:"insurance,omitempty"`
 	Check     closure.InsuranceCheck `json:"check,omitempty"`
@@ -49,16 +49,16 @@ type search struct {
 	MaxRequests int                  `json:"max_requests,omitempty"`
 }
 
-func slotWish(p closure.BookSlotParams) wish {
-	return wish{
+func slotOrder(p closure.BookSlotParams) order {
+	return order{
 		Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey,
 		Slot: &slot{p.ScheduleID, p.StartAt, p.Duration},
 	}
 }
 
-func firstWish(p closure.BookFirstParams) wish {
+func firstOrder(p closure.BookFirstParams) order {
 	s := p.Search
-	w := wish{Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey}
+	w := order{Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey}
 	w.Search = &search{
 		Schedules: s.Schedules, From: s.From, To: s.To, Weekdays: s.Weekdays,
 		NotBefore: s.NotBefore, NotAfter: s.NotAfter, MinDuration: s.MinDuration,
@@ -111,7 +111,7 @@ func (s search) slotSearch() (closure.SlotSearch, error) {
 	}, nil
 }
 
-func (w wish) params(s slot, key string) closure.BookSlotParams {
+func (w order) params(s slot, key string) closure.BookSlotParams {
 	return closure.BookSlotParams{
 		ScheduleID: s.Schedule, PatientID: w.Patient, StartAt: s.StartAt, Duration: s.Duration,
 		InsuranceID: w.Insurance, InsuranceCheck: w.Check, IdempotencyKey: key,
@@ -122,7 +122,7 @@ func (w wish) params(s slot, key string) closure.BookSlotParams {
 // booking under way keeps the one that it started with.
 type bookingInput struct {
 	input
-	Wish        wish       `json:"wish"`
+	Order       order      `json:"wish"`
 	Fingerprint string     `json:"fingerprint"`
 	Policy      Policy     `json:"policy"`
 	Unsettled   *unsettled `json:"unsettled,omitempty"` // from the run before, if its history grew too long
@@ -157,6 +157,6 @@ type result struct {
 	Failure     *failure             `json:"failure,omitempty"`
 	Fingerprint string               `json:"fingerprint"`
 
-	// As in the wish, for a booking that is made again after this one.
+	// As in the order, for a booking that is made again after this one.
 	Cancelled []closure.AppointmentID `json:"cancelled,omitempty"`
 }
