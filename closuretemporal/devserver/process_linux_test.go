@@ -260,6 +260,7 @@ func (e *events) event(name string) {
 		// and this one would go on for a moment.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		runtime.Gosched() // its share of time begins anew, so that nothing preempts it when it wakes up
 		_ = syscall.Tgkill(os.Getpid(), syscall.Gettid(), syscall.SIGSTOP)
 	}
 }
