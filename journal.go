@@ -95,7 +95,7 @@ func (e JournalEntry) LogValue() slog.Value { return slog.StringValue(e.redacted
 // taken once. All clients that book for the same patients should share one journal.
 func WithJournal(journal Journal) Option {
 	return clientOption(func(c *clientConfig) error {
-		if journal == nil {
+		if journal == nil || holdsNil(journal) {
 			return refuse("WithJournal", "is nil")
 		}
 		c.journal = journal

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,6 +71,13 @@ func (o callOption) applyToCall(c *callConfig) error     { return o(c) }
 
 func refuse(option, reason string) error {
 	return &InputError{Op: option, Field: "argument", Reason: reason}
+}
+
+// holdsNil finds an interface that is not nil, but holds a nil pointer or function, and
+// would panic when it is first used.
+func holdsNil(value any) bool {
+	v := reflect.ValueOf(value)
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }
 
 // WithBaseURL replaces [DefaultBaseURL]: https, or http on a loopback host or with
@@ -227,8 +235,13 @@ func headerSafe(s string) bool {
 // *http.Transport prints bytes that follow an answer to the standard logger.
 func WithHTTPClient(httpClient *http.Client) Option {
 	return clientOption(func(c *clientConfig) error {
-		if httpClient == nil {
+		switch {
+		case httpClient == nil:
 			return refuse("WithHTTPClient", "is nil")
+		case holdsNil(httpClient.Transport):
+			return refuse("WithHTTPClient", "has a Transport whose value is nil: set none, for the SDK's own pool")
+		case holdsNil(httpClient.Jar):
+			return refuse("WithHTTPClient", "has a Jar whose value is nil: set none, for no cookies")
 		}
 		c.roundTripper, c.jar = httpClient.Transport, httpClient.Jar
 		return nil
@@ -252,6 +265,9 @@ func WithHTTP2() Option {
 // no answer came. A nil logger turns logging off.
 func WithLogger(logger *slog.Logger) Option {
 	return clientOption(func(c *clientConfig) error {
+		if logger != nil && (logger.Handler() == nil || holdsNil(logger.Handler())) {
+			return refuse("WithLogger", "has no handler: make it with slog.New")
+		}
 		c.logger = logger
 		return nil
 	})

@@ -24,6 +24,15 @@ type Journal struct {
 
 var _ closure.Journal = (*Journal)(nil)
 
+var errNotOpened = errors.New("closuresql: the journal is nil or zero: make it with Open")
+
+func (j *Journal) checkOpened() error {
+	if j == nil || j.db == nil {
+		return errNotOpened
+	}
+	return nil
+}
+
 // Format prints no more than the type, under every verb.
 func (j Journal) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("closuresql.Journal")) }
 
@@ -141,6 +150,9 @@ func (c *config) prepare(statement string) string {
 
 // Begin records the attempt, or returns the entry that is in its way.
 func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	if err := j.checkOpened(); err != nil {
+		return nil, err
+	}
 	row, err := j.newRow(attempt)
 	if err != nil {
 		return nil, fmt.Errorf("closuresql: begin: %w", err)
@@ -164,6 +176,9 @@ func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*c
 
 // Find returns the entry of the attempt's key, or else of its slot.
 func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	if err := j.checkOpened(); err != nil {
+		return nil, err
+	}
 	var found storedRow
 	var bySlot bool
 	err := j.db.QueryRowContext(ctx, j.statements.find, j.keyHash(attempt.IdempotencyKey), j.slotHash(attempt)).
@@ -187,6 +202,9 @@ func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*cl
 // FindAppointment returns the booked entry of the appointment, or says that it was
 // released.
 func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
+	if err := j.checkOpened(); err != nil {
+		return nil, err
+	}
 	var released bool
 	var found struct {
 		id    sql.NullString
@@ -211,6 +229,9 @@ func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID)
 
 // Finish records how the entry's attempt ended.
 func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error {
+	if err := j.checkOpened(); err != nil {
+		return err
+	}
 	var do func(context.Context, *sql.Tx) error
 	switch ending := (&ending{j, entry}); {
 	case entry.State == closure.JournalBooked:
@@ -230,6 +251,9 @@ func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error 
 
 // Release removes the entries of the appointment, and remembers that.
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
+	if err := j.checkOpened(); err != nil {
+		return err
+	}
 	release := &release{j, j.appointmentHash(id), time.Now()}
 	if err := j.inTx(ctx, j.db, release.run); err != nil {
 		return fmt.Errorf("closuresql: release: %w", err)

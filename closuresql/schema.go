@@ -85,6 +85,9 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 	if err != nil {
 		return err
 	}
+	if db == nil {
+		return errors.New("closuresql: Migrate: db is nil")
+	}
 	if version, err := c.version(ctx, db); err == nil && version == len(migrations) {
 		return nil // so that a role which may not create tables can call it, too
 	}
