@@ -122,6 +122,11 @@ func TestErrorsIs(t *testing.T) {
 		want []error
 	}{
 		{&closure.InputError{}, []error{closure.ErrInvalidInput}},
+		{&closure.InputError{Reason: "was used for another booking"}, []error{closure.ErrInvalidInput}}, // no text decides
+		{
+			&closure.InputError{Err: closure.ErrIdempotencyKeyUsed},
+			[]error{closure.ErrInvalidInput, closure.ErrIdempotencyKeyUsed},
+		},
 		{apiError("GET", 302), []error{closure.ErrRedirect}},
 		{apiError("POST", 307), []error{closure.ErrRedirect, closure.ErrOutcomeUnknown}},
 		{apiError("POST", 400), []error{closure.ErrInvalidRequest}},

@@ -371,7 +371,12 @@ func (b *slotBooking) wrongKey(entry JournalEntry) error {
 }
 
 func errKeyUsed() error {
-	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: reasonKeyUsed}
+	return &InputError{
+		Op:     opAppointmentsCreate.name(),
+		Field:  "IdempotencyKey",
+		Reason: "was used for another booking",
+		Err:    ErrIdempotencyKeyUsed,
+	}
 }
 
 // hasAnotherKey reports whether BookFirstAvailable must pass over the entry, because its key
