@@ -117,15 +117,19 @@ func keyMode(key string) (mode Mode, problem string) {
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
 		return "", "holds a space, a colon or another character that is in no key"
 	}
+	test, isTest := strings.CutPrefix(key, "ch_sk_test")
+	live, isLive := strings.CutPrefix(key, "ch_sk_live")
 	switch {
 	case key == "":
 		return "", "is empty"
-	case strings.HasPrefix(key, "ch_sk_test"):
-		return ModeTest, ""
-	case strings.HasPrefix(key, "ch_sk_live"):
-		return ModeLive, ""
-	default:
+	case !isTest && !isLive:
 		return "", "does not start with ch_sk_test or ch_sk_live"
+	case strings.Trim(test, "_") == "" || strings.Trim(live, "_") == "": // the text must not show the prefix: it is the key
+		return "", "is only the beginning of a key: nothing follows its mode"
+	case isTest:
+		return ModeTest, ""
+	default:
+		return ModeLive, ""
 	}
 }
 

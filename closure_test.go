@@ -3,6 +3,7 @@ package closure_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func TestNewClientKeys(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]closure.Mode{
 		closure.QuickstartKey: closure.ModeTest,
-		"ch_sk_test":          closure.ModeTest,
+		"ch_sk_testx":         closure.ModeTest,
 		"ch_sk_live_a1-B2.~!": closure.ModeLive,
 	} {
 		c, err := closure.NewClient(key)
@@ -31,8 +32,20 @@ func TestNewClientKeys(t *testing.T) {
 	} {
 		c, err := closure.NewClient(key)
 		refused(t, key, err, "NewClient", "apiKey")
-		if c != nil || strings.Contains(err.Error(), "SECRET") {
+		if c != nil || strings.Contains(fmt.Sprint(err), "SECRET") {
 			t.Errorf("a client, or the key is echoed: %v", err)
+		}
+	}
+}
+
+// Such a key is all prefix, so that a text with the prefix would show it.
+func TestNewClientKeyWithNothingBehindThePrefix(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"ch_sk_test", "ch_sk_test_", "ch_sk_live", "ch_sk_live_"} {
+		_, err := closure.NewClient(key)
+		refused(t, key, err, "NewClient", "apiKey")
+		if strings.Contains(fmt.Sprint(err), "ch_sk") {
+			t.Errorf("the key is echoed: %v", err)
 		}
 	}
 }
