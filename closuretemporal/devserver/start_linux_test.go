@@ -51,7 +51,7 @@ func TestStartOfTheSame(t *testing.T) {
 	// The key of another wish.
 	other := c.wanted(2)
 	other.IdempotencyKey = wanted.IdempotencyKey
-	if _, err := start(other).Wait(ctx); !errors.Is(err, closure.ErrInvalidInput) || c.made(other.PatientID) != 0 {
+	if _, err := start(other).Wait(ctx); !errors.Is(err, closure.ErrIdempotencyKeyUsed) || c.made(other.PatientID) != 0 {
 		t.Errorf("another wish: %v", err)
 	}
 
