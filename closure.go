@@ -148,7 +148,7 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 		}
 	}
 	if cfg.http2 && cfg.roundTripper != nil {
-		return cfg, refuse("WithHTTP2", "sets up the SDK's own pool, and WithHTTPClient replaces that")
+		return cfg, refuseOption("WithHTTP2", "sets up the SDK's own pool, and WithHTTPClient replaces that")
 	}
 	cfg.call.maxAttempts = cmp.Or(cfg.call.maxAttempts, cfg.policy.MaxAttempts)
 	return cfg, nil
@@ -208,6 +208,10 @@ func (r request) name() string {
 
 func noClient(op string) error {
 	return &InputError{Op: op, Field: "Client", Reason: "is nil or zero: make one with NewClient"}
+}
+
+func noContext(op string) error {
+	return &InputError{Op: op, Field: "ctx", Reason: "is nil"}
 }
 
 func (c Client) redacted() string {
@@ -410,7 +414,7 @@ func (c *core) prepare(ctx context.Context, op string, opts []CallOption) (callC
 		return callConfig{}, noClient(op)
 	}
 	if ctx == nil {
-		return callConfig{}, &InputError{Op: op, Field: "ctx", Reason: "is nil"}
+		return callConfig{}, noContext(op)
 	}
 	if len(opts) == 0 {
 		return c.defaults, nil // applying an option would move the copy to the heap

@@ -163,6 +163,22 @@ func TestErrorsIs(t *testing.T) {
 	}
 }
 
+// The option, not its argument, is refused if it has none or if it stands in the wrong place.
+func TestTextsOfOptionsThatDoNotBelong(t *testing.T) {
+	t.Parallel()
+	for want, opts := range map[string][]closure.Option{
+		"closure: WithPlainHTTP: option is for keys of test mode": {closure.WithPlainHTTP()},
+		"closure: WithHTTP2: option sets up the SDK's own pool, and WithHTTPClient replaces that": {
+			closure.WithHTTP2(), closure.WithHTTPClient(&http.Client{Transport: hang}),
+		},
+		"closure: CaptureResponse: option belongs to one call, not to a client": {closure.CaptureResponse(new(closure.Response))},
+	} {
+		if _, err := closure.NewClient("ch_sk_live_x", opts...); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 // The texts of errors, which people search their logs for.
 func TestErrorTexts(t *testing.T) {
 	t.Parallel()

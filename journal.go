@@ -152,9 +152,9 @@ var (
 )
 
 // checkKey refuses an idempotency key that no journal would record.
-func (c *core) checkKey(key string) error {
+func (c *core) checkKey(by caller, key string) error {
 	if key == "" || c == nil || c.journal != nil { // prepare reports a missing client
 		return nil
 	}
-	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: "needs a client with a journal"}
+	return &InputError{Op: by.name(), Field: "IdempotencyKey", Reason: "needs a client with a journal"}
 }

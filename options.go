@@ -73,6 +73,11 @@ func refuse(option, reason string) error {
 	return &InputError{Op: option, Field: "argument", Reason: reason}
 }
 
+// refuseOption refuses an option that has no argument, or where it doesn't belong.
+func refuseOption(option, reason string) error {
+	return &InputError{Op: option, Field: "option", Reason: reason}
+}
+
 // holdsNil finds an interface that is not nil, but holds a nil pointer or function, and
 // would panic when it is first used.
 func holdsNil(value any) bool {
@@ -147,7 +152,7 @@ func WithPlainHTTP() Option {
 func (c *clientConfig) checkScheme(mode Mode) error {
 	switch {
 	case c.plainHTTP && mode != ModeTest:
-		return refuse("WithPlainHTTP", "is for keys of test mode")
+		return refuseOption("WithPlainHTTP", "is for keys of test mode")
 	case c.baseURL.Scheme == "http" && !loopback(c.baseURL.Hostname()) && !c.plainHTTP:
 		return refuse("WithBaseURL", "is http on a host that is not a loopback host: use https, or WithPlainHTTP with a test key")
 	default:
@@ -514,7 +519,7 @@ func CaptureResponse(r *Response) CallOption {
 type captureOption func() *Response
 
 func (o captureOption) applyToClient(*clientConfig) error {
-	return refuse("CaptureResponse", "belongs to one call, not to a client")
+	return refuseOption("CaptureResponse", "belongs to one call, not to a client")
 }
 
 func (o captureOption) applyToCall(c *callConfig) error {
