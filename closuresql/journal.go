@@ -44,6 +44,7 @@ func (j Journal) LogValue() slog.Value { return slog.StringValue("closuresql.Jou
 // tables are missing, with [ErrWrongKey] where another keyset or none sealed them,
 // and where the connection's settings would lose what was written: PostgreSQL with
 // synchronous_commit off, SQLite without a busy timeout or below synchronous=FULL.
+// A driver's error is wrapped but not shown, because its text can show the DSN.
 func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Journal, error) {
 	c, err := newConfig(dialect, opts)
 	if err != nil {
@@ -53,10 +54,10 @@ func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Jo
 		return nil, errors.New("closuresql: Open: db is nil")
 	}
 	j := &Journal{config: c, db: db, statements: newStatements(c)}
-	isDialect := func(ctx context.Context) error { return c.checkDialect(ctx, db) }
-	for _, check := range []func(context.Context) error{isDialect, j.checkSettings, j.checkVersion, j.checkKeyset} {
+	connects := func(ctx context.Context) error { return c.connect(ctx, db) }
+	for _, check := range []func(context.Context) error{connects, j.checkSettings, j.checkVersion, j.checkKeyset} {
 		if err := check(ctx); err != nil {
-			return nil, fmt.Errorf("closuresql: open: %w", err)
+			return nil, failed("open", err)
 		}
 	}
 	return j, nil
@@ -65,14 +66,15 @@ func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Jo
 func (j *Journal) checkVersion(ctx context.Context) error {
 	version, err := j.version(ctx, j.db)
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return fmt.Errorf("%w (%w)", ErrNotMigrated, err)
-	case version != len(migrations):
+	case err == nil && version == len(migrations):
+		return nil
+	case err == nil:
 		return fmt.Errorf("%w: version %d, want %d", ErrNotMigrated, version, len(migrations))
+	case ctx.Err() != nil || !j.missing(err):
+		return j.because("the tables can't be read", err)
+	default:
+		return &failure{ErrNotMigrated.Error(), errors.Join(ErrNotMigrated, err)}
 	}
-	return nil
 }
 
 // checkKeyset refuses a hash key that finds nothing of what is there: a booking
@@ -81,12 +83,12 @@ func (j *Journal) checkKeyset(ctx context.Context) error {
 	own := fmt.Sprintf("%x", j.keyset.hash("keyset"))
 	insert := j.fill(`INSERT INTO {_meta} (name, value) VALUES ('keyset', ` + j.parameter(1) + `) ON CONFLICT DO NOTHING`)
 	if _, err := j.db.ExecContext(ctx, insert, own); err != nil {
-		return err
+		return j.because("the tables can't be written", err)
 	}
 	var first string
 	query := j.fill(`SELECT value FROM {_meta} WHERE name = 'keyset'`)
 	if err := j.db.QueryRowContext(ctx, query).Scan(&first); err != nil {
-		return err
+		return j.because("the tables can't be read", err)
 	}
 	if first != own {
 		return ErrWrongKey
@@ -125,8 +127,10 @@ func (j *Journal) checkSettings(ctx context.Context) error {
 }
 
 func (j *Journal) setting(ctx context.Context, query string) (value string, err error) {
-	err = j.db.QueryRowContext(ctx, query).Scan(&value)
-	return value, err
+	if err := j.db.QueryRowContext(ctx, query).Scan(&value); err != nil {
+		return "", j.because("the connection's settings can't be read", err)
+	}
+	return value, nil
 }
 
 // parameter is how statements of the dialect refer to their nth argument.
