@@ -60,10 +60,14 @@ type Client struct {
 // ch_sk_test or ch_sk_live. If the key or an option can't be right, the error is an
 // [InputError], which never repeats the value. NewClient sends nothing.
 func NewClient(apiKey string, opts ...Option) (*Client, error) {
-	const op = "NewClient"
+	return newClientAs("NewClient", "apiKey", apiKey, opts)
+}
+
+// newClientAs is NewClient with the names that an error gives the function and its key.
+func newClientAs(op, field, apiKey string, opts []Option) (*Client, error) {
 	mode, problem := keyMode(apiKey)
 	if problem != "" {
-		return nil, &InputError{Op: op, Field: "apiKey", Reason: problem}
+		return nil, &InputError{Op: op, Field: field, Reason: problem}
 	}
 	cfg, err := newClientConfig(opts)
 	if err == nil {
@@ -73,7 +77,7 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	if cfg.mode != "" && cfg.mode != mode {
-		return nil, &InputError{Op: op, Field: "apiKey", Reason: "is not a key of " + string(cfg.mode) + " mode"}
+		return nil, &InputError{Op: op, Field: field, Reason: "is not a key of " + string(cfg.mode) + " mode"}
 	}
 	return newClient(newCore(apiKey, mode, cfg)), nil
 }
@@ -85,17 +89,23 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 // commas: "availabilities.list=/appointments/{id}/slots". An option wins over the
 // environment.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
-	key := os.Getenv("CLOSURE_API_KEY")
+	key := os.Getenv(keyVariable)
 	if key == "" {
-		return nil, &InputError{Op: "NewClientFromEnv", Field: "CLOSURE_API_KEY", Reason: "is not set"}
+		return nil, &InputError{Op: opFromEnv, Field: keyVariable, Reason: "is not set"}
 	}
-	return NewClient(key, append([]Option{
-		fromVariable("CLOSURE_BASE_URL", WithBaseURL),
+	return newClientAs(opFromEnv, keyVariable, key, append([]Option{
+		fromVariable(baseURLVariable, WithBaseURL),
 		fromVariable("CLOSURE_API_VERSION", WithAPIVersion),
 		fromVariable("CLOSURE_INDEX_VERSION", func(v string) Option { return WithIndexVersion(IndexVersionID(v)) }),
 		fromVariable("CLOSURE_ROUTES", routesFromEnv),
-	}, opts...)...)
+	}, opts...))
 }
+
+const (
+	opFromEnv       = "NewClientFromEnv"
+	keyVariable     = "CLOSURE_API_KEY"
+	baseURLVariable = "CLOSURE_BASE_URL"
+)
 
 // fromVariable is the option that an environment variable stands for, if it is set. A
 // refusal names the variable, because nobody called the option.
@@ -107,8 +117,9 @@ func fromVariable(name string, option func(value string) Option) Option {
 	return clientOption(func(c *clientConfig) error {
 		err := option(value).applyToClient(c)
 		if refused, ok := errors.AsType[*InputError](err); ok {
-			return &InputError{Op: "NewClientFromEnv", Field: name, Reason: refused.Reason}
+			return &InputError{Op: opFromEnv, Field: name, Reason: refused.Reason}
 		}
+		c.baseURLFromEnv = c.baseURLFromEnv || name == baseURLVariable
 		return err
 	})
 }

@@ -102,12 +102,14 @@ func TestNewClientFromEnv(t *testing.T) {
 
 	t.Setenv("CLOSURE_API_KEY", "SECRETKEY")
 	_, err = closure.NewClientFromEnv()
-	refused(t, "no key of ours", err, "NewClient", "apiKey")
+	refused(t, "no key of ours", err, "NewClientFromEnv", "CLOSURE_API_KEY")
 	if strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("the key is echoed: %v", err)
 	}
 
 	t.Setenv("CLOSURE_API_KEY", "ch_sk_live_x")
+	_, err = closure.NewClientFromEnv(closure.WithMode(closure.ModeTest))
+	refused(t, "key of the other mode", err, "NewClientFromEnv", "CLOSURE_API_KEY")
 	c, err := closure.NewClientFromEnv()
 	noError(t, err)
 	if c.Mode() != closure.ModeLive {
@@ -129,6 +131,12 @@ func TestNewClientFromEnv(t *testing.T) {
 			}
 		})
 	}
+
+	t.Setenv("CLOSURE_BASE_URL", "http://SECRET.test")
+	_, err = closure.NewClientFromEnv()
+	refused(t, "plain http", err, "NewClientFromEnv", "CLOSURE_BASE_URL")
+	_, err = closure.NewClientFromEnv(closure.WithBaseURL("http://SECRET.test"))
+	refused(t, "plain http of the option", err, "WithBaseURL", "argument")
 
 	t.Setenv("CLOSURE_BASE_URL", "https://from.env")
 	t.Setenv("CLOSURE_API_VERSION", "2030-01-01")

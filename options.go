@@ -33,6 +33,7 @@ type CallOption interface {
 
 type clientConfig struct {
 	baseURL          *url.URL
+	baseURLFromEnv   bool
 	apiVersion       string
 	product          string
 	roundTripper     http.RoundTripper
@@ -94,7 +95,7 @@ func WithBaseURL(baseURL string) Option {
 		if problem != "" {
 			return refuse("WithBaseURL", problem)
 		}
-		c.baseURL = parsed
+		c.baseURL, c.baseURLFromEnv = parsed, false
 		return nil
 	})
 }
@@ -154,7 +155,11 @@ func (c *clientConfig) checkScheme(mode Mode) error {
 	case c.plainHTTP && mode != ModeTest:
 		return refuseOption("WithPlainHTTP", "is for keys of test mode")
 	case c.baseURL.Scheme == "http" && !loopback(c.baseURL.Hostname()) && !c.plainHTTP:
-		return refuse("WithBaseURL", "is http on a host that is not a loopback host: use https, or WithPlainHTTP with a test key")
+		const problem = "is http on a host that is not a loopback host: use https, or WithPlainHTTP with a test key"
+		if c.baseURLFromEnv {
+			return &InputError{Op: opFromEnv, Field: baseURLVariable, Reason: problem}
+		}
+		return refuse("WithBaseURL", problem)
 	default:
 		return nil
 	}
