@@ -121,8 +121,8 @@ func (p AppointmentRescheduleParams) Format(f fmt.State, _ rune) { printAs(f, re
 // LogValue shows no more than the type.
 func (p AppointmentRescheduleParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
 
-func (p AppointmentRescheduleParams) check(op operation) error {
-	return cmp.Or(checkStart(op, p.StartAt), checkDuration(op, "Duration", p.Duration))
+func (p AppointmentRescheduleParams) check(by caller) error {
+	return cmp.Or(checkStart(by, p.StartAt), checkDuration(by, "Duration", p.Duration))
 }
 
 const (

@@ -28,14 +28,14 @@ func (p BookFirstParams) Format(f fmt.State, _ rune) { printAs(f, redacted(p)) }
 func (p BookFirstParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
 
 func (p BookFirstParams) check() error {
-	op := opAppointmentsCreate
+	const by = methodBookFirstAvailable
 	if p.InsuranceID != "" && p.Search.InsuranceID != "" && p.InsuranceID != p.Search.InsuranceID {
-		return &InputError{Op: op.name(), Field: "InsuranceID", Reason: "differs from the search's"}
+		return &InputError{Op: by.name(), Field: "InsuranceID", Reason: "differs from the search's"}
 	}
 	return cmp.Or(
-		checkID(op, "PatientID", p.PatientID),
-		checkInsuranceParams(p.InsuranceID, p.InsuranceCheck),
-		p.Search.check(),
+		checkID(by, "PatientID", p.PatientID),
+		checkInsuranceParams(by, p.InsuranceID, p.InsuranceCheck),
+		p.Search.check(by, "Search."),
 	)
 }
 
@@ -59,10 +59,10 @@ func (p BookFirstParams) check() error {
 // The calls and sources are those of [AvailabilitiesService.Search] and
 // [Client.BookSlot].
 func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (booking *Booking, err error) {
-	ctx, watched := c.use().watchBooking(ctx, "BookFirstAvailable")
+	ctx, watched := c.use().watchBooking(ctx, methodBookFirstAvailable)
 	defer func() { watched.endBooking(booking, err) }()
-	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
-	if err = cmp.Or(err, params.check(), c.use().checkKey(params.IdempotencyKey)); err != nil {
+	cfg, err := c.use().prepare(ctx, methodBookFirstAvailable.name(), opts)
+	if err = cmp.Or(err, params.check(), c.use().checkKey(methodBookFirstAvailable, params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
 	params.InsuranceID = cmp.Or(params.InsuranceID, params.Search.InsuranceID)
@@ -131,7 +131,7 @@ func (f *firstBooking) readPatient(ctx context.Context) (err error) {
 
 func (f *firstBooking) book(ctx context.Context) (*Booking, error) {
 	var failures []error
-	for slot, err := range f.client.core.search(ctx, f.params.Search, f.admit, f.opts) {
+	for slot, err := range f.client.core.search(ctx, methodBookFirstAvailable, f.params.Search, f.admit, f.opts) {
 		if err != nil {
 			failures = append(failures, err)
 			continue

@@ -448,22 +448,24 @@ func TestBookFirstAvailableInput(t *testing.T) {
 	t.Parallel()
 	var bad []badInput
 	for _, test := range []struct {
-		field, op string
-		change    func(*closure.BookFirstParams)
+		field  string
+		change func(*closure.BookFirstParams)
 	}{
-		{"PatientID", create, func(p *closure.BookFirstParams) { p.PatientID = "" }},
-		{"InsuranceID", create, func(p *closure.BookFirstParams) { p.InsuranceID = "x" }},
-		{"InsuranceID", create, func(p *closure.BookFirstParams) { p.InsuranceID, p.Search.InsuranceID = "ins_a", "ins_b" }},
-		{"InsuranceCheck", create, func(p *closure.BookFirstParams) { p.InsuranceCheck = 7 }},
-		{"Schedules", "availabilities.list", func(p *closure.BookFirstParams) { p.Search.Schedules = nil }},
-		{"To", "availabilities.list", func(p *closure.BookFirstParams) { p.Search.To = time.Time{} }},
+		{"PatientID", func(p *closure.BookFirstParams) { p.PatientID = "" }},
+		{"InsuranceID", func(p *closure.BookFirstParams) { p.InsuranceID = "x" }},
+		{"InsuranceID", func(p *closure.BookFirstParams) { p.InsuranceID, p.Search.InsuranceID = "ins_a", "ins_b" }},
+		{"InsuranceCheck", func(p *closure.BookFirstParams) { p.InsuranceCheck = 7 }},
+		{"Search.Schedules", func(p *closure.BookFirstParams) { p.Search.Schedules = nil }},
+		{"Search.To", func(p *closure.BookFirstParams) { p.Search.To = time.Time{} }},
+		{"Search.From", func(p *closure.BookFirstParams) { p.Search.From = p.Search.From.AddDate(-3000, 0, 0) }},
+		{"Search.Schedules[0]", func(p *closure.BookFirstParams) { p.Search.Schedules = []closure.ScheduleID{"pt_x"} }},
 	} {
 		params := firstParams()
 		test.change(&params)
 		book := func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.BookFirstAvailable(ctx, params, opts...)
 		}
-		bad = append(bad, badInput{test.field, book, test.op, test.field})
+		bad = append(bad, badInput{test.field, book, "BookFirstAvailable", test.field})
 	}
 	testBadInputs(t, bad)
 }

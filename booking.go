@@ -51,24 +51,23 @@ func (p BookSlotParams) LogValue() slog.Value {
 }
 
 func (p BookSlotParams) check() error {
-	op := opAppointmentsCreate
+	const by = methodBookSlot
 	if err := cmp.Or(
-		checkID(op, "ScheduleID", p.ScheduleID),
-		checkID(op, "PatientID", p.PatientID),
-		checkStart(op, p.StartAt),
-		checkDuration(op, "Duration", p.Duration),
+		checkID(by, "ScheduleID", p.ScheduleID),
+		checkID(by, "PatientID", p.PatientID),
+		checkStart(by, p.StartAt),
+		checkDuration(by, "Duration", p.Duration),
 	); err != nil {
 		return err
 	}
-	return checkInsuranceParams(p.InsuranceID, p.InsuranceCheck)
+	return checkInsuranceParams(by, p.InsuranceID, p.InsuranceCheck)
 }
 
-func checkInsuranceParams(id InsuranceID, check InsuranceCheck) error {
-	op := opAppointmentsCreate
+func checkInsuranceParams(by caller, id InsuranceID, check InsuranceCheck) error {
 	if check < RequireAccepted || check > SkipInsuranceCheck {
-		return &InputError{Op: op.name(), Field: "InsuranceCheck", Reason: "is not one of the constants"}
+		return &InputError{Op: by.name(), Field: "InsuranceCheck", Reason: "is not one of the constants"}
 	}
-	return checkOptionalID(op, "InsuranceID", id)
+	return checkOptionalID(by, "InsuranceID", id)
 }
 
 // A Booking is a confirmed appointment and the records that were read to book it. It
@@ -138,10 +137,10 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 // guide). If the API doesn't list appointments (404 or 405), BookSlot books without
 // looking, and believes a rejection only if it holds the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (booking *Booking, err error) {
-	ctx, watched := c.use().watchBooking(ctx, "BookSlot")
+	ctx, watched := c.use().watchBooking(ctx, methodBookSlot)
 	defer func() { watched.endBooking(booking, err) }()
-	cfg, err := c.use().prepare(ctx, opAppointmentsCreate.name(), opts)
-	if err = cmp.Or(err, params.check(), c.use().checkKey(params.IdempotencyKey)); err != nil {
+	cfg, err := c.use().prepare(ctx, methodBookSlot.name(), opts)
+	if err = cmp.Or(err, params.check(), c.use().checkKey(methodBookSlot, params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
 	return c.newSlotBooking(params, cfg, opts).inTurn(ctx)
@@ -170,6 +169,14 @@ type slotBooking struct {
 	patient  *Patient
 	slots    []Slot
 	noList   bool // the API doesn't list appointments
+}
+
+// method returns the method that the caller called.
+func (b *slotBooking) method() method {
+	if b.first {
+		return methodBookFirstAvailable
+	}
+	return methodBookSlot
 }
 
 func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []CallOption) *slotBooking {
@@ -251,7 +258,7 @@ func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
 		case !open:
 			return b.notOffered(ctx)
 		case len(stated) > 1:
-			return nil, severalDurations(stated)
+			return nil, severalDurations(b.method(), stated)
 		case len(stated) == 1:
 			b.attempt.Duration = stated[0]
 		}

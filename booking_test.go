@@ -148,7 +148,7 @@ func TestBookSlotInput(t *testing.T) {
 		book := func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.BookSlot(ctx, params, opts...)
 		}
-		bad = append(bad, badInput{test.field + " " + test.name, book, create, test.field})
+		bad = append(bad, badInput{test.field + " " + test.name, book, "BookSlot", test.field})
 	}
 	testBadInputs(t, bad)
 }

@@ -30,11 +30,12 @@ import (
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (moved *Appointment, err error) {
-	ctx, watched := c.use().watchBooking(ctx, "RescheduleBooking")
+	ctx, watched := c.use().watchBooking(ctx, methodRescheduleBooking)
 	change := &change{client: c, id: id, start: params.StartAt, duration: params.Duration}
 	defer func() { watched.end(moved != nil, change.recovered, err) }()
-	cfg, err := c.use().prepare(ctx, opAppointmentsReschedule.name(), opts)
-	if err != nil {
+	const by = methodRescheduleBooking
+	cfg, err := c.use().prepare(ctx, by.name(), opts)
+	if err = cmp.Or(err, checkID(by, "ID", id), params.check(by)); err != nil {
 		return nil, err
 	}
 	change.configure(cfg, opts)
@@ -46,9 +47,6 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 			(params.Duration == 0 || a.Duration == params.Duration)
 	}
 	if c.core.journal != nil {
-		if err := cmp.Or(checkID(opAppointmentsReschedule, "ID", id), params.check(opAppointmentsReschedule)); err != nil {
-			return nil, err
-		}
 		return change.move(ctx, cfg)
 	}
 	return change.send(ctx)
@@ -63,11 +61,11 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (cancelled *Appointment, err error) {
-	ctx, watched := c.use().watchBooking(ctx, "CancelBooking")
+	ctx, watched := c.use().watchBooking(ctx, methodCancelBooking)
 	change := &change{client: c, id: id}
 	defer func() { watched.end(cancelled != nil, change.recovered, err) }()
-	cfg, err := c.use().prepare(ctx, opAppointmentsCancel.name(), opts)
-	if err != nil {
+	cfg, err := c.use().prepare(ctx, methodCancelBooking.name(), opts)
+	if err = cmp.Or(err, checkID(methodCancelBooking, "ID", id)); err != nil {
 		return nil, err
 	}
 	change.configure(cfg, opts)

@@ -545,16 +545,16 @@ func TestChangesInput(t *testing.T) {
 		}
 	}
 	testBadInputs(t, []badInput{
-		{"no id", rescheduleBooking("", start), moves, "ID"},
-		{"id of another kind", rescheduleBooking("pt_x", start), moves, "ID"},
-		{"no start", rescheduleBooking("appt_1", closure.AppointmentRescheduleParams{}), moves, "StartAt"},
-		{"negative duration", rescheduleBooking("appt_1", negative), moves, "Duration"},
+		{"no id", rescheduleBooking("", start), "RescheduleBooking", "ID"},
+		{"id of another kind", rescheduleBooking("pt_x", start), "RescheduleBooking", "ID"},
+		{"no start", rescheduleBooking("appt_1", closure.AppointmentRescheduleParams{}), "RescheduleBooking", "StartAt"},
+		{"negative duration", rescheduleBooking("appt_1", negative), "RescheduleBooking", "Duration"},
 		{"cancel: no id", func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.CancelBooking(ctx, "", opts...)
-		}, cancels, "ID"},
+		}, "CancelBooking", "ID"},
 		{"cancel: no context", func(_ context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			var none context.Context
 			return c.CancelBooking(none, "appt_1", opts...)
-		}, cancels, "ctx"},
+		}, "CancelBooking", "ctx"},
 	})
 }

@@ -60,10 +60,14 @@ type Client struct {
 // ch_sk_test or ch_sk_live. If the key or an option can't be right, the error is an
 // [InputError], which never repeats the value. NewClient sends nothing.
 func NewClient(apiKey string, opts ...Option) (*Client, error) {
-	const op = "NewClient"
+	return newClientAs("NewClient", "apiKey", apiKey, opts)
+}
+
+// newClientAs is NewClient with the names that an error gives the function and its key.
+func newClientAs(op, field, apiKey string, opts []Option) (*Client, error) {
 	mode, problem := keyMode(apiKey)
 	if problem != "" {
-		return nil, &InputError{Op: op, Field: "apiKey", Reason: problem}
+		return nil, &InputError{Op: op, Field: field, Reason: problem}
 	}
 	cfg, err := newClientConfig(opts)
 	if err == nil {
@@ -73,7 +77,7 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	if cfg.mode != "" && cfg.mode != mode {
-		return nil, &InputError{Op: op, Field: "apiKey", Reason: "is not a key of " + string(cfg.mode) + " mode"}
+		return nil, &InputError{Op: op, Field: field, Reason: "is not a key of " + string(cfg.mode) + " mode"}
 	}
 	return newClient(newCore(apiKey, mode, cfg)), nil
 }
@@ -85,17 +89,23 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 // commas: "availabilities.list=/appointments/{id}/slots". An option wins over the
 // environment.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
-	key := os.Getenv("CLOSURE_API_KEY")
+	key := os.Getenv(keyVariable)
 	if key == "" {
-		return nil, &InputError{Op: "NewClientFromEnv", Field: "CLOSURE_API_KEY", Reason: "is not set"}
+		return nil, &InputError{Op: opFromEnv, Field: keyVariable, Reason: "is not set"}
 	}
-	return NewClient(key, append([]Option{
-		fromVariable("CLOSURE_BASE_URL", WithBaseURL),
+	return newClientAs(opFromEnv, keyVariable, key, append([]Option{
+		fromVariable(baseURLVariable, WithBaseURL),
 		fromVariable("CLOSURE_API_VERSION", WithAPIVersion),
 		fromVariable("CLOSURE_INDEX_VERSION", func(v string) Option { return WithIndexVersion(IndexVersionID(v)) }),
 		fromVariable("CLOSURE_ROUTES", routesFromEnv),
-	}, opts...)...)
+	}, opts...))
 }
+
+const (
+	opFromEnv       = "NewClientFromEnv"
+	keyVariable     = "CLOSURE_API_KEY"
+	baseURLVariable = "CLOSURE_BASE_URL"
+)
 
 // fromVariable is the option that an environment variable stands for, if it is set. A
 // refusal names the variable, because nobody called the option.
@@ -107,8 +117,9 @@ func fromVariable(name string, option func(value string) Option) Option {
 	return clientOption(func(c *clientConfig) error {
 		err := option(value).applyToClient(c)
 		if refused, ok := errors.AsType[*InputError](err); ok {
-			return &InputError{Op: "NewClientFromEnv", Field: name, Reason: refused.Reason}
+			return &InputError{Op: opFromEnv, Field: name, Reason: refused.Reason}
 		}
+		c.baseURLFromEnv = c.baseURLFromEnv || name == baseURLVariable
 		return err
 	})
 }
@@ -117,15 +128,19 @@ func keyMode(key string) (mode Mode, problem string) {
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
 		return "", "holds a space, a colon or another character that is in no key"
 	}
+	test, isTest := strings.CutPrefix(key, "ch_sk_test")
+	live, isLive := strings.CutPrefix(key, "ch_sk_live")
 	switch {
 	case key == "":
 		return "", "is empty"
-	case strings.HasPrefix(key, "ch_sk_test"):
-		return ModeTest, ""
-	case strings.HasPrefix(key, "ch_sk_live"):
-		return ModeLive, ""
-	default:
+	case !isTest && !isLive:
 		return "", "does not start with ch_sk_test or ch_sk_live"
+	case strings.Trim(test, "_") == "" || strings.Trim(live, "_") == "": // the text must not show the prefix: it is the key
+		return "", "is only the beginning of a key: nothing follows its mode"
+	case isTest:
+		return ModeTest, ""
+	default:
+		return ModeLive, ""
 	}
 }
 
@@ -144,7 +159,7 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 		}
 	}
 	if cfg.http2 && cfg.roundTripper != nil {
-		return cfg, refuse("WithHTTP2", "sets up the SDK's own pool, and WithHTTPClient replaces that")
+		return cfg, refuseOption("WithHTTP2", "sets up the SDK's own pool, and WithHTTPClient replaces that")
 	}
 	cfg.call.maxAttempts = cmp.Or(cfg.call.maxAttempts, cfg.policy.MaxAttempts)
 	return cfg, nil
@@ -204,6 +219,10 @@ func (r request) name() string {
 
 func noClient(op string) error {
 	return &InputError{Op: op, Field: "Client", Reason: "is nil or zero: make one with NewClient"}
+}
+
+func noContext(op string) error {
+	return &InputError{Op: op, Field: "ctx", Reason: "is nil"}
 }
 
 func (c Client) redacted() string {
@@ -406,7 +425,7 @@ func (c *core) prepare(ctx context.Context, op string, opts []CallOption) (callC
 		return callConfig{}, noClient(op)
 	}
 	if ctx == nil {
-		return callConfig{}, &InputError{Op: op, Field: "ctx", Reason: "is nil"}
+		return callConfig{}, noContext(op)
 	}
 	if len(opts) == 0 {
 		return c.defaults, nil // applying an option would move the copy to the heap

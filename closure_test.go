@@ -3,6 +3,7 @@ package closure_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func TestNewClientKeys(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]closure.Mode{
 		closure.QuickstartKey: closure.ModeTest,
-		"ch_sk_test":          closure.ModeTest,
+		"ch_sk_testx":         closure.ModeTest,
 		"ch_sk_live_a1-B2.~!": closure.ModeLive,
 	} {
 		c, err := closure.NewClient(key)
@@ -31,8 +32,20 @@ func TestNewClientKeys(t *testing.T) {
 	} {
 		c, err := closure.NewClient(key)
 		refused(t, key, err, "NewClient", "apiKey")
-		if c != nil || strings.Contains(err.Error(), "SECRET") {
+		if c != nil || strings.Contains(fmt.Sprint(err), "SECRET") {
 			t.Errorf("a client, or the key is echoed: %v", err)
+		}
+	}
+}
+
+// Such a key is all prefix, so that a text with the prefix would show it.
+func TestNewClientKeyWithNothingBehindThePrefix(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"ch_sk_test", "ch_sk_test_", "ch_sk_live", "ch_sk_live_"} {
+		_, err := closure.NewClient(key)
+		refused(t, key, err, "NewClient", "apiKey")
+		if strings.Contains(fmt.Sprint(err), "ch_sk") {
+			t.Errorf("the key is echoed: %v", err)
 		}
 	}
 }
@@ -89,12 +102,14 @@ func TestNewClientFromEnv(t *testing.T) {
 
 	t.Setenv("CLOSURE_API_KEY", "SECRETKEY")
 	_, err = closure.NewClientFromEnv()
-	refused(t, "no key of ours", err, "NewClient", "apiKey")
+	refused(t, "no key of ours", err, "NewClientFromEnv", "CLOSURE_API_KEY")
 	if strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("the key is echoed: %v", err)
 	}
 
 	t.Setenv("CLOSURE_API_KEY", "ch_sk_live_x")
+	_, err = closure.NewClientFromEnv(closure.WithMode(closure.ModeTest))
+	refused(t, "key of the other mode", err, "NewClientFromEnv", "CLOSURE_API_KEY")
 	c, err := closure.NewClientFromEnv()
 	noError(t, err)
 	if c.Mode() != closure.ModeLive {
@@ -116,6 +131,12 @@ func TestNewClientFromEnv(t *testing.T) {
 			}
 		})
 	}
+
+	t.Setenv("CLOSURE_BASE_URL", "http://SECRET.test")
+	_, err = closure.NewClientFromEnv()
+	refused(t, "plain http", err, "NewClientFromEnv", "CLOSURE_BASE_URL")
+	_, err = closure.NewClientFromEnv(closure.WithBaseURL("http://SECRET.test"))
+	refused(t, "plain http of the option", err, "WithBaseURL", "argument")
 
 	t.Setenv("CLOSURE_BASE_URL", "https://from.env")
 	t.Setenv("CLOSURE_API_VERSION", "2030-01-01")

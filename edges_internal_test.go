@@ -184,7 +184,7 @@ func TestSearchAtItsEdges(t *testing.T) {
 	}
 	for most, refused := range map[int]bool{5: true, 6: false} {
 		search.MaxRequests = most
-		if err := search.check(); (err != nil) != refused {
+		if err := search.check(methodSearch, ""); (err != nil) != refused {
 			t.Errorf("MaxRequests %d: %v", most, err)
 		}
 	}

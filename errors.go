@@ -308,25 +308,24 @@ func (e TransportError) LogValue() slog.Value {
 func (e TransportError) MarshalText() ([]byte, error) { return []byte(e.text()), nil }
 
 // An InputError says that an argument was refused before anything was sent. It never
-// repeats the value. errors.Is finds [ErrInvalidInput], and [ErrIdempotencyKeyUsed] if it
-// is about such a key.
+// repeats the value. errors.Is finds [ErrInvalidInput] and Err.
 type InputError struct {
 	Op     string // the operation or function
 	Field  string // the param, option or argument
 	Reason string // what is wrong with it
+	Err    error  // [ErrIdempotencyKeyUsed] if it is about such a key; otherwise nil
 }
 
-// Error shows all three fields.
+// Error shows Op, Field and Reason.
 func (e *InputError) Error() string {
 	return "closure: " + e.Op + ": " + e.Field + " " + e.Reason
 }
 
-// Is matches [ErrInvalidInput] and [ErrIdempotencyKeyUsed].
-func (e *InputError) Is(target error) bool {
-	return target == ErrInvalidInput || target == ErrIdempotencyKeyUsed && e.Reason == reasonKeyUsed
-}
+// Is matches [ErrInvalidInput].
+func (e *InputError) Is(target error) bool { return target == ErrInvalidInput }
 
-const reasonKeyUsed = "was used for another booking"
+// Unwrap returns Err.
+func (e *InputError) Unwrap() error { return e.Err }
 
 // An InsuranceError says why a booking was not tried: the schedule does not accept the
 // insurance ([ErrInsuranceNotAccepted]), or it is not known whether it does

@@ -122,6 +122,11 @@ func TestErrorsIs(t *testing.T) {
 		want []error
 	}{
 		{&closure.InputError{}, []error{closure.ErrInvalidInput}},
+		{&closure.InputError{Reason: "was used for another booking"}, []error{closure.ErrInvalidInput}}, // no text decides
+		{
+			&closure.InputError{Err: closure.ErrIdempotencyKeyUsed},
+			[]error{closure.ErrInvalidInput, closure.ErrIdempotencyKeyUsed},
+		},
 		{apiError("GET", 302), []error{closure.ErrRedirect}},
 		{apiError("POST", 307), []error{closure.ErrRedirect, closure.ErrOutcomeUnknown}},
 		{apiError("POST", 400), []error{closure.ErrInvalidRequest}},
@@ -154,6 +159,22 @@ func TestErrorsIs(t *testing.T) {
 			if got := errors.Is(tt.err, sentinel); got != want {
 				t.Errorf("%v: errors.Is(%v) is %t", tt.err, sentinel, got)
 			}
+		}
+	}
+}
+
+// The option, not its argument, is refused if it has none or if it stands in the wrong place.
+func TestTextsOfOptionsThatDoNotBelong(t *testing.T) {
+	t.Parallel()
+	for want, opts := range map[string][]closure.Option{
+		"closure: WithPlainHTTP: option is for keys of test mode": {closure.WithPlainHTTP()},
+		"closure: WithHTTP2: option sets up the SDK's own pool, and WithHTTPClient replaces that": {
+			closure.WithHTTP2(), closure.WithHTTPClient(&http.Client{Transport: hang}),
+		},
+		"closure: CaptureResponse: option belongs to one call, not to a client": {closure.CaptureResponse(new(closure.Response))},
+	} {
+		if _, err := closure.NewClient("ch_sk_live_x", opts...); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func TestWithHTTP2AndATransport(t *testing.T) {
 	own := closure.WithHTTPClient(&http.Client{Transport: new(http.Transport)})
 	for _, opts := range [][]closure.Option{{own, closure.WithHTTP2()}, {closure.WithHTTP2(), own}} {
 		_, err := closure.NewClient(closure.QuickstartKey, opts...)
-		refused(t, "both", err, "WithHTTP2", "argument")
+		refused(t, "both", err, "WithHTTP2", "option")
 	}
 	_, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTP2(), closure.WithHTTPClient(new(http.Client)))
 	noError(t, err)

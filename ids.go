@@ -81,17 +81,17 @@ func idProblem[ID identifier](id ID) string {
 	}
 }
 
-func checkID[ID identifier](op operation, field string, id ID) error {
+func checkID[ID identifier](by caller, field string, id ID) error {
 	if problem := idProblem(id); problem != "" {
-		return &InputError{Op: op.name(), Field: field, Reason: problem}
+		return &InputError{Op: by.name(), Field: field, Reason: problem}
 	}
 	return nil
 }
 
 // checkOptionalID accepts an empty id: the caller does not filter by it.
-func checkOptionalID[ID identifier](op operation, field string, id ID) error {
+func checkOptionalID[ID identifier](by caller, field string, id ID) error {
 	if id == "" {
 		return nil
 	}
-	return checkID(op, field, id)
+	return checkID(by, field, id)
 }

@@ -95,7 +95,7 @@ func (e JournalEntry) LogValue() slog.Value { return slog.StringValue(e.redacted
 // taken once. All clients that book for the same patients should share one journal.
 func WithJournal(journal Journal) Option {
 	return clientOption(func(c *clientConfig) error {
-		if journal == nil {
+		if journal == nil || holdsNil(journal) {
 			return refuse("WithJournal", "is nil")
 		}
 		c.journal = journal
@@ -152,9 +152,9 @@ var (
 )
 
 // checkKey refuses an idempotency key that no journal would record.
-func (c *core) checkKey(key string) error {
+func (c *core) checkKey(by caller, key string) error {
 	if key == "" || c == nil || c.journal != nil { // prepare reports a missing client
 		return nil
 	}
-	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: "needs a client with a journal"}
+	return &InputError{Op: by.name(), Field: "IdempotencyKey", Reason: "needs a client with a journal"}
 }

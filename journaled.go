@@ -367,11 +367,16 @@ func (b *slotBooking) wrongKey(entry JournalEntry) error {
 	if entry.Attempt.PatientID == b.attempt.PatientID && (b.first || moved || entry.Attempt.sameSlot(b.attempt)) {
 		return nil
 	}
-	return errKeyUsed()
+	return b.keyUsed()
 }
 
-func errKeyUsed() error {
-	return &InputError{Op: opAppointmentsCreate.name(), Field: "IdempotencyKey", Reason: reasonKeyUsed}
+func (b *slotBooking) keyUsed() error {
+	return &InputError{
+		Op:     b.method().name(),
+		Field:  "IdempotencyKey",
+		Reason: "was used for another booking",
+		Err:    ErrIdempotencyKeyUsed,
+	}
 }
 
 // hasAnotherKey reports whether BookFirstAvailable must pass over the entry, because its key
@@ -472,7 +477,7 @@ func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Bo
 	case now == nil || !now.Attempt.sameKey(b.attempt):
 		return nil, false, &JournalError{Op: "finish", Err: errUnsteady}
 	case now.Attempt.ID != entry.Attempt.ID:
-		return nil, false, errKeyUsed()
+		return nil, false, b.keyUsed()
 	}
 	return booking, false, nil
 }

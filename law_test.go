@@ -33,7 +33,7 @@ var notPersonal = map[string]string{
 	"closure.Event":                    "made of names of this package, numbers, and a request id of an allowed shape",
 	"closure.IndexVersion":             "the directory: a copy's id and the name that its maker gave it",
 	"closure.IndexVersionCreateParams": "the directory: the name of a copy",
-	"closure.InputError":               "made of names and reasons that stand in this package's source",
+	"closure.InputError":               "made of names, reasons and a sentinel that stand in this package's source",
 	"closure.Insurance":                "the directory: a plan, which many people share",
 	"closure.Location":                 "the directory: where a practice is",
 	"closure.Practitioner":             "the directory: public data, as in the NPI registry",

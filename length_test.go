@@ -33,7 +33,7 @@ func TestBookSlotWithoutADuration(t *testing.T) {
 			p.slots = test.slots
 			booking, err := c.BookSlot(t.Context(), bookingParams())
 			if test.choice != "" {
-				refused(t, name, err, create, "Duration")
+				refused(t, name, err, "BookSlot", "Duration")
 				if !strings.Contains(err.Error(), test.choice) {
 					t.Errorf("the choice isn't named: %v", err)
 				}

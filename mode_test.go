@@ -37,7 +37,7 @@ func TestAttemptKnowsItsMode(t *testing.T) {
 		live.Mode = mode
 		live.AttemptedAt = time.Now().Add(-time.Hour)
 		_, err = c.ResolveBooking(t.Context(), live, closure.AssumeLostAfter(time.Minute))
-		refused(t, "attempt of "+string(mode), err, lists, "Mode")
+		refused(t, "attempt of "+string(mode), err, "ResolveBooking", "Mode")
 	}
 	if p.count("GET /appointments") != asked {
 		t.Error("it was looked for all the same")

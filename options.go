@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ type CallOption interface {
 
 type clientConfig struct {
 	baseURL          *url.URL
+	baseURLFromEnv   bool
 	apiVersion       string
 	product          string
 	roundTripper     http.RoundTripper
@@ -72,6 +74,18 @@ func refuse(option, reason string) error {
 	return &InputError{Op: option, Field: "argument", Reason: reason}
 }
 
+// refuseOption refuses an option that has no argument, or where it doesn't belong.
+func refuseOption(option, reason string) error {
+	return &InputError{Op: option, Field: "option", Reason: reason}
+}
+
+// holdsNil finds an interface that is not nil, but holds a nil pointer or function, and
+// would panic when it is first used.
+func holdsNil(value any) bool {
+	v := reflect.ValueOf(value)
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
+}
+
 // WithBaseURL replaces [DefaultBaseURL]: https, or http on a loopback host or with
 // [WithPlainHTTP]. User info, a query and a fragment are refused; a
 // path is kept and comes before every route.
@@ -81,7 +95,7 @@ func WithBaseURL(baseURL string) Option {
 		if problem != "" {
 			return refuse("WithBaseURL", problem)
 		}
-		c.baseURL = parsed
+		c.baseURL, c.baseURLFromEnv = parsed, false
 		return nil
 	})
 }
@@ -139,9 +153,13 @@ func WithPlainHTTP() Option {
 func (c *clientConfig) checkScheme(mode Mode) error {
 	switch {
 	case c.plainHTTP && mode != ModeTest:
-		return refuse("WithPlainHTTP", "is for keys of test mode")
+		return refuseOption("WithPlainHTTP", "is for keys of test mode")
 	case c.baseURL.Scheme == "http" && !loopback(c.baseURL.Hostname()) && !c.plainHTTP:
-		return refuse("WithBaseURL", "is http on a host that is not a loopback host: use https, or WithPlainHTTP with a test key")
+		const problem = "is http on a host that is not a loopback host: use https, or WithPlainHTTP with a test key"
+		if c.baseURLFromEnv {
+			return &InputError{Op: opFromEnv, Field: baseURLVariable, Reason: problem}
+		}
+		return refuse("WithBaseURL", problem)
 	default:
 		return nil
 	}
@@ -227,8 +245,13 @@ func headerSafe(s string) bool {
 // *http.Transport prints bytes that follow an answer to the standard logger.
 func WithHTTPClient(httpClient *http.Client) Option {
 	return clientOption(func(c *clientConfig) error {
-		if httpClient == nil {
+		switch {
+		case httpClient == nil:
 			return refuse("WithHTTPClient", "is nil")
+		case holdsNil(httpClient.Transport):
+			return refuse("WithHTTPClient", "has a Transport whose value is nil: set none, for the SDK's own pool")
+		case holdsNil(httpClient.Jar):
+			return refuse("WithHTTPClient", "has a Jar whose value is nil: set none, for no cookies")
 		}
 		c.roundTripper, c.jar = httpClient.Transport, httpClient.Jar
 		return nil
@@ -252,6 +275,9 @@ func WithHTTP2() Option {
 // no answer came. A nil logger turns logging off.
 func WithLogger(logger *slog.Logger) Option {
 	return clientOption(func(c *clientConfig) error {
+		if logger != nil && (logger.Handler() == nil || holdsNil(logger.Handler())) {
+			return refuse("WithLogger", "has no handler: make it with slog.New")
+		}
 		c.logger = logger
 		return nil
 	})
@@ -498,7 +524,7 @@ func CaptureResponse(r *Response) CallOption {
 type captureOption func() *Response
 
 func (o captureOption) applyToClient(*clientConfig) error {
-	return refuse("CaptureResponse", "belongs to one call, not to a client")
+	return refuseOption("CaptureResponse", "belongs to one call, not to a client")
 }
 
 func (o captureOption) applyToCall(c *callConfig) error {

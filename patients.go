@@ -161,7 +161,7 @@ func (s *PatientsService) List(ctx context.Context, params PatientListParams, op
 // GET /patients (source: guide). A read: safe to call again.
 func (s *PatientsService) Find(ctx context.Context, params PatientListParams, opts ...CallOption) (*Patient, error) {
 	if strings.TrimSpace(params.Name) == "" && params.DOB.IsZero() {
-		return nil, &InputError{Op: opPatientsList.name(), Field: "Name", Reason: "is empty, and so is DOB"}
+		return nil, &InputError{Op: methodFind.name(), Field: "Name", Reason: "is empty, and so is DOB"}
 	}
 	found, err := s.List(ctx, params, opts...)
 	switch {

@@ -146,7 +146,7 @@ func TestPatients(t *testing.T) {
 			"patients.create", "Insurance.ID",
 		},
 		{"create: not UTF-8", create(closure.PatientCreateParams{FirstName: "\xff"}), "patients.create", "params"},
-		{"find: nothing to go by", findAnybody, "patients.list", "Name"},
+		{"find: nothing to go by", findAnybody, "Patients.Find", "Name"},
 		{"nil context", func(_ context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
 			var none context.Context
 			return c.Patients.Get(none, in.patient, opts...)

@@ -2,6 +2,7 @@ package closure
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,9 +37,9 @@ type PractitionerListParams struct {
 }
 
 func (p PractitionerListParams) check(op operation) error {
-	for _, npi := range p.NPIs {
+	for i, npi := range p.NPIs {
 		if len(npi) != 10 || strings.Trim(npi, "0123456789") != "" {
-			return &InputError{Op: op.name(), Field: "NPIs", Reason: "holds an NPI that is not ten digits"}
+			return &InputError{Op: op.name(), Field: "NPIs[" + strconv.Itoa(i) + "]", Reason: "is not ten digits"}
 		}
 	}
 	return nil

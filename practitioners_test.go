@@ -80,7 +80,7 @@ func TestPractitioners(t *testing.T) {
 	testCalls(t, practitionerCalls)
 	var bad []badInput
 	for _, npi := range []string{"", "123", "43210987650", "432109876x", "4321098 65", "１２３４５６７８９０"} {
-		bad = append(bad, badInput{"npi " + npi, listPractitioners(npi), "practitioners.list", "NPIs"})
+		bad = append(bad, badInput{"npi " + npi, listPractitioners(npi), "practitioners.list", "NPIs[1]"})
 	}
 	testBadInputs(t, bad)
 }

@@ -135,13 +135,13 @@ func durationsAt(slots []Slot, start time.Time) (stated []Minutes, open bool) {
 	return slices.Compact(stated), open
 }
 
-func severalDurations(choice []Minutes) error {
+func severalDurations(by caller, choice []Minutes) error {
 	texts := make([]string, len(choice))
 	for i, m := range choice {
 		texts[i] = "for " + strconv.Itoa(int(m))
 	}
 	return &InputError{
-		Op:     opAppointmentsCreate.name(),
+		Op:     by.name(),
 		Field:  "Duration",
 		Reason: "is not given, and the start is open " + strings.Join(texts, " and ") + " minutes",
 	}

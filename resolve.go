@@ -23,9 +23,9 @@ import (
 //
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (booking *Booking, err error) {
-	ctx, watched := c.use().watchBooking(ctx, "ResolveBooking")
+	ctx, watched := c.use().watchBooking(ctx, methodResolveBooking)
 	defer func() { watched.endBooking(booking, err) }()
-	cfg, err := c.use().prepare(ctx, opAppointmentsList.name(), opts)
+	cfg, err := c.use().prepare(ctx, methodResolveBooking.name(), opts)
 	if err = cmp.Or(err, attempt.check(c.Mode(), cfg)); err != nil {
 		return nil, err
 	}
@@ -54,22 +54,22 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 var errNotShown = errors.New("closure: the API does not show the appointment")
 
 func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
-	op := opAppointmentsList
+	const by = methodResolveBooking
 	if a == (BookingAttempt{}) {
-		return &InputError{Op: op.name(), Field: "Attempt", Reason: "is empty: to settle a change of an appointment, make the same call again"}
+		return &InputError{Op: by.name(), Field: "Attempt", Reason: "is empty: to settle a change of an appointment, make the same call again"}
 	}
 	if err := cmp.Or(
-		checkID(op, "ScheduleID", a.ScheduleID),
-		checkID(op, "PatientID", a.PatientID),
-		checkStart(op, a.StartAt),
+		checkID(by, "ScheduleID", a.ScheduleID),
+		checkID(by, "PatientID", a.PatientID),
+		checkStart(by, a.StartAt),
 	); err != nil {
 		return err
 	}
 	if a.Mode != "" && a.Mode != mode {
-		return &InputError{Op: op.name(), Field: "Mode", Reason: "is not that of the client's key"}
+		return &InputError{Op: by.name(), Field: "Mode", Reason: "is not that of the client's key"}
 	}
 	if cfg.assumeLostAfter > 0 && a.AttemptedAt.IsZero() {
-		return &InputError{Op: op.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
+		return &InputError{Op: by.name(), Field: "AttemptedAt", Reason: "is zero, so that its age is not known"}
 	}
 	return nil
 }
@@ -122,11 +122,11 @@ func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Se
 // pending reads the whole list before anything is settled, because a journal need not
 // accept writes while its list is being read.
 func (c *Client) pending(ctx context.Context, opts []CallOption) (entries []JournalEntry, err error) {
-	if _, err := c.use().prepare(ctx, opAppointmentsList.name(), opts); err != nil {
+	if _, err := c.use().prepare(ctx, methodResolvePending.name(), opts); err != nil {
 		return nil, err
 	}
 	if c.core.journal == nil {
-		return nil, &InputError{Op: "ResolvePending", Field: "client", Reason: "has no journal"}
+		return nil, &InputError{Op: methodResolvePending.name(), Field: "Client", Reason: "has no journal"}
 	}
 	for entry, err := range c.core.journal.Pending(ctx) {
 		switch {

@@ -15,7 +15,7 @@ import (
 func TestResolveBookingRefusesAnEmptyAttempt(t *testing.T) {
 	t.Parallel()
 	_, err := serveAlways(t, 200, "[]").client(t).ResolveBooking(t.Context(), closure.BookingAttempt{})
-	refused(t, "no attempt", err, "appointments.list", "Attempt")
+	refused(t, "no attempt", err, "ResolveBooking", "Attempt")
 }
 
 func TestResolveBooking(t *testing.T) {
@@ -141,7 +141,7 @@ func TestResolveBookingInput(t *testing.T) {
 		resolve := func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
 			return c.ResolveBooking(ctx, attempt, append(opts, closure.AssumeLostAfter(time.Minute))...)
 		}
-		bad = append(bad, badInput{field, resolve, lists, field})
+		bad = append(bad, badInput{field, resolve, "ResolveBooking", field})
 	}
 	testBadInputs(t, bad)
 	atDesks(t, "the time does not matter without AssumeLostAfter", func(t *testing.T, d *desk) {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -77,14 +78,19 @@ func clone[T any](p *T) *T {
 	return new(*p)
 }
 
-func (s SlotSearch) check() error {
-	op := opAvailabilitiesList
+// check names the fields with the path that leads to them from the caller's argument.
+func (s SlotSearch) check(by caller, path string) error {
 	invalid := func(field, reason string) error {
-		return &InputError{Op: op.name(), Field: field, Reason: reason}
+		return &InputError{Op: by.name(), Field: path + field, Reason: reason}
 	}
-	for _, id := range s.Schedules {
+	for i, id := range s.Schedules {
 		if problem := idProblem(id); problem != "" {
-			return invalid("Schedules", "holds an id that "+problem)
+			return invalid("Schedules["+strconv.Itoa(i)+"]", problem)
+		}
+	}
+	for i, day := range s.Weekdays {
+		if day < time.Sunday || day > time.Saturday {
+			return invalid("Weekdays["+strconv.Itoa(i)+"]", "is not a day of the week")
 		}
 	}
 	switch {
@@ -100,8 +106,6 @@ func (s SlotSearch) check() error {
 		return invalid("NotBefore", "is not a time of day")
 	case s.NotAfter != nil && !s.NotAfter.valid():
 		return invalid("NotAfter", "is not a time of day")
-	case slices.ContainsFunc(s.Weekdays, func(d time.Weekday) bool { return d < time.Sunday || d > time.Saturday }):
-		return invalid("Weekdays", "holds something that is not a day of the week")
 	case s.Window != 0 && s.Window < minWindow:
 		return invalid("Window", "is below a minute")
 	case s.Concurrency < 0:
@@ -110,10 +114,10 @@ func (s SlotSearch) check() error {
 		return invalid("MaxRequests", "is negative")
 	}
 	if err := cmp.Or(
-		checkYear(op, "From", s.From),
-		checkYear(op, "To", s.To),
-		checkDuration(op, "MinDuration", s.MinDuration),
-		checkOptionalID(op, "InsuranceID", s.InsuranceID),
+		checkYear(by, path+"From", s.From),
+		checkYear(by, path+"To", s.To),
+		checkDuration(by, path+"MinDuration", s.MinDuration),
+		checkOptionalID(by, path+"InsuranceID", s.InsuranceID),
 	); err != nil {
 		return err
 	}
@@ -180,13 +184,17 @@ func (c ClockTime) sinceMidnight() time.Duration {
 // GET /schedules/{id} (source: guide) once for each schedule. Only reads: safe
 // to range again.
 func (s *AvailabilitiesService) Search(ctx context.Context, search SlotSearch, opts ...CallOption) iter.Seq2[Slot, error] {
+	return s.search(ctx, methodSearch, search, opts)
+}
+
+func (s *AvailabilitiesService) search(ctx context.Context, by caller, search SlotSearch, opts []CallOption) iter.Seq2[Slot, error] {
 	var admit func(*Schedule) error
 	if search.InsuranceID != "" {
 		admit = func(schedule *Schedule) error {
 			return checkInsurance(schedule, search.InsuranceID, RequireAccepted)
 		}
 	}
-	return use((*holder)(s)).search(ctx, search, admit, opts)
+	return use((*holder)(s)).search(ctx, by, search, admit, opts)
 }
 
 // First returns the earliest slot that the search finds, and asks for no more windows than
@@ -197,7 +205,7 @@ func (s *AvailabilitiesService) Search(ctx context.Context, search SlotSearch, o
 // The calls and sources are those of Search.
 func (s *AvailabilitiesService) First(ctx context.Context, search SlotSearch, opts ...CallOption) (Slot, error) {
 	var failures []error
-	for slot, err := range s.Search(ctx, search, opts...) {
+	for slot, err := range s.search(ctx, methodFirst, search, opts) {
 		if err == nil {
 			return slot, nil
 		}
@@ -215,13 +223,16 @@ func noSlot(failures []error) error {
 
 // search is Search with a rule that says why a schedule is left out. Without a rule (nil)
 // no schedule is read.
-func (c *core) search(ctx context.Context, search SlotSearch, admit func(*Schedule) error, opts []CallOption) iter.Seq2[Slot, error] {
-	invalid := search.check()
+func (c *core) search(ctx context.Context, by caller, search SlotSearch, admit func(*Schedule) error, opts []CallOption) iter.Seq2[Slot, error] {
+	invalid := search.check(by, "")
 	search = search.normalized()
 	opts = withoutCapture(opts)
 	return func(yield func(Slot, error) bool) {
-		if c == nil {
-			invalid = noClient(opAvailabilitiesList.name())
+		switch {
+		case c == nil:
+			invalid = noClient(by.name())
+		case ctx == nil:
+			invalid = noContext(by.name())
 		}
 		if invalid != nil {
 			yield(Slot{}, invalid)
@@ -313,9 +324,6 @@ func distinct(errs []error) []error {
 // fetch fills every lane, several of them concurrently. Its error is one that concerns all
 // of them.
 func (w *slotWalk) fetch(ctx context.Context, from, to time.Time) error {
-	if ctx == nil {
-		return &InputError{Op: opAvailabilitiesList.name(), Field: "ctx", Reason: "is nil"}
-	}
 	groupCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group errgroup.Group

@@ -343,7 +343,7 @@ func TestSearchRefusesBadInput(t *testing.T) {
 		"Schedules":   func(s *closure.SlotSearch) { s.Schedules = nil },
 		"From":        func(s *closure.SlotSearch) { s.From = time.Time{} },
 		"To":          func(s *closure.SlotSearch) { s.To = time.Time{} },
-		"Weekdays":    func(s *closure.SlotSearch) { s.Weekdays = []time.Weekday{time.Monday, 7} },
+		"Weekdays[1]": func(s *closure.SlotSearch) { s.Weekdays = []time.Weekday{time.Monday, 7} },
 		"NotBefore":   func(s *closure.SlotSearch) { s.NotBefore = clock(24, 0) },
 		"NotAfter":    func(s *closure.SlotSearch) { s.NotAfter = clock(12, -1) },
 		"MinDuration": func(s *closure.SlotSearch) { s.MinDuration = -1 },
@@ -351,13 +351,13 @@ func TestSearchRefusesBadInput(t *testing.T) {
 		"Window":      func(s *closure.SlotSearch) { s.Window = -1 },
 		"Concurrency": func(s *closure.SlotSearch) { s.Concurrency = -1 },
 		// The same fields, wrong in another way.
-		"\x00Schedules":   func(s *closure.SlotSearch) { s.Schedules = append(s.Schedules, "prac_1") },
-		"\x01Schedules":   func(s *closure.SlotSearch) { s.Schedules = append(s.Schedules, "") },
-		"\x00From":        func(s *closure.SlotSearch) { s.From = s.From.AddDate(-3000, 0, 0) },
-		"\x00To":          func(s *closure.SlotSearch) { s.To = s.From.Add(-1) },
-		"\x01To":          func(s *closure.SlotSearch) { s.To = s.To.AddDate(8000, 0, 0) },
-		"\x00Weekdays":    func(s *closure.SlotSearch) { s.Weekdays = []time.Weekday{-1} },
-		"\x00MinDuration": func(s *closure.SlotSearch) { s.MinDuration = closure.MaxMinutes + 1 },
+		"Schedules[3]":     func(s *closure.SlotSearch) { s.Schedules = append(s.Schedules, "prac_1") },
+		"\x00Schedules[3]": func(s *closure.SlotSearch) { s.Schedules = append(s.Schedules, "") },
+		"\x00From":         func(s *closure.SlotSearch) { s.From = s.From.AddDate(-3000, 0, 0) },
+		"\x00To":           func(s *closure.SlotSearch) { s.To = s.From.Add(-1) },
+		"\x01To":           func(s *closure.SlotSearch) { s.To = s.To.AddDate(8000, 0, 0) },
+		"Weekdays[0]":      func(s *closure.SlotSearch) { s.Weekdays = []time.Weekday{-1} },
+		"\x00MinDuration":  func(s *closure.SlotSearch) { s.MinDuration = closure.MaxMinutes + 1 },
 	} {
 		s := hourly(schedules(3), guide.start, 1)
 		search := daily(schedules(3), 1)
@@ -368,9 +368,9 @@ func TestSearchRefusesBadInput(t *testing.T) {
 			t.Errorf("%s: %d slots, errors %v, want one error", field, len(slots), errs)
 			continue
 		}
-		refused(t, field, errs[0], "availabilities.list", field)
+		refused(t, field, errs[0], "Availabilities.Search", field)
 		_, err := newClient(t, s).Availabilities.First(t.Context(), search)
-		refused(t, field, err, "availabilities.list", field)
+		refused(t, field, err, "Availabilities.First", field)
 		if requests, _ := s.counts(); requests != 0 {
 			t.Errorf("%s: %d requests were sent", field, requests)
 		}
@@ -384,7 +384,7 @@ func TestSearchRefusesBadContextAndOptions(t *testing.T) {
 	var none context.Context
 	_, errs := drain(c.Availabilities.Search(none, daily(schedules(3), 1)))
 	equal(t, "failures without a context", len(errs), 1)
-	refused(t, "no context", errs[0], "availabilities.list", "ctx")
+	refused(t, "no context", errs[0], "Availabilities.Search", "ctx")
 	_, errs = drain(c.Availabilities.Search(t.Context(), daily(schedules(3), 1), closure.WithMaxAttempts(0)))
 	equal(t, "failures with a bad option", len(errs), 1)
 	refused(t, "bad option", errs[0], "WithMaxAttempts", "argument")

@@ -104,11 +104,11 @@ type watchedBooking struct {
 type watchedBookingKey struct{}
 
 // watchBooking begins to watch a booking, and returns the context for its calls.
-func (c *core) watchBooking(ctx context.Context, op string) (context.Context, *watchedBooking) {
+func (c *core) watchBooking(ctx context.Context, by method) (context.Context, *watchedBooking) {
 	if c == nil || ctx == nil || c.watcher == nil || !c.watcher.bookings() {
 		return ctx, nil
 	}
-	b := &watchedBooking{watcher: c.watcher, ctx: ctx, op: op, id: rand.Text(), start: time.Now()}
+	b := &watchedBooking{watcher: c.watcher, ctx: ctx, op: by.name(), id: rand.Text(), start: time.Now()}
 	return context.WithValue(ctx, watchedBookingKey{}, b), b
 }
 

@@ -24,6 +24,15 @@ type Journal struct {
 
 var _ closure.Journal = (*Journal)(nil)
 
+var errNotOpened = errors.New("closuresql: the journal is nil or zero: make it with Open")
+
+func (j *Journal) checkOpened() error {
+	if j == nil || j.db == nil {
+		return errNotOpened
+	}
+	return nil
+}
+
 // Format prints no more than the type, under every verb.
 func (j Journal) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("closuresql.Journal")) }
 
@@ -35,6 +44,7 @@ func (j Journal) LogValue() slog.Value { return slog.StringValue("closuresql.Jou
 // tables are missing, with [ErrWrongKey] where another keyset or none sealed them,
 // and where the connection's settings would lose what was written: PostgreSQL with
 // synchronous_commit off, SQLite without a busy timeout or below synchronous=FULL.
+// A driver's error is wrapped but not shown, because its text can show the DSN.
 func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Journal, error) {
 	c, err := newConfig(dialect, opts)
 	if err != nil {
@@ -44,10 +54,10 @@ func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Jo
 		return nil, errors.New("closuresql: Open: db is nil")
 	}
 	j := &Journal{config: c, db: db, statements: newStatements(c)}
-	isDialect := func(ctx context.Context) error { return c.checkDialect(ctx, db) }
-	for _, check := range []func(context.Context) error{isDialect, j.checkSettings, j.checkVersion, j.checkKeyset} {
+	connects := func(ctx context.Context) error { return c.connect(ctx, db) }
+	for _, check := range []func(context.Context) error{connects, j.checkSettings, j.checkVersion, j.checkKeyset} {
 		if err := check(ctx); err != nil {
-			return nil, fmt.Errorf("closuresql: open: %w", err)
+			return nil, failed("open", err)
 		}
 	}
 	return j, nil
@@ -56,14 +66,15 @@ func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Jo
 func (j *Journal) checkVersion(ctx context.Context) error {
 	version, err := j.version(ctx, j.db)
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return fmt.Errorf("%w (%w)", ErrNotMigrated, err)
-	case version != len(migrations):
+	case err == nil && version == len(migrations):
+		return nil
+	case err == nil:
 		return fmt.Errorf("%w: version %d, want %d", ErrNotMigrated, version, len(migrations))
+	case ctx.Err() != nil || !j.missing(err):
+		return j.because("the tables can't be read", err)
+	default:
+		return &failure{ErrNotMigrated.Error(), errors.Join(ErrNotMigrated, err)}
 	}
-	return nil
 }
 
 // checkKeyset refuses a hash key that finds nothing of what is there: a booking
@@ -72,12 +83,12 @@ func (j *Journal) checkKeyset(ctx context.Context) error {
 	own := fmt.Sprintf("%x", j.keyset.hash("keyset"))
 	insert := j.fill(`INSERT INTO {_meta} (name, value) VALUES ('keyset', ` + j.parameter(1) + `) ON CONFLICT DO NOTHING`)
 	if _, err := j.db.ExecContext(ctx, insert, own); err != nil {
-		return err
+		return j.because("the tables can't be written", err)
 	}
 	var first string
 	query := j.fill(`SELECT value FROM {_meta} WHERE name = 'keyset'`)
 	if err := j.db.QueryRowContext(ctx, query).Scan(&first); err != nil {
-		return err
+		return j.because("the tables can't be read", err)
 	}
 	if first != own {
 		return ErrWrongKey
@@ -116,8 +127,10 @@ func (j *Journal) checkSettings(ctx context.Context) error {
 }
 
 func (j *Journal) setting(ctx context.Context, query string) (value string, err error) {
-	err = j.db.QueryRowContext(ctx, query).Scan(&value)
-	return value, err
+	if err := j.db.QueryRowContext(ctx, query).Scan(&value); err != nil {
+		return "", j.because("the connection's settings can't be read", err)
+	}
+	return value, nil
 }
 
 // parameter is how statements of the dialect refer to their nth argument.
@@ -141,6 +154,9 @@ func (c *config) prepare(statement string) string {
 
 // Begin records the attempt, or returns the entry that is in its way.
 func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	if err := j.checkOpened(); err != nil {
+		return nil, err
+	}
 	row, err := j.newRow(attempt)
 	if err != nil {
 		return nil, fmt.Errorf("closuresql: begin: %w", err)
@@ -164,6 +180,9 @@ func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*c
 
 // Find returns the entry of the attempt's key, or else of its slot.
 func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	if err := j.checkOpened(); err != nil {
+		return nil, err
+	}
 	var found storedRow
 	var bySlot bool
 	err := j.db.QueryRowContext(ctx, j.statements.find, j.keyHash(attempt.IdempotencyKey), j.slotHash(attempt)).
@@ -187,6 +206,9 @@ func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*cl
 // FindAppointment returns the booked entry of the appointment, or says that it was
 // released.
 func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
+	if err := j.checkOpened(); err != nil {
+		return nil, err
+	}
 	var released bool
 	var found struct {
 		id    sql.NullString
@@ -211,6 +233,9 @@ func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID)
 
 // Finish records how the entry's attempt ended.
 func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error {
+	if err := j.checkOpened(); err != nil {
+		return err
+	}
 	var do func(context.Context, *sql.Tx) error
 	switch ending := (&ending{j, entry}); {
 	case entry.State == closure.JournalBooked:
@@ -230,6 +255,9 @@ func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error 
 
 // Release removes the entries of the appointment, and remembers that.
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
+	if err := j.checkOpened(); err != nil {
+		return err
+	}
 	release := &release{j, j.appointmentHash(id), time.Now()}
 	if err := j.inTx(ctx, j.db, release.run); err != nil {
 		return fmt.Errorf("closuresql: release: %w", err)

@@ -43,6 +43,9 @@ func newConfig(dialect Dialect, opts []Option) (*config, error) {
 		return nil, errors.New("closuresql: the dialect is neither PostgreSQL nor SQLite")
 	}
 	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
 		if err := opt(c); err != nil {
 			return nil, err
 		}

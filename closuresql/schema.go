@@ -85,11 +85,14 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 	if err != nil {
 		return err
 	}
+	if db == nil {
+		return errors.New("closuresql: Migrate: db is nil")
+	}
+	if err := c.connect(ctx, db); err != nil {
+		return failed("migrate", err)
+	}
 	if version, err := c.version(ctx, db); err == nil && version == len(migrations) {
 		return nil // so that a role which may not create tables can call it, too
-	}
-	if err := c.checkDialect(ctx, db); err != nil {
-		return fmt.Errorf("closuresql: migrate: %w", err)
 	}
 	m := &migration{config: c, db: db}
 	// Of many who create one table at once, all but one may fail: what they then find
@@ -99,23 +102,35 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 			return nil
 		}
 		if wait > time.Second || errors.Is(err, ErrNotMigrated) || !pause(ctx, wait) {
-			return fmt.Errorf("closuresql: migrate: %w", err)
+			break
 		}
 	}
+	if !errors.Is(err, ErrNotMigrated) {
+		err = c.because("the tables can't be made", err)
+	}
+	return failed("migrate", err)
 }
 
-// checkDialect finds the tables of one dialect going into the other's database: SQLite
-// takes PostgreSQL's statements, and keeps the wrong types.
-func (c *config) checkDialect(ctx context.Context, from queryer) error {
+// connect finds a database that can't be opened, and the tables of one dialect going into
+// the other's database: SQLite takes PostgreSQL's statements, and keeps the wrong types.
+func (c *config) connect(ctx context.Context, db *sql.DB) error {
+	if err := db.PingContext(ctx); err != nil {
+		return c.because("the database can't be opened", err)
+	}
 	query := `SELECT sqlite_version()`
 	if c.dialect == PostgreSQL {
 		query = `SHOW server_version`
 	}
 	var version string
-	if err := from.QueryRowContext(ctx, query).Scan(&version); err != nil {
-		return fmt.Errorf("the database can't be asked, or isn't %v: %w", c.dialect, err)
+	err := db.QueryRowContext(ctx, query).Scan(&version)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return c.because("the database can't be opened", err)
+	default:
+		return &failure{"the database doesn't answer as " + c.dialect.String() + " does: is the dialect that of its driver?", err}
 	}
-	return nil
 }
 
 // pause waits, and reports false if the context ended.

@@ -225,7 +225,12 @@ func (p *Pending) Wait(ctx context.Context) (*closure.Appointment, error) {
 	case err != nil:
 		return nil, err
 	case p.fingerprint != "" && r.Fingerprint != p.fingerprint:
-		return nil, refuse("Start", "IdempotencyKey", "was used for another booking")
+		return nil, &closure.InputError{
+			Op:     "Start",
+			Field:  "IdempotencyKey",
+			Reason: "was used for another booking",
+			Err:    closure.ErrIdempotencyKeyUsed,
+		}
 	default:
 		return r.answer()
 	}

@@ -55,9 +55,18 @@ type transportFailure struct {
 }
 
 type inputFailure struct {
-	Op     string `json:"op"`
-	Field  string `json:"field"`
-	Reason string `json:"reason"`
+	Op      string `json:"op"`
+	Field   string `json:"field"`
+	Reason  string `json:"reason"`
+	KeyUsed bool   `json:"key_used,omitempty"` // closure.ErrIdempotencyKeyUsed
+}
+
+func (f inputFailure) err() error {
+	e := &closure.InputError{Op: f.Op, Field: f.Field, Reason: f.Reason}
+	if f.KeyUsed {
+		e.Err = closure.ErrIdempotencyKeyUsed
+	}
+	return e
 }
 
 type unknownFailure struct {
@@ -102,7 +111,7 @@ func newFailure(err error) *failure {
 		f.Transport = &transportFailure{e.Op, e.Method, e.Route, e.Outcome, e.Attempts, fmt.Sprint(e.Err), e.Timeout()}
 	}
 	if e, ok := errors.AsType[*closure.InputError](err); ok {
-		f.Input = (*inputFailure)(e)
+		f.Input = &inputFailure{e.Op, e.Field, e.Reason, errors.Is(e, closure.ErrIdempotencyKeyUsed)}
 	}
 	if e, ok := errors.AsType[*closure.JournalError](err); ok {
 		f.Journal = e.Op
@@ -148,7 +157,7 @@ func (f *failure) err() error {
 		})
 	}
 	if f.Input != nil {
-		add((*closure.InputError)(f.Input))
+		add(f.Input.err())
 	}
 	if f.Journal != "" {
 		add(&closure.JournalError{Op: f.Journal, Err: errElsewhere})

@@ -29,6 +29,7 @@ func TestFailuresAreTheSameAfterTheHistory(t *testing.T) {
 		closure.ErrNotBookable, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotBooked,
 		api, insurance, lost, &joined{[]error{closure.ErrSlotUnavailable, api}},
 		&closure.InputError{Op: "o", Field: "f", Reason: "r"},
+		&closure.InputError{Op: "o", Field: "f", Reason: "r", Err: closure.ErrIdempotencyKeyUsed},
 		&closure.JournalError{Op: "begin", Err: errElsewhere},
 		&closure.OutcomeUnknownError{AppointmentID: "appt_1", Err: errElsewhere},
 		&joined{[]error{api, &closure.APIError{Op: "o", Method: "GET", Route: "/r", StatusCode: 503, Attempts: 3}, lost}},
@@ -45,6 +46,7 @@ func TestFailuresAreTheSameAfterTheHistory(t *testing.T) {
 		for _, s := range []error{
 			closure.ErrSlotUnavailable, closure.ErrConflict, closure.ErrInsuranceNotAccepted, closure.ErrInvalidInput,
 			closure.ErrOutcomeUnknown, closure.ErrNotBookable, closure.ErrServer, context.DeadlineExceeded, closure.ErrNoSlot,
+			closure.ErrIdempotencyKeyUsed,
 		} {
 			if errors.Is(err, s) != errors.Is(again, s) {
 				t.Errorf("%v: %v was %v and is %v", err, s, errors.Is(err, s), errors.Is(again, s))

@@ -10,6 +10,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/closurehealth/closure-go"
@@ -122,5 +123,33 @@ func TestATextInClearIsNotShown(t *testing.T) {
 	}}
 	if err := c.FailureToError(server); !errors.As(err, &timeout) || c.FailureToError(nil) != nil {
 		t.Errorf("a time-out became %v", err)
+	}
+}
+
+// An endedRun is a workflow that ended with a result.
+type endedRun struct {
+	client.Client
+	client.WorkflowRun
+	result result
+}
+
+func (r endedRun) GetWorkflow(context.Context, string, string) client.WorkflowRun { return r }
+
+func (r endedRun) Get(_ context.Context, into any) error {
+	*into.(*result) = r.result
+	return nil
+}
+
+func TestKeyOfAnotherBooking(t *testing.T) {
+	t.Parallel()
+	run := endedRun{result: result{Fingerprint: "one", Appointment: &closure.Appointment{ID: "appt_1"}}}
+	again := &Pending{bookings: &Bookings{client: run}, fingerprint: "one"}
+	if booked, err := again.Wait(t.Context()); err != nil || booked.ID != "appt_1" {
+		t.Errorf("the same booking: %v", err)
+	}
+	other := &Pending{bookings: &Bookings{client: run}, fingerprint: "two"}
+	_, err := other.Wait(t.Context())
+	if _, ok := errors.AsType[*closure.InputError](err); !ok || !errors.Is(err, closure.ErrIdempotencyKeyUsed) {
+		t.Errorf("another booking: %v", err)
 	}
 }

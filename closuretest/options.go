@@ -37,12 +37,12 @@ func newConfig(opts []Option) config {
 }
 
 // WithClock sets the server's clock. The timestamps of new records come from it, it decides
-// which slots are past, and it measures the lags of [CommitLate] and [StaleReads]. Give it
-// time.Now inside a testing/synctest bubble, or a [Clock] that the test moves. now must be
-// safe for concurrent use and must not call the server.
+// which slots are past, and it measures the lags of [CommitLate], [Stale] and [StaleReads].
+// Give it time.Now inside a testing/synctest bubble, or a [Clock] that the test moves. now
+// must be safe for concurrent use and must not call the server.
 //
-// The default is [WithFixedClock], by which the lags take real time, at 2022-05-01T00:00:00Z, so that the guide's
-// slots lie ahead.
+// The default is [WithFixedClock], by which the lags take real time, at
+// 2022-05-01T00:00:00Z, so that the guide's slots lie ahead.
 func WithClock(now func() time.Time) Option {
 	return func(c *config) {
 		if now != nil {
@@ -52,9 +52,9 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithFixedClock sets a clock that stands still. By such a clock a late write would never
-// come. So the lags of [CommitLate] and [StaleReads] are measured by the time package,
-// from when the server was made: inside a testing/synctest bubble that is the bubble's
-// time.
+// come. So the lags of [CommitLate], [Stale] and [StaleReads] take real time, although the
+// clock still shows the same: they are measured by the time package, which inside a
+// testing/synctest bubble is the bubble's time.
 func WithFixedClock(at time.Time) Option {
 	return func(c *config) { c.timeline = newFixedTimeline(at) }
 }

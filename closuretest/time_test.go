@@ -28,6 +28,13 @@ func eachClock(t *testing.T, opts []closuretest.Option,
 			test(t, closuretest.New(append(opts, closuretest.ReportTo(t))...), time.Sleep)
 		})
 	})
+	t.Run("a fixed clock in a bubble", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			at := closuretest.WithFixedClock(time.Date(2022, 5, 2, 9, 30, 0, 0, time.UTC))
+			test(t, closuretest.New(append(opts, at, closuretest.ReportTo(t))...), time.Sleep)
+		})
+	})
 	t.Run("time.Now in a bubble", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
@@ -93,6 +100,30 @@ func TestCommitLateIsJudgedThen(t *testing.T) {
 		!ledger[1].CreatedAt.Equal(due) {
 		t.Errorf("ledger: %+v", ledger)
 	}
+}
+
+// Lags take real time by a fixed clock, and the clock shows the same before and after.
+func TestLagsByAFixedClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		at := time.Date(2022, 5, 2, 9, 30, 0, 0, time.UTC)
+		s := closuretest.New(closuretest.WithFixedClock(at), closuretest.StaleReads(30*time.Second), closuretest.ReportTo(t))
+		c, start := s.Client(noRetries()), time.Now()
+		s.Inject(closuretest.CommitLate(create, 20*time.Second))
+		_, _ = c.Appointments.Create(t.Context(), guideBooking())
+		for len(s.Appointments()) == 0 && time.Since(start) < time.Hour {
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(start); took != 20*time.Second || len(s.Appointments()) == 0 || !s.Appointments()[0].CreatedAt.Equal(at) {
+			t.Errorf("the late write came after %s: %+v", took, s.Appointments())
+		}
+		for len(must(c.Appointments.List(t.Context(), closure.AppointmentListParams{}))) == 0 && time.Since(start) < time.Hour {
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(start); took != 50*time.Second {
+			t.Errorf("a read showed it after %s, want 30s after it was written", took)
+		}
+	})
 }
 
 func TestLateWritesComeInOrderOfTheirTime(t *testing.T) {

@@ -52,8 +52,8 @@ func TestStartOfTheSame(t *testing.T) {
 	// The key of another booking.
 	other := c.wanted(2)
 	other.IdempotencyKey = wanted.IdempotencyKey
-	if _, err := start(other).Wait(ctx); !errors.Is(err, closure.ErrInvalidInput) || c.made(other.PatientID) != 0 {
-		t.Errorf("another order: %v", err)
+	if _, err := start(other).Wait(ctx); !errors.Is(err, closure.ErrIdempotencyKeyUsed) || c.made(other.PatientID) != 0 {
+		t.Errorf("another booking: %v", err)
 	}
 
 	// Failed: it is started again, and booked once the API accepts it.

@@ -19,8 +19,8 @@
 // A live key is refused. The output names fields and counts them; it holds no
 // value of a record, no id and no URL, so that it can be shown to others.
 //
-// The exit code is 0 if nothing differs, 1 if something does, and 2 if a flag or
-// the key is wrong.
+// The exit code is 0 if nothing differs, 1 if something does or the API gave no answer, and
+// 2 if a flag or the key is wrong.
 package main
 
 import (
@@ -51,7 +51,7 @@ func main() {
 // The program's exit codes.
 const (
 	exitOK      = 0
-	exitDiffers = 1 // something differs, or the report can't be written
+	exitDiffers = 1 // something differs, or the report isn't whole or can't be written
 	exitUsage   = 2 // a flag or the key is wrong
 )
 
@@ -78,7 +78,12 @@ func run(ctx context.Context, args []string, envKey string, stdout, stderr io.Wr
 	if s.json {
 		write = r.writeJSON
 	}
-	if err := write(stdout); err != nil || r.Differs {
+	err = write(stdout)
+	if advice := d.advice(ctx); advice != "" {
+		fmt.Fprintf(stderr, "closure-doctor: %s\n", advice)
+		return exitDiffers
+	}
+	if err != nil || r.Differs {
 		return exitDiffers
 	}
 	return exitOK
@@ -131,11 +136,15 @@ func parseSettings(args []string, envKey string) (s settings, err error) {
 }
 
 func checkKey(key string) error {
-	if !strings.HasPrefix(key, "ch_sk_test") {
+	rest, found := strings.CutPrefix(key, "ch_sk_test")
+	if !found {
 		return errors.New("CLOSURE_API_KEY is not a test key: the doctor takes only keys that start with ch_sk_test")
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
 		return errors.New("CLOSURE_API_KEY holds a character that no key has")
+	}
+	if strings.Trim(rest, "_") == "" {
+		return errors.New("CLOSURE_API_KEY is only the beginning of a key: nothing follows its mode")
 	}
 	return nil
 }
@@ -167,7 +176,7 @@ func usage() string {
 		Flags: newFlagSet(new(settings)),
 		Sections: []commandline.Section{
 			{Title: "Environment", Text: "CLOSURE_API_KEY  a test key; without one the doctor uses the vendor's public key"},
-			{Title: "Exit codes", Text: "0  nothing differs\n1  something differs\n2  a flag or the key is wrong"},
+			{Title: "Exit codes", Text: "0  nothing differs\n1  something differs, or the API gave no answer\n2  a flag or the key is wrong"},
 		},
 	}.String()
 }

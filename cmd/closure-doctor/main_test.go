@@ -478,6 +478,26 @@ func TestUnreachable(t *testing.T) {
 			t.Errorf("exit %d, want %q:\n%s", code, want, out.String())
 		}
 	}
+	if want := "closure-doctor: the API gave no answer: check -base, the network and the proxy, and run it again\n"; problems.String() != want {
+		t.Errorf("%q, want %q", problems.String(), want)
+	}
+}
+
+// An interrupt is not the API's silence.
+func TestInterruptedAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		interrupt()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	var out, problems bytes.Buffer
+	code := run(ctx, []string{"-base", server.URL}, "", &out, &problems)
+	want := "closure-doctor: interrupted: what it had not asked by then is missing\n"
+	if code != exitDiffers || strings.Contains(out.String(), "gave no answer") || problems.String() != want {
+		t.Errorf("exit %d, %q\n%s", code, problems.String(), out.String())
+	}
 }
 
 func TestUsage(t *testing.T) {
@@ -491,6 +511,7 @@ func TestUsage(t *testing.T) {
 		{"-slow 0s", "", "longer than zero"},
 		{"-base " + server.URL, "ch_sk_live_hush", "not a test key"},
 		{"-base " + server.URL, "hush", "not a test key"},
+		{"-base " + server.URL, "ch_sk_test_", "only the beginning of a key"},
 		{"-base " + server.URL, "ch_sk_test_hush:", "a character that no key has"},
 		{"-base ftp://example.com", "", "neither https nor http"},
 		{"-base https://hush@example.com", "", "not a URL of scheme, host and path"},

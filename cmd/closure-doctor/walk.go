@@ -68,7 +68,7 @@ func (d *doctor) walk(ctx context.Context, write bool) {
 	d.list(ctx, findOperation("patients.list"), url.Values{"name": {guideName}, "dob": {guideDOB}},
 		map[string]string{"dob": guideDOB})
 	d.get(ctx, findOperation("patients.get"))
-	if d.results[0].Status == 0 && d.results[1].Status == 0 {
+	if d.results[0].Status == 0 && d.results[1].Status == 0 && ctx.Err() == nil {
 		d.stopped = "the API gave no answer to the first two calls"
 	}
 	d.run(ctx, check{op: findOperation("patients.get"), variant: "unknown id", id: unknownPatient, unknown: true})
@@ -91,6 +91,18 @@ func (d *doctor) walk(ctx context.Context, write bool) {
 		}
 	}
 	d.rest(ctx)
+}
+
+// advice says what to do if the report isn't whole.
+func (d *doctor) advice(ctx context.Context) string {
+	switch {
+	case ctx.Err() != nil:
+		return "interrupted: what it had not asked by then is missing"
+	case d.stopped != "":
+		return "the API gave no answer: check -base, the network and the proxy, and run it again"
+	default:
+		return ""
+	}
 }
 
 // rest reads what has no line of its own in walk, and names the changes that are not

@@ -49,7 +49,8 @@ func splitFault(text string) (t faultText, err error) {
 		return t, err
 	}
 	if t.op != closuretest.AnyOperation && !slices.Contains(closuretest.Operations(), t.op) {
-		return t, fmt.Errorf("there is no operation %q", t.op)
+		return t, fmt.Errorf("there is no operation %q: they are %s, and %s for all of them",
+			t.op, strings.Join(closuretest.Operations(), ", "), closuretest.AnyOperation)
 	}
 	for _, part := range parts[2:] {
 		if err := t.set(part); err != nil {

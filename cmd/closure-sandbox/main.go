@@ -107,7 +107,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: give another -addr; port 0 takes any that is free", err)
 	}
 	defer func() { _ = listener.Close() }() // the server closes it if it served
 	requests, abandon := context.WithCancel(context.Background())

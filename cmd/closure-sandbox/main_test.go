@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -57,7 +58,7 @@ func TestBadFlagsGetOneLine(t *testing.T) {
 		{"-clock noon", `invalid value "noon" for flag -clock: want an instant such as 2022-05-01T00:00:00Z, or now`},
 		{"-stale-reads -1s", "-stale-reads is negative"},
 		{"-fault x", `invalid value "x" for flag -fault: want operation:kind, such as appointments.create:drop-after:p=0.1`},
-		{"-fault a.b:drop-after", `there is no operation "a.b"`},
+		{"-fault a.b:drop-after", `there is no operation "a.b": they are patients.list, `},
 		{"-fault *:explode", `there is no fault "explode": the kinds are drop-before, drop-after, commit-late, status,`},
 		{"-fault x:explode", "the kinds are drop-before, "},
 		{"-fault *:drop-after:now", "drop-after takes no argument"},
@@ -107,7 +108,18 @@ func TestPortTaken(t *testing.T) {
 	defer listener.Close()
 	var stderr bytes.Buffer
 	code := run(t.Context(), []string{"-addr", listener.Addr().String()}, io.Discard, &stderr)
-	if code != exitError || strings.Count(stderr.String(), "\n") != 1 {
+	const advice = ": give another -addr; port 0 takes any that is free\n"
+	if code != exitError || strings.Count(stderr.String(), "\n") != 1 || !strings.HasSuffix(stderr.String(), advice) {
+		t.Errorf("exit %d, stderr %q", code, stderr.String())
+	}
+}
+
+func TestCertificateThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	file := filepath.Join(t.TempDir(), "none", "sandbox.pem")
+	code := run(t.Context(), []string{"-addr", "127.0.0.1:0", "-tls", file}, io.Discard, &stderr)
+	if code != exitError || !strings.HasPrefix(stderr.String(), "closure-sandbox: -tls: the certificate can't be written: ") {
 		t.Errorf("exit %d, stderr %q", code, stderr.String())
 	}
 }

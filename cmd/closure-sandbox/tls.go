@@ -33,7 +33,7 @@ func newTLS(file string, names []string) (*tls.Config, error) {
 		return nil, err
 	}
 	if err := writeCertificate(file, der); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("-tls: the certificate can't be written: %w", err)
 	}
 	certificate := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 	return &tls.Config{

@@ -48,8 +48,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, cli.Stdout(labelWidth), s); err != nil {
-		fmt.Fprintln(os.Stderr, "bookfirst:", err)
-		os.Exit(1)
+		cli.Fail("bookfirst", err)
 	}
 }
 

@@ -4,8 +4,11 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,6 +24,32 @@ import (
 type program struct {
 	url string
 	log lockedBuffer
+}
+
+// What can't work is refused at once, and says what to change.
+func TestProgramRefuses(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for _, c := range []struct{ args, env, want string }{
+		{"extra", "", "bookingpage: there are no arguments besides the flags\n"},
+		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", "bookingpage: CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes ch_sk_test_quickstart\n"},
+		{"-addr " + taken.Addr().String(), "", "bookingpage: -addr: "},
+		{"-db " + filepath.Join(t.TempDir(), "none", "visits.db"), "CLOSURE_API_KEY=ch_sk_test_quickstart", "bookingpage: -db: "},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		command := exec.CommandContext(ctx, os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, strings.Fields(c.args)...)...)
+		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+		command.Env = append(os.Environ(), actAsProgram+"=1", "CLOSURE_API_KEY=", c.env)
+		output, err := command.CombinedOutput()
+		if ctx.Err() != nil || err == nil || !strings.HasPrefix(string(output), c.want) {
+			t.Errorf("%s %s: %v, %s", c.args, c.env, err, output)
+		}
+	}
 }
 
 func startProgram(t *testing.T) *program {

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"time"
 	_ "time/tzdata" // so that the zones are there on every machine
+
+	"github.com/closurehealth/closure-go"
 )
 
 type settings struct {
@@ -48,9 +50,25 @@ func main() {
 	case os.Getenv(clinicVariable) != "": // this is the child of one that is offline, and ends with it
 		go func() { _, _ = io.Copy(io.Discard, os.Stdin); stop() }()
 	}
-	if err := run(ctx, set); err != nil {
+	err := refuse()
+	if err == nil {
+		err = run(ctx, set)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bookingpage:", err)
 		os.Exit(1)
+	}
+}
+
+// refuse says no to what the program would otherwise ignore.
+func refuse() error {
+	switch {
+	case flag.NArg() > 0:
+		return errors.New("there are no arguments besides the flags")
+	case os.Getenv("CLOSURE_API_KEY") == "" && os.Getenv("CLOSURE_BASE_URL") != "":
+		return errors.New("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes " + closure.QuickstartKey)
+	default:
+		return nil
 	}
 }
 
@@ -59,7 +77,7 @@ func main() {
 func serve(ctx context.Context, set settings) error {
 	db, err := openDatabase(ctx, set.database)
 	if err != nil {
-		return err
+		return fmt.Errorf("-db: %w", err)
 	}
 	defer func() { _ = db.Close() }()
 	server, err := newServer(ctx, set, db)
@@ -68,7 +86,7 @@ func serve(ctx context.Context, set settings) error {
 	}
 	listener, err := listen(set.address)
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr: %w", err)
 	}
 	web := &http.Server{Handler: server.handler(), ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	go server.settleForever(ctx)

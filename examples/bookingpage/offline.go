@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -70,7 +71,7 @@ func offline(ctx context.Context, set settings) error {
 	defer func() { _ = os.RemoveAll(directory) }()
 	listener, err := net.Listen("tcp", set.address)
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr: %w", err)
 	}
 	slog.Info("offline: a made-up clinic answers; set CLOSURE_API_KEY to talk to the API")
 	for {

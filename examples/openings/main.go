@@ -52,8 +52,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := start(ctx, s); err != nil {
-		fmt.Fprintln(os.Stderr, "openings:", err)
-		os.Exit(1)
+		cli.Fail("openings", err)
 	}
 }
 

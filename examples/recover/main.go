@@ -58,8 +58,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, s); err != nil {
-		fmt.Fprintln(os.Stderr, "recover:", err)
-		os.Exit(1)
+		cli.Fail("recover", err)
 	}
 }
 
@@ -145,10 +144,15 @@ func settle(ctx context.Context, client *closure.Client, lost time.Duration) err
 	if lost > 0 {
 		opts = append(opts, closure.AssumeLostAfter(lost))
 	}
+	pending := false
 	for resolution, err := range client.ResolvePending(ctx, opts...) {
+		pending = true
 		if err = cmp.Or(err, report(resolution.Booking, resolution.Err)); err != nil {
 			return err
 		}
+	}
+	if !pending {
+		fmt.Println("NOTHING TO SETTLE: no booking is pending in the journal")
 	}
 	return nil
 }

@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/closurehealth/closure-go"
 )
 
 // The demo runs its own executable, which is the test's here.
@@ -37,6 +41,16 @@ func TestDemo(t *testing.T) {
 			t.Fatalf("%q is missing in the rest of\n%s", want, out.String())
 		}
 		said = after
+	}
+}
+
+func TestNothingToSettle(t *testing.T) {
+	t.Parallel()
+	command := exec.Command(os.Args[0], "settle", "-journal", filepath.Join(t.TempDir(), "journal.db"))
+	command.Env = append(os.Environ(), "CLOSURE_API_KEY="+closure.QuickstartKey, "CLOSURE_BASE_URL=http://127.0.0.1:1")
+	output, err := command.CombinedOutput()
+	if want := "NOTHING TO SETTLE: no booking is pending in the journal\n"; err != nil || string(output) != want {
+		t.Errorf("%v, %q, want %q", err, output, want)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"database/sql"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -62,8 +63,22 @@ func main() {
 	}
 }
 
+func (s settings) check() error {
+	switch {
+	case flag.NArg() > 0:
+		return errors.New("there are no arguments besides the flags")
+	case min(s.timeout, s.settle, s.lost) <= 0:
+		return errors.New("-timeout, -settle and -lost are longer than zero")
+	default:
+		return nil
+	}
+}
+
 // run serves until the context ends, and then lets those finish who are waiting.
 func run(ctx context.Context, s settings) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	db, journal, err := openJournal(ctx, s.database)
 	if err != nil {
 		return err
@@ -75,7 +90,7 @@ func run(ctx context.Context, s settings) error {
 	}
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("-listen: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("POST /bookings", &bookings{client})
@@ -120,8 +135,11 @@ func openJournal(ctx context.Context, database string) (*sql.DB, *closuresql.Jou
 
 func newClient(opts ...closure.Option) (*closure.Client, error) {
 	opts = append(opts, closure.WithMode(closure.ModeTest)) // never a real patient
-	if os.Getenv("CLOSURE_API_KEY") != "" {
+	switch {
+	case os.Getenv("CLOSURE_API_KEY") != "":
 		return closure.NewClientFromEnv(opts...)
+	case os.Getenv("CLOSURE_BASE_URL") != "":
+		return nil, errors.New("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes " + closure.QuickstartKey)
 	}
 	slog.Info("offline: a test double answers, for CLOSURE_API_KEY is not set")
 	return closure.NewClient(closure.QuickstartKey, append(opts, closure.WithBaseURL(closuretest.New().Start()))...)

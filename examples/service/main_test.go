@@ -3,15 +3,18 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -188,6 +191,36 @@ func TestTwoInstancesSurviveKills(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// What can't work is refused at once, and says what to change.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	noError(t, err)
+	defer func() { _ = listener.Close() }()
+	for _, c := range []struct{ args, env, want string }{
+		{"extra", "", "there are no arguments besides the flags"},
+		{"-settle 0s", "", "-timeout, -settle and -lost are longer than zero"},
+		{"-lost -1s", "", "-timeout, -settle and -lost are longer than zero"},
+		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", "CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't"},
+		{"", "CLOSURE_API_KEY=ch_sk_live_x", "CLOSURE_API_KEY is not a key of test mode"},
+		{"-listen " + listener.Addr().String(), "", "-listen: "},
+	} {
+		args := append([]string{"-listen", "127.0.0.1:0", "-database", filepath.Join(t.TempDir(), "bookings.db")},
+			strings.Fields(c.args)...)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, os.Args[0], args...)
+		cmd.Env = append(os.Environ(), serviceVariable+"=1", c.env)
+		in, err := cmd.StdinPipe()
+		noError(t, err)
+		output, err := cmd.CombinedOutput()
+		_ = in.Close()
+		if ctx.Err() != nil || err == nil || !strings.Contains(string(output), c.want) {
+			t.Errorf("%s %s: %v, %s", c.args, c.env, err, output)
+		}
 	}
 }
 

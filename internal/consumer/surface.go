@@ -213,7 +213,7 @@ var (
 	}
 	_ = closure.ErrorTypeInvalidRequest
 	_ = &closure.TransportError{Op: "", Method: "", Route: "", Outcome: closure.OutcomeUnknown, Attempts: 1, Err: error(nil)}
-	_ = &closure.InputError{Op: "", Field: "", Reason: ""}
+	_ = &closure.InputError{Op: "", Field: "", Reason: "", Err: error(nil)}
 	_ = &closure.InsuranceError{InsuranceID: "", Accepted: []closure.InsuranceID{}, Status: closure.InsuranceNotAccepted}
 	_ = &closure.OutcomeUnknownError{Attempt: closure.BookingAttempt{}, SlotOpen: new(bool), Err: error(nil)}
 

@@ -94,6 +94,22 @@ func TestTheOtherDialectMakesNoTables(t *testing.T) {
 	})
 }
 
+// Its driver understands enough of the other's statements to do harm later.
+func TestOpenRefusesTheOtherDialect(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		d.open(t)
+		other := closuresql.PostgreSQL
+		if d.dialect == other {
+			other = closuresql.SQLite
+		}
+		c := cannotOpen{says: "the database doesn't answer as " + other.String() + " does: is the dialect that of its driver?"}
+		_, err := closuresql.Open(t.Context(), other, d.connect(t))
+		c.saysOnce(t, "open", err)
+		c.saysOnce(t, "migrate", closuresql.Migrate(t.Context(), other, d.connect(t)))
+	})
+}
+
 func TestJournalsWithDifferentNamesShareNothing(t *testing.T) {
 	t.Parallel()
 	everyDatabase(t, func(t *testing.T, d database) {

@@ -2,8 +2,11 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"flag"
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +49,40 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// An error says what to do next, if anything is known to help.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	failed := func(outcome closure.Outcome, cause error) error {
+		return fmt.Errorf("2 of 3: %w", &closure.TransportError{Op: "o", Method: "POST", Route: "/r", Outcome: outcome, Err: cause})
+	}
+	const (
+		reach       = "Check CLOSURE_BASE_URL and the network."
+		key         = "Check CLOSURE_API_KEY. The test key ch_sk_test_quickstart works without registering."
+		interrupted = "It was interrupted, and nothing was changed."
+	)
+	_, noKey := closure.NewClient("nonsense")
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{failed(closure.OutcomeNotSent, syscall.ECONNREFUSED), reach},
+		{failed(closure.OutcomeNotSent, context.DeadlineExceeded), reach},
+		{failed(closure.OutcomeNotSent, context.Canceled), interrupted},
+		{failed(closure.OutcomeUnknown, syscall.ECONNRESET), ""},
+		{failed(closure.OutcomeUnknown, context.Canceled), ""},
+		{failed(closure.OutcomeNotSent, closure.ErrMalformedResponse), ""},
+		{&closure.APIError{Method: "GET", StatusCode: 401}, key},
+		{&closure.InputError{Op: "NewClientFromEnv", Field: "CLOSURE_API_KEY"}, key},
+		{&closure.InputError{Op: "BookSlot", Field: "StartAt"}, ""},
+		{noKey, ""},
+		{closure.ErrNoSlot, ""},
+	} {
+		if got := advice(test.err); got != test.want {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
 }
 
 func TestWhomToAsk(t *testing.T) {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -46,6 +47,30 @@ func Exit(name string, err error) {
 	}
 	fmt.Fprintf(os.Stderr, "%s: %v %s\n", name, err, commandline.SeeHelp)
 	os.Exit(2)
+}
+
+// Fail ends a program with its error, and says what to do next if that is known.
+func Fail(name string, err error) {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+	if text := advice(err); text != "" {
+		fmt.Fprintln(os.Stderr, text)
+	}
+	os.Exit(1)
+}
+
+func advice(err error) string {
+	_, unanswered := errors.AsType[*closure.TransportError](err)
+	input, refused := errors.AsType[*closure.InputError](err)
+	switch {
+	case errors.Is(err, closure.ErrUnauthorized), refused && input.Field == "CLOSURE_API_KEY":
+		return "Check CLOSURE_API_KEY. The test key " + closure.QuickstartKey + " works without registering."
+	case !unanswered || closure.OutcomeOf(err) != closure.OutcomeNotSent || errors.Is(err, closure.ErrMalformedResponse):
+		return ""
+	case errors.Is(err, context.Canceled):
+		return "It was interrupted, and nothing was changed."
+	default:
+		return "Check CLOSURE_BASE_URL and the network."
+	}
 }
 
 func (h Help) text(flags *flag.FlagSet) string {
