@@ -20,4 +20,10 @@
 // appointment. Each call is one statement or one short transaction, right under
 // READ COMMITTED, and keeps nothing in the session: PgBouncer can pool by
 // transaction. No lock outlives its transaction, so a process that dies holds none.
+//
+// # Its errors
+//
+// Errors of [Open] and [Migrate], and those that a client makes of a journal's errors, don't
+// show the driver's text. Those of the journal's own methods, such as [Journal.Purge], do: it
+// can name the database's user, host and file.
 package closuresql
