@@ -272,6 +272,26 @@ func TestCookieJar(t *testing.T) {
 	}
 }
 
+// toldJar counts how often it is told of cookies.
+type toldJar struct{ told int }
+
+func (*toldJar) Cookies(*url.URL) []*http.Cookie       { return nil }
+func (j *toldJar) SetCookies(*url.URL, []*http.Cookie) { j.told++ }
+
+func TestCookieJarIsToldOnlyOfAnswersWithCookies(t *testing.T) {
+	t.Parallel()
+	for cookie, want := range map[string]int{"": 0, "node=1": 1} {
+		jar := new(toldJar)
+		tr := New(Config{Policy: exact, Jar: jar, Base: responds(200, "", "Set-Cookie", cookie)})
+		if _, err := tr.Do(t.Context(), get(api)); err != nil {
+			t.Fatal(err)
+		}
+		if jar.told != want {
+			t.Errorf("told %d times of %q", jar.told, cookie)
+		}
+	}
+}
+
 func TestObserve(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
