@@ -91,7 +91,10 @@ func TestAChangeThatMayHaveStartedIsUnknown(t *testing.T) {
 		{serviceerror.NewInternal("the database"), true},
 		{serviceerror.NewCanceled("by the caller"), true},
 		{context.Canceled, true},
+		{serviceerror.NewNamespaceNotActive("default", "a", "b"), true},
+		{serviceerror.NewUnimplemented("by a gateway"), true},
 		{serviceerror.NewInvalidArgument("refused"), false},
+		{serviceerror.NewPermissionDenied("refused", ""), false},
 		{serviceerror.NewNamespaceNotFound("default"), false},
 		{errors.New("not encoded"), false},
 	} {
@@ -104,4 +107,20 @@ func TestAChangeThatMayHaveStartedIsUnknown(t *testing.T) {
 			t.Errorf("%v: %v", tt.err, err)
 		}
 	}
+}
+
+// The first call may have started the change, whatever a later one is told.
+func TestAChangeIsUnknownAfterATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := serviceerror.NewInvalidArgument("refused")
+		server := &busyServer{errs: []error{serviceerror.NewDeadlineExceeded("late"), refused}}
+		bookings, err := New(server, "queue", testKeyring(), Policy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = bookings.Get("closure-booking-1").Cancel(t.Context())
+		if !errors.Is(err, refused) || !errors.Is(err, closure.ErrOutcomeUnknown) {
+			t.Error(err)
+		}
+	})
 }
