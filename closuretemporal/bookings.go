@@ -118,12 +118,13 @@ func (b *Bookings) start(ctx context.Context, w order, opts []StartOption) (*Pen
 	}
 	if cfg.after != "" {
 		var err error
-		if w.Cancelled, err = b.cancelled(ctx, cfg.after); err != nil {
+		if w.Cancelled, err = b.cancelled(ctx, w.method(), cfg.after); err != nil {
 			return nil, err
 		}
 	}
 	p := &Pending{
 		bookings:    b,
+		method:      w.method(),
 		id:          b.keyring.workflowID(w, cfg.after),
 		fingerprint: b.keyring.fingerprint(w),
 	}
@@ -181,10 +182,10 @@ func mayHaveStarted(err error) bool {
 }
 
 // cancelled are the appointments that the booking had, and those before it.
-func (b *Bookings) cancelled(ctx context.Context, id string) ([]closure.AppointmentID, error) {
+func (b *Bookings) cancelled(ctx context.Context, method, id string) ([]closure.AppointmentID, error) {
 	changed, err := readResult(ctx, b.client.GetWorkflow(ctx, id+changeSuffix, ""))
 	if errors.Is(err, ErrNoBooking) || err == nil && (changed.Appointment == nil || !isCancelled(*changed.Appointment)) {
-		return nil, refuse("Start", "Again", "names a booking that was not cancelled by Cancel")
+		return nil, refuse(method, "Again", "names a booking that was not cancelled by Cancel")
 	}
 	if err != nil {
 		return nil, err
@@ -200,6 +201,7 @@ func (b *Bookings) Get(id string) *Pending { return &Pending{bookings: b, id: id
 // A Pending is a booking that was started. It is safe for concurrent use.
 type Pending struct {
 	bookings    *Bookings
+	method      string // that started it
 	id          string
 	fingerprint string // empty: of Get
 }
@@ -234,7 +236,7 @@ func (p *Pending) Wait(ctx context.Context) (*closure.Appointment, error) {
 		return nil, err
 	case p.fingerprint != "" && r.Fingerprint != p.fingerprint:
 		return nil, &closure.InputError{
-			Op:     "Start",
+			Op:     p.method,
 			Field:  "IdempotencyKey",
 			Reason: keyUsed,
 			Err:    closure.ErrIdempotencyKeyUsed,
