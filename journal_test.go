@@ -256,9 +256,26 @@ func TestKeyOfAnotherBookingIsRefused(t *testing.T) {
 			if used := err != keyErr; errors.Is(err, closure.ErrIdempotencyKeyUsed) != used {
 				t.Errorf("%v says that the key was used: %t", err, !used)
 			}
+			method := "BookSlot"
+			if err == firstErr {
+				method = "BookFirstAvailable"
+			}
+			refused(t, "key", err, method, "IdempotencyKey")
 		}
 		c.sentBookings(1)
 	})
+}
+
+func TestResolvePendingIsRefused(t *testing.T) {
+	t.Parallel()
+	var none context.Context
+	server := closuretest.New(closuretest.ReportTo(t))
+	for _, err := range server.Client().ResolvePending(t.Context()) {
+		refused(t, "no journal", err, "ResolvePending", "Client")
+	}
+	for _, err := range server.Client().ResolvePending(none) {
+		refused(t, "no context", err, "ResolvePending", "ctx")
+	}
 }
 
 func TestTwoKeysAreTwoBookings(t *testing.T) {

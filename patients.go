@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -95,11 +96,11 @@ func (p PatientListParams) Format(f fmt.State, _ rune) { printAs(f, redacted(p))
 // LogValue shows no more than the type.
 func (p PatientListParams) LogValue() slog.Value { return slog.StringValue(redacted(p)) }
 
-func (p PatientListParams) check(op operation) error {
+func (p PatientListParams) check(by caller) error {
 	if !utf8.ValidString(p.Name) {
-		return &InputError{Op: op.name(), Field: "Name", Reason: "is not valid UTF-8"}
+		return &InputError{Op: by.name(), Field: "Name", Reason: "is not valid UTF-8"}
 	}
-	return checkDate(op, "DOB", p.DOB)
+	return checkDate(by, "DOB", p.DOB)
 }
 
 // PatientCreateParams holds a new patient's data: the fields of [Patient] without id and
@@ -162,6 +163,10 @@ func (s *PatientsService) List(ctx context.Context, params PatientListParams, op
 func (s *PatientsService) Find(ctx context.Context, params PatientListParams, opts ...CallOption) (*Patient, error) {
 	if strings.TrimSpace(params.Name) == "" && params.DOB.IsZero() {
 		return nil, &InputError{Op: methodFind.name(), Field: "Name", Reason: "is empty, and so is DOB"}
+	}
+	_, err := use((*holder)(s)).prepare(ctx, methodFind.name(), opts)
+	if err = cmp.Or(err, params.check(methodFind)); err != nil {
+		return nil, err
 	}
 	found, err := s.List(ctx, params, opts...)
 	switch {

@@ -130,8 +130,10 @@ func TestPatients(t *testing.T) {
 			return c.Patients.Create(ctx, params, opts...)
 		}
 	}
-	findAnybody := func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
-		return c.Patients.Find(ctx, closure.PatientListParams{}, opts...)
+	find := func(params closure.PatientListParams) callFunc {
+		return func(ctx context.Context, c *closure.Client, _ inputs, opts ...closure.CallOption) (any, error) {
+			return c.Patients.Find(ctx, params, opts...)
+		}
 	}
 	testBadInputs(t, []badInput{
 		{"list: no such date", listPatients("x", closure.NewDate(1994, time.February, 30)), "patients.list", "DOB"},
@@ -146,7 +148,12 @@ func TestPatients(t *testing.T) {
 			"patients.create", "Insurance.ID",
 		},
 		{"create: not UTF-8", create(closure.PatientCreateParams{FirstName: "\xff"}), "patients.create", "params"},
-		{"find: nothing to go by", findAnybody, "Patients.Find", "Name"},
+		{"find: nothing to go by", find(closure.PatientListParams{}), "Patients.Find", "Name"},
+		{"find: not a date", find(closure.PatientListParams{DOB: closure.NewDate(1994, 13, 1)}), "Patients.Find", "DOB"},
+		{"find: nil context", func(_ context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
+			var none context.Context
+			return c.Patients.Find(none, closure.PatientListParams{Name: in.name}, opts...)
+		}, "Patients.Find", "ctx"},
 		{"nil context", func(_ context.Context, c *closure.Client, in inputs, opts ...closure.CallOption) (any, error) {
 			var none context.Context
 			return c.Patients.Get(none, in.patient, opts...)

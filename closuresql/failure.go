@@ -113,14 +113,11 @@ func reasonOfCode(code int) string {
 	return reason + " (SQLite's code " + strconv.Itoa(code) + ")"
 }
 
-// missing reports whether the error can mean that a table isn't there. Not every driver of
-// SQLite says it with a code.
+// missing reports whether the error can mean that a table isn't there. SQLite has no code for
+// that, and not every driver of it has codes.
 func (c *config) missing(err error) bool {
 	if e, ok := errors.AsType[stateError](err); ok {
 		return e.SQLState() == "42P01" || e.SQLState() == "3F000"
 	}
-	if e, ok := errors.AsType[codeError](err); ok && c.dialect == SQLite {
-		return e.Code()&0xff == 1
-	}
-	return c.dialect == SQLite || errors.Is(err, sql.ErrNoRows)
+	return errors.Is(err, sql.ErrNoRows) || c.dialect == SQLite && strings.Contains(err.Error(), "no such table")
 }

@@ -72,7 +72,7 @@ func Again(after string) StartOption {
 // [closure.InputError]. An error of Start is a [closure.InputError] for params without
 // patient, schedule or start, or that of Temporal's client: then the booking may have been
 // started. Call Start again, which joins it. Start takes as long as the context allows, also
-// where the server is too busy to answer soon.
+// where the server is too busy to answer soon, or down: give the context a deadline.
 func (b *Bookings) Start(ctx context.Context, params closure.BookSlotParams, opts ...StartOption) (*Pending, error) {
 	switch {
 	case params.PatientID == "":
@@ -118,17 +118,18 @@ func (b *Bookings) start(ctx context.Context, w order, opts []StartOption) (*Pen
 	}
 	if cfg.after != "" {
 		var err error
-		if w.Cancelled, err = b.cancelled(ctx, cfg.after); err != nil {
+		if w.Cancelled, err = b.cancelled(ctx, w.method(), cfg.after); err != nil {
 			return nil, err
 		}
 	}
 	p := &Pending{
 		bookings:    b,
+		method:      w.method(),
 		id:          b.keyring.workflowID(w, cfg.after),
 		fingerprint: b.keyring.fingerprint(w),
 	}
 	in := bookingInput{Order: w, Fingerprint: p.fingerprint, Policy: b.policy}
-	_, err := b.execute(ctx, client.StartWorkflowOptions{
+	_, _, err := b.execute(ctx, client.StartWorkflowOptions{
 		ID:                    p.id,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 	}, bookingWorkflow, in)
@@ -140,19 +141,21 @@ func (b *Bookings) start(ctx context.Context, w order, opts []StartOption) (*Pen
 
 // execute starts a workflow, or joins the one of its id that runs. Temporal's client gives
 // each call ten seconds, even if the context has more time. A busy server may need longer.
+// unsure reports that a call which failed may have started it, also one before the last.
 func (b *Bookings) execute(
 	ctx context.Context, opts client.StartWorkflowOptions, workflow string, in any,
-) (client.WorkflowRun, error) {
+) (run client.WorkflowRun, unsure bool, err error) {
 	opts.TaskQueue = b.queue
 	opts.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
 	for {
-		run, err := b.client.ExecuteWorkflow(ctx, opts, workflow, in)
+		run, err = b.client.ExecuteWorkflow(ctx, opts, workflow, in)
+		unsure = unsure || mayHaveStarted(err)
 		if !isTimeout(err) || ctx.Err() != nil {
-			return run, err
+			return run, unsure, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return nil, true, err
 		case <-time.After(time.Second):
 		}
 	}
@@ -163,20 +166,26 @@ func isTimeout(err error) bool {
 	return ok || errors.Is(err, context.DeadlineExceeded)
 }
 
-// mayHaveStarted reports whether the server may have done what it was asked to, although
-// execute returned the error.
+// mayHaveStarted reports whether the server may have done what it was asked to, although the
+// call returned the error. Temporal's client sends a call again by itself, so that most of
+// the server's errors say nothing of the time before. An error that is neither the server's
+// nor the context's came before anything was sent.
 func mayHaveStarted(err error) bool {
-	_, unavailable := errors.AsType[*serviceerror.Unavailable](err)
-	_, internal := errors.AsType[*serviceerror.Internal](err)
-	_, canceled := errors.AsType[*serviceerror.Canceled](err)
-	return unavailable || internal || canceled || isTimeout(err) || errors.Is(err, context.Canceled)
+	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
+	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
+	_, noNamespace := errors.AsType[*serviceerror.NamespaceNotFound](err)
+	if invalid || denied || noNamespace {
+		return false
+	}
+	_, ofServer := errors.AsType[serviceerror.ServiceError](err)
+	return ofServer || isTimeout(err) || errors.Is(err, context.Canceled)
 }
 
 // cancelled are the appointments that the booking had, and those before it.
-func (b *Bookings) cancelled(ctx context.Context, id string) ([]closure.AppointmentID, error) {
+func (b *Bookings) cancelled(ctx context.Context, method, id string) ([]closure.AppointmentID, error) {
 	changed, err := readResult(ctx, b.client.GetWorkflow(ctx, id+changeSuffix, ""))
 	if errors.Is(err, ErrNoBooking) || err == nil && (changed.Appointment == nil || !isCancelled(*changed.Appointment)) {
-		return nil, refuse("Start", "Again", "names a booking that was not cancelled by Cancel")
+		return nil, refuse(method, "Again", "names a booking that was not cancelled by Cancel")
 	}
 	if err != nil {
 		return nil, err
@@ -192,6 +201,7 @@ func (b *Bookings) Get(id string) *Pending { return &Pending{bookings: b, id: id
 // A Pending is a booking that was started. It is safe for concurrent use.
 type Pending struct {
 	bookings    *Bookings
+	method      string // that started it
 	id          string
 	fingerprint string // empty: of Get
 }
@@ -226,9 +236,9 @@ func (p *Pending) Wait(ctx context.Context) (*closure.Appointment, error) {
 		return nil, err
 	case p.fingerprint != "" && r.Fingerprint != p.fingerprint:
 		return nil, &closure.InputError{
-			Op:     "Start",
+			Op:     p.method,
 			Field:  "IdempotencyKey",
-			Reason: "was used for another booking",
+			Reason: keyUsed,
 			Err:    closure.ErrIdempotencyKeyUsed,
 		}
 	default:

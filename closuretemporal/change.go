@@ -29,7 +29,8 @@ type changeInput struct {
 // Cancel cancels the booking's appointment and waits until that is certain, or
 // for the end of the context. It first waits for the booking itself, as
 // [Pending.Wait] does. Cancelling one that is cancelled succeeds. An outcome that
-// is still unknown after the policy's EscalateAfter, or when the context ends, is a
+// is still unknown after the policy's EscalateAfter, or when the context ends, or because
+// Temporal doesn't say whether the change was started, is a
 // [*closure.OutcomeUnknownError]: call it again to settle that. A change that no worker
 // took up within EscalateAfter ends in an error of [closure.OutcomeNotSent]. After an attempt of
 // unknown outcome a refusal of a later one ends nothing. One change of a
@@ -59,12 +60,14 @@ func (p *Pending) change(ctx context.Context, in changeInput) (*closure.Appointm
 	b := p.bookings
 	in.Appointment, in.Policy = booked.ID, b.policy
 	in.Fingerprint = b.keyring.hash("change", in.StartAt.UTC().String(), strconv.Itoa(int(in.Duration)))
+	unsure := false
 	for {
-		run, err := b.execute(ctx, client.StartWorkflowOptions{
+		run, maybe, err := b.execute(ctx, client.StartWorkflowOptions{
 			ID:                    p.id + changeSuffix,
 			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		}, changeWorkflow, in)
-		if err != nil && !mayHaveStarted(err) {
+		unsure = unsure || maybe // an earlier call may have started it, too
+		if err != nil && !unsure {
 			return nil, err
 		}
 		var r result

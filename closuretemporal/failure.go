@@ -61,9 +61,11 @@ type inputFailure struct {
 	KeyUsed bool   `json:"key_used,omitempty"` // closure.ErrIdempotencyKeyUsed
 }
 
+const keyUsed = "was used for another booking"
+
 func (f inputFailure) err() error {
 	e := &closure.InputError{Op: f.Op, Field: f.Field, Reason: f.Reason}
-	if f.KeyUsed {
+	if f.KeyUsed || f.Reason == keyUsed { // histories without KeyUsed have only the text
 		e.Err = closure.ErrIdempotencyKeyUsed
 	}
 	return e

@@ -61,3 +61,15 @@ func TestFailuresAreTheSameAfterTheHistory(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// Histories recorded before KeyUsed tell it by the text alone.
+func TestAnOldFailureOfAUsedKeyIsFound(t *testing.T) {
+	const stored = `{"input":{"op":"appointments.create","field":"IdempotencyKey","reason":"was used for another booking"}}`
+	var read failure
+	if err := json.Unmarshal([]byte(stored), &read); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(read.err(), closure.ErrIdempotencyKeyUsed) {
+		t.Error(read.err())
+	}
+}

@@ -147,9 +147,28 @@ func TestKeyOfAnotherBooking(t *testing.T) {
 	if booked, err := again.Wait(t.Context()); err != nil || booked.ID != "appt_1" {
 		t.Errorf("the same booking: %v", err)
 	}
-	other := &Pending{bookings: &Bookings{client: run}, fingerprint: "two"}
+	other := &Pending{bookings: &Bookings{client: run}, method: "StartFirst", fingerprint: "two"}
 	_, err := other.Wait(t.Context())
-	if _, ok := errors.AsType[*closure.InputError](err); !ok || !errors.Is(err, closure.ErrIdempotencyKeyUsed) {
+	e, ok := errors.AsType[*closure.InputError](err)
+	if !ok || e.Op != "StartFirst" || !errors.Is(err, closure.ErrIdempotencyKeyUsed) {
 		t.Errorf("another booking: %v", err)
+	}
+}
+
+func TestAnErrorNamesTheMethodThatStarted(t *testing.T) {
+	t.Parallel()
+	run := endedRun{result: result{Appointment: &closure.Appointment{ID: "appt_1", Status: closure.AppointmentScheduled}}}
+	b, err := New(run, "queue", testKeyring(), Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, slotErr := b.Start(t.Context(), guide(), Again("closure-booking-1"))
+	_, firstErr := b.StartFirst(t.Context(), closure.BookFirstParams{
+		PatientID: "pt_1", IdempotencyKey: "order", Search: closure.SlotSearch{Schedules: []closure.ScheduleID{"sch_1"}},
+	}, Again("closure-booking-1"))
+	for method, err := range map[string]error{"Start": slotErr, "StartFirst": firstErr} {
+		if e, ok := errors.AsType[*closure.InputError](err); !ok || e.Op != method || e.Field != "Again" {
+			t.Errorf("%s: %v", method, err)
+		}
 	}
 }

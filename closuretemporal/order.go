@@ -49,6 +49,19 @@ type search struct {
 	MaxRequests int                  `json:"max_requests,omitempty"`
 }
 
+const (
+	methodStart      = "Start"
+	methodStartFirst = "StartFirst"
+)
+
+// method is the one by which the caller ordered it.
+func (w order) method() string {
+	if w.Slot == nil {
+		return methodStartFirst
+	}
+	return methodStart
+}
+
 func slotOrder(p closure.BookSlotParams) order {
 	return order{
 		Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey,
@@ -102,7 +115,7 @@ func named(s closure.SlotSearch) bool {
 func (s search) slotSearch() (closure.SlotSearch, error) {
 	zone, err := time.LoadLocation(s.Zone)
 	if err != nil {
-		return closure.SlotSearch{}, refuse("Start", "Search.Zone", "is not a zone that the worker knows")
+		return closure.SlotSearch{}, refuse(methodStartFirst, "Search.Zone", "is not a zone that the worker knows")
 	}
 	return closure.SlotSearch{
 		Schedules: s.Schedules, From: s.From, To: s.To, Zone: zone, Weekdays: s.Weekdays,

@@ -25,9 +25,9 @@ func (s *busyServer) ExecuteWorkflow(
 ) (client.WorkflowRun, error) {
 	s.calls++
 	if s.calls <= len(s.errs) {
-		return nil, s.errs[s.calls-1]
+		return bookedRun{}, s.errs[s.calls-1]
 	}
-	return nil, nil
+	return bookedRun{}, nil
 }
 
 func TestStartTakesAsLongAsTheContextAllows(t *testing.T) {
@@ -91,7 +91,10 @@ func TestAChangeThatMayHaveStartedIsUnknown(t *testing.T) {
 		{serviceerror.NewInternal("the database"), true},
 		{serviceerror.NewCanceled("by the caller"), true},
 		{context.Canceled, true},
+		{serviceerror.NewNamespaceNotActive("default", "a", "b"), true},
+		{serviceerror.NewUnimplemented("by a gateway"), true},
 		{serviceerror.NewInvalidArgument("refused"), false},
+		{serviceerror.NewPermissionDenied("refused", ""), false},
 		{serviceerror.NewNamespaceNotFound("default"), false},
 		{errors.New("not encoded"), false},
 	} {
@@ -103,5 +106,31 @@ func TestAChangeThatMayHaveStartedIsUnknown(t *testing.T) {
 		if !errors.Is(err, tt.err) || errors.Is(err, closure.ErrOutcomeUnknown) != tt.unknown {
 			t.Errorf("%v: %v", tt.err, err)
 		}
+	}
+}
+
+// The first call may have started the change, whatever a later one is told.
+func TestAChangeIsUnknownAfterATimeout(t *testing.T) {
+	late, refused := serviceerror.NewDeadlineExceeded("late"), serviceerror.NewInvalidArgument("refused")
+	for name, tt := range map[string]struct {
+		errs    []error
+		unknown bool
+	}{
+		"then refused": {[]error{late, refused}, true},
+		"then another change was under way, refused":      {[]error{late, nil, refused}, true},
+		"only another change was under way, then refused": {[]error{nil, refused}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bookings, err := New(&busyServer{errs: tt.errs}, "queue", testKeyring(), Policy{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = bookings.Get("closure-booking-1").Cancel(t.Context())
+				if !errors.Is(err, refused) || errors.Is(err, closure.ErrOutcomeUnknown) != tt.unknown {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }
