@@ -214,3 +214,51 @@ func TestRefused(t *testing.T) {
 
 var errGoAway = errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful " +
 	"shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error")
+
+func TestMayReconnect(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		gotConn, reused, second bool
+		err                     error
+		want                    bool
+	}{
+		"a connection that had earlier requests": {true, true, false, io.EOF, true},
+		"a second connection was asked for":      {true, false, true, io.EOF, true},
+		"a new connection":                       {true, false, false, io.EOF, false},
+		"another call's connection was free":     {false, false, false, errNotNeeded, true},
+		"none":                                   {false, false, false, io.EOF, false},
+	} {
+		a := &requestTrace{Context: t.Context(), stream: new(watchedConn), http2: true, reused: tt.reused}
+		a.gotConn.Store(tt.gotConn)
+		a.secondConn.Store(tt.second)
+		if got := a.mayReconnect(new(http.Transport), tt.err); got != tt.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestPauseBetweenConnections(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for requests, most := range map[int]time.Duration{
+			1: 10 * time.Millisecond, 2: 20 * time.Millisecond, 6: 200 * time.Millisecond, 20: 200 * time.Millisecond,
+		} {
+			longest := time.Duration(0)
+			for range 200 {
+				begin := time.Now()
+				if !pause(t.Context(), requests) {
+					t.Fatal("the time is over")
+				}
+				longest = max(longest, time.Since(begin))
+			}
+			if longest > most || longest < most*9/10 {
+				t.Errorf("after %d requests the longest of 200 is %v, want up to %v", requests, longest, most)
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if pause(ended, 20) {
+			t.Error("there is time left after the end of the context")
+		}
+	})
+}
