@@ -126,6 +126,10 @@ func (r result) survived() bool {
 
 const outside = "-"
 
+// inCase is the status of a mutant in the condition of a case. Go's coverage doesn't count
+// those, so that gremlins takes them for not covered, and never tries them.
+const inCase = "IN A CASE"
+
 // read reads what gremlins wrote, and names each mutant by the code it was made of.
 func read(target, resultFile string) ([]result, error) {
 	data, err := os.ReadFile(resultFile)
@@ -163,7 +167,11 @@ func read(target, resultFile string) ([]result, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
-			results = append(results, result{mutant{name, function, m.Type, code}, m.Status})
+			status := m.Status
+			if status == "NOT COVERED" && source.inCase(m.Line, m.Column) {
+				status = inCase
+			}
+			results = append(results, result{mutant{name, function, m.Type, code}, status})
 		}
 	}
 	if len(results) == 0 {
@@ -178,6 +186,9 @@ func count(results []result) string {
 		status := strings.ToLower(r.status)
 		if r.function == outside && r.status == "NOT COVERED" {
 			status = "outside of functions"
+		}
+		if r.status == inCase {
+			status = "in a case's condition, not tried"
 		}
 		counts[status]++
 	}
@@ -259,6 +270,26 @@ func (s source) at(line, column int) (function, code string, err error) {
 		return "", "", err
 	}
 	return function, strings.Join(strings.Fields(text.String()), " "), nil
+}
+
+// inCase reports whether a position is in the condition of a case.
+func (s source) inCase(line, column int) (found bool) {
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		clause, is := n.(*ast.CaseClause)
+		if !is {
+			return true
+		}
+		for _, condition := range clause.List {
+			ast.Inspect(condition, func(n ast.Node) bool {
+				position, has := operator(n)
+				at := s.positions.Position(position)
+				found = found || has && at.Line == line && at.Column == column
+				return true
+			})
+		}
+		return true
+	})
+	return found
 }
 
 // operator is where gremlins changes a node.

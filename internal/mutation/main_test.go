@@ -22,6 +22,14 @@ func (b *budget[T]) take(n int) bool {
 	}
 	return n == 3
 }
+
+func kind(n int) int {
+	switch {
+	case n > 3:
+		n++
+	}
+	return n
+}
 `
 
 // Each place where gremlins mutates is named by function and code.
@@ -61,6 +69,9 @@ func TestSurvivorsAndList(t *testing.T) {
 		{"a survivor that isn't", killed + "," + lived, "", "not listed, LIVED: " + name},
 		{"no test runs it", both, name + " # equal", "not listed, "},
 		{"a constant", `{"type":"ARITHMETIC_BASE","status":"NOT COVERED","line":3,"column":16}`, "", ""},
+		{"the condition of a case", `{"type":"CONDITIONALS_BOUNDARY","status":"NOT COVERED","line":19,"column":9}`, "", ""},
+		{"one that was tried", `{"type":"CONDITIONALS_BOUNDARY","status":"LIVED","line":19,"column":9}`, "", "not listed, LIVED: "},
+		{"below a case", `{"type":"INCREMENT_DECREMENT","status":"NOT COVERED","line":20,"column":4}`, "", "not listed, NOT COVERED: "},
 		{"two alike, listed twice", both, name + " # equal\n" + name + " # equal", ""},
 		{"a listed one that is killed", killed, name + " # equal", ""},
 		{"a listed one whose code went", killed, "DIR/p.go budget.take INVERT_LOGICAL a && b # equal", "listed, but no such code"},
