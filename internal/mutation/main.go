@@ -272,21 +272,28 @@ func (s source) at(line, column int) (function, code string, err error) {
 	return function, strings.Join(strings.Fields(text.String()), " "), nil
 }
 
-// inCase reports whether a position is in the condition of a case.
+// inCase reports whether a position is in the condition of a case, of a switch or a select.
 func (s source) inCase(line, column int) (found bool) {
 	ast.Inspect(s.file, func(n ast.Node) bool {
-		clause, is := n.(*ast.CaseClause)
-		if !is {
-			return true
+		switch clause := n.(type) {
+		case *ast.CaseClause:
+			for _, condition := range clause.List {
+				found = found || s.has(condition, line, column)
+			}
+		case *ast.CommClause:
+			found = found || clause.Comm != nil && s.has(clause.Comm, line, column)
 		}
-		for _, condition := range clause.List {
-			ast.Inspect(condition, func(n ast.Node) bool {
-				position, has := operator(n)
-				at := s.positions.Position(position)
-				found = found || has && at.Line == line && at.Column == column
-				return true
-			})
-		}
+		return true
+	})
+	return found
+}
+
+// has reports whether an operator of the node is at a position.
+func (s source) has(node ast.Node, line, column int) (found bool) {
+	ast.Inspect(node, func(n ast.Node) bool {
+		position, is := operator(n)
+		at := s.positions.Position(position)
+		found = found || is && at.Line == line && at.Column == column
 		return true
 	})
 	return found

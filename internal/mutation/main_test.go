@@ -28,6 +28,10 @@ func kind(n int) int {
 	case n > 3:
 		n++
 	}
+	select {
+	case c <- n - 1:
+	default:
+	}
 	return n
 }
 `
@@ -70,6 +74,7 @@ func TestSurvivorsAndList(t *testing.T) {
 		{"no test runs it", both, name + " # equal", "not listed, "},
 		{"a constant", `{"type":"ARITHMETIC_BASE","status":"NOT COVERED","line":3,"column":16}`, "", ""},
 		{"the condition of a case", `{"type":"CONDITIONALS_BOUNDARY","status":"NOT COVERED","line":19,"column":9}`, "", ""},
+		{"that of a select", `{"type":"ARITHMETIC_BASE","status":"NOT COVERED","line":23,"column":14}`, "", ""},
 		{"one that was tried", `{"type":"CONDITIONALS_BOUNDARY","status":"LIVED","line":19,"column":9}`, "", "not listed, LIVED: "},
 		{"below a case", `{"type":"INCREMENT_DECREMENT","status":"NOT COVERED","line":20,"column":4}`, "", "not listed, NOT COVERED: "},
 		{"two alike, listed twice", both, name + " # equal\n" + name + " # equal", ""},
