@@ -48,7 +48,7 @@ func (s *Server) Stop() error { return s.server.Stop() }
 
 const loopback = "127.0.0.1"
 
-// Start starts a server and returns when it accepts requests. The server logs only
+// Start starts a server and returns when it accepts requests. The server logs only fatal
 // errors.
 func Start(o Options) (*Server, error) {
 	if o.File == "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -80,5 +81,30 @@ func TestTheServerDies(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A server that hangs for longer than Temporal's client waits for it: one Start is enough.
+func TestStartOutlastsAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	c := newClinic(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c.worker(t, "queue", nil).says("ready")
+	bookings, _ := c.bookings(t, "queue")
+	params := c.wanted(1)
+	if err := c.server.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	c.server.sleeps()
+	const hangs = 12 * time.Second
+	time.AfterFunc(hangs, c.server.thaw)
+	begin := time.Now()
+	pending, err := bookings.Start(ctx, params)
+	if err != nil || time.Since(begin) < hangs {
+		t.Fatalf("%v after %v", err, time.Since(begin))
+	}
+	if _, err := pending.Wait(ctx); err != nil || c.made(params.PatientID) != 1 {
+		t.Errorf("%v, %d appointments", err, c.made(params.PatientID))
 	}
 }
