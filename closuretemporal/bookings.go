@@ -109,7 +109,7 @@ func (b *Bookings) StartFirst(
 	return b.start(ctx, firstOrder(params), opts)
 }
 
-func (b *Bookings) start(ctx context.Context, w order, opts []StartOption) (*Pending, error) {
+func (b *Bookings) start(ctx context.Context, o order, opts []StartOption) (*Pending, error) {
 	var cfg startConfig
 	for _, opt := range opts {
 		if opt != nil {
@@ -118,17 +118,17 @@ func (b *Bookings) start(ctx context.Context, w order, opts []StartOption) (*Pen
 	}
 	if cfg.after != "" {
 		var err error
-		if w.Cancelled, err = b.cancelled(ctx, w.method(), cfg.after); err != nil {
+		if o.Cancelled, err = b.cancelled(ctx, o.method(), cfg.after); err != nil {
 			return nil, err
 		}
 	}
 	p := &Pending{
 		bookings:    b,
-		method:      w.method(),
-		id:          b.keyring.workflowID(w, cfg.after),
-		fingerprint: b.keyring.fingerprint(w),
+		method:      o.method(),
+		id:          b.keyring.workflowID(o, cfg.after),
+		fingerprint: b.keyring.fingerprint(o),
 	}
-	in := bookingInput{Order: w, Fingerprint: p.fingerprint, Policy: b.policy}
+	in := bookingInput{Order: o, Fingerprint: p.fingerprint, Policy: b.policy}
 	_, _, err := b.execute(ctx, client.StartWorkflowOptions{
 		ID:                    p.id,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,

@@ -98,21 +98,21 @@ func (k Keyring) hash(parts ...string) string {
 
 // workflowID returns the id for the idempotency key or, without one, for the patient,
 // schedule and start.
-func (k Keyring) workflowID(w order, after string) string {
-	parts := []string{"booking", "key", w.Key, after}
-	if w.Key == "" {
-		start := strconv.FormatInt(w.Slot.StartAt.UnixMilli(), 10)
-		parts = []string{"booking", "slot", string(w.Patient), string(w.Slot.Schedule), start, after}
+func (k Keyring) workflowID(o order, after string) string {
+	parts := []string{"booking", "key", o.Key, after}
+	if o.Key == "" {
+		start := strconv.FormatInt(o.Slot.StartAt.UnixMilli(), 10)
+		parts = []string{"booking", "slot", string(o.Patient), string(o.Slot.Schedule), start, after}
 	}
 	return "closure-booking-" + k.hash(parts...)
 }
 
 // fingerprint shows whether an idempotency key is used again for the same booking or for
 // another one.
-func (k Keyring) fingerprint(w order) string {
-	if w.Slot == nil {
-		return k.hash("wish", string(w.Patient))
+func (k Keyring) fingerprint(o order) string {
+	if o.Slot == nil {
+		return k.hash("wish", string(o.Patient))
 	}
-	start := strconv.FormatInt(w.Slot.StartAt.UnixMilli(), 10)
-	return k.hash("wish", string(w.Patient), string(w.Slot.Schedule), start)
+	start := strconv.FormatInt(o.Slot.StartAt.UnixMilli(), 10)
+	return k.hash("wish", string(o.Patient), string(o.Slot.Schedule), start)
 }

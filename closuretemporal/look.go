@@ -74,22 +74,22 @@ func (in lookInput) attempt(entry *closure.JournalEntry) (closure.BookingAttempt
 
 // held is the journal's entry of the booking, chosen as [closure.Client.BookSlot] and
 // BookFirstAvailable choose it. It is nil if there is no entry, or only one of another booking.
-func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w order) (*closure.JournalEntry, error) {
+func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, o order) (*closure.JournalEntry, error) {
 	if a.journal == nil {
 		return nil, nil
 	}
-	attempt.IdempotencyKey = w.Key
+	attempt.IdempotencyKey = o.Key
 	entry, err := a.journal.Find(ctx, attempt)
 	if err != nil || entry == nil || entry.Attempt.PatientID != attempt.PatientID {
 		return nil, err
 	}
 	pending, moves := entry.State == closure.JournalPending, entry.Attempt.AppointmentID != ""
-	own := entry.Attempt.IdempotencyKey == w.Key && !(pending && moves)
-	elsewhere := own && w.Key != "" && (w.Slot == nil || moves) // one key, one appointment, wherever that is
+	own := entry.Attempt.IdempotencyKey == o.Key && !(pending && moves)
+	elsewhere := own && o.Key != "" && (o.Slot == nil || moves) // one key, one appointment, wherever that is
 	switch {
 	case !elsewhere && !sameSlot(entry.Attempt, attempt):
 		return nil, nil
-	case !own && (pending || w.Slot == nil):
+	case !own && (pending || o.Slot == nil):
 		return nil, nil
 	}
 	return entry, nil
@@ -97,16 +97,16 @@ func (a *activities) held(ctx context.Context, attempt closure.BookingAttempt, w
 
 // booked is the ending by a booked entry. If its appointment was cancelled since, the
 // journal has freed the key, and so does the workflow.
-func (a *activities) booked(ctx context.Context, entry closure.JournalEntry, w order) (ending, error) {
+func (a *activities) booked(ctx context.Context, entry closure.JournalEntry, o order) (ending, error) {
 	known, err := a.journal.FindAppointment(ctx, entry.Appointment)
 	if err != nil {
 		return ending{}, err
 	}
-	if known != nil && known.State == closure.JournalReleased || slices.Contains(w.Cancelled, entry.Appointment) {
+	if known != nil && known.State == closure.JournalReleased || slices.Contains(o.Cancelled, entry.Appointment) {
 		return ending{Failure: newFailure(closure.ErrNotBooked)}, a.journal.Release(ctx, entry.Appointment)
 	}
-	if entry.Attempt.IdempotencyKey != w.Key {
-		err = a.share(ctx, entry, w.Key)
+	if entry.Attempt.IdempotencyKey != o.Key {
+		err = a.share(ctx, entry, o.Key)
 	}
 	return ending{Appointment: appointmentOf(entry.Attempt, entry.Appointment)}, err
 }

@@ -55,8 +55,8 @@ const (
 )
 
 // method is the one by which the caller ordered it.
-func (w order) method() string {
-	if w.Slot == nil {
+func (o order) method() string {
+	if o.Slot == nil {
 		return methodStartFirst
 	}
 	return methodStart
@@ -71,19 +71,19 @@ func slotOrder(p closure.BookSlotParams) order {
 
 func firstOrder(p closure.BookFirstParams) order {
 	s := p.Search
-	w := order{Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey}
-	w.Search = &search{
+	o := order{Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey}
+	o.Search = &search{
 		Schedules: s.Schedules, From: s.From, To: s.To, Weekdays: s.Weekdays,
 		NotBefore: s.NotBefore, NotAfter: s.NotAfter, MinDuration: s.MinDuration,
 		Insurance: s.InsuranceID, Window: s.Window, MaxRequests: s.MaxRequests,
 	}
 	if s.Zone != nil {
-		w.Search.Zone = s.Zone.String()
+		o.Search.Zone = s.Zone.String()
 	}
-	if w.Insurance == "" {
-		w.Insurance = s.InsuranceID
+	if o.Insurance == "" {
+		o.Insurance = s.InsuranceID
 	}
-	return w
+	return o
 }
 
 // named reports whether the search's zone is the one that its name stands for: the worker
@@ -124,10 +124,10 @@ func (s search) slotSearch() (closure.SlotSearch, error) {
 	}, nil
 }
 
-func (w order) params(s slot, key string) closure.BookSlotParams {
+func (o order) params(s slot, key string) closure.BookSlotParams {
 	return closure.BookSlotParams{
-		ScheduleID: s.Schedule, PatientID: w.Patient, StartAt: s.StartAt, Duration: s.Duration,
-		InsuranceID: w.Insurance, InsuranceCheck: w.Check, IdempotencyKey: key,
+		ScheduleID: s.Schedule, PatientID: o.Patient, StartAt: s.StartAt, Duration: s.Duration,
+		InsuranceID: o.Insurance, InsuranceCheck: o.Check, IdempotencyKey: key,
 	}
 }
 
