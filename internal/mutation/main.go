@@ -117,18 +117,19 @@ type result struct {
 	status string
 }
 
-// survived counts a mutant that made the tests hang as killed: somebody notices. Outside
-// of functions there is no coverage, so that gremlins never tries those: constants, and
-// texts whose change doesn't compile.
-func (r result) survived() bool {
-	return r.status == "LIVED" || r.status == "NOT COVERED" && r.function != outside
-}
+// survived counts a mutant that made the tests hang as killed: somebody notices.
+func (r result) survived() bool { return r.status == "LIVED" || r.status == notCovered }
+
+const (
+	notCovered = "NOT COVERED"
+
+	// notTried is the status of what gremlins takes for not covered because Go's coverage
+	// leaves it out: the conditions of cases, and what is outside of functions, which are
+	// constants, and texts whose change doesn't compile.
+	notTried = "NOT TRIED"
+)
 
 const outside = "-"
-
-// inCase is the status of a mutant in the condition of a case. Go's coverage doesn't count
-// those, so that gremlins takes them for not covered, and never tries them.
-const inCase = "IN A CASE"
 
 // read reads what gremlins wrote, and names each mutant by the code it was made of.
 func read(target, resultFile string) ([]result, error) {
@@ -168,8 +169,8 @@ func read(target, resultFile string) ([]result, error) {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
 			status := m.Status
-			if status == "NOT COVERED" && source.inCase(m.Line, m.Column) {
-				status = inCase
+			if status == notCovered && (function == outside || source.inCase(m.Line, m.Column)) {
+				status = notTried
 			}
 			results = append(results, result{mutant{name, function, m.Type, code}, status})
 		}
@@ -183,14 +184,7 @@ func read(target, resultFile string) ([]result, error) {
 func count(results []result) string {
 	counts := map[string]int{}
 	for _, r := range results {
-		status := strings.ToLower(r.status)
-		if r.function == outside && r.status == "NOT COVERED" {
-			status = "outside of functions"
-		}
-		if r.status == inCase {
-			status = "in a case's condition, not tried"
-		}
-		counts[status]++
+		counts[strings.ToLower(r.status)]++
 	}
 	var parts []string
 	for _, status := range slices.Sorted(maps.Keys(counts)) {
@@ -245,17 +239,7 @@ func parse(name string) (source, error) {
 // operator is of.
 func (s source) at(line, column int) (function, code string, err error) {
 	function = outside
-	var found ast.Node
-	ast.Inspect(s.file, func(n ast.Node) bool {
-		position, has := operator(n)
-		if !has {
-			return true
-		}
-		if at := s.positions.Position(position); at.Line == line && at.Column == column {
-			found = n
-		}
-		return true
-	})
+	found := s.operatorAt(line, column)
 	if found == nil {
 		return "", "", fmt.Errorf("no operator at %d:%d: the result is of other code", line, column)
 	}
@@ -272,31 +256,39 @@ func (s source) at(line, column int) (function, code string, err error) {
 	return function, strings.Join(strings.Fields(text.String()), " "), nil
 }
 
-// inCase reports whether a position is in the condition of a case, of a switch or a select.
-func (s source) inCase(line, column int) (found bool) {
+// operatorAt returns the node whose operator is at a position, or nil.
+func (s source) operatorAt(line, column int) (found ast.Node) {
 	ast.Inspect(s.file, func(n ast.Node) bool {
-		switch clause := n.(type) {
-		case *ast.CaseClause:
-			for _, condition := range clause.List {
-				found = found || s.has(condition, line, column)
-			}
-		case *ast.CommClause:
-			found = found || clause.Comm != nil && s.has(clause.Comm, line, column)
+		position, has := operator(n)
+		if !has {
+			return true
+		}
+		if at := s.positions.Position(position); at.Line == line && at.Column == column {
+			found = n
 		}
 		return true
 	})
 	return found
 }
 
-// has reports whether an operator of the node is at a position.
-func (s source) has(node ast.Node, line, column int) (found bool) {
-	ast.Inspect(node, func(n ast.Node) bool {
-		position, is := operator(n)
-		at := s.positions.Position(position)
-		found = found || is && at.Line == line && at.Column == column
+// inCase reports whether the operator at a position is in the condition of a case, of a
+// switch or a select.
+func (s source) inCase(line, column int) (is bool) {
+	found := s.operatorAt(line, column)
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		colon := token.NoPos
+		switch clause := n.(type) {
+		case *ast.CaseClause:
+			colon = clause.Colon
+		case *ast.CommClause:
+			colon = clause.Colon
+		default:
+			return true
+		}
+		is = is || n.Pos() <= found.Pos() && found.End() <= colon
 		return true
 	})
-	return found
+	return is
 }
 
 // operator is where gremlins changes a node.
