@@ -276,7 +276,7 @@ func (s source) operatorAt(line, column int) (found ast.Node) {
 func (s source) inCase(line, column int) (is bool) {
 	found := s.operatorAt(line, column)
 	ast.Inspect(s.file, func(n ast.Node) bool {
-		colon := token.NoPos
+		var colon token.Pos
 		switch clause := n.(type) {
 		case *ast.CaseClause:
 			colon = clause.Colon
