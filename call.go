@@ -98,7 +98,7 @@ func (r CallRequest) check() (*endpoint, []string, error) {
 	for i, name := range template.names {
 		values[i] = r.Params[name]
 		if problem := segmentProblem(values[i]); problem != "" {
-			return refuse("Params", "hold one that "+problem)
+			return refuse("Params["+name+"]", problem)
 		}
 	}
 	return &endpoint{name: opCall, method: r.Method, route: template, directory: true, expand: true}, values, nil

@@ -112,7 +112,7 @@ func parseBaseURL(text string) (parsed *url.URL, problem string) {
 	case !validPort(u.Port()):
 		return nil, "has a port that is not from 1 to 65535"
 	case u.User != nil:
-		return nil, "holds user info: the key is an argument of its own"
+		return nil, "holds user info: the key is given apart from the URL"
 	case u.RawQuery != "" || u.ForceQuery:
 		return nil, "holds a query"
 	case u.Fragment != "" || strings.HasSuffix(text, "#"):

@@ -91,7 +91,11 @@ func TestCallOptionsRefused(t *testing.T) {
 			_, err := s.client(t).Schedules.Get(t.Context(), guide.schedule, opt)
 			refused(t, name, err, name, "argument")
 			_, clientErr := closure.NewClient(closure.QuickstartKey, opt)
-			refused(t, name, clientErr, name, "") // or the option itself: CaptureResponse
+			field := "argument"
+			if name == "CaptureResponse" { // it doesn't belong to a client
+				field = "option"
+			}
+			refused(t, name, clientErr, name, field)
 			if len(s.seen) != 0 || strings.Contains(err.Error()+clientErr.Error(), "SECRET") {
 				t.Errorf("sent, or the value is echoed: %v", err)
 			}

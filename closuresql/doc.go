@@ -23,7 +23,6 @@
 //
 // # Its errors
 //
-// Errors of [Open] and [Migrate], and those that a client makes of a journal's errors, don't
-// show the driver's text. Those of the journal's own methods, such as [Journal.Purge], do: it
-// can name the database's user, host and file.
+// Their texts are this package's own: a driver's can name the database's user, host and file.
+// [errors.Unwrap] returns the driver's error, also of one that is shown as a [closure.JournalError].
 package closuresql

@@ -3,16 +3,18 @@ package closuresql
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
 	"syscall"
 )
 
-// A failure says why [Open] or [Migrate] failed. Its text is this package's own, under every
-// verb: a driver's can show the user, the host or the file.
+// A failure is what a driver's error means. Its text is this package's own, under every verb:
+// a driver's can show the user, the host or the file.
 type failure struct {
 	text  string
 	cause error
@@ -67,10 +69,25 @@ func (c *config) reason(err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "its host name can't be resolved"
 	}
+	if lost(err) {
+		return "the connection was lost"
+	}
+	if err.Error() == "sql: database is closed" { // database/sql doesn't export it
+		return "the sql.DB is closed"
+	}
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
 		return number.Error()
 	}
 	return "the driver's error says why, which errors.Unwrap returns: it may show the DSN"
+}
+
+// lost reports whether a connection ended before there was an answer.
+func lost(err error) bool {
+	if e, ok := errors.AsType[stateError](err); ok {
+		return strings.HasPrefix(e.SQLState(), "57P") || strings.HasPrefix(e.SQLState(), "08")
+	}
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed)
 }
 
 func reasonOfState(state string) string {
@@ -88,7 +105,7 @@ func reasonOfState(state string) string {
 		reason = "the role lacks a permission"
 	case "53300":
 		reason = "the server has too many connections"
-	case "57P03":
+	case "57P01", "57P02", "57P03":
 		reason = "the server is starting or stopping"
 	}
 	return reason + " (SQLSTATE " + state + ")"

@@ -172,10 +172,10 @@ func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*c
 			return there, findErr
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("closuresql: begin: %w", err)
+	if err == nil || errors.Is(err, errInTheWay) {
+		return nil, err
 	}
-	return nil, nil
+	return nil, j.because("closuresql: begin", err)
 }
 
 // Find returns the entry of the attempt's key, or else of its slot.
@@ -191,7 +191,7 @@ func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*cl
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("closuresql: find: %w", err)
+		return nil, j.because("closuresql: find", err)
 	}
 	entry, err := j.read(found)
 	if err != nil {
@@ -221,7 +221,7 @@ func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID)
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("closuresql: find appointment: %w", err)
+		return nil, j.because("closuresql: find appointment", err)
 	case released:
 		return &closure.JournalEntry{State: closure.JournalReleased, Appointment: id}, nil
 	case !found.id.Valid:
@@ -248,7 +248,7 @@ func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error 
 		return nil
 	}
 	if err := j.inTx(ctx, j.db, do); err != nil && !errors.Is(err, errNothing) {
-		return fmt.Errorf("closuresql: finish: %w", err)
+		return j.because("closuresql: finish", err)
 	}
 	return nil
 }
@@ -260,7 +260,7 @@ func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
 	}
 	release := &release{j, j.appointmentHash(id), time.Now()}
 	if err := j.inTx(ctx, j.db, release.run); err != nil {
-		return fmt.Errorf("closuresql: release: %w", err)
+		return j.because("closuresql: release", err)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, e
 		for pager := j.pager(j.statements.pending); ; {
 			page, err := pager.next(ctx)
 			if err != nil {
-				unread = append(unread, fmt.Errorf("closuresql: pending: %w", err))
+				unread = append(unread, j.because("closuresql: pending", err))
 			}
 			if len(page) == 0 || err != nil {
 				break
@@ -102,7 +102,7 @@ func (j *Journal) Purge(ctx context.Context, before time.Time) (removed int, err
 	for pager := j.pager(j.statements.booked, before.UnixMicro()); ; {
 		page, err := pager.next(ctx)
 		if err != nil {
-			return removed, fmt.Errorf("closuresql: purge: %w", err)
+			return removed, j.because("closuresql: purge", err)
 		}
 		if len(page) == 0 {
 			break
@@ -112,14 +112,14 @@ func (j *Journal) Purge(ctx context.Context, before time.Time) (removed int, err
 		n, err := j.removeAll(ctx, past)
 		removed += n
 		if err != nil {
-			return removed, fmt.Errorf("closuresql: purge: %w", err)
+			return removed, j.because("closuresql: purge", err)
 		}
 	}
 	if day := time.Now().Add(-remembered); before.After(day) {
 		before = day
 	}
 	if _, err := j.db.ExecContext(ctx, j.statements.deleteReleased, before.UnixMicro()); err != nil {
-		return removed, fmt.Errorf("closuresql: purge: %w", err)
+		return removed, j.because("closuresql: purge", err)
 	}
 	return removed, someOf(unread)
 }

@@ -126,7 +126,7 @@ func (c *config) connect(ctx context.Context, db *sql.DB) error {
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || lost(err):
 		return c.because("the database can't be opened", err)
 	default:
 		return &failure{"the database doesn't answer as " + c.dialect.String() + " does: is the dialect that of its driver?", err}

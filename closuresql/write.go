@@ -15,7 +15,7 @@ import (
 
 // Ends of a transaction without a change.
 var (
-	errInTheWay = errors.New("closuresql: an entry was in the way each time, and then gone")
+	errInTheWay = errors.New("closuresql: begin: an entry was in the way each time, and then gone")
 	errNothing  = errors.New("closuresql: there is nothing to change")
 )
 

@@ -18,10 +18,10 @@ var ErrJournal = errors.New("closuretest: the journal failed")
 
 // A Journal is a [closure.Journal] in memory, for tests: several clients that
 // share one are several processes that share a database, and it survives a client
-// that a test gives up. Make one with [NewJournal]. It is safe for concurrent use.
+// that a test gives up. The zero Journal is empty and ready. It is safe for concurrent use.
 type Journal struct {
 	mu       sync.Mutex                // never held while waiting
-	records  map[string]*journalRecord // by their attempt's ID
+	records  map[string]*journalRecord // by their attempt's ID; nil: nothing was written yet
 	slots    map[journalSlot]*journalRecord
 	keys     map[string]*journalRecord
 	booked   map[closure.AppointmentID]*journalRecord
@@ -50,14 +50,14 @@ func slotOf(a closure.BookingAttempt) journalSlot {
 var _ closure.Journal = (*Journal)(nil)
 
 // NewJournal returns an empty journal.
-func NewJournal() *Journal {
-	return &Journal{
-		records:  make(map[string]*journalRecord),
-		slots:    make(map[journalSlot]*journalRecord),
-		keys:     make(map[string]*journalRecord),
-		booked:   make(map[closure.AppointmentID]*journalRecord),
-		released: make(map[closure.AppointmentID]bool),
-	}
+func NewJournal() *Journal { return new(Journal) }
+
+func (j *Journal) makeMaps() {
+	j.records = make(map[string]*journalRecord)
+	j.slots = make(map[journalSlot]*journalRecord)
+	j.keys = make(map[string]*journalRecord)
+	j.booked = make(map[closure.AppointmentID]*journalRecord)
+	j.released = make(map[closure.AppointmentID]bool)
 }
 
 // A JournalFault is one way in which a [Journal] fails, once, at one of its
@@ -110,6 +110,9 @@ func (j *Journal) do(ctx context.Context, method string, act func()) error {
 		return err
 	}
 	j.mu.Lock()
+	if j.records == nil {
+		j.makeMaps()
+	}
 	fault, struck := j.fault(method)
 	if !struck || fault.after {
 		act()

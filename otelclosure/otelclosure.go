@@ -34,6 +34,7 @@ package otelclosure
 
 import (
 	"context"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,11 +75,11 @@ type config struct {
 }
 
 // WithTracerProvider makes spans with another provider than OpenTelemetry's
-// global one.
+// global one. Nil is the global one.
 func WithTracerProvider(p trace.TracerProvider) Option { return func(c *config) { c.tracers = p } }
 
 // WithMeterProvider measures with another provider than OpenTelemetry's global
-// one.
+// one. Nil is the global one.
 func WithMeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
 
 // WithServer says which server.address and server.port to report, for clients
@@ -98,14 +99,21 @@ func New(opts ...Option) closure.Option {
 			opt(&cfg)
 		}
 	}
-	if cfg.tracers == nil {
+	if isNil(cfg.tracers) {
 		cfg.tracers = otel.GetTracerProvider()
 	}
-	if cfg.meters == nil {
+	if isNil(cfg.meters) {
 		cfg.meters = otel.GetMeterProvider()
 	}
 	r := newReporter(cfg)
 	return closure.Options(closure.WithObserver(r.observe), closure.WithBookingObserver(r.observeBooking))
+}
+
+// isNil also finds a nil pointer in an interface: that of a program which makes its provider
+// only where it traces.
+func isNil(provider any) bool {
+	v := reflect.ValueOf(provider)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // operations are those that book, change or resolve.

@@ -403,9 +403,14 @@ func TestDefaults(t *testing.T) {
 // What is nil changes nothing, as with the client's own options.
 func TestNil(t *testing.T) {
 	t.Parallel()
-	client := closuretest.New().Client(otelclosure.New(nil, otelclosure.WithTracerProvider(nil),
-		otelclosure.WithMeterProvider(nil)))
-	if _, err := client.Specialties.List(t.Context()); err != nil {
-		t.Error(err)
+	var noTracers *trace.TracerProvider
+	var noMeters *metric.MeterProvider
+	for _, option := range []closure.Option{
+		otelclosure.New(nil, otelclosure.WithTracerProvider(nil), otelclosure.WithMeterProvider(nil)),
+		otelclosure.New(otelclosure.WithTracerProvider(noTracers), otelclosure.WithMeterProvider(noMeters)),
+	} {
+		if _, err := closuretest.New().Client(option).Specialties.List(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }
