@@ -272,30 +272,30 @@ func (b *slotBooking) book(ctx context.Context) (*Booking, error) {
 // readFirst concurrently reads what a booking needs to know. own is the patient's
 // appointment, if it is there already. err is that of the read that failed.
 func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err error) {
-	var list, schedule, patient, slots error
+	var failed struct{ list, schedule, patient, slots error }
 	// Not an errgroup, because one read's result matters even if another read fails.
 	var group sync.WaitGroup
-	group.Go(func() { own, list = b.findAppointment(ctx) })
+	group.Go(func() { own, failed.list = b.findAppointment(ctx) })
 	if b.schedule == nil {
 		group.Go(func() {
-			b.schedule, schedule = b.client.Schedules.Get(ctx, b.params.ScheduleID, b.readOpts...)
+			b.schedule, failed.schedule = b.client.Schedules.Get(ctx, b.params.ScheduleID, b.readOpts...)
 		})
 	}
 	if b.patient == nil && b.params.InsuranceCheck != SkipInsuranceCheck && b.params.InsuranceID == "" {
 		group.Go(func() {
-			b.patient, patient = b.client.Patients.Get(ctx, b.params.PatientID, b.readOpts...)
+			b.patient, failed.patient = b.client.Patients.Get(ctx, b.params.PatientID, b.readOpts...)
 		})
 	}
 	if b.params.Duration == 0 && b.slots == nil {
 		group.Go(func() {
-			b.slots, slots = b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
+			b.slots, failed.slots = b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
 		})
 	}
 	group.Wait()
-	if b.noList = errors.Is(list, errNoList); b.noList {
-		list = nil
+	if b.noList = errors.Is(failed.list, errNoList); b.noList {
+		failed.list = nil
 	}
-	return own, cmp.Or(list, schedule, patient, slots)
+	return own, cmp.Or(failed.list, failed.schedule, failed.patient, failed.slots)
 }
 
 // refusal says why the booking must not be sent.

@@ -570,6 +570,9 @@ func KnownCancelled(ids ...AppointmentID) CallOption {
 // withoutCapture keeps the reads of a booking, which run concurrently, from writing to one
 // Response.
 func withoutCapture(opts []CallOption) []CallOption {
+	if len(opts) == 0 {
+		return nil
+	}
 	return append(slices.Clip(opts), callOption(func(c *callConfig) error {
 		c.capture = nil
 		return nil

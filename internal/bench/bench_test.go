@@ -93,7 +93,7 @@ func BenchmarkBooking(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, c := range []*client{sdk, newBookingByHand(child)} {
+	for _, c := range []*client{sdk, newBookingByHand(child, 0)} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -199,17 +199,23 @@ func pooled() *http.Client {
 	return &http.Client{Transport: t}
 }
 
-// bare is a call as you would write it by hand: no retries, no timeout, no cap on the answer,
-// no error type.
+// bare is a call as you would write it by hand: no retries, no cap on the answer, no error
+// type, and a timeout only if asked for.
 type bare struct {
 	name      string
 	baseURL   string
 	http      *http.Client
 	marshal   func(any) ([]byte, error)
 	unmarshal func([]byte, any) error
+	timeout   time.Duration // 0: none
 }
 
 func (b *bare) call(ctx context.Context, method, path string, in, out any) error {
+	if b.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, b.timeout)
+		defer cancel()
+	}
 	var body io.Reader
 	if in != nil {
 		data, err := b.marshal(in)
