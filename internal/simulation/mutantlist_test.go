@@ -75,11 +75,11 @@ var mutants = []mutant{
 	},
 	{
 		"skips the read before the POST", bookingFile,
-		"\tgroup.Go(func() { own, list = b.findAppointment(ctx) })\n", "",
+		"\tgroup.Go(func() { own, failed.list = b.findAppointment(ctx) })\n", "",
 	},
 	{
 		"books although the read before failed", bookingFile,
-		"return own, cmp.Or(list, schedule, patient, slots)", "return own, cmp.Or(schedule, patient, slots)",
+		"return own, cmp.Or(failed.list, failed.schedule, failed.patient, failed.slots)", "return own, cmp.Or(failed.schedule, failed.patient, failed.slots)",
 	},
 	{
 		"counts a cancelled appointment", bookingAttemptFile,
