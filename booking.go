@@ -365,6 +365,10 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 		if !b.client.core.waitToResend(ctx, b.window, rejection, verdict, b.maxAttempts-left, left) {
 			return booking, verdict
 		}
+		// By now, reads may show what they didn't show before the wait.
+		if booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {
+			return booking, verdict
+		}
 	}
 }
 
@@ -397,16 +401,12 @@ func rejectionIn(err error) (rejection *APIError, ok bool) {
 
 // explain reads what is there after a rejection, and returns what the rejection means.
 func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
-	seen := b.look(ctx)
-	if seen.gone() {
-		// As in notOffered, the appointment itself may have closed the slot.
-		seen.appointment, seen.err = b.findAppointment(ctx)
-	}
+	seen := b.lookAfter(ctx, rejection)
 	believed := seen.err == nil || b.noList && errors.Is(seen.err, errNoList) && rejection.isOfAPI()
 	switch {
 	case seen.appointment != nil:
 		return b.confirmed(seen.appointment, true), nil
-	case !believed:
+	case !believed, seen.gone() && !rejection.isAboutSlot():
 		unknown := b.unknown(withDoubt(rejection, seen.err))
 		unknown.SlotOpen = seen.slotOpen
 		return nil, unknown
@@ -416,6 +416,33 @@ func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Bookin
 		return nil, rejection
 	}
 }
+
+// lookAfter looks for the appointment after a rejection: once if the API itself rejected the
+// booking, and longer if a gateway may have answered in its place, or if it may have been
+// this booking that closed the slot, because reads may lag behind the appointment.
+func (b *slotBooking) lookAfter(ctx context.Context, rejection *APIError) sighting {
+	seen := b.look(ctx)
+	if seen.gone() {
+		// As in notOffered, the appointment itself may have closed the slot.
+		seen.appointment, seen.err = b.findAppointment(ctx)
+	}
+	if seen.appointment != nil || rejection.isAboutSlot() || rejection.isTooMany() && !seen.gone() {
+		return seen
+	}
+	keepLooking(ctx, func(ctx context.Context) bool {
+		if now := b.look(ctx); now.tells() || !seen.tells() {
+			seen = now
+		}
+		return seen.appointment != nil || errors.Is(seen.err, errNoList)
+	})
+	return seen
+}
+
+// isAboutSlot reports whether the rejection says something about the slot: it is the API's
+// own, and not for too many requests.
+func (e *APIError) isAboutSlot() bool { return e.isOfAPI() && !e.isTooMany() }
+
+func (e *APIError) isTooMany() bool { return e.StatusCode == http.StatusTooManyRequests }
 
 // isOfAPI reports whether the answer holds the API's own error object. A gateway's answer
 // doesn't.
@@ -438,12 +465,16 @@ func withDoubt(cause, seen error) error {
 	}
 }
 
+// mayResend reports whether the reads after a rejection showed no more than the rejection says.
+func mayResend(verdict error) bool {
+	return OutcomeOf(verdict) == OutcomeRejected && !errors.Is(verdict, ErrSlotUnavailable)
+}
+
 // waitToResend waits until a write that was answered 429 may be sent again. It returns
 // false if the write may not be sent again: the reads showed more than the 429 says, no
 // attempts are left, or the wait would be too long.
 func (c *core) waitToResend(ctx context.Context, window sendWindow, rejection *APIError, verdict error, sent, left int) bool {
-	stands := OutcomeOf(verdict) == OutcomeRejected && !errors.Is(verdict, ErrSlotUnavailable)
-	if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {
+	if !rejection.isTooMany() || !mayResend(verdict) || left < 1 {
 		return false
 	}
 	ctx, cancel := window.resend(ctx)

@@ -3,7 +3,6 @@ package closure
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"slices"
 	"time"
 )
@@ -128,6 +127,10 @@ func (c *change) send(ctx context.Context) (*Appointment, error) {
 		if !c.client.core.waitToResend(ctx, c.window, rejection, verdict, c.maxAttempts-left, left) {
 			return current, verdict
 		}
+		// By now, the read may show what it didn't show before the wait.
+		if current, verdict = c.explain(ctx, rejection); !mayResend(verdict) || c.window.late() {
+			return current, verdict
+		}
 	}
 }
 
@@ -173,7 +176,7 @@ func (c *change) read(ctx context.Context) (*Appointment, error) {
 
 // explain reads the appointment after a rejection, and returns what the rejection means.
 func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment, error) {
-	current, err := c.read(ctx)
+	current, err := c.readAfter(ctx, rejection)
 	switch {
 	case noSuchCall(err) && rejection.isOfAPI():
 		return nil, rejection
@@ -186,9 +189,9 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 		return nil, c.unknown(because(errDoubtful, rejection))
 	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status.gone():
 		return nil, rejection // it can't be about another slot
-	case rejection.StatusCode == http.StatusTooManyRequests:
-		// A 429 says nothing about the slot. An earlier request of ours may have closed it,
-		// and this read may be too old to show that.
+	case !rejection.isAboutSlot():
+		// An earlier request of ours may have closed the slot, and this read may be too old to
+		// show that.
 		return nil, rejection
 	}
 	slots, err := c.client.Availabilities.around(ctx, current.ScheduleID, c.start, c.readOpts)
@@ -199,6 +202,24 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 		return nil, rejection
 	}
 	return nil, because(ErrSlotUnavailable, rejection)
+}
+
+// readAfter reads the appointment after a rejection: once if the API itself rejected the change,
+// or for too many requests, and longer if a gateway may have answered in its place, because
+// reads may lag behind the change.
+func (c *change) readAfter(ctx context.Context, rejection *APIError) (*Appointment, error) {
+	current, err := c.read(ctx)
+	done := func() bool { return err == nil && c.shows(*current) || noSuchCall(err) }
+	if done() || rejection.isOfAPI() || rejection.isTooMany() {
+		return current, err
+	}
+	keepLooking(ctx, func(ctx context.Context) bool {
+		if later, failed := c.read(ctx); failed == nil || err != nil {
+			current, err = later, failed
+		}
+		return done()
+	})
+	return current, err
 }
 
 // doubtful reports whether the status leaves open if the change was made.

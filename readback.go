@@ -56,6 +56,9 @@ func (s sighting) gone() bool {
 	return s.appointment == nil && (s.err == nil || errors.Is(s.err, errNoList)) && s.slotOpen != nil && !*s.slotOpen
 }
 
+// tells reports whether the list of appointments was read, or is known not to exist.
+func (s sighting) tells() bool { return s.err == nil || inDoubt(s.err) || errors.Is(s.err, errNoList) }
+
 // look reads the patient's appointments and the open slots concurrently.
 func (b *slotBooking) look(ctx context.Context) sighting {
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -1,0 +1,167 @@
+package closure_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// A liar is a gateway in front of the double: it answers the first write in the API's place.
+type liar struct {
+	api        *closuretest.Server
+	status     int
+	retryAfter string
+	passesOn   bool // the API carries the write out all the same
+	lied       bool
+}
+
+func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodGet || l.lied {
+		return l.api.Transport().RoundTrip(req)
+	}
+	l.lied = true
+	if l.passesOn {
+		if _, err := l.api.Transport().RoundTrip(req); err != nil {
+			return nil, err
+		}
+	}
+	answer := &http.Response{StatusCode: l.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("<html>no</html>"))}
+	if l.retryAfter != "" {
+		answer.Header.Set("Retry-After", l.retryAfter)
+	}
+	return answer, nil
+}
+
+// lieTo runs a test with a gateway that lies to its client. The API accepts duplicates.
+func lieTo(t *testing.T, l liar, test func(t *testing.T, l *liar, c *closure.Client), faults ...closuretest.Fault) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l.api = closuretest.New(closuretest.ReportTo(t), closuretest.AllowDuplicates())
+		l.api.Inject(faults...)
+		c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{Transport: &l}),
+			closure.WithJournal(closuretest.NewJournal()))
+		noError(t, err)
+		test(t, &l, c)
+	})
+}
+
+func lag(d time.Duration) []closuretest.Fault {
+	return []closuretest.Fault{
+		closuretest.Stale("appointments.list", d).Times(0),
+		closuretest.Stale("appointments.get", d).Times(0),
+		closuretest.Stale("availabilities.list", d).Times(0),
+	}
+}
+
+func guideSlotParams() closure.BookSlotParams {
+	slot := closuretest.GuideSlot()
+	return closure.BookSlotParams{
+		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID,
+		StartAt: slot.StartAt, Duration: slot.Duration,
+	}
+}
+
+func guideFirstParams() closure.BookFirstParams {
+	start := closuretest.GuideSlot().StartAt
+	return closure.BookFirstParams{
+		PatientID: closuretest.GuidePatientID, IdempotencyKey: "order 17",
+		Search: closure.SlotSearch{
+			Schedules: []closure.ScheduleID{closuretest.GuideScheduleID}, From: start.Add(-time.Hour), To: start.Add(time.Hour),
+		},
+	}
+}
+
+// The API booked, a gateway said no, and reads lag by less than BookSlot looks.
+func TestGatewaysRejectionWhileReadsLag(t *testing.T) {
+	t.Parallel()
+	for _, status := range slices.DeleteFunc(slices.Clone(rejections), func(s int) bool { return s == 429 }) {
+		lieTo(t, liar{status: status, passesOn: true}, func(t *testing.T, l *liar, c *closure.Client) {
+			booking, err := c.BookSlot(t.Context(), guideSlotParams())
+			if err != nil || !booking.Recovered || len(l.api.Appointments()) != 1 {
+				t.Errorf("%d: %v, %v, %d appointments", status, booking, err, len(l.api.Appointments()))
+			}
+		}, lag(5*time.Second)...)
+	}
+}
+
+// A change was made, a gateway said no, and reads lag.
+func TestGatewaysRejectionOfAChangeWhileReadsLag(t *testing.T) {
+	t.Parallel()
+	for change := range changesOf(nil) {
+		lieTo(t, liar{status: 403, passesOn: true, lied: true}, func(t *testing.T, l *liar, c *closure.Client) {
+			booking, err := c.BookSlot(t.Context(), guideSlotParams())
+			noError(t, err)
+			time.Sleep(time.Minute)
+			l.lied = false
+			if change == "cancel" {
+				_, err = c.CancelBooking(t.Context(), booking.Appointment.ID)
+			} else {
+				to := closure.AppointmentRescheduleParams{StartAt: booking.Appointment.StartAt.Add(15 * time.Minute)}
+				_, err = c.RescheduleBooking(t.Context(), booking.Appointment.ID, to)
+			}
+			noError(t, err)
+		}, lag(5*time.Second)...)
+	}
+}
+
+// Nothing was booked, and a gateway said no: the rejection is definite when the looking is over.
+func TestGatewaysTrueRejection(t *testing.T) {
+	t.Parallel()
+	lieTo(t, liar{status: 403}, func(t *testing.T, l *liar, c *closure.Client) {
+		start := time.Now()
+		_, err := c.BookSlot(t.Context(), guideSlotParams())
+		if closure.OutcomeOf(err) != closure.OutcomeRejected || time.Since(start) > 11*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// After a 429 the request may be sent again: it is looked for before the wait and after it.
+func TestLooksAfterTheWaitToo(t *testing.T) {
+	t.Parallel()
+	lieTo(t, liar{status: 429, passesOn: true, retryAfter: "20"}, func(t *testing.T, l *liar, c *closure.Client) {
+		booking, err := c.BookSlot(t.Context(), guideSlotParams())
+		if err != nil || !booking.Recovered || len(l.api.Appointments()) != 1 {
+			t.Errorf("%v, %v, %d appointments", booking, err, len(l.api.Appointments()))
+		}
+	}, lag(time.Second)...)
+}
+
+// The slot is gone after a 429, and the list doesn't show who has it: the patient may. Another
+// slot must not be booked.
+func TestGoneAfterA429(t *testing.T) {
+	t.Parallel()
+	for listLags, want := range map[time.Duration]closure.Outcome{
+		5 * time.Second: closure.OutcomeApplied,
+		time.Hour:       closure.OutcomeUnknown,
+	} {
+		for name, book := range map[string]func(*testing.T, *closure.Client) error{
+			"BookSlot": func(t *testing.T, c *closure.Client) error {
+				_, err := c.BookSlot(t.Context(), guideSlotParams())
+				return err
+			},
+			"BookFirstAvailable": func(t *testing.T, c *closure.Client) error {
+				_, err := c.BookFirstAvailable(t.Context(), guideFirstParams())
+				return err
+			},
+		} {
+			lieTo(t, liar{status: 429, passesOn: true}, func(t *testing.T, l *liar, c *closure.Client) {
+				err := book(t, c)
+				if closure.OutcomeOf(err) != want || len(l.api.Appointments()) != 1 {
+					t.Errorf("%s, list lags by %v: %v, %d appointments", name, listLags, err, len(l.api.Appointments()))
+				}
+				if e, ok := errors.AsType[*closure.OutcomeUnknownError](err); ok && (e.SlotOpen == nil || *e.SlotOpen) {
+					t.Errorf("%s: the error doesn't say that the slot is gone", name)
+				}
+			}, closuretest.Stale("appointments.list", listLags).Times(0))
+		}
+	}
+}
