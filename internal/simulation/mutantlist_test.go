@@ -191,13 +191,17 @@ var mutants = []mutant{
 	},
 	{
 		"sends again after a 429 without looking", bookingFile,
-		"booking, verdict := b.explain(ctx, rejection)",
-		"booking, verdict := (*Booking)(nil), error(rejection)\n\t\tif rejection.StatusCode != http.StatusTooManyRequests {\n\t\t\tbooking, verdict = b.explain(ctx, rejection)\n\t\t}",
+		"booking, verdict := b.explain(ctx, rejection)\n\t\tleft -= rejection.Attempts\n" +
+			"\t\tif !b.client.core.waitToResend(ctx, b.window, rejection, verdict, b.maxAttempts-left, left) {\n\t\t\treturn booking, verdict\n\t\t}\n" +
+			"\t\t// By now, reads may show what they didn't show before the wait.\n" +
+			"\t\tif booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {",
+		"left -= rejection.Attempts\n\t\tif b.client.core.waitToResend(ctx, b.window, rejection, rejection, b.maxAttempts-left, left) {\n\t\t\tcontinue\n\t\t}\n" +
+			"\t\tif booking, verdict := b.explain(ctx, rejection); true {",
 	},
 	{
 		"sends again after any rejection", bookingFile,
-		"if rejection.StatusCode != http.StatusTooManyRequests || !stands || left < 1 {",
-		"if rejection.StatusCode != http.StatusTooManyRequests && stands || left < 1 {",
+		"if !rejection.isTooMany() || !mayResend(verdict) || left < 1 {",
+		"if !rejection.isTooMany() && mayResend(verdict) || left < 1 {",
 	},
 	{
 		"believes a rejection about the key or the permission", bookingFile,
@@ -206,7 +210,7 @@ var mutants = []mutant{
 	},
 	{
 		"believes a rejection although the list can't be read", bookingFile,
-		"\tcase !believed:\n", "\tcase !believed && seen.err == nil:\n",
+		"\tcase !believed, seen.gone()", "\tcase !believed && seen.err == nil, seen.gone()",
 	},
 	{
 		"believes a gateway where there is no list", bookingFile,
