@@ -219,6 +219,9 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 	// Deferred because an observer may panic, and the other calls must not wait for ever.
 	defer func() { b.place.done(booking, err) }()
 	earlier, unknown := b.place.before()
+	if earlier != nil && slices.Contains(b.cancelled, earlier.Appointment.ID) {
+		earlier = nil // the call that found it didn't know
+	}
 	switch {
 	case b.client.core.journal != nil:
 		return b.inTurnByJournal(ctx, earlier, unknown)

@@ -9,13 +9,13 @@ import (
 
 // RescheduleBooking moves an appointment to another start on its schedule. After a failure
 // that leaves the outcome open, it reads the appointment for up to 10 s, or until the
-// context ends. If the appointment shows the requested start, the call succeeds; else the
-// outcome is unknown, and the error is an [*OutcomeUnknownError] with the AppointmentID.
+// context ends. If the appointment shows the requested start, and the requested duration if
+// there is one, the call succeeds; else the outcome is unknown, and the error is an [*OutcomeUnknownError] with the AppointmentID.
 // Call it again with the same params to settle that: to move an appointment to where it is
 // changes nothing.
 //
 // After a rejection it reads the appointment, as [Client.BookSlot] does. If the appointment
-// shows the requested start, the call succeeds. If it can't be read, or shows that start
+// shows the change, the call succeeds. If it can't be read, or shows that start
 // with a status that this version doesn't know, the outcome is unknown. If the slot is not
 // open any more, the error is [ErrSlotUnavailable] joined with the [*APIError]; if the
 // appointment overlaps the slot and so may close it itself, it is the APIError. After a 429

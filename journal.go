@@ -117,15 +117,15 @@ func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 	}
 }
 
-// A JournalError says that the [Journal] failed before a write. Nothing was sent, and it is
-// safe to call again. Its text doesn't show the cause, which may hold a patient's data.
+// A JournalError says that the [Journal] failed before a write. Nothing was booked or
+// changed, and it is safe to call again. Its text doesn't show the cause, which may hold a patient's data.
 type JournalError struct {
 	Op  string // the journal's method: "begin", "find", "finish", "release" or "pending"
 	Err error  // the journal's error, or what is wrong with the entry that it returned
 }
 
 func (e JournalError) text() string {
-	return "closure: the journal failed (" + e.Op + "): nothing was sent"
+	return "closure: the journal failed (" + e.Op + "): nothing was booked or changed"
 }
 
 // Error says which method failed, and nothing of the cause.

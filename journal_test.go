@@ -429,6 +429,35 @@ func TestConfirmedAppointmentThatIsNotShown(t *testing.T) {
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Hour))
 }
 
+// The same two days later. The list may still show it; if it doesn't, nobody can say whether it
+// is there; and where there is no list, only the journal can.
+func TestConfirmedAppointmentThatIsStillNotShown(t *testing.T) {
+	t.Parallel()
+	for list, want := range map[string]closure.Outcome{
+		"shows it": closure.OutcomeApplied, "shows nothing": closure.OutcomeUnknown, "is missing": closure.OutcomeApplied,
+	} {
+		t.Run("the list "+list, func(t *testing.T) {
+			inClinic(t, func(t *testing.T, c *sharedClinic) {
+				booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 17"))
+				c.booked(booking, err, false)
+				time.Sleep(48 * time.Hour)
+				c.Inject(closuretest.Status("appointments.get", 404).Times(0))
+				switch list {
+				case "shows nothing":
+					c.Inject(closuretest.Stale("appointments.list", 50*time.Hour).Times(0))
+				case "is missing":
+					c.Inject(closuretest.Status("appointments.list", 404).Times(0))
+				}
+				again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 17"))
+				if closure.OutcomeOf(err) != want || err == nil && again.Appointment.ID != booking.Appointment.ID {
+					t.Errorf("%v, %v", again, err)
+				}
+				c.sentBookings(1)
+			}, closuretest.AllowDuplicates())
+		})
+	}
+}
+
 func isJournalError(t *testing.T, err error) {
 	t.Helper()
 	var failed *closure.JournalError

@@ -444,14 +444,35 @@ func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry) (*Appo
 func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
 	shown, err := b.client.Appointments.Get(ctx, entry.Appointment, b.readOpts...)
 	switch {
+	case noSuchCall(err) && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag)):
+		return entry.appointment(), nil // the read lags behind, or the API has no such call
 	case noSuchCall(err):
-		return entry.appointment(), nil
+		return b.listBooked(ctx, entry)
 	case err != nil:
 		return nil, err
 	case shown.ID != entry.Appointment || shown.PatientID != entry.Attempt.PatientID:
 		return nil, &JournalError{Op: "find", Err: errForeignEntry}
 	}
 	return shown, nil
+}
+
+// listBooked looks in the list for the appointment of a booked entry that can't be got, although
+// the entry is older than reads lag. If there is no list either, nobody can say more than the
+// journal.
+func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{PatientID: entry.Attempt.PatientID}, b.readOpts...)
+	switch {
+	case noSuchCall(err):
+		return entry.appointment(), nil
+	case err != nil:
+		return nil, err
+	}
+	for _, shown := range appointments {
+		if shown.ID == entry.Appointment {
+			return &shown, nil
+		}
+	}
+	return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
 }
 
 // isAt reports whether the appointment is where the entry says, or is gone.

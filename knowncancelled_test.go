@@ -1,6 +1,7 @@
 package closure_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +57,25 @@ func TestWhatIsKnownToBeCancelledIsNoBooking(t *testing.T) {
 			if booking != nil || closure.OutcomeOf(err) != closure.OutcomeUnknown {
 				t.Errorf("%v, %v", booking, err)
 			}
+		})
+	})
+	t.Run("found by a call that doesn't know, and that this one waited for", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			server, client, old := cancelled(t)
+			server.Inject(closuretest.Delay("schedules.get", 2*time.Second))
+			var first sync.WaitGroup
+			first.Go(func() {
+				if lagging, err := client.BookSlot(t.Context(), params); err != nil || lagging.Appointment.ID != old {
+					t.Errorf("without the option: %v, %v", lagging, err)
+				}
+			})
+			time.Sleep(time.Second)
+			booking, err := client.BookSlot(t.Context(), params, closure.KnownCancelled(old))
+			if err != nil || booking.Appointment.ID == old {
+				t.Errorf("%v, %v", booking, err)
+			}
+			first.Wait()
 		})
 	})
 }

@@ -44,6 +44,9 @@ func UnknownMembers[T record](body []byte) ([]map[string]json.RawMessage, error)
 
 // memberNames returns the names that a record's fields have in JSON.
 func memberNames(record reflect.Type) (names []string) {
+	for record.Kind() == reflect.Pointer {
+		record = record.Elem()
+	}
 	for i := range record.NumField() {
 		name, _, _ := strings.Cut(record.Field(i).Tag.Get("json"), ",")
 		names = append(names, name)

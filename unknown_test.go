@@ -24,6 +24,9 @@ func TestUnknownMembers(t *testing.T) {
 		noError(t, err)
 		equal(t, body, got, want)
 	}
+	if got, err := closure.UnknownMembers[*closure.Location]([]byte(`{"id":"loc_1"}`)); err != nil || len(got[0]) != 0 {
+		t.Errorf("of a pointer: %v, %v", got, err)
+	}
 	for _, body := range []string{"", "null", "7", `"Trisha"`, `["Trisha"]`, `{"id":`, `{"a":1},{"b":2}`, "<html>Trisha"} {
 		got, err := closure.UnknownMembers[closure.Location]([]byte(body))
 		var input *closure.InputError

@@ -42,6 +42,19 @@ var guards = map[string][]mutant{
 		"\t\tif !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {\n",
 		"\t\tif !b.attempt.matches(shown) {\n",
 	}},
+	"sends again after any rejection": {{
+		"the look after the wait", bookingFile,
+		"if booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {",
+		"if booking, verdict = b.explain(ctx, rejection); b.window.late() {",
+	}},
+	"believes a gateway where there is no list": {{
+		"the doubt about a slot that is gone", bookingFile,
+		"case !believed, seen.gone() && !rejection.isAboutSlot():", "case !believed:",
+	}},
+	"believes a change's rejection although the appointment can't be read": {{
+		"the looks after the first", changeFile,
+		"if done() || rejection.isOfAPI() || rejection.isTooMany() {", "if true || done() {",
+	}},
 }
 
 // The mutants: mistakes that a well-meant change could make in the booking code.
