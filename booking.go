@@ -76,7 +76,7 @@ type Booking struct {
 	Appointment Appointment
 	Schedule    *Schedule // nil if it didn't have to be read
 	Patient     *Patient  // nil if it didn't have to be read
-	Recovered   bool      // a read showed it: an earlier attempt had made it
+	Recovered   bool      // a read showed it: an earlier call had made it, or this one, whose answer was lost
 }
 
 func (b Booking) redacted() string {
@@ -106,10 +106,12 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 //
 // After a rejection, whatever its status, BookSlot reads the appointments and the open
 // slots again, because the answer may be a gateway's, and the API may have booked before
-// it. If the appointment is there, the call succeeds, and Recovered is set. If the
+// it. If the answer doesn't hold the API's own error object, it reads for up to 10 s. If the
+// appointment is there, the call succeeds, and Recovered is set. If the
 // appointments can't be read, the outcome is unknown. If the slot is not open any more,
-// the error is [ErrSlotUnavailable] joined with the [*APIError]; else it is the APIError.
-// After a failure that leaves the outcome open, BookSlot looks for the appointment for up
+// the error is [ErrSlotUnavailable] joined with the [*APIError]; but after a 429, or without
+// the API's error object, the outcome is unknown, because this booking may have closed the slot.
+// Otherwise the error is the APIError. After a failure that leaves the outcome open, BookSlot looks for the appointment for up
 // to 10 s, or until the context ends.
 //
 // The request to book is sent again in two cases only: nothing of it left this machine,

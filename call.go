@@ -47,6 +47,10 @@ var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http
 // the same options, retries, errors, outcomes, events and privacy: texts show the route's
 // template, and nothing of Params, Query and Body.
 //
+// Body is written by json v2: a field with omitzero is left out if it is zero, but omitempty
+// leaves out no number and no bool, a nil slice is [], and a time.Duration needs a format.
+// A [json.RawMessage] is sent as it is.
+//
 // The body of a success is read as JSON into the value that into points to. If into is
 // nil, the body is not read. Call knows nothing of the record, so that it can't check
 // that the answer holds what was asked for: compare its id. If a success can't be read,

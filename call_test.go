@@ -81,6 +81,27 @@ func TestCallReads(t *testing.T) {
 	equal(t, "raw", string(raw), "[1, 2]")
 }
 
+// A body is written by json v2's rules, which differ from encoding/json's.
+func TestCallWrites(t *testing.T) {
+	t.Parallel()
+	type body struct {
+		Count int      `json:"count,omitempty"`
+		Zero  int      `json:"zero,omitzero"`
+		Tags  []string `json:"tags"`
+	}
+	for want, value := range map[string]any{
+		`{"count":0,"tags":[]}`: body{},
+		`{"a":[1,2]}`:           json.RawMessage(`{"a":[1,2]}`),
+	} {
+		s := serveAlways(t, 200, "{}")
+		noError(t, s.client(t).Call(t.Context(), closure.CallRequest{Method: "POST", Route: "/x", Body: value}, nil))
+		equal(t, "body", s.seen[0].body, want)
+	}
+	err := serveAlways(t, 200, "{}").client(t).Call(t.Context(),
+		closure.CallRequest{Method: "POST", Route: "/x", Body: struct{ Wait time.Duration }{time.Second}}, nil)
+	refused(t, "a duration", err, "call", "params")
+}
+
 // Bad input names the field and nothing of the value, and nothing is sent.
 func TestCallRefuses(t *testing.T) {
 	t.Parallel()

@@ -87,7 +87,7 @@ func newClientAs(op, field, apiKey string, opts []Option) (*Client, error) {
 // CLOSURE_BASE_URL, CLOSURE_API_VERSION and CLOSURE_INDEX_VERSION, if they are set and
 // not empty. CLOSURE_ROUTES holds routes as for [WithRoute], separated by
 // commas: "availabilities.list=/appointments/{id}/slots". An option wins over the
-// environment.
+// environment, but a variable that can't be used is an error all the same.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	key := os.Getenv(keyVariable)
 	if key == "" {
@@ -459,7 +459,7 @@ func (c *core) newCall(r request, cfg callConfig) (*transport.Call, error) {
 	}
 	if call.Body, err = wire.Marshal(r.body); err != nil {
 		// The encoder's error could quote a part of the body.
-		return nil, &InputError{Op: r.endpoint.name, Field: "params", Reason: "can't be written as JSON: is all text valid UTF-8?"}
+		return nil, &InputError{Op: r.endpoint.name, Field: "params", Reason: "can't be written as JSON: is all text valid UTF-8, and has each type a form in JSON?"}
 	}
 	return call, nil
 }

@@ -54,7 +54,7 @@
 //     [WithRetryPolicy], [WithBaseURL], [WithPlainHTTP], [WithHTTPClient], [WithHTTP2],
 //     [WithAPIVersion], [WithUserAgent], [Options].
 //   - Options of a client or of one call: [WithTimeout], [WithMaxAttempts],
-//     [WithIndexVersion], [Expand], [AssumeLostAfter].
+//     [WithIndexVersion], [Expand], [AssumeLostAfter], [KnownCancelled].
 //   - Watch: [WithLogger], [WithObserver] for calls, [WithBookingObserver] for how
 //     bookings ended.
 //   - If the API differs from what this package expects: [Client.Call], [WithRoute],

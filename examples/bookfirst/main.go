@@ -205,7 +205,7 @@ func showBooking(out io.Writer, booking *closure.Booking, insurance *closure.Ins
 	a := booking.Appointment
 	show(out, "Booked", "%s %s", a.ID, a.Status)
 	if booking.Recovered {
-		show(out, "", "(an earlier run had booked it; nothing was sent twice)")
+		show(out, "", "(a read found it: it had been booked before; nothing was sent twice)")
 	}
 	if booking.Schedule != nil {
 		show(out, "Who", "%s", who(*booking.Schedule))

@@ -160,7 +160,7 @@ func book(
 	step(out, "Booked", "%s %s", a.ID, a.Status)
 	step(out, "", "%s, %d min", when(a.StartAt, in), a.Duration)
 	if booking.Recovered {
-		step(out, "", "(an earlier run had booked it; nothing was sent twice)")
+		step(out, "", "(a read found it: it had been booked before; nothing was sent twice)")
 	}
 	return nil
 }

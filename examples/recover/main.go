@@ -167,7 +167,7 @@ func report(booking *closure.Booking, err error) error {
 	case err != nil:
 		return err
 	case booking.Recovered:
-		fmt.Printf("BOOKED %s: an earlier run had made it, nothing was sent again\n", describe(booking))
+		fmt.Printf("BOOKED %s: a read found it, nothing was sent again\n", describe(booking))
 	default:
 		fmt.Printf("BOOKED %s\n", describe(booking))
 	}
