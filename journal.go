@@ -104,7 +104,8 @@ func WithJournal(journal Journal) Option {
 }
 
 // NewBookingAttempt returns an attempt that is about to be made, with a random ID and the
-// current time. Use it to keep attempts in a store of your own, or to test a [Journal].
+// current time. Use it to keep attempts in a store of your own, or to test a [Journal]. Its Mode
+// is empty: set it to [Client.Mode], so that a client of the other mode refuses the attempt.
 func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 	return BookingAttempt{
 		ID:             rand.Text(),
