@@ -436,6 +436,7 @@ func (b *slotBooking) lookAfter(ctx context.Context, rejection *APIError) sighti
 	}
 	keepLooking(ctx, func(ctx context.Context) bool {
 		if now := b.look(ctx); now.tells() || !seen.tells() {
+			now.slotOpen = cmp.Or(now.slotOpen, seen.slotOpen)
 			seen = now
 		}
 		return seen.appointment != nil || errors.Is(seen.err, errNoList)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +22,14 @@ type liar struct {
 	retryAfter string
 	passesOn   bool // the API carries the write out all the same
 	lied       bool
+	slotsOnce  bool // after that it shows the open slots once, and then not any more
+	shown      atomic.Bool
 }
 
 func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
+	if l.slotsOnce && l.lied && strings.HasSuffix(req.URL.Path, "/slots") && l.shown.Swap(true) {
+		return &http.Response{StatusCode: http.StatusNotImplemented, Body: http.NoBody}, nil
+	}
 	if req.Method == http.MethodGet || l.lied {
 		return l.api.Transport().RoundTrip(req)
 	}
@@ -41,15 +47,15 @@ func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // lieTo runs a test with a gateway that lies to its client. The API accepts duplicates.
-func lieTo(t *testing.T, l liar, test func(t *testing.T, l *liar, c *closure.Client), faults ...closuretest.Fault) {
+func lieTo(t *testing.T, l *liar, test func(t *testing.T, l *liar, c *closure.Client), faults ...closuretest.Fault) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l.api = closuretest.New(closuretest.ReportTo(t), closuretest.AllowDuplicates())
 		l.api.Inject(faults...)
-		c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{Transport: &l}),
+		c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{Transport: l}),
 			closure.WithJournal(closuretest.NewJournal()))
 		noError(t, err)
-		test(t, &l, c)
+		test(t, l, c)
 	})
 }
 
@@ -83,7 +89,7 @@ func guideFirstParams() closure.BookFirstParams {
 func TestGatewaysRejectionWhileReadsLag(t *testing.T) {
 	t.Parallel()
 	for _, status := range slices.DeleteFunc(slices.Clone(rejections), func(s int) bool { return s == 429 }) {
-		lieTo(t, liar{status: status, passesOn: true}, func(t *testing.T, l *liar, c *closure.Client) {
+		lieTo(t, &liar{status: status, passesOn: true}, func(t *testing.T, l *liar, c *closure.Client) {
 			booking, err := c.BookSlot(t.Context(), guideSlotParams())
 			if err != nil || !booking.Recovered || len(l.api.Appointments()) != 1 {
 				t.Errorf("%d: %v, %v, %d appointments", status, booking, err, len(l.api.Appointments()))
@@ -96,7 +102,7 @@ func TestGatewaysRejectionWhileReadsLag(t *testing.T) {
 func TestGatewaysRejectionOfAChangeWhileReadsLag(t *testing.T) {
 	t.Parallel()
 	for change := range changesOf(nil) {
-		lieTo(t, liar{status: 403, passesOn: true, lied: true}, func(t *testing.T, l *liar, c *closure.Client) {
+		lieTo(t, &liar{status: 403, passesOn: true, lied: true}, func(t *testing.T, l *liar, c *closure.Client) {
 			booking, err := c.BookSlot(t.Context(), guideSlotParams())
 			noError(t, err)
 			time.Sleep(time.Minute)
@@ -115,7 +121,7 @@ func TestGatewaysRejectionOfAChangeWhileReadsLag(t *testing.T) {
 // Nothing was booked, and a gateway said no: the rejection is definite when the looking is over.
 func TestGatewaysTrueRejection(t *testing.T) {
 	t.Parallel()
-	lieTo(t, liar{status: 403}, func(t *testing.T, l *liar, c *closure.Client) {
+	lieTo(t, &liar{status: 403}, func(t *testing.T, l *liar, c *closure.Client) {
 		start := time.Now()
 		_, err := c.BookSlot(t.Context(), guideSlotParams())
 		if closure.OutcomeOf(err) != closure.OutcomeRejected || time.Since(start) > 11*time.Second {
@@ -127,7 +133,7 @@ func TestGatewaysTrueRejection(t *testing.T) {
 // After a 429 the request may be sent again: it is looked for before the wait and after it.
 func TestLooksAfterTheWaitToo(t *testing.T) {
 	t.Parallel()
-	lieTo(t, liar{status: 429, passesOn: true, retryAfter: "20"}, func(t *testing.T, l *liar, c *closure.Client) {
+	lieTo(t, &liar{status: 429, passesOn: true, retryAfter: "20"}, func(t *testing.T, l *liar, c *closure.Client) {
 		booking, err := c.BookSlot(t.Context(), guideSlotParams())
 		if err != nil || !booking.Recovered || len(l.api.Appointments()) != 1 {
 			t.Errorf("%v, %v, %d appointments", booking, err, len(l.api.Appointments()))
@@ -153,7 +159,7 @@ func TestGoneAfterA429(t *testing.T) {
 				return err
 			},
 		} {
-			lieTo(t, liar{status: 429, passesOn: true}, func(t *testing.T, l *liar, c *closure.Client) {
+			lieTo(t, &liar{status: 429, passesOn: true, slotsOnce: true}, func(t *testing.T, l *liar, c *closure.Client) {
 				err := book(t, c)
 				if closure.OutcomeOf(err) != want || len(l.api.Appointments()) != 1 {
 					t.Errorf("%s, list lags by %v: %v, %d appointments", name, listLags, err, len(l.api.Appointments()))
