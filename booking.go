@@ -194,7 +194,7 @@ func (c *Client) newSlotBooking(params BookSlotParams, cfg callConfig, opts []Ca
 		attempt: BookingAttempt{
 			ScheduleID:     params.ScheduleID,
 			PatientID:      params.PatientID,
-			StartAt:        params.StartAt,
+			StartAt:        storable(params.StartAt),
 			Duration:       params.Duration,
 			Mode:           c.core.mode,
 			IdempotencyKey: params.IdempotencyKey,
@@ -365,9 +365,10 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 		case !rejected:
 			return nil, err
 		}
-		booking, verdict := b.explain(ctx, rejection)
 		left -= rejection.Attempts
-		if !b.client.core.waitToResend(ctx, b.window, rejection, verdict, b.maxAttempts-left, left) {
+		rejection.Attempts = b.maxAttempts - left // those before earlier 429s, too
+		booking, verdict := b.explain(ctx, rejection)
+		if !b.client.core.waitToResend(ctx, b.window, rejection, verdict, left) {
 			return booking, verdict
 		}
 		// By now, reads may show what they didn't show before the wait.
@@ -479,12 +480,12 @@ func mayResend(verdict error) bool {
 // waitToResend waits until a write that was answered 429 may be sent again. It returns
 // false if the write may not be sent again: the reads showed more than the 429 says, no
 // attempts are left, or the wait would be too long.
-func (c *core) waitToResend(ctx context.Context, window sendWindow, rejection *APIError, verdict error, sent, left int) bool {
+func (c *core) waitToResend(ctx context.Context, window sendWindow, rejection *APIError, verdict error, left int) bool {
 	if !rejection.isTooMany() || !mayResend(verdict) || left < 1 {
 		return false
 	}
 	ctx, cancel := window.resend(ctx)
 	defer cancel()
-	wait, ok := c.transport.ResendWait(ctx, rejection.RetryAfter, sent)
+	wait, ok := c.transport.ResendWait(ctx, rejection.RetryAfter, rejection.Attempts)
 	return ok && sleep(ctx, wait) && !window.late()
 }

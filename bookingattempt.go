@@ -27,6 +27,10 @@ type BookingAttempt struct {
 	AppointmentID  AppointmentID `json:"appointment_id,omitempty"`  // if the attempt is a move: the appointment to move to StartAt
 }
 
+// storable returns the instant in UTC: JSON can't express an offset of a day or with seconds, and
+// shifts the instant or fails.
+func storable(start time.Time) time.Time { return start.UTC() }
+
 // Format prints the schedule's id and nothing else, under every verb.
 func (a BookingAttempt) Format(f fmt.State, _ rune) {
 	printAs(f, showing(a, "ScheduleID", a.ScheduleID))

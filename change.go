@@ -122,9 +122,10 @@ func (c *change) send(ctx context.Context) (*Appointment, error) {
 		case !rejected:
 			return nil, err
 		}
-		current, verdict := c.explain(ctx, rejection)
 		left -= rejection.Attempts
-		if !c.client.core.waitToResend(ctx, c.window, rejection, verdict, c.maxAttempts-left, left) {
+		rejection.Attempts = c.maxAttempts - left // those before earlier 429s, too
+		current, verdict := c.explain(ctx, rejection)
+		if !c.client.core.waitToResend(ctx, c.window, rejection, verdict, left) {
 			return current, verdict
 		}
 		// By now, the read may show what it didn't show before the wait.

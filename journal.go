@@ -112,7 +112,7 @@ func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 		IdempotencyKey: params.IdempotencyKey,
 		ScheduleID:     params.ScheduleID,
 		PatientID:      params.PatientID,
-		StartAt:        params.StartAt,
+		StartAt:        storable(params.StartAt),
 		Duration:       params.Duration,
 		AttemptedAt:    time.Now(),
 	}

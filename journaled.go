@@ -509,7 +509,7 @@ func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appo
 	core := b.client.core
 	attempt := entry.Attempt
 	attempt.ID, attempt.IdempotencyKey, attempt.AppointmentID = rand.Text(), "", shown.ID
-	attempt.ScheduleID, attempt.StartAt, attempt.AttemptedAt = shown.ScheduleID, shown.StartAt, time.Now()
+	attempt.ScheduleID, attempt.StartAt, attempt.AttemptedAt = shown.ScheduleID, storable(shown.StartAt), time.Now()
 	there, err := core.begin(ctx, attempt)
 	switch {
 	case err != nil:

@@ -93,7 +93,7 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 		ID:            rand.Text(),
 		ScheduleID:    current.ScheduleID,
 		PatientID:     current.PatientID,
-		StartAt:       c.start,
+		StartAt:       storable(c.start),
 		Duration:      cmp.Or(c.duration, current.Duration),
 		AttemptedAt:   time.Now(),
 		Mode:          c.client.core.mode,

@@ -188,6 +188,9 @@ func TestBookSlotAfterA429(t *testing.T) {
 			begin := time.Now()
 			booking, err := c.BookSlot(ctx, bookingParams())
 			ends(t, booking, err, "rejected", closure.ErrRateLimited)
+			if e, ok := errors.AsType[*closure.APIError](err); !ok || e.Attempts != test.posts {
+				t.Errorf("%v: want %d attempts", err, test.posts)
+			}
 			p.sent(t, test.posts, 0)
 			if took := time.Since(begin); took > 5*time.Second {
 				t.Errorf("it waited %s for nothing", took)

@@ -49,7 +49,7 @@ func (p *Pending) Reschedule(
 	if params.StartAt.IsZero() {
 		return nil, refuse("Reschedule", "StartAt", "is zero")
 	}
-	return p.change(ctx, changeInput{StartAt: params.StartAt, Duration: params.Duration})
+	return p.change(ctx, changeInput{StartAt: params.StartAt.UTC(), Duration: params.Duration})
 }
 
 func (p *Pending) change(ctx context.Context, in changeInput) (*closure.Appointment, error) {

@@ -65,7 +65,7 @@ func (o order) method() string {
 func slotOrder(p closure.BookSlotParams) order {
 	return order{
 		Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey,
-		Slot: &slot{p.ScheduleID, p.StartAt, p.Duration},
+		Slot: &slot{p.ScheduleID, p.StartAt.UTC(), p.Duration}, // JSON can't express every zone
 	}
 }
 

@@ -204,11 +204,11 @@ var mutants = []mutant{
 	},
 	{
 		"sends again after a 429 without looking", bookingFile,
-		"booking, verdict := b.explain(ctx, rejection)\n\t\tleft -= rejection.Attempts\n" +
-			"\t\tif !b.client.core.waitToResend(ctx, b.window, rejection, verdict, b.maxAttempts-left, left) {\n\t\t\treturn booking, verdict\n\t\t}\n" +
+		"booking, verdict := b.explain(ctx, rejection)\n" +
+			"\t\tif !b.client.core.waitToResend(ctx, b.window, rejection, verdict, left) {\n\t\t\treturn booking, verdict\n\t\t}\n" +
 			"\t\t// By now, reads may show what they didn't show before the wait.\n" +
 			"\t\tif booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {",
-		"left -= rejection.Attempts\n\t\tif b.client.core.waitToResend(ctx, b.window, rejection, rejection, b.maxAttempts-left, left) {\n\t\t\tcontinue\n\t\t}\n" +
+		"if b.client.core.waitToResend(ctx, b.window, rejection, rejection, left) {\n\t\t\tcontinue\n\t\t}\n" +
 			"\t\tif booking, verdict := b.explain(ctx, rejection); true {",
 	},
 	{
