@@ -132,7 +132,8 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 // [*JournalError].
 //
 // After an error whose [OutcomeOf] is [OutcomeNotSent] or [OutcomeRejected] it is safe to
-// call again. After [OutcomeUnknown] settle the attempt first.
+// call again. After [OutcomeUnknown] settle the attempt first; with a journal, the same call
+// does that by itself.
 //
 // GET /schedules/{id} (source: guide), GET /patients/{id}, GET /appointments and
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:

@@ -97,7 +97,8 @@ func (r Resolution) LogValue() slog.Value { return slog.StringValue(r.redacted()
 // starts, and from time to time. What it finds out is recorded in the journal; the rest
 // stays pending. With [AssumeLostAfter], an attempt of that age that the API doesn't show
 // is recorded as not booked. The age is never less than twice the client's timeout.
-// Attempts of the other mode, live or test, are left out.
+// Attempts of the other mode, live or test, are left out. What came of an attempt is told once:
+// it isn't pending any more.
 //
 // The error of one attempt is in its Resolution. If the journal fails, the last element of
 // the sequence has a [*JournalError]; if an option is wrong, an [InputError]. It is safe to
