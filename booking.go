@@ -159,6 +159,7 @@ type slotBooking struct {
 	readOpts    []CallOption
 	attempt     BookingAttempt
 	place       *place
+	resent      bool // an earlier request was answered 429, and may have been carried out
 
 	// With a journal.
 	first     bool          // BookFirstAvailable made it
@@ -376,6 +377,7 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 		if booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {
 			return booking, verdict
 		}
+		b.resent = true
 	}
 }
 
@@ -413,7 +415,7 @@ func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Bookin
 	switch {
 	case seen.appointment != nil:
 		return b.confirmed(seen.appointment, true), nil
-	case !believed, seen.gone() && !rejection.isAboutSlot():
+	case !believed, seen.gone() && !b.isExplainedBy(rejection):
 		unknown := b.unknown(withDoubt(rejection, seen.err))
 		unknown.SlotOpen = seen.slotOpen
 		return nil, unknown
@@ -433,7 +435,7 @@ func (b *slotBooking) lookAfter(ctx context.Context, rejection *APIError) sighti
 		// As in notOffered, the appointment itself may have closed the slot.
 		seen.appointment, seen.err = b.findAppointment(ctx)
 	}
-	if seen.appointment != nil || rejection.isAboutSlot() || rejection.isTooMany() && !seen.gone() {
+	if seen.appointment != nil || b.isExplainedBy(rejection) || rejection.isTooMany() && !seen.gone() {
 		return seen
 	}
 	keepLooking(ctx, func(ctx context.Context) bool {
@@ -444,6 +446,12 @@ func (b *slotBooking) lookAfter(ctx context.Context, rejection *APIError) sighti
 		return seen.appointment != nil || errors.Is(seen.err, errNoList)
 	})
 	return seen
+}
+
+// isExplainedBy reports whether the rejection says why a slot is gone. After a 429, even the
+// API's own rejection may be about what this booking itself did.
+func (b *slotBooking) isExplainedBy(rejection *APIError) bool {
+	return rejection.isAboutSlot() && !b.resent
 }
 
 // isAboutSlot reports whether the rejection says something about the slot: it is the API's

@@ -85,6 +85,17 @@ func guideFirstParams() closure.BookFirstParams {
 	}
 }
 
+var bookings = map[string]func(*testing.T, *closure.Client) error{
+	"BookSlot": func(t *testing.T, c *closure.Client) error {
+		_, err := c.BookSlot(t.Context(), guideSlotParams())
+		return err
+	},
+	"BookFirstAvailable": func(t *testing.T, c *closure.Client) error {
+		_, err := c.BookFirstAvailable(t.Context(), guideFirstParams())
+		return err
+	},
+}
+
 // The API booked, a gateway said no, and reads lag by less than BookSlot looks.
 func TestGatewaysRejectionWhileReadsLag(t *testing.T) {
 	t.Parallel()
@@ -141,6 +152,24 @@ func TestLooksAfterTheWaitToo(t *testing.T) {
 	}, lag(time.Second)...)
 }
 
+// The API booked, a gateway said 429, and when the wait is over reads still lag. The request is
+// sent again, and the API refuses it, because the slot is taken: by this booking.
+func TestConflictWithOnesOwn429(t *testing.T) {
+	t.Parallel()
+	for name, book := range bookings {
+		synctest.Test(t, func(t *testing.T) {
+			api := closuretest.New(closuretest.ReportTo(t))
+			api.Inject(lag(8 * time.Second)...)
+			c, err := closure.NewClient(closure.QuickstartKey, closure.WithJournal(closuretest.NewJournal()),
+				closure.WithHTTPClient(&http.Client{Transport: &liar{api: api, status: 429, passesOn: true}}))
+			noError(t, err)
+			if err := book(t, c); err != nil || len(api.Appointments()) != 1 {
+				t.Errorf("%s: %v, %d appointments", name, err, len(api.Appointments()))
+			}
+		})
+	}
+}
+
 // The slot is gone after a 429, and the list doesn't show who has it: the patient may. Another
 // slot must not be booked.
 func TestGoneAfterA429(t *testing.T) {
@@ -149,16 +178,7 @@ func TestGoneAfterA429(t *testing.T) {
 		5 * time.Second: closure.OutcomeApplied,
 		time.Hour:       closure.OutcomeUnknown,
 	} {
-		for name, book := range map[string]func(*testing.T, *closure.Client) error{
-			"BookSlot": func(t *testing.T, c *closure.Client) error {
-				_, err := c.BookSlot(t.Context(), guideSlotParams())
-				return err
-			},
-			"BookFirstAvailable": func(t *testing.T, c *closure.Client) error {
-				_, err := c.BookFirstAvailable(t.Context(), guideFirstParams())
-				return err
-			},
-		} {
+		for name, book := range bookings {
 			lieTo(t, &liar{status: 429, passesOn: true, slotsOnce: true}, func(t *testing.T, l *liar, c *closure.Client) {
 				err := book(t, c)
 				if closure.OutcomeOf(err) != want || len(l.api.Appointments()) != 1 {

@@ -49,7 +49,7 @@ var guards = map[string][]mutant{
 	}},
 	"believes a gateway where there is no list": {{
 		"the doubt about a slot that is gone", bookingFile,
-		"case !believed, seen.gone() && !rejection.isAboutSlot():", "case !believed:",
+		"case !believed, seen.gone() && !b.isExplainedBy(rejection):", "case !believed:",
 	}},
 	"believes a change's rejection although the appointment can't be read": {{
 		"the looks after the first", changeFile,
