@@ -43,7 +43,7 @@ func (j Journal) LogValue() slog.Value { return slog.StringValue("closuresql.Jou
 // creates no table and doesn't close db. It fails with [ErrNotMigrated] where the
 // tables are missing, with [ErrWrongKey] where another keyset or none sealed them,
 // and where the connection's settings would lose what was written: PostgreSQL with
-// synchronous_commit off, SQLite without a busy timeout or below synchronous=FULL.
+// synchronous_commit off, SQLite without a file, without a busy timeout or below synchronous=FULL.
 // A driver's error is wrapped but not shown, because its text can show the DSN.
 func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Journal, error) {
 	c, err := newConfig(dialect, opts)
@@ -99,36 +99,36 @@ func (j *Journal) checkKeyset(ctx context.Context) error {
 // checkSettings refuses what would break a promise without an error.
 func (j *Journal) checkSettings(ctx context.Context) error {
 	if j.dialect == PostgreSQL {
-		commit, err := j.setting(ctx, "SHOW synchronous_commit")
+		commit, err := j.setting(ctx, j.db, "SHOW synchronous_commit")
 		if err == nil && commit == "off" {
 			err = errors.New("synchronous_commit is off: a crash of the server would lose what was written")
 		}
 		return err
 	}
-	timeout, err := j.setting(ctx, "PRAGMA busy_timeout")
+	timeout, err := j.setting(ctx, j.db, "PRAGMA busy_timeout")
 	if err != nil {
 		return err
 	}
 	if timeout == "0" {
 		return errors.New("busy_timeout is 0: set it in the DSN (in modernc's: _pragma=busy_timeout(10000)), so that one connection waits for another")
 	}
-	synchronous, err := j.setting(ctx, "PRAGMA synchronous")
+	synchronous, err := j.setting(ctx, j.db, "PRAGMA synchronous")
 	if err != nil {
 		return err
 	}
 	if synchronous == "0" || synchronous == "1" {
 		return errors.New("synchronous is below FULL: a crash of the machine would lose what was written")
 	}
-	mode, err := j.setting(ctx, "PRAGMA journal_mode")
+	mode, err := j.setting(ctx, j.db, "PRAGMA journal_mode")
 	if err == nil && (mode == "off" || mode == "memory") {
 		err = errors.New("journal_mode is " + mode + ": a crash would lose what was written")
 	}
 	return err
 }
 
-func (j *Journal) setting(ctx context.Context, query string) (value string, err error) {
-	if err := j.db.QueryRowContext(ctx, query).Scan(&value); err != nil {
-		return "", j.because("the connection's settings can't be read", err)
+func (c *config) setting(ctx context.Context, db *sql.DB, query string) (value string, err error) {
+	if err := db.QueryRowContext(ctx, query).Scan(&value); err != nil {
+		return "", c.because("the connection's settings can't be read", err)
 	}
 	return value, nil
 }
