@@ -26,9 +26,18 @@ var _ closure.Journal = (*Journal)(nil)
 
 var errNotOpened = errors.New("closuresql: the journal is nil or zero: make it with Open")
 
-func (j *Journal) checkOpened() error {
+// check refuses what a method can't be called with.
+func (j *Journal) check(ctx context.Context, op string) error {
 	if j == nil || j.db == nil {
 		return errNotOpened
+	}
+	return checkContext(ctx, op)
+}
+
+// checkContext refuses nil, with which database/sql panics and keeps its lock.
+func checkContext(ctx context.Context, op string) error {
+	if ctx == nil {
+		return errors.New("closuresql: " + op + ": ctx is nil")
 	}
 	return nil
 }
@@ -48,6 +57,9 @@ func (j Journal) LogValue() slog.Value { return slog.StringValue("closuresql.Jou
 func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Journal, error) {
 	c, err := newConfig(dialect, opts)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkContext(ctx, "Open"); err != nil {
 		return nil, err
 	}
 	if db == nil {
@@ -90,10 +102,17 @@ func (j *Journal) checkKeyset(ctx context.Context) error {
 	if err := j.db.QueryRowContext(ctx, query).Scan(&first); err != nil {
 		return j.because("the tables can't be read", err)
 	}
-	if first != own {
-		return ErrWrongKey
+	if first == own {
+		return nil
 	}
-	return nil
+	text := "a keyset with another hash key sealed the tables: give that one"
+	switch {
+	case !j.keyset.sealed():
+		text = "a keyset sealed the tables: give it by WithKeyset"
+	case first == fmt.Sprintf("%x", Keyset{}.hash("keyset")):
+		text = "the tables are in clear: open them without WithKeyset, or begin new ones by WithTable"
+	}
+	return &failure{text, ErrWrongKey}
 }
 
 // checkSettings refuses what would break a promise without an error.
@@ -154,7 +173,7 @@ func (c *config) prepare(statement string) string {
 
 // Begin records the attempt, or returns the entry that is in its way.
 func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Begin"); err != nil {
 		return nil, err
 	}
 	row, err := j.newRow(attempt)
@@ -180,7 +199,7 @@ func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*c
 
 // Find returns the entry of the attempt's key, or else of its slot.
 func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Find"); err != nil {
 		return nil, err
 	}
 	var found storedRow
@@ -206,7 +225,7 @@ func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*cl
 // FindAppointment returns the booked entry of the appointment, or says that it was
 // released.
 func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "FindAppointment"); err != nil {
 		return nil, err
 	}
 	var released bool
@@ -233,7 +252,7 @@ func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID)
 
 // Finish records how the entry's attempt ended.
 func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Finish"); err != nil {
 		return err
 	}
 	var do func(context.Context, *sql.Tx) error
@@ -255,7 +274,7 @@ func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error 
 
 // Release removes the entries of the appointment, and remembers that.
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Release"); err != nil {
 		return err
 	}
 	release := &release{j, j.appointmentHash(id), time.Now()}
@@ -309,17 +328,24 @@ type EntryError struct {
 	Err       error
 }
 
+func (e EntryError) text() string {
+	if e.Err == nil {
+		return "closuresql: an entry can't be read"
+	}
+	return e.Err.Error()
+}
+
 // Error says what is wrong, and not with which entry.
-func (e *EntryError) Error() string { return e.Err.Error() }
+func (e *EntryError) Error() string { return e.text() }
 
 // Unwrap returns the cause.
 func (e *EntryError) Unwrap() error { return e.Err }
 
 // Format prints the same as Error under every verb.
-func (e EntryError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(e.Err.Error())) }
+func (e EntryError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(e.text())) }
 
 // LogValue shows the same as Error.
-func (e EntryError) LogValue() slog.Value { return slog.StringValue(e.Err.Error()) }
+func (e EntryError) LogValue() slog.Value { return slog.StringValue(e.text()) }
 
 // read opens a row.
 func (j *Journal) read(row storedRow) (*closure.JournalEntry, error) {

@@ -86,6 +86,9 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 	if err != nil {
 		return err
 	}
+	if err := checkContext(ctx, "Migrate"); err != nil {
+		return err
+	}
 	if db == nil {
 		return errors.New("closuresql: Migrate: db is nil")
 	}
