@@ -197,7 +197,8 @@ func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*c
 	return nil, j.because("closuresql: begin", err)
 }
 
-// Find returns the entry of the attempt's key, or else of its slot.
+// Find returns the entry of the attempt's key, or else of its slot. An attempt that has only
+// the IdempotencyKey is enough to ask what became of an order.
 func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
 	if err := j.check(ctx, "Find"); err != nil {
 		return nil, err
