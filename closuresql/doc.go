@@ -6,6 +6,9 @@
 //
 // The tables are made by [Migrate], or by your own tool from [Schema].
 //
+// [Journal.Find] with a [closure.BookingAttempt] that has only the IdempotencyKey tells the
+// state of an order without booking: no entry, a pending one, or a booked one with its appointment.
+//
 // # What is in the tables
 //
 // What a journal holds says who sees which doctor when. With [WithKeyset] the
@@ -13,6 +16,9 @@
 // booked, when it was written, and its random ID; the rest is sealed, or a keyed
 // hash. Without it the attempts can be read by all who can read the tables, their
 // backups or their replication.
+//
+// SQLite creates its file with the process's umask, so that others can usually read it
+// (0644): create it before, by os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600).
 //
 // # How it keeps its promises
 //

@@ -101,6 +101,8 @@ func reasonOfState(state string) string {
 		reason = "the database has no such schema"
 	case "25006":
 		reason = "the database can only be read: is it a replica?"
+	case "42P01", "42703":
+		reason = "a table or a column is missing"
 	case "42501":
 		reason = "the role lacks a permission"
 	case "53300":
@@ -114,10 +116,12 @@ func reasonOfState(state string) string {
 func reasonOfCode(code int) string {
 	reason := "SQLite refuses it"
 	switch code & 0xff { // the rest says more of the same
+	case 1:
+		reason = "the statement can't be run: is a table or a column missing?"
 	case 5, 6:
 		reason = "another connection has it locked"
 	case 8:
-		reason = "the file can only be read"
+		reason = "the database can only be read: is mode=ro or query_only in its DSN, or may this process not write its file?"
 	case 11:
 		reason = "the file is damaged"
 	case 13:

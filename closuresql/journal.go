@@ -26,9 +26,18 @@ var _ closure.Journal = (*Journal)(nil)
 
 var errNotOpened = errors.New("closuresql: the journal is nil or zero: make it with Open")
 
-func (j *Journal) checkOpened() error {
+// check refuses what a method can't be called with.
+func (j *Journal) check(ctx context.Context, op string) error {
 	if j == nil || j.db == nil {
 		return errNotOpened
+	}
+	return checkContext(ctx, op)
+}
+
+// checkContext refuses nil, with which database/sql panics and keeps its lock.
+func checkContext(ctx context.Context, op string) error {
+	if ctx == nil {
+		return errors.New("closuresql: " + op + ": ctx is nil")
 	}
 	return nil
 }
@@ -43,11 +52,14 @@ func (j Journal) LogValue() slog.Value { return slog.StringValue("closuresql.Jou
 // creates no table and doesn't close db. It fails with [ErrNotMigrated] where the
 // tables are missing, with [ErrWrongKey] where another keyset or none sealed them,
 // and where the connection's settings would lose what was written: PostgreSQL with
-// synchronous_commit off, SQLite without a busy timeout or below synchronous=FULL.
+// synchronous_commit off, SQLite without a file, without a busy timeout or below synchronous=FULL.
 // A driver's error is wrapped but not shown, because its text can show the DSN.
 func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Journal, error) {
 	c, err := newConfig(dialect, opts)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkContext(ctx, "Open"); err != nil {
 		return nil, err
 	}
 	if db == nil {
@@ -90,45 +102,52 @@ func (j *Journal) checkKeyset(ctx context.Context) error {
 	if err := j.db.QueryRowContext(ctx, query).Scan(&first); err != nil {
 		return j.because("the tables can't be read", err)
 	}
-	if first != own {
-		return ErrWrongKey
+	if first == own {
+		return nil
 	}
-	return nil
+	text := "a keyset with another hash key sealed the tables: give that one"
+	switch {
+	case !j.keyset.sealed():
+		text = "a keyset sealed the tables: give it by WithKeyset"
+	case first == fmt.Sprintf("%x", Keyset{}.hash("keyset")):
+		text = "the tables are in clear: open them without WithKeyset, or begin new ones by WithTable"
+	}
+	return &failure{text, ErrWrongKey}
 }
 
 // checkSettings refuses what would break a promise without an error.
 func (j *Journal) checkSettings(ctx context.Context) error {
 	if j.dialect == PostgreSQL {
-		commit, err := j.setting(ctx, "SHOW synchronous_commit")
+		commit, err := j.setting(ctx, j.db, "SHOW synchronous_commit")
 		if err == nil && commit == "off" {
 			err = errors.New("synchronous_commit is off: a crash of the server would lose what was written")
 		}
 		return err
 	}
-	timeout, err := j.setting(ctx, "PRAGMA busy_timeout")
+	timeout, err := j.setting(ctx, j.db, "PRAGMA busy_timeout")
 	if err != nil {
 		return err
 	}
 	if timeout == "0" {
 		return errors.New("busy_timeout is 0: set it in the DSN (in modernc's: _pragma=busy_timeout(10000)), so that one connection waits for another")
 	}
-	synchronous, err := j.setting(ctx, "PRAGMA synchronous")
+	synchronous, err := j.setting(ctx, j.db, "PRAGMA synchronous")
 	if err != nil {
 		return err
 	}
 	if synchronous == "0" || synchronous == "1" {
 		return errors.New("synchronous is below FULL: a crash of the machine would lose what was written")
 	}
-	mode, err := j.setting(ctx, "PRAGMA journal_mode")
+	mode, err := j.setting(ctx, j.db, "PRAGMA journal_mode")
 	if err == nil && (mode == "off" || mode == "memory") {
 		err = errors.New("journal_mode is " + mode + ": a crash would lose what was written")
 	}
 	return err
 }
 
-func (j *Journal) setting(ctx context.Context, query string) (value string, err error) {
-	if err := j.db.QueryRowContext(ctx, query).Scan(&value); err != nil {
-		return "", j.because("the connection's settings can't be read", err)
+func (c *config) setting(ctx context.Context, db *sql.DB, query string) (value string, err error) {
+	if err := db.QueryRowContext(ctx, query).Scan(&value); err != nil {
+		return "", c.because("the connection's settings can't be read", err)
 	}
 	return value, nil
 }
@@ -154,7 +173,7 @@ func (c *config) prepare(statement string) string {
 
 // Begin records the attempt, or returns the entry that is in its way.
 func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Begin"); err != nil {
 		return nil, err
 	}
 	row, err := j.newRow(attempt)
@@ -178,9 +197,10 @@ func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*c
 	return nil, j.because("closuresql: begin", err)
 }
 
-// Find returns the entry of the attempt's key, or else of its slot.
+// Find returns the entry of the attempt's key, or else of its slot. An attempt that has only
+// the IdempotencyKey is enough to ask what became of an order.
 func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Find"); err != nil {
 		return nil, err
 	}
 	var found storedRow
@@ -206,7 +226,7 @@ func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*cl
 // FindAppointment returns the booked entry of the appointment, or says that it was
 // released.
 func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "FindAppointment"); err != nil {
 		return nil, err
 	}
 	var released bool
@@ -233,7 +253,7 @@ func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID)
 
 // Finish records how the entry's attempt ended.
 func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Finish"); err != nil {
 		return err
 	}
 	var do func(context.Context, *sql.Tx) error
@@ -255,7 +275,7 @@ func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error 
 
 // Release removes the entries of the appointment, and remembers that.
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Release"); err != nil {
 		return err
 	}
 	release := &release{j, j.appointmentHash(id), time.Now()}
@@ -309,17 +329,24 @@ type EntryError struct {
 	Err       error
 }
 
+func (e EntryError) text() string {
+	if e.Err == nil {
+		return "closuresql: an entry can't be read"
+	}
+	return e.Err.Error()
+}
+
 // Error says what is wrong, and not with which entry.
-func (e *EntryError) Error() string { return e.Err.Error() }
+func (e *EntryError) Error() string { return e.text() }
 
 // Unwrap returns the cause.
 func (e *EntryError) Unwrap() error { return e.Err }
 
 // Format prints the same as Error under every verb.
-func (e EntryError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(e.Err.Error())) }
+func (e EntryError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(e.text())) }
 
 // LogValue shows the same as Error.
-func (e EntryError) LogValue() slog.Value { return slog.StringValue(e.Err.Error()) }
+func (e EntryError) LogValue() slog.Value { return slog.StringValue(e.text()) }
 
 // read opens a row.
 func (j *Journal) read(row storedRow) (*closure.JournalEntry, error) {

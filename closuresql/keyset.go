@@ -16,8 +16,9 @@ import (
 // What is wrong with an entry, or with a table. Neither text says anything of the
 // entry.
 var (
-	// ErrWrongKey says that another keyset, or none, sealed it.
-	ErrWrongKey = errors.New("closuresql: the keyset is not the one that sealed this")
+	// ErrWrongKey says that it was written with another keyset, or with none.
+	ErrWrongKey = errors.New(
+		"closuresql: this was written with another keyset, or with none: open it with the same")
 	// ErrDamaged says that an entry isn't what was written: it was cut short, changed,
 	// or moved to another row.
 	ErrDamaged = errors.New("closuresql: an entry is not what was written")

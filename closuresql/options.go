@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // A Dialect is a kind of database.
@@ -59,13 +60,19 @@ func newConfig(dialect Dialect, opts []Option) (*config, error) {
 // The database cuts names off at 63 bytes, and the tables' have an ending.
 var identifier = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,39}$`)
 
+const notAName = " is not of 1 to 40 lower-case letters, digits and underscores, or begins with a digit"
+
 // WithTable names the tables: the first has this name, and those beside it begin
 // with it. The default is "closure_journal". A name is of at most 40 lower-case
-// letters, digits and underscores. Journals with different names share nothing.
+// letters, digits and underscores, and doesn't begin with a digit, or in SQLite with
+// sqlite_. Journals with different names share nothing.
 func WithTable(name string) Option {
 	return func(c *config) error {
 		if !identifier.MatchString(name) {
-			return errors.New("closuresql: WithTable: is not a name of 1 to 40 lower-case letters, digits and underscores")
+			return errors.New("closuresql: WithTable: the table's name" + notAName)
+		}
+		if c.dialect == SQLite && strings.HasPrefix(name, "sqlite_") {
+			return errors.New("closuresql: WithTable: the table's name begins with sqlite_, which SQLite keeps for itself")
 		}
 		c.table = name
 		return nil
@@ -77,7 +84,7 @@ func WithTable(name string) Option {
 func WithSchema(name string) Option {
 	return func(c *config) error {
 		if !identifier.MatchString(name) {
-			return errors.New("closuresql: WithSchema: is not a name of 1 to 40 lower-case letters, digits and underscores")
+			return errors.New("closuresql: WithSchema: the schema's name" + notAName)
 		}
 		c.schema = name
 		return nil

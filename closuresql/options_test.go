@@ -46,3 +46,20 @@ func TestOptionsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestTextsOfNames(t *testing.T) {
+	t.Parallel()
+	const form = " is not of 1 to 40 lower-case letters, digits and underscores, or begins with a digit"
+	for want, opt := range map[string]closuresql.Option{
+		"closuresql: WithTable: the table's name" + form:                                             closuresql.WithTable("1st"),
+		"closuresql: WithSchema: the schema's name" + form:                                           closuresql.WithSchema("1st"),
+		"closuresql: WithTable: the table's name begins with sqlite_, which SQLite keeps for itself": closuresql.WithTable("sqlite_x"),
+	} {
+		if _, err := closuresql.Schema(closuresql.SQLite, opt); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if _, err := closuresql.Schema(closuresql.PostgreSQL, closuresql.WithTable("sqlite_x")); err != nil {
+		t.Errorf("PostgreSQL: %v", err)
+	}
+}

@@ -54,7 +54,7 @@ func (p *pager) next(ctx context.Context) (page []storedRow, err error) {
 // [*EntryError] each, so that they don't keep the others from being settled.
 func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, error] {
 	return func(yield func(closure.JournalEntry, error) bool) {
-		if err := j.checkOpened(); err != nil {
+		if err := j.check(ctx, "Pending"); err != nil {
 			yield(closure.JournalEntry{}, err)
 			return
 		}
@@ -95,7 +95,7 @@ const remembered = 24 * time.Hour
 // again and by several processes at once. It returns how many entries it removed,
 // and goes on after one that can't be read, an [*EntryError].
 func (j *Journal) Purge(ctx context.Context, before time.Time) (removed int, err error) {
-	if err := j.checkOpened(); err != nil {
+	if err := j.check(ctx, "Purge"); err != nil {
 		return 0, err
 	}
 	var unread []error

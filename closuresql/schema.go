@@ -79,10 +79,14 @@ INSERT INTO {_meta} (name, value) VALUES ('version', '`+version+`');
 // Migrate makes the tables, or brings them to this version; where they are, it
 // changes nothing. Many processes can call it at once, each as often as it likes.
 // The options are those that [Open] gets. In PostgreSQL the role must be allowed to
-// create tables, unless they are there; Open needs only to read and write them.
+// create tables, unless they are there; Open needs only to read and write them. As Open
+// does, it refuses SQLite without a file, as in memory.
 func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) error {
 	c, err := newConfig(dialect, opts)
 	if err != nil {
+		return err
+	}
+	if err := checkContext(ctx, "Migrate"); err != nil {
 		return err
 	}
 	if db == nil {
@@ -125,12 +129,26 @@ func (c *config) connect(ctx context.Context, db *sql.DB) error {
 	err := db.QueryRowContext(ctx, query).Scan(&version)
 	switch {
 	case err == nil:
-		return nil
+		return c.checkFile(ctx, db)
 	case ctx.Err() != nil || lost(err):
 		return c.because("the database can't be opened", err)
 	default:
 		return &failure{"the database doesn't answer as " + c.dialect.String() + " does: is the dialect that of its driver?", err}
 	}
+}
+
+// checkFile refuses SQLite's databases in memory, and the temporary one of an empty file name: each
+// connection or process has its own, and would book the same key again.
+func (c *config) checkFile(ctx context.Context, db *sql.DB) error {
+	if c.dialect != SQLite {
+		return nil
+	}
+	files, err := c.setting(ctx, db, `SELECT count(*) FROM pragma_database_list WHERE name = 'main' AND file <> ''`)
+	if err == nil && files == "0" {
+		err = errors.New("SQLite's main database has no file, so that no other process has the same: " +
+			"name a file in the DSN, as in file:journal.db")
+	}
+	return err
 }
 
 // pause waits, and reports false if the context ended.

@@ -3,6 +3,7 @@ package databases
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -137,7 +138,8 @@ func TestUnsafeSettings(t *testing.T) {
 		file, _, _ := strings.Cut(d.dsn, "?")
 		refused(t, d, "sqlite", file, "busy_timeout")
 		refused(t, d, "sqlite", file+"?_pragma=busy_timeout(1000)&_pragma=synchronous(normal)", "synchronous")
-		refused(t, d, "sqlite", ":memory:?_pragma=busy_timeout(1000)", "journal_mode")
+		another := "file:" + filepath.Join(t.TempDir(), "journal.db") // in WAL, it couldn't be changed to off
+		refused(t, d, "sqlite", another+"?_pragma=busy_timeout(1000)&_pragma=journal_mode(off)", "journal_mode")
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
@@ -145,4 +147,44 @@ func TestUnsafeSettings(t *testing.T) {
 		d.open(t)
 		refused(t, d, "pgx", withParameter(d.dsn, "synchronous_commit=off"), "synchronous_commit")
 	})
+}
+
+// Each connection or process would have such a database to itself, and book the same key again.
+func TestSQLiteWithoutAFile(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{
+		"no name":              "file:",
+		"in memory":            ":memory:",
+		"in memory by a mode":  "file:clinic?mode=memory&cache=shared",
+		"in memory, by a name": "file:/clinic?vfs=memdb",
+		"in memory, shared":    "file::memory:?cache=shared",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := strings.TrimPrefix(sqliteDSN, "?")
+			dsn := file + "?" + settings
+			if strings.Contains(file, "?") {
+				dsn = file + "&" + settings
+			}
+			db := connect(t, "sqlite", dsn)
+			db.SetMaxOpenConns(1) // so that what Migrate makes would be found
+			c := cannotOpen{says: "SQLite's main database has no file, so that no other process has the same: " +
+				"name a file in the DSN, as in file:journal.db"}
+			c.saysOnce(t, "migrate", closuresql.Migrate(t.Context(), closuresql.SQLite, db))
+			if n := count(t, db, "sqlite_schema"); n > 0 {
+				t.Errorf("Migrate made %d tables and indexes", n)
+			}
+			_, err := closuresql.Open(t.Context(), closuresql.SQLite, db)
+			c.saysOnce(t, "open", err)
+		})
+	}
+}
+
+// Its DSN is empty, so that it has no settings either.
+func TestSQLiteWithoutADSN(t *testing.T) {
+	t.Parallel()
+	err := closuresql.Migrate(t.Context(), closuresql.SQLite, connect(t, "sqlite", ""))
+	if err == nil || !strings.Contains(err.Error(), "has no file") {
+		t.Errorf("Migrate: %v", err)
+	}
 }

@@ -193,8 +193,51 @@ func TestTextsOfOpen(t *testing.T) {
 		d.open(t)
 		keyset, err := closuresql.NewKeyset([]byte(strings.Repeat("h", 32)), []byte(strings.Repeat("s", 32)))
 		noError(t, err)
-		_, err = closuresql.Open(t.Context(), d.dialect, db, append(d.options, closuresql.WithKeyset(keyset))...)
-		sealed := cannotOpen{says: "the keyset is not the one that sealed this", is: is(closuresql.ErrWrongKey)}
-		sealed.saysOnce(t, "open", err)
+		wrong := func(says string, opts ...closuresql.Option) {
+			t.Helper()
+			_, err := closuresql.Open(t.Context(), d.dialect, db, append(opts, d.options...)...)
+			cannotOpen{says: says, is: is(closuresql.ErrWrongKey)}.saysOnce(t, "open", err)
+		}
+		wrong("the tables are in clear: open them without WithKeyset, or begin new ones by WithTable",
+			closuresql.WithKeyset(keyset))
+
+		sealed := closuresql.WithTable("sealed")
+		d.open(t, sealed, newKeyset(t, key(), key()))
+		wrong("a keyset sealed the tables: give it by WithKeyset", sealed)
+		wrong("a keyset with another hash key sealed the tables: give that one", sealed, closuresql.WithKeyset(keyset))
 	})
+}
+
+// What SQLite's code 1 and 8, and PostgreSQL's like, can mean.
+func TestWhyAStatementFails(t *testing.T) {
+	t.Parallel()
+	everyDatabase(t, func(t *testing.T, d database) {
+		j := d.open(t)
+		db := d.connect(t)
+		execute(t, db, "ALTER TABLE "+d.table+" RENAME COLUMN attempt TO sealed")
+		column, state := "42703", "42P01"
+		says := func(state string) cannotOpen {
+			if d.dialect == closuresql.SQLite {
+				return cannotOpen{says: "the statement can't be run: is a table or a column missing? (SQLite's code 1)", is: isSQLite(1)}
+			}
+			return cannotOpen{says: "a table or a column is missing (SQLSTATE " + state + ")", is: isPostgreSQL(state)}
+		}
+		_, err := j.Find(t.Context(), attempt(""))
+		says(column).saysOnce(t, "find", err)
+		execute(t, db, "DROP TABLE "+d.table)
+		_, err = j.Find(t.Context(), attempt(""))
+		says(state).saysOnce(t, "find", err)
+	})
+}
+
+func TestSQLiteThatCanOnlyBeRead(t *testing.T) {
+	t.Parallel()
+	d := sqliteDatabase(t)
+	d.open(t)
+	db := connect(t, "sqlite", d.dsn+"&mode=ro")
+	const why = "the database can only be read: is mode=ro or query_only in its DSN, or may this process not write its file? (SQLite's code 8)"
+	_, err := closuresql.Open(t.Context(), d.dialect, db)
+	cannotOpen{says: "the tables can't be written: " + why, is: isSQLite(8)}.saysOnce(t, "open", err)
+	err = closuresql.Migrate(t.Context(), d.dialect, db, closuresql.WithTable("other"))
+	cannotOpen{says: "the tables can't be made: " + why, is: isSQLite(8)}.saysOnce(t, "migrate", err)
 }
