@@ -62,17 +62,16 @@ func newPool(d *dialer, http2 bool) *http.Transport {
 		proxy = d.proxy
 	}
 	return &http.Transport{
-		Proxy:                 proxy,
-		DialContext:           d.dialPlain,
-		DialTLSContext:        d.dialTLS,
-		TLSClientConfig:       d.tls, // for connections through a proxy
-		Protocols:             protocols,
-		MaxConnsPerHost:       maxConns,
-		MaxIdleConns:          maxConns,
-		MaxIdleConnsPerHost:   maxConns,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   handshakeTimeout,
-		ExpectContinueTimeout: time.Second,
+		Proxy:               proxy,
+		DialContext:         d.dialPlain,
+		DialTLSContext:      d.dialTLS,
+		TLSClientConfig:     d.tls, // for connections through a proxy
+		Protocols:           protocols,
+		MaxConnsPerHost:     maxConns,
+		MaxIdleConns:        maxConns,
+		MaxIdleConnsPerHost: maxConns,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: handshakeTimeout,
 		// Without pings, HTTP/2 goes on using a connection for minutes after its other end is
 		// gone: every read would time out on it, and every write would end as unknown.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
