@@ -357,12 +357,17 @@ type RetryPolicy struct {
 	MinWait       time.Duration // default 100 ms; doubled after each attempt; the wait is a random part of it (full jitter)
 	MaxWait       time.Duration // default 10 s
 	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once, with that answer
-	// Budget is the number of tokens of the whole client, default 100. A retry costs 10, a
-	// success gives 1 back, and without tokens there are no retries. Retries after a
-	// lost connection are free for as many calls as are in flight at once, and a quarter
-	// more, and so are those after a 502. What was free is renewed by 10 successes for
-	// each retry, once the tokens are full. Below ten calls a second there are fewer
-	// tokens in proportion, but one call's retries at least; the first second has all.
+	// Budget is the number of tokens of the whole client, default 100. [math.MaxInt] is
+	// practically no budget: then only MaxAttempts limits the retries.
+	//
+	//   - A retry costs 10 tokens. Without them there are no retries.
+	//   - A successful call gives 1 token back.
+	//   - From ten calls a second on, there are all tokens. With less traffic there are fewer,
+	//     in proportion, but never fewer than the retries of one call cost.
+	//   - In the client's first second there are all tokens, too.
+	//   - A retry after a lost connection or a 502 is free, for as many calls as are in
+	//     flight at once, and a quarter more.
+	//   - Successful calls give back all tokens first. Then 10 of them renew one free retry.
 	Budget int
 }
 

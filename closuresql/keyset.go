@@ -52,8 +52,8 @@ const sealIDSize = 8
 // The first sealing key seals what is written; all of them open what they sealed. To
 // rotate, put a new one in front and keep the old ones for as long as their entries
 // are there: give all processes the new key as a second one first, and then as the
-// first one. hash must never change, and all processes must share it: by another
-// one nothing is found that is there.
+// first one. hash must never change, and all processes must share it: with another
+// hash key, existing entries are not found.
 func NewKeyset(hash []byte, seals ...[]byte) (Keyset, error) {
 	if len(seals) == 0 {
 		return Keyset{}, errors.New("closuresql: NewKeyset: there is no key to seal with")

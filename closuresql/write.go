@@ -78,12 +78,11 @@ func run(ctx context.Context, tx *sql.Tx, statement string, args ...any) (int64,
 	return result.RowsAffected()
 }
 
-// must executes a statement, and wants it to change a row: otherwise the error is
-// otherwise's.
-func must(ctx context.Context, tx *sql.Tx, otherwise error, statement string, args ...any) error {
+// must executes a statement. If it changes no row, must returns ifNone.
+func must(ctx context.Context, tx *sql.Tx, ifNone error, statement string, args ...any) error {
 	changed, err := run(ctx, tx, statement, args...)
 	if err == nil && changed == 0 {
-		err = otherwise
+		err = ifNone
 	}
 	return err
 }
@@ -231,7 +230,8 @@ func (r *release) run(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// deleteMoves removes the pending moves of the appointment, but for their keys.
+// deleteMoves removes the pending moves of the appointment, and returns their ids; the caller
+// removes their keys.
 func (r *release) deleteMoves(ctx context.Context, tx *sql.Tx) (ids []string, err error) {
 	rows, err := tx.QueryContext(ctx, r.j.statements.deleteMoves, r.hash)
 	if err != nil {

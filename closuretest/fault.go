@@ -75,15 +75,16 @@ func CommitLate(op string, after time.Duration) Fault {
 //	closuretest.Status("patients.list", 429, "Retry-After", "2")
 func Status(op string, code int, header ...string) Fault {
 	f := newFault(op, kindStatus)
-	f.code, f.header = code, append([]string(nil), header...)
+	f.code, f.header = code, slices.Clone(header)
 	return f
 }
 
 // StatusAfter carries the request out and then answers with the given status, from 200 to
-// 599: for example a gateway's 502 although the API carried the request out.
-func StatusAfter(op string, code int) Fault {
+// 599: for example a gateway's 502 although the API carried the request out. header is as
+// in [Status].
+func StatusAfter(op string, code int, header ...string) Fault {
 	f := newFault(op, kindStatusAfter)
-	f.code = code
+	f.code, f.header = code, slices.Clone(header)
 	return f
 }
 
@@ -126,8 +127,8 @@ func Huge(op string, bytes int64) Fault {
 	return f
 }
 
-// Times says how many requests the fault strikes. The default is one; 0 or less means
-// no bound.
+// Times says how many requests the fault strikes. The default is one. 0 or less means
+// always: all requests of its operation.
 func (f Fault) Times(n int) Fault {
 	f.times, f.timesSet = max(n, 0), true
 	return f

@@ -125,12 +125,14 @@ func TestFaults(t *testing.T) {
 func TestRetryAfterArrives(t *testing.T) {
 	t.Parallel()
 	eachWay(t, nil, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
-		s.Inject(closuretest.Status("patients.list", 429, "Retry-After", "2", "X-Other", "a: b"))
-		var response closure.Response
-		_, err := c.Patients.List(t.Context(), closure.PatientListParams{}, closure.CaptureResponse(&response))
-		if e, ok := errors.AsType[*closure.APIError](err); !ok || e.RetryAfter != 2*time.Second ||
-			response.Header.Get("X-Other") != "a: b" {
-			t.Errorf("%v, header %v", err, response.Header)
+		for _, fault := range []func(string, int, ...string) closuretest.Fault{closuretest.Status, closuretest.StatusAfter} {
+			s.Inject(fault("patients.list", 429, "Retry-After", "2", "X-Other", "a: b"))
+			var response closure.Response
+			_, err := c.Patients.List(t.Context(), closure.PatientListParams{}, closure.CaptureResponse(&response))
+			if e, ok := errors.AsType[*closure.APIError](err); !ok || e.RetryAfter != 2*time.Second ||
+				response.Header.Get("X-Other") != "a: b" {
+				t.Errorf("%v, header %v", err, response.Header)
+			}
 		}
 	})
 }
@@ -227,6 +229,10 @@ func TestMisuseIsLoud(t *testing.T) {
 			closuretest.DropAfter(list).Probability(1.5),
 			"patients.list: done, then connection lost, for ever, with probability 1.5: " +
 				"the probability is not from 0 to 1",
+		},
+		{
+			closuretest.StatusAfter(list, 500, "X"),
+			"patients.list: done, then answered 500 Internal Server Error, once: a header has no value",
 		},
 	} {
 		want := "closuretest: Inject: " + test.want

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -28,6 +29,7 @@ type Journal struct {
 	released map[closure.AppointmentID]bool
 	begun    int
 	faults   []JournalFault
+	misuse   error // not nil: every call fails with it
 }
 
 // A journalRecord is an entry, and what names it.
@@ -60,30 +62,60 @@ func (j *Journal) makeMaps() {
 	j.released = make(map[closure.AppointmentID]bool)
 }
 
-// A JournalFault is one way in which a [Journal] fails, once, at one of its
-// methods: "begin", "find", "find appointment", "finish", "pending" or "release".
+// A JournalMethod names a method of a [Journal], for its faults.
+type JournalMethod string
+
+// The methods of a [Journal] that can fail.
+const (
+	JournalBegin           JournalMethod = "begin"
+	JournalFind            JournalMethod = "find"
+	JournalFindAppointment JournalMethod = "find appointment"
+	JournalFinish          JournalMethod = "finish"
+	JournalPending         JournalMethod = "pending"
+	JournalRelease         JournalMethod = "release"
+)
+
+func (m JournalMethod) known() bool {
+	switch m {
+	case JournalBegin, JournalFind, JournalFindAppointment, JournalFinish, JournalPending, JournalRelease:
+		return true
+	default:
+		return false
+	}
+}
+
+// A JournalFault is one way in which a [Journal] fails, once, at one of its methods.
 type JournalFault struct {
-	method string
+	method JournalMethod
 	after  bool
 	wait   time.Duration
 }
 
 // JournalFailsBefore fails a method before it did anything.
-func JournalFailsBefore(method string) JournalFault { return JournalFault{method: method} }
+func JournalFailsBefore(method JournalMethod) JournalFault { return JournalFault{method: method} }
 
 // JournalFailsAfter fails a method after it did what it was asked for.
-func JournalFailsAfter(method string) JournalFault { return JournalFault{method: method, after: true} }
+func JournalFailsAfter(method JournalMethod) JournalFault {
+	return JournalFault{method: method, after: true}
+}
 
 // JournalWaits holds the answer of a method back for d, by the time package, or
 // until the context ends, which is the answer then. What was asked for is done.
-func JournalWaits(method string, d time.Duration) JournalFault {
+func JournalWaits(method JournalMethod, d time.Duration) JournalFault {
 	return JournalFault{method: method, after: true, wait: d}
 }
 
-// Inject adds faults. Each strikes the next call of its method.
+// Inject adds faults. Each strikes the next call of its method. If a fault can never strike,
+// because no method has its name, every call from then on does nothing and fails with an
+// error that says so, and is not [ErrJournal].
 func (j *Journal) Inject(faults ...JournalFault) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for _, f := range faults {
+		if !f.method.known() && j.misuse == nil {
+			j.misuse = fmt.Errorf("closuretest: Inject: a journal has no method %q", f.method)
+		}
+	}
 	j.faults = append(j.faults, faults...)
 }
 
@@ -105,11 +137,15 @@ func (j *Journal) sorted(wanted func(closure.JournalEntry) bool) (entries []clos
 }
 
 // do does what a method is for, with the fault that strikes it.
-func (j *Journal) do(ctx context.Context, method string, act func()) error {
+func (j *Journal) do(ctx context.Context, method JournalMethod, act func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	j.mu.Lock()
+	if err := j.misuse; err != nil {
+		j.mu.Unlock()
+		return err
+	}
 	if j.records == nil {
 		j.makeMaps()
 	}
@@ -134,7 +170,7 @@ func (j *Journal) do(ctx context.Context, method string, act func()) error {
 	}
 }
 
-func (j *Journal) fault(method string) (fault JournalFault, struck bool) {
+func (j *Journal) fault(method JournalMethod) (fault JournalFault, struck bool) {
 	i := slices.IndexFunc(j.faults, func(f JournalFault) bool { return f.method == method })
 	if i < 0 {
 		return fault, false
@@ -146,7 +182,7 @@ func (j *Journal) fault(method string) (fault JournalFault, struck bool) {
 
 // Begin records the attempt, or returns the entry that is in its way.
 func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
-	err = j.do(ctx, "begin", func() {
+	err = j.do(ctx, JournalBegin, func() {
 		if there = j.find(attempt); there != nil {
 			return
 		}
@@ -160,7 +196,7 @@ func (j *Journal) Begin(ctx context.Context, attempt closure.BookingAttempt) (th
 
 // Find returns the entry of the attempt's key, or else of its slot.
 func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (there *closure.JournalEntry, err error) {
-	err = j.do(ctx, "find", func() { there = j.find(attempt) })
+	err = j.do(ctx, JournalFind, func() { there = j.find(attempt) })
 	return there, err
 }
 
@@ -200,7 +236,7 @@ func (j *Journal) remove(r *journalRecord) {
 func (j *Journal) FindAppointment(
 	ctx context.Context, id closure.AppointmentID,
 ) (there *closure.JournalEntry, err error) {
-	err = j.do(ctx, "find appointment", func() {
+	err = j.do(ctx, JournalFindAppointment, func() {
 		r := j.booked[id]
 		switch {
 		case j.released[id]:
@@ -215,7 +251,7 @@ func (j *Journal) FindAppointment(
 
 // Finish records how the entry's attempt ended.
 func (j *Journal) Finish(ctx context.Context, entry closure.JournalEntry) error {
-	return j.do(ctx, "finish", func() {
+	return j.do(ctx, JournalFinish, func() {
 		r := j.records[entry.Attempt.ID]
 		switch {
 		case r == nil:
@@ -251,7 +287,7 @@ func (j *Journal) book(r *journalRecord, entry closure.JournalEntry) {
 func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, error] {
 	return func(yield func(closure.JournalEntry, error) bool) {
 		var pending []closure.JournalEntry
-		err := j.do(ctx, "pending", func() {
+		err := j.do(ctx, JournalPending, func() {
 			pending = j.sorted(func(e closure.JournalEntry) bool { return e.State == closure.JournalPending })
 		})
 		if err != nil {
@@ -268,7 +304,7 @@ func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, e
 
 // Release removes the entries of the appointment, and remembers that.
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
-	return j.do(ctx, "release", func() {
+	return j.do(ctx, JournalRelease, func() {
 		j.released[id] = true
 		for _, r := range j.records {
 			if r.State == closure.JournalBooked && r.Appointment == id ||

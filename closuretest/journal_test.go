@@ -2,6 +2,7 @@ package closuretest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -38,6 +39,74 @@ func TestTestJournalFindsBrokenJournals(t *testing.T) {
 		closuretest.TestJournal(t2, func() closure.Journal { return journal })
 		if !strings.Contains(strings.Join(t2.errors, "\n"), broken.fact) {
 			t.Errorf("%T: no error says %q: %q", journal, broken.fact, t2.errors)
+		}
+	}
+}
+
+// A fault of a method that there isn't would never strike, and its test would pass for the
+// wrong reason. So every call fails, and does nothing.
+func TestJournalFaultThatCanNeverStrike(t *testing.T) {
+	t.Parallel()
+	ctx, attempt := t.Context(), closure.BookingAttempt{ID: "attempt_1"}
+	for _, fault := range []closuretest.JournalFault{
+		closuretest.JournalFailsBefore("Begin"), closuretest.JournalFailsAfter("Begin"), closuretest.JournalWaits("Begin", 1), {},
+	} {
+		j := closuretest.NewJournal()
+		j.Inject(closuretest.JournalFailsBefore(closuretest.JournalFind), fault)
+		_, begin := j.Begin(ctx, attempt)
+		_, find := j.Find(ctx, attempt)
+		_, findAppointment := j.FindAppointment(ctx, "appt_1")
+		calls := []error{begin, find, findAppointment, j.Finish(ctx, closure.JournalEntry{}), j.Release(ctx, "appt_1")}
+		for _, err := range j.Pending(ctx) {
+			calls = append(calls, err)
+		}
+		for i, err := range calls {
+			if err == nil || errors.Is(err, closuretest.ErrJournal) || !strings.Contains(err.Error(), "a journal has no method") {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		if len(calls) != 6 || len(j.Entries()) > 0 {
+			t.Errorf("%d calls failed, the journal holds %v", len(calls), j.Entries())
+		}
+	}
+}
+
+// Each method has a name, and the fault of that name strikes it.
+func TestJournalFaultsStrikeTheirMethods(t *testing.T) {
+	t.Parallel()
+	calls := map[closuretest.JournalMethod]func(context.Context, *closuretest.Journal) error{
+		closuretest.JournalBegin: func(ctx context.Context, j *closuretest.Journal) error {
+			_, err := j.Begin(ctx, closure.BookingAttempt{ID: "attempt_1"})
+			return err
+		},
+		closuretest.JournalFind: func(ctx context.Context, j *closuretest.Journal) error {
+			_, err := j.Find(ctx, closure.BookingAttempt{ID: "attempt_1"})
+			return err
+		},
+		closuretest.JournalFindAppointment: func(ctx context.Context, j *closuretest.Journal) error {
+			_, err := j.FindAppointment(ctx, "appt_1")
+			return err
+		},
+		closuretest.JournalFinish: func(ctx context.Context, j *closuretest.Journal) error {
+			return j.Finish(ctx, closure.JournalEntry{})
+		},
+		closuretest.JournalPending: func(ctx context.Context, j *closuretest.Journal) (last error) {
+			for _, err := range j.Pending(ctx) {
+				last = err
+			}
+			return last
+		},
+		closuretest.JournalRelease: func(ctx context.Context, j *closuretest.Journal) error {
+			return j.Release(ctx, "appt_1")
+		},
+	}
+	for method := range calls {
+		j := closuretest.NewJournal()
+		j.Inject(closuretest.JournalFailsBefore(method))
+		for other, call := range calls {
+			if err := call(t.Context(), j); errors.Is(err, closuretest.ErrJournal) != (other == method) {
+				t.Errorf("a fault of %q, a call of %q: %v", method, other, err)
+			}
 		}
 	}
 }

@@ -198,8 +198,8 @@ func (r *reporter) observe(ctx context.Context, e closure.Event) {
 }
 
 // keep keeps the attempts of a call until its end, and the calls of a booking until
-// the booking's, for a span's children are made after it. What is to be reported now
-// is a call that is of no booking.
+// the booking's, because a parent span is made first. now reports whether the call has
+// ended and belongs to no booking.
 func (r *reporter) keep(a attempt) (c call, now bool) {
 	e := a.event
 	r.mu.Lock()

@@ -501,6 +501,20 @@ func TestInterruptedAtOnce(t *testing.T) {
 	}
 }
 
+// The same hosts are loopback hosts as for the client, which compares names without case.
+func TestLoopbackHosts(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]bool{
+		"localhost": true, "LOCALHOST": true, "127.0.0.2": true, "::1": true, "example.com": false, "10.0.0.1": false,
+	} {
+		address := "http://" + net.JoinHostPort(host, "8080")
+		_, err := closure.NewClient("ch_sk_test_hush", closure.WithBaseURL(address))
+		if loopback(host) != want || (err == nil) != want {
+			t.Errorf("%s: %t, the client says %v", host, loopback(host), err)
+		}
+	}
+}
+
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32

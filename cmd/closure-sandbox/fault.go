@@ -76,7 +76,7 @@ func (t *faultText) set(part string) (err error) {
 		if err != nil || t.times < 0 {
 			return fmt.Errorf("n=%s is not a count", value)
 		}
-	case named && name == "h" && t.kind.name == "status":
+	case named && name == "h" && strings.HasPrefix(t.kind.name, "status"):
 		header, content, found := strings.Cut(value, "=")
 		if !found || header == "" {
 			return fmt.Errorf("h=%s is not name=value", value)
@@ -108,7 +108,7 @@ var kinds = []kind{
 		}},
 	{"status-after", "status-after:502", "done, then answered 502", func(t faultText) (closuretest.Fault, error) {
 		code, err := t.status()
-		return closuretest.StatusAfter(t.op, code), err
+		return closuretest.StatusAfter(t.op, code, t.header...), err
 	}},
 	{"delay", "delay:3s", "done, then answered 3 s later", func(t faultText) (closuretest.Fault, error) {
 		wait, err := t.duration()

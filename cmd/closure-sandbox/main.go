@@ -13,7 +13,7 @@
 // SIGINT or SIGTERM, and keeps nothing.
 //
 // -fault makes it fail. A fault is an operation, a kind, and an argument if the kind needs
-// one, then p= for a probability, n= for a count (0: always) and, for status, h= for a
+// one, then p= for a probability, n= for a count (0: always) and, for a status, h= for a
 // header (without a colon in it). Without p and n it strikes once:
 //
 //	appointments.create:drop-before           connection lost, nothing done

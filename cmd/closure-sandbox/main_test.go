@@ -139,17 +139,18 @@ func TestWarnsWhenOpenToTheNetwork(t *testing.T) {
 func TestFaultTexts(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"appointments.create:drop-before":          "appointments.create: connection lost before anything is done, once",
-		"appointments.create:drop-after:p=0.1":     "appointments.create: done, then connection lost, for ever, with probability 0.1",
-		"appointments.create:drop-after:p=0.1:n=3": "appointments.create: done, then connection lost, 3 times, with probability 0.1",
-		"appointments.create:commit-late:20s:n=0":  "appointments.create: connection lost, done 20s later, for ever",
-		"patients.list:status:429:h=Retry-After=2": "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once",
-		"patients.list:status-after:502":           "patients.list: done, then answered 502 Bad Gateway, once",
-		"*:delay:3s":                               "*: done, then answered 3s later, once",
-		"appointments.list:stale:20s:p=0.5":        "appointments.list: a read shows the state of 20s ago, for ever, with probability 0.5",
-		"schedules.get:truncate:n=2":               "schedules.get: done, then half of the answer, 2 times",
-		"schedules.get:malformed":                  "schedules.get: done, then answered with HTML, once",
-		"patients.list:huge:300000000":             "patients.list: done, then answered with 300000000 bytes, once",
+		"appointments.create:drop-before":                "appointments.create: connection lost before anything is done, once",
+		"appointments.create:drop-after:p=0.1":           "appointments.create: done, then connection lost, for ever, with probability 0.1",
+		"appointments.create:drop-after:p=0.1:n=3":       "appointments.create: done, then connection lost, 3 times, with probability 0.1",
+		"appointments.create:commit-late:20s:n=0":        "appointments.create: connection lost, done 20s later, for ever",
+		"patients.list:status:429:h=Retry-After=2":       "patients.list: answered 429 Too Many Requests (Retry-After: 2) before anything is done, once",
+		"patients.list:status-after:502":                 "patients.list: done, then answered 502 Bad Gateway, once",
+		"patients.list:status-after:429:h=Retry-After=2": "patients.list: done, then answered 429 Too Many Requests (Retry-After: 2), once",
+		"*:delay:3s":                        "*: done, then answered 3s later, once",
+		"appointments.list:stale:20s:p=0.5": "appointments.list: a read shows the state of 20s ago, for ever, with probability 0.5",
+		"schedules.get:truncate:n=2":        "schedules.get: done, then half of the answer, 2 times",
+		"schedules.get:malformed":           "schedules.get: done, then answered with HTML, once",
+		"patients.list:huge:300000000":      "patients.list: done, then answered with 300000000 bytes, once",
 	} {
 		fault, err := parseFault(text)
 		if err != nil || fault.String() != want {

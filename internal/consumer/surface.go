@@ -281,7 +281,7 @@ var (
 	_ func(string) closuretest.Fault                     = closuretest.DropAfter
 	_ func(string, time.Duration) closuretest.Fault      = closuretest.CommitLate
 	_ func(string, int, ...string) closuretest.Fault     = closuretest.Status
-	_ func(string, int) closuretest.Fault                = closuretest.StatusAfter
+	_ func(string, int, ...string) closuretest.Fault     = closuretest.StatusAfter
 	_ func(string, time.Duration) closuretest.Fault      = closuretest.Delay
 	_ func(string, time.Duration) closuretest.Fault      = closuretest.Stale
 	_ func(string) closuretest.Fault                     = closuretest.Truncate

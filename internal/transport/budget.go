@@ -68,7 +68,7 @@ func (b *budget) withdraw(attempts int, credit bool) bool {
 	if credit && b.borrow() {
 		return true
 	}
-	if b.used+retryCost > b.tokens(attempts) {
+	if b.used > b.tokens(attempts)-retryCost {
 		return false
 	}
 	b.used += retryCost
@@ -76,13 +76,15 @@ func (b *budget) withdraw(attempts int, credit bool) bool {
 }
 
 // tokens is how many there are at the present traffic: at least enough for one call's retries.
+// Any capacity and any attempts are right: nothing here overflows.
 func (b *budget) tokens(attempts int) int {
 	now := time.Now()
-	if now.Sub(b.first) < warmUp {
+	calls := max(b.calls.count(now), 1) // the call itself, though it may have begun long ago
+	if now.Sub(b.first) < warmUp || calls >= fullTraffic || attempts-1 > b.capacity/retryCost {
 		return b.capacity
 	}
-	share := b.capacity * b.calls.count(now) / fullTraffic
-	return min(max(share, (attempts-1)*retryCost), b.capacity)
+	share := b.capacity/fullTraffic*calls + b.capacity%fullTraffic*calls/fullTraffic
+	return max(share, (attempts-1)*retryCost)
 }
 
 func (b *budget) borrow() bool {

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"math"
+	"math/big"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -85,6 +87,56 @@ func TestBudget(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A budget may be any number, on 32-bit machines too, and so may a call's attempts.
+func TestBudgetOfAnySize(t *testing.T) {
+	t.Parallel()
+	for _, capacity := range []int{0, 1, 99, 100, 101, math.MaxInt32 - 1, math.MaxInt32, math.MaxInt - 1, math.MaxInt} {
+		for _, calls := range []int{0, 1, 2, 99, 100, 101, 100_000} {
+			for _, attempts := range []int{1, 3, math.MaxInt32, math.MaxInt} {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBudget(capacity)
+					b.begin()
+					b.end()
+					time.Sleep(3 * windowLength)
+					for range calls {
+						b.begin()
+						b.end()
+					}
+					big := func(n int) *big.Int { return big.NewInt(int64(n)) }
+					want := big(max(calls, 1)) // the call itself
+					want.Mul(want, big(capacity)).Div(want, big(fullTraffic))
+					if one := big(attempts - 1); want.Cmp(one.Mul(one, big(retryCost))) < 0 {
+						want = one
+					}
+					if want.Cmp(big(capacity)) > 0 {
+						want = big(capacity)
+					}
+					if got := b.tokens(attempts); big(got).Cmp(want) != 0 {
+						t.Errorf("Budget %d, %d calls, %d attempts: %d tokens, want %d", capacity, calls, attempts, got, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// With the largest budget, no retry is refused, whether there is traffic or not.
+func TestPracticallyNoBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(math.MaxInt)
+		b.begin()
+		for range 100 {
+			time.Sleep(windowLength)
+			for range 100 {
+				if !b.withdraw(usualAttempts, false) {
+					t.Fatalf("refused after %d tokens", b.used)
+				}
+			}
+		}
+	})
 }
 
 func TestBudgetIsExactUnderContention(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -28,6 +29,8 @@ type loopback struct {
 	requests atomic.Int64
 	opened   atomic.Int64 // connections
 	open     atomic.Int64 // connections
+
+	proxy string // the clients' proxy; "": the environment's
 
 	mu     sync.Mutex
 	dialed []*net.TCPConn // the clients' sides
@@ -94,6 +97,9 @@ func (s *loopback) clientWith(t testing.TB, http2 bool, over func(net.Conn) net.
 			_ = conn.Close()
 		}
 		return over(conn), nil
+	}
+	if s.proxy != "" {
+		d.proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: s.proxy})
 	}
 	if s.Certificate() != nil {
 		d.tls.RootCAs = x509.NewCertPool()
@@ -270,8 +276,6 @@ func TestLoopbackDeadKeepAlive(t *testing.T) {
 // A write is tried again if nothing can have left this machine.
 func TestLoopbackNotSent(t *testing.T) {
 	t.Parallel()
-	closed := newLoopback(t, nil).start()
-	closed.Close()
 	untrusted := newLoopback(t, func(http.ResponseWriter, *http.Request, int64) {}).startTLS()
 	old := newLoopback(t, func(http.ResponseWriter, *http.Request, int64) {})
 	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
@@ -283,7 +287,7 @@ func TestLoopbackNotSent(t *testing.T) {
 		client    *Transport
 		want      string
 	}{
-		{"nobody listens", closed.URL, stranger, "connection refused"},
+		{"nobody listens", "http://" + noOne, stranger, "connection refused"},
 		{"certificate of an unknown authority", untrusted.URL, stranger, "TLS handshake failed"},
 		{"certificate of another host", strings.Replace(untrusted.URL, "127.0.0.1", "localhost", 1), untrusted.client(t), "TLS handshake failed"},
 		{"TLS 1.1", old.URL, old.client(t), "TLS handshake failed"},

@@ -15,8 +15,9 @@ const maxConns = 100
 
 // A dialer makes the pool's connections.
 type dialer struct {
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
-	tls  *tls.Config
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	tls   *tls.Config
+	proxy func(*http.Request) (*url.URL, error)
 
 	open       chan struct{} // a semaphore: connections that are not closed yet
 	handshakes chan struct{} // a semaphore: TLS connections being made; nil: any number
@@ -30,8 +31,9 @@ func newDialer() *dialer {
 			KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
 			Control:         endUnacknowledged,
 		}).DialContext,
-		tls:  &tls.Config{MinVersion: tls.VersionTLS12},
-		open: make(chan struct{}, maxConns),
+		tls:   &tls.Config{MinVersion: tls.VersionTLS12},
+		proxy: http.ProxyFromEnvironment,
+		open:  make(chan struct{}, maxConns),
 	}
 }
 
@@ -53,22 +55,23 @@ func newPool(d *dialer, http2 bool) *http.Transport {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(http2)
 	d.tls.NextProtos = []string{"http/1.1"}
+	proxy := refuseSecondConn(d.proxy)
 	if http2 {
 		d.tls.NextProtos = []string{"h2", "http/1.1"}
 		d.handshakes = make(chan struct{}, 2)
+		proxy = d.proxy
 	}
 	return &http.Transport{
-		Proxy:                 refuseSecondConn(http.ProxyFromEnvironment, http2),
-		DialContext:           d.dialPlain,
-		DialTLSContext:        d.dialTLS,
-		TLSClientConfig:       d.tls, // for connections through a proxy
-		Protocols:             protocols,
-		MaxConnsPerHost:       maxConns,
-		MaxIdleConns:          maxConns,
-		MaxIdleConnsPerHost:   maxConns,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   handshakeTimeout,
-		ExpectContinueTimeout: time.Second,
+		Proxy:               proxy,
+		DialContext:         d.dialPlain,
+		DialTLSContext:      d.dialTLS,
+		TLSClientConfig:     d.tls, // for connections through a proxy
+		Protocols:           protocols,
+		MaxConnsPerHost:     maxConns,
+		MaxIdleConns:        maxConns,
+		MaxIdleConnsPerHost: maxConns,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: handshakeTimeout,
 		// Without pings, HTTP/2 goes on using a connection for minutes after its other end is
 		// gone: every read would time out on it, and every write would end as unknown.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
@@ -80,22 +83,16 @@ const (
 	handshakeTimeout = 10 * time.Second
 )
 
-// refuseSecondConn keeps an attempt to one connection, and notes whether it leads to a proxy.
-// net/http asks for the proxy each time before it takes a connection, also when it sends a
-// request again by itself because an idle connection turned out to be dead. HTTP/2 may ask
-// again although nothing was sent: there, the trace's guard counts connections.
-func refuseSecondConn(proxy func(*http.Request) (*url.URL, error), http2 bool) func(*http.Request) (*url.URL, error) {
+// refuseSecondConn keeps an attempt to one connection. net/http asks for the proxy each time
+// before it takes a connection, also when it sends a request again by itself because an idle
+// connection turned out to be dead. HTTP/2 may ask again although nothing was sent: there, the
+// trace's guard counts connections.
+func refuseSecondConn(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(req *http.Request) (*url.URL, error) {
-		a := traceOf(req.Context())
-		if a == nil {
-			return proxy(req)
-		}
-		if !http2 && a.askedConn.Swap(true) {
+		if a := traceOf(req.Context()); a != nil && a.askedConn.Swap(true) {
 			return nil, errSecondConn
 		}
-		address, err := proxy(req)
-		a.proxied = address != nil || err != nil
-		return address, err
+		return proxy(req)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -158,17 +157,13 @@ func TestTunnelBehindAnAnswerWithALength(t *testing.T) {
 	t.Parallel()
 	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) })
 	s.startTLS()
-	client, dialer := s.clientWith(t, false, asIs)
-	host := strings.TrimPrefix(s.URL, "https://")
-	proxy := listen(t, func(conn net.Conn) { tunnel(conn, host) })
-	client.pool.Proxy = refuseSecondConn(http.ProxyURL(&url.URL{Scheme: "http", Host: proxy}), false)
-	client.pool.TLSClientConfig = dialer.tls
-	if got, err := client.Do(t.Context(), post(s.URL)); err != nil || string(got.Body) != "{}" {
+	s.proxy = listen(t, func(conn net.Conn) { tunnel(conn, s.Listener.Addr().String()) })
+	if got, err := s.client(t).Do(t.Context(), post(s.URL)); err != nil || string(got.Body) != "{}" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
-// tunnel answers CONNECT, and hands on what follows in both directions.
+// tunnel answers CONNECT, and hands on what follows in both directions, until one end closes.
 func tunnel(conn net.Conn, host string) {
 	source := bufio.NewReader(conn)
 	if _, err := http.ReadRequest(source); err != nil {
@@ -180,7 +175,10 @@ func tunnel(conn net.Conn, host string) {
 	}
 	defer func() { _ = to.Close() }()
 	_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\nContent-Length: 0\r\n\r\n")
-	go func() { _, _ = io.Copy(to, source) }()
+	go func() {
+		_, _ = io.Copy(to, source)
+		_ = to.Close()
+	}()
 	_, _ = io.Copy(conn, to)
 }
 

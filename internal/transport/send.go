@@ -15,7 +15,7 @@ var errNoResponse = errors.New("transport: RoundTripper returned neither respons
 // send is the end of the chain: it hands the request to net/http or to the caller's
 // RoundTripper, and reads the response.
 func (t *Transport) send(ctx context.Context, x *execution) error {
-	req := t.newRequest(ctx, x)
+	req := t.noteProxy(t.newRequest(ctx, x), x)
 	resp, err := t.base.RoundTrip(req)
 	t.rotation.compare(x.refused, x.trace)
 	x.refused = nil
@@ -53,6 +53,21 @@ func (t *Transport) newRequest(ctx context.Context, x *execution) *http.Request 
 		t.addBody(req, x)
 	}
 	return req
+}
+
+// noteProxy notes whether the request goes through our pool's proxy. Of a read it is then
+// noted, too, whether a connection was given: only without one, the proxy has failed. Other
+// reads don't pay for that.
+func (t *Transport) noteProxy(req *http.Request, x *execution) *http.Request {
+	if t.proxy == nil {
+		return req
+	}
+	address, err := t.proxy(req)
+	x.trace.proxied = address != nil || err != nil
+	if !x.trace.proxied || t.resends || x.call.writes() { // the others' traces note it anyway
+		return req
+	}
+	return req.WithContext(x.trace.noteGotConn())
 }
 
 func (t *Transport) addBody(req *http.Request, x *execution) {

@@ -45,6 +45,10 @@ func listen(t *testing.T, serve func(net.Conn)) (address string) {
 	return listener.Addr().String()
 }
 
+// noOne is an address where nobody listens. The port of a server that was closed may soon be
+// another test's.
+const noOne = "127.0.0.1:1"
+
 // serveText answers each request with the same text, and counts the requests.
 func serveText(requests *atomic.Int64, text string) func(net.Conn) {
 	return func(conn net.Conn) {
@@ -320,7 +324,6 @@ func TestProxyFailures(t *testing.T) {
 	var requests atomic.Int64
 	refuses := listen(t, serveText(&requests, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
 	hangsUp := listen(t, func(conn net.Conn) { _ = conn.Close() })
-	const noOne = "127.0.0.1:1"
 	choose := func(address string) func(*http.Request) (*url.URL, error) {
 		return http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("user", "secret")})
 	}
@@ -328,19 +331,24 @@ func TestProxyFailures(t *testing.T) {
 	for name, proxy := range map[string]func(*http.Request) (*url.URL, error){
 		"nobody listens": choose(noOne), "refuses": choose(refuses), "hangs up": choose(hangsUp), "can't be chosen": fails,
 	} {
+		ours, http2 := newDialer(), newDialer()
+		ours.proxy, http2.proxy = proxy, proxy
 		for whose, tr := range map[string]*Transport{
-			"ours":         New(Config{Policy: exact}),
+			"ours":         New(Config{Policy: exact, dialer: ours}),
+			"our HTTP/2":   New(Config{Policy: exact, dialer: http2, HTTP2: true}),
 			"the caller's": New(Config{Policy: exact, Base: &http.Transport{Proxy: proxy}}),
 		} {
-			if whose == "ours" {
-				tr.base.(*http.Transport).Proxy = refuseSecondConn(proxy, false)
-			}
-			answer, err := tr.Do(t.Context(), post("https://api.test/"))
-			if err == nil || err.Error() != "the proxy could not be reached or refused" {
-				t.Errorf("%s, %s: %v", name, whose, err)
-			}
-			if answer.MaybeSent || answer.Attempts != 3 {
-				t.Errorf("%s, %s: %+v; want 3 attempts, not sent", name, whose, answer)
+			for _, call := range []*Call{get("https://api.test/"), post("https://api.test/")} {
+				if whose == "the caller's" && name == "can't be chosen" && call.Method == http.MethodGet {
+					continue // only for a write, the caller's function is asked again
+				}
+				answer, err := tr.Do(t.Context(), call)
+				if err == nil || err.Error() != "the proxy could not be reached or refused" {
+					t.Errorf("%s, %s, %s: %v", name, whose, call.Method, err)
+				}
+				if answer.MaybeSent || answer.Attempts != 3 {
+					t.Errorf("%s, %s, %s: %+v; want 3 attempts, not sent", name, whose, call.Method, answer)
+				}
 			}
 		}
 	}

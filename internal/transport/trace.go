@@ -67,7 +67,7 @@ func traceOf(ctx context.Context) *requestTrace {
 
 // once keeps net/http from sending the request a second time. It traces no more than the
 // request needs: our pool refuses a second connection over HTTP/1.1 by itself, and of a
-// read it doesn't matter whether it left.
+// read it doesn't matter whether it left. (Through a proxy it does: noteProxy.)
 func (t *Transport) once(next handler) handler {
 	return func(ctx context.Context, x *execution) error {
 		x.trace = &requestTrace{Context: ctx, reads: !x.call.writes()}
@@ -82,6 +82,13 @@ func (t *Transport) once(next handler) handler {
 			return next(x.trace, x)
 		}
 	}
+}
+
+// noteGotConn only notes that a connection is given.
+func (r *requestTrace) noteGotConn() context.Context {
+	return httptrace.WithClientTrace(r, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { r.gotConn.Store(true) },
+	})
 }
 
 // noteConn only notes which connection is given.

@@ -74,8 +74,9 @@ type Attempt struct {
 type Transport struct {
 	first    handler // of the chain
 	base     http.RoundTripper
-	pool     *http.Transport // base, if it is our own over HTTP/1.1
-	resends  bool            // base may send a request again on a second connection by itself
+	pool     *http.Transport                       // base, if it is our own over HTTP/1.1
+	proxy    func(*http.Request) (*url.URL, error) // of our own base; nil: base is the caller's
+	resends  bool                                  // base may send a request again on a second connection by itself
 	jar      http.CookieJar
 	copies   bool // base or jar are the caller's: each attempt has its own URL and header
 	policy   Policy
@@ -98,8 +99,9 @@ func New(cfg Config) *Transport {
 		maxBytes: maxBytes,
 	}
 	if t.base == nil {
-		pool := newPool(cmp.Or(cfg.dialer, newDialer()), cfg.HTTP2)
-		t.base = pool
+		d := cmp.Or(cfg.dialer, newDialer())
+		pool := newPool(d, cfg.HTTP2)
+		t.base, t.proxy = pool, d.proxy
 		if !cfg.HTTP2 {
 			t.pool = pool
 		}
