@@ -355,7 +355,7 @@ func WithRateLimit(perSecond float64, burst int) Option {
 type RetryPolicy struct {
 	MaxAttempts   int           // default 3; 1 turns retries off
 	MinWait       time.Duration // default 100 ms; doubled after each attempt; the wait is a random part of it (full jitter)
-	MaxWait       time.Duration // default 10 s
+	MaxWait       time.Duration // default 10 s, or MinWait if that is longer
 	MaxRetryAfter time.Duration // default 60 s: a longer Retry-After ends the call at once, with that answer
 	// Budget is the number of tokens of the whole client, default 100. [math.MaxInt] is
 	// practically no budget: then only MaxAttempts limits the retries.

@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/operation"
 )
 
 // A faultText is a fault in its written form: operation:kind:argument:p=…:n=…:h=….
@@ -116,6 +118,9 @@ var kinds = []kind{
 	}},
 	{"stale", "stale:20s", "a read shows the state of 20 s ago", func(t faultText) (closuretest.Fault, error) {
 		lag, err := t.duration()
+		if err == nil && isWrite(t.op) {
+			err = fmt.Errorf("stale is for reads, and %s is none", t.op)
+		}
 		return closuretest.Stale(t.op, lag), err
 	}},
 	plain("truncate", "half of the answer", closuretest.Truncate),
@@ -164,4 +169,9 @@ func (t faultText) status() (int, error) {
 		return 0, fmt.Errorf("%s needs a status from 200 to 599, such as %s:503", t.kind.name, t.kind.name)
 	}
 	return code, nil
+}
+
+func isWrite(name string) bool {
+	table := operation.Table()
+	return slices.ContainsFunc(table[:], func(o operation.Spec) bool { return o.Name == name && o.Method != http.MethodGet })
 }

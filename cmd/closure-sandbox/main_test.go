@@ -57,6 +57,7 @@ func TestBadFlagsGetOneLine(t *testing.T) {
 		{"-slots 1000001", `invalid value "1000001" for flag -slots: want a number from 0 to 1000000`},
 		{"-clock noon", `invalid value "noon" for flag -clock: want an instant such as 2022-05-01T00:00:00Z, or now`},
 		{"-stale-reads -1s", "-stale-reads is negative"},
+		{"-fault appointments.create:stale:5s", "stale is for reads, and appointments.create is none"},
 		{"-fault x", `invalid value "x" for flag -fault: want operation:kind, such as appointments.create:drop-after:p=0.1`},
 		{"-fault a.b:drop-after", `there is no operation "a.b": they are patients.list, `},
 		{"-fault *:explode", `there is no fault "explode": the kinds are drop-before, drop-after, commit-late, status,`},
