@@ -102,7 +102,8 @@ func (c *clinic) tellChange(p *patient, call *call, a closure.Appointment, to sl
 	defer c.mu.Unlock()
 	p.log = append(p.log, fmt.Sprintf("→%v change %s to %s: %d, made %t",
 		clock(time.Now()), a.ID, clock(to.start), ending, made))
-	c.open[a.ID] = ending == endsUnknown && to == (slot{})
+	// A call of which nothing was sent doesn't settle what an earlier one left open.
+	c.open[a.ID] = to == (slot{}) && (ending == endsUnknown || ending == endsNotSent && c.open[a.ID])
 	switch ending {
 	case endsConfirmed:
 		if !made {
