@@ -107,12 +107,12 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 // After a rejection, whatever its status, BookSlot reads the appointments and the open
 // slots again, because the answer may be a gateway's, and the API may have booked before
 // it. If the answer doesn't hold the API's own error object, it reads for up to 10 s. If the
-// appointment is there, the call succeeds, and Recovered is set. If the
-// appointments can't be read, the outcome is unknown. If the slot is not open any more,
-// the error is [ErrSlotUnavailable] joined with the [*APIError]; but after a 429, or without
-// the API's error object, the outcome is unknown, because this booking may have closed the slot.
-// Otherwise the error is the APIError. After a failure that leaves the outcome open, BookSlot looks for the appointment for up
-// to 10 s, or until the context ends.
+// appointment is there, the call succeeds, and Recovered is set. If the appointments can't
+// be read, the outcome is unknown. If the slot is not open any more, the error is
+// [ErrSlotUnavailable] joined with the [*APIError]; but after a 429, or without the API's
+// error object, the outcome is unknown, because this booking may have closed the slot.
+// Otherwise the error is the APIError. After a failure that leaves the outcome open,
+// BookSlot looks for the appointment for up to 10 s, or until the context ends.
 //
 // The request to book is sent again in two cases only: nothing of it left this machine,
 // or the answer was 429 and the reads after that show no appointment. The [RetryPolicy]

@@ -10,8 +10,8 @@ import (
 // RescheduleBooking moves an appointment to another start on its schedule. After a failure
 // that leaves the outcome open, it reads the appointment for up to 10 s, or until the
 // context ends. If the appointment shows the requested start, and the requested duration if
-// there is one, the call succeeds; else the outcome is unknown, and the error is an [*OutcomeUnknownError] with the AppointmentID.
-// Call it again with the same params to settle that: to move an appointment to where it is
+// there is one, the call succeeds; else the outcome is unknown, and the error is an
+// [*OutcomeUnknownError] with the AppointmentID. Call it again with the same params to settle that: to move an appointment to where it is
 // changes nothing.
 //
 // After a rejection it reads the appointment, as [Client.BookSlot] does. If the appointment

@@ -119,7 +119,8 @@ func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 }
 
 // A JournalError says that the [Journal] failed before a write. Nothing was booked or
-// changed, and it is safe to call again. Its text doesn't show the cause, which may hold a patient's data.
+// changed, and it is safe to call again. Its text doesn't show the cause, which may hold a
+// patient's data.
 type JournalError struct {
 	Op  string // the journal's method: "begin", "find", "finish", "release" or "pending"
 	Err error  // the journal's error, or what is wrong with the entry that it returned
