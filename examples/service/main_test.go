@@ -212,7 +212,7 @@ func TestRefused(t *testing.T) {
 		{"-database mysql://user:hush@host/db", "", 2, "-database is a URL"},
 		{"-listen nowhere", "", 2, `-listen "nowhere" is not host:port`},
 		{"-database postgres://user:hush@127.0.0.1:1/db", "", 1, "-database: "},
-		{"-database postgres://user:hush@127.0.0.1:x/db", "", 1, "-database: "},
+		{"-database postgres://user:hush@127.0.0.1:x/db", "", 1, "-database: closuresql: migrate: the database can't be opened\n"},
 		{"-database none/bookings.db", "", 1, "-database: the file can't be opened: "},
 		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", 1, "CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't"},
 		{"", "CLOSURE_API_KEY=ch_sk_live_hush", 1, "is not a key of test mode\nCheck CLOSURE_API_KEY. The test key "},
