@@ -47,7 +47,7 @@ func TestDemo(t *testing.T) {
 
 func TestNothingToSettle(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "a?b%41.db")
+	file := filepath.Join(t.TempDir(), "a%41.db")
 	command := exec.Command(os.Args[0], "settle", "-journal", file)
 	command.Env = append(os.Environ(), "CLOSURE_API_KEY="+closure.QuickstartKey, "CLOSURE_BASE_URL=http://127.0.0.1:1")
 	output, err := command.CombinedOutput()

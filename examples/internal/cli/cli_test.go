@@ -146,7 +146,10 @@ func TestCheckFile(t *testing.T) {
 // The file that is made for its owner alone is the one that SQLite opens, whatever its name.
 func TestSQLite(t *testing.T) {
 	t.Parallel()
-	const name = "a b?c#d%41:memory:.db"
+	name := "a b#c%41.db"
+	if runtime.GOOS != "windows" {
+		name = ":a b?" + name
+	}
 	file := filepath.Join(t.TempDir(), name)
 	dsn, err := SQLite(file)
 	if err != nil {
@@ -159,10 +162,9 @@ func TestSQLite(t *testing.T) {
 	if opened, err := url.Parse(dsn); err != nil || filepath.Base(opened.Path) != name || len(opened.Query()["_pragma"]) != 3 {
 		t.Errorf("%s: %v", dsn, err)
 	}
-	if dsn, err := SQLite(":memory:"); err != nil || !strings.Contains(dsn, "/:memory:?") {
-		t.Errorf("%s, %v, want a file", dsn, err)
+	if !strings.HasPrefix(dsn, "file:///") { // or SQLite would take ":memory:" for a database without a file
+		t.Errorf("%s, want a whole path", dsn)
 	}
-	_ = os.Remove(":memory:")
 	hidden := filepath.Join(t.TempDir(), "none", "hush.db")
 	if _, err := SQLite(hidden); !errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "hush") {
 		t.Errorf("%v", err)
