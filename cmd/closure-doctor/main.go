@@ -16,14 +16,18 @@
 // and cancels it, in test mode, where nothing real is booked. Each of these
 // requests is sent once.
 //
+// It asks the vendor's host, or the one that -base or, without it, CLOSURE_BASE_URL names. The
+// SDK's other variables are not read.
+//
 // A live key is refused. The output names fields and counts them; it holds no
 // value of a record, no id and no URL, so that it can be shown to others.
 //
 // The exit code is 0 if nothing differs, 1 if something does or the API gave no answer, and
-// 2 if a flag or the key is wrong.
+// 2 if a flag, the key or the base URL is wrong.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -43,7 +47,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv("CLOSURE_API_KEY"), os.Stdout, os.Stderr)
+	env := environment{key: os.Getenv("CLOSURE_API_KEY"), base: os.Getenv("CLOSURE_BASE_URL")}
+	code := run(ctx, os.Args[1:], env, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
@@ -52,13 +57,18 @@ func main() {
 const (
 	exitOK      = 0
 	exitDiffers = 1 // something differs, or the report isn't whole or can't be written
-	exitUsage   = 2 // a flag or the key is wrong
+	exitUsage   = 2 // a flag, the key or the base URL is wrong
 )
 
-// run is the program. envKey is the key from the environment; if it is "", the doctor uses the
-// public key.
-func run(ctx context.Context, args []string, envKey string, stdout, stderr io.Writer) int {
-	s, err := parseSettings(args, envKey)
+// environment is what the environment says. What is "" is not set.
+type environment struct {
+	key  string
+	base string
+}
+
+// run is the program. Without a key in the environment the doctor uses the public one.
+func run(ctx context.Context, args []string, env environment, stdout, stderr io.Writer) int {
+	s, err := parseSettings(args, env)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage())
 		return exitOK
@@ -105,7 +115,7 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	flags := flag.NewFlagSet("closure-doctor", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // one line is enough, and run writes it
 	flags.Usage = func() {}
-	flags.StringVar(&s.base, "base", closure.DefaultBaseURL, "base `URL` of the API")
+	flags.StringVar(&s.base, "base", cmp.Or(s.base, closure.DefaultBaseURL), "base `URL` of the API")
 	flags.BoolVar(&s.write, "write", false,
 		"also book, move and cancel an appointment of the guide's patient, in test mode")
 	flags.BoolVar(&s.json, "json", false, "print JSON")
@@ -114,25 +124,41 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	return flags
 }
 
-func parseSettings(args []string, envKey string) (s settings, err error) {
+func parseSettings(args []string, env environment) (s settings, err error) {
+	s.base = env.base
 	flags := newFlagSet(&s)
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
-	if flags.NArg() > 0 {
-		return s, errors.New("there are no arguments besides the flags")
+	if err := commandline.NoArguments(flags); err != nil {
+		return s, err
 	}
 	if s.slow <= 0 || s.timeout <= 0 {
 		return s, errors.New("-slow and -timeout are longer than zero")
 	}
-	if s.key = envKey; envKey == "" {
-		s.key = closure.QuickstartKey
-	}
+	s.key = cmp.Or(env.key, closure.QuickstartKey)
 	if err := checkKey(s.key); err != nil {
 		return s, err
 	}
+	if err := s.checkBase(); err != nil {
+		return s, fmt.Errorf("%s %w", baseFrom(flags, env), err)
+	}
 	s.base = strings.TrimSuffix(s.base, "/")
-	return s, s.checkBase()
+	return s, nil
+}
+
+// baseFrom names where the base URL is from.
+func baseFrom(flags *flag.FlagSet, env environment) string {
+	from := "-base"
+	if env.base != "" {
+		from = "CLOSURE_BASE_URL"
+	}
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name == "base" {
+			from = "-base"
+		}
+	})
+	return from
 }
 
 func checkKey(key string) error {
@@ -154,13 +180,13 @@ func (s settings) checkBase() error {
 	u, err := url.Parse(s.base)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("-base is not a URL of scheme, host and path")
+		return errors.New("is not a URL of scheme, host and path")
 	case u.Scheme == "https", u.Scheme == "http" && (s.public() || loopback(u.Hostname())):
 		return nil
 	case u.Scheme == "http":
-		return errors.New("-base is http on a host that is not a loopback host: unset CLOSURE_API_KEY or use https")
+		return errors.New("is http on a host that is not a loopback host: unset CLOSURE_API_KEY or use https")
 	default:
-		return errors.New("-base is neither https nor http")
+		return errors.New("is neither https nor http")
 	}
 }
 
@@ -175,8 +201,12 @@ func usage() string {
 		Usage: "go run github.com/closurehealth/closure-go/cmd/closure-doctor [flags]",
 		Flags: newFlagSet(new(settings)),
 		Sections: []commandline.Section{
-			{Title: "Environment", Text: "CLOSURE_API_KEY  a test key; without one the doctor uses the vendor's public key"},
-			{Title: "Exit codes", Text: "0  nothing differs\n1  something differs, or the API gave no answer\n2  a flag or the key is wrong"},
+			{Title: "Environment", Text: "CLOSURE_API_KEY   a test key; without one the doctor uses the vendor's public key\n" +
+				"CLOSURE_BASE_URL  the API's address, if -base doesn't give another\n" +
+				"The SDK's other variables, such as CLOSURE_ROUTES, are not read: the doctor\n" +
+				"checks what the SDK does without them."},
+			{Title: "Exit codes", Text: "0  nothing differs\n1  something differs, or the API gave no answer\n" +
+				"2  a flag, the key or the base URL is wrong"},
 		},
 	}.String()
 }

@@ -25,7 +25,7 @@ func examine(t *testing.T, h http.Handler, args ...string) (code int, stdout str
 	server := httptest.NewServer(h)
 	defer server.Close()
 	var out, problems bytes.Buffer
-	code = run(t.Context(), append([]string{"-base", server.URL}, args...), "", &out, &problems)
+	code = run(t.Context(), append([]string{"-base", server.URL}, args...), environment{}, &out, &problems)
 	if problems.Len() > 0 {
 		t.Errorf("stderr: %s", problems.String())
 	}
@@ -420,7 +420,7 @@ func TestInterrupted(t *testing.T) {
 	}))
 	defer server.Close()
 	var out, problems bytes.Buffer
-	run(ctx, []string{"-base", server.URL, "-write"}, "", &out, &problems)
+	run(ctx, []string{"-base", server.URL, "-write"}, environment{}, &out, &problems)
 	booked := sandbox.Appointments()
 	if ctx.Err() == nil || len(booked) != 1 || booked[0].Status != closure.AppointmentCancelled {
 		t.Errorf("%d appointments\n%s", len(booked), out.String())
@@ -471,14 +471,14 @@ func TestUnreachable(t *testing.T) {
 	}
 	listener.Close()
 	var out, problems bytes.Buffer
-	code := run(t.Context(), []string{"-base", "http://" + listener.Addr().String()}, "", &out, &problems)
+	code := run(t.Context(), []string{"-base", "http://" + listener.Addr().String()}, environment{}, &out, &problems)
 	private(t, out.String())
 	for _, want := range []string{"the connection was refused", "the API gave no answer to the first two calls"} {
 		if code != exitDiffers || !strings.Contains(out.String(), want) {
 			t.Errorf("exit %d, want %q:\n%s", code, want, out.String())
 		}
 	}
-	if want := "closure-doctor: the API gave no answer: check -base, the network and the proxy, and run it again\n"; problems.String() != want {
+	if want := "closure-doctor: the API gave no answer: check -base or CLOSURE_BASE_URL, the network and the proxy, and run it again\n"; problems.String() != want {
 		t.Errorf("%q, want %q", problems.String(), want)
 	}
 }
@@ -493,7 +493,7 @@ func TestInterruptedAtOnce(t *testing.T) {
 	}))
 	defer server.Close()
 	var out, problems bytes.Buffer
-	code := run(ctx, []string{"-base", server.URL}, "", &out, &problems)
+	code := run(ctx, []string{"-base", server.URL}, environment{}, &out, &problems)
 	want := "closure-doctor: interrupted: what it had not asked by then is missing\n"
 	if code != exitDiffers || strings.Contains(out.String(), "gave no answer") || strings.Contains(out.String(), "differs:") ||
 		problems.String() != want {
@@ -520,31 +520,56 @@ func TestUsage(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer server.Close()
-	for _, test := range []struct{ args, key, want string }{
-		{"-nope", "", "flag provided but not defined: -nope"},
-		{"extra", "", "no arguments"},
-		{"-slow 0s", "", "longer than zero"},
-		{"-base " + server.URL, "ch_sk_live_hush", "not a test key"},
-		{"-base " + server.URL, "hush", "not a test key"},
-		{"-base " + server.URL, "ch_sk_test_", "only the beginning of a key"},
-		{"-base " + server.URL, "ch_sk_test_hush:", "a character that no key has"},
-		{"-base ftp://example.com", "", "neither https nor http"},
-		{"-base https://hush@example.com", "", "not a URL of scheme, host and path"},
-		{"-base http://example.com", "ch_sk_test_hush", "http on a host that is not a loopback host"},
+	for _, test := range []struct {
+		args string
+		env  environment
+		want string
+	}{
+		{"-nope", environment{}, "flag provided but not defined: -nope"},
+		{"ch_sk_live_hush", environment{}, "no arguments"},
+		{"-slow 0s", environment{}, "longer than zero"},
+		{"-base " + server.URL, environment{key: "ch_sk_live_hush"}, "not a test key"},
+		{"-base " + server.URL, environment{key: "hush"}, "not a test key"},
+		{"-base " + server.URL, environment{key: "ch_sk_test_"}, "only the beginning of a key"},
+		{"-base " + server.URL, environment{key: "ch_sk_test_hush:"}, "a character that no key has"},
+		{"-base ftp://example.com", environment{}, "neither https nor http"},
+		{"-base https://hush@example.com", environment{}, "not a URL of scheme, host and path"},
+		{"", environment{base: "ftp://hush.example"}, "CLOSURE_BASE_URL is neither https nor http"},
+		{"", environment{base: "https://hush@example.com/"}, "CLOSURE_BASE_URL is not a URL"},
+		{"", environment{base: "http://example.com", key: "ch_sk_test_hush"}, "CLOSURE_BASE_URL is http on a host"},
+		{"-base ftp://example.com", environment{base: server.URL}, "-base is neither"},
+		{"-base http://example.com", environment{key: "ch_sk_test_hush"}, "http on a host that is not a loopback host"},
 	} {
 		var out, problems bytes.Buffer
-		code := run(t.Context(), strings.Fields(test.args), test.key, &out, &problems)
+		code := run(t.Context(), strings.Fields(test.args), test.env, &out, &problems)
 		text := problems.String()
 		if code != exitUsage || out.Len() > 0 || !strings.Contains(text, test.want) || strings.Contains(text, "hush") {
 			t.Errorf("%s: exit %d, %q, want %q", test.args, code, text, test.want)
 		}
 	}
 	var out, problems bytes.Buffer
-	code := run(t.Context(), []string{"-h"}, "ch_sk_live_hush", &out, &problems)
-	if code != exitOK || !strings.Contains(out.String(), "-write") {
+	code := run(t.Context(), []string{"-h"}, environment{key: "ch_sk_live_hush"}, &out, &problems)
+	if code != exitOK || !strings.Contains(out.String(), "-write") ||
+		!strings.Contains(out.String(), "CLOSURE_BASE_URL") || !strings.Contains(out.String(), "CLOSURE_ROUTES") {
 		t.Errorf("-h: exit %d, %q", code, out.String())
 	}
 	if n := requests.Load(); n > 0 {
 		t.Errorf("%d requests were sent", n)
+	}
+}
+
+// The environment's base URL is the default of -base.
+func TestBase(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ args, env, want string }{
+		{"", "", closure.DefaultBaseURL},
+		{"-write", "http://127.0.0.1:1/", "http://127.0.0.1:1"},
+		{"-base http://127.0.0.1:2", "http://127.0.0.1:1", "http://127.0.0.1:2"},
+		{"-base http://127.0.0.1:2", "nonsense", "http://127.0.0.1:2"},
+	} {
+		s, err := parseSettings(strings.Fields(test.args), environment{base: test.env})
+		if err != nil || s.base != test.want {
+			t.Errorf("%q with CLOSURE_BASE_URL=%s: %s, %v, want %s", test.args, test.env, s.base, err, test.want)
+		}
 	}
 }

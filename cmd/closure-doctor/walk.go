@@ -99,7 +99,7 @@ func (d *doctor) advice(ctx context.Context) string {
 	case ctx.Err() != nil:
 		return "interrupted: what it had not asked by then is missing"
 	case d.stopped != "":
-		return "the API gave no answer: check -base, the network and the proxy, and run it again"
+		return "the API gave no answer: check -base or CLOSURE_BASE_URL, the network and the proxy, and run it again"
 	default:
 		return ""
 	}

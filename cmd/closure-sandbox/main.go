@@ -105,9 +105,9 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		return double
 	})
 
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.addr)
+	listener, err := commandline.Listen(ctx, "addr", s.addr)
 	if err != nil {
-		return fmt.Errorf("%w: give another -addr; port 0 takes any that is free", err)
+		return err
 	}
 	defer func() { _ = listener.Close() }() // the server closes it if it served
 	requests, abandon := context.WithCancel(context.Background())

@@ -49,7 +49,7 @@ func TestBadFlagsGetOneLine(t *testing.T) {
 	tests := []struct{ args, want string }{
 		{"-tls-name x", "-tls-name needs -tls"},
 		{"-nope", "flag provided but not defined: -nope"},
-		{"extra", `unexpected argument "extra"`},
+		{"ch_sk_live_hush", "there are no arguments besides the flags"},
 		{"-addr localhost", `-addr "localhost" is not host:port`},
 		{"-addr localhost:99999", `-addr "localhost:99999" is not host:port`},
 		{"-seed -1", `invalid value "-1" for flag -seed: want a number from 0 to 18446744073709551615`},
@@ -79,8 +79,22 @@ func TestBadFlagsGetOneLine(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		code := run(t.Context(), strings.Fields(test.args), &stdout, &stderr)
 		text := stderr.String()
-		if code != exitUsage || stdout.Len() > 0 || strings.Count(text, "\n") != 1 || !strings.Contains(text, test.want) {
+		if code != exitUsage || stdout.Len() > 0 || strings.Count(text, "\n") != 1 || !strings.Contains(text, test.want) ||
+			strings.Contains(text, "hush") {
 			t.Errorf("%s: exit %d, stdout %q, stderr %q, want %q", test.args, code, stdout.String(), text, test.want)
+		}
+	}
+}
+
+func TestTLSNames(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{"sandbox": true, "closure_sandbox": true, "a.test": true, "*.a.test": true,
+		"10.0.0.7": true, "fd00::7": true, "a b": false, "": false, "a..b": false, "-a": false,
+		"https://a.test": false, "a.test:8080": false, "bücher.test": false, "*": false, "a.*.test": false, "a.test\n": false,
+		"a.": false, strings.Repeat("a", 64): false, strings.Repeat("a.", 127) + "a": false} {
+		_, err := parseSettings([]string{"-tls", "file", "-tls-name", name})
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ type settings struct {
 
 const maxGenerated = 1_000_000
 
+// hostName is labels with dots between them, the first of which may be a *. Container names
+// have underscores too.
+var hostName = regexp.MustCompile(`^(\*\.)?([[:alnum:]_]([[:alnum:]_-]{0,61}[[:alnum:]_])?\.)*[[:alnum:]_]([[:alnum:]_-]{0,61}[[:alnum:]_])?$`)
+
 func newFlagSet(s *settings) *flag.FlagSet {
 	flags := flag.NewFlagSet("closure-sandbox", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // one line is enough, and run writes it
@@ -57,6 +62,9 @@ func newFlagSet(s *settings) *flag.FlagSet {
 		"serve https with a certificate of its own, which is written to this `file` for clients to trust")
 	flags.Func("tls-name", "a host `name` that the certificate is good for, beside localhost; can be given several times",
 		func(name string) error {
+			if net.ParseIP(name) == nil && (len(name) > 253 || !hostName.MatchString(name)) {
+				return errors.New("want a host name or an address")
+			}
 			s.tlsNames = append(s.tlsNames, name)
 			return nil
 		})
@@ -68,8 +76,8 @@ func parseSettings(args []string) (s settings, err error) {
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
-	if flags.NArg() > 0 {
-		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	if err := commandline.NoArguments(flags); err != nil {
+		return s, err
 	}
 	if len(s.tlsNames) > 0 && s.tls == "" {
 		return s, errors.New("-tls-name needs -tls")
@@ -77,18 +85,7 @@ func parseSettings(args []string) (s settings, err error) {
 	if s.stale < 0 {
 		return s, errors.New("-stale-reads is negative")
 	}
-	return s, checkAddr(s.addr)
-}
-
-func checkAddr(addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return fmt.Errorf("-addr %q is not host:port", addr)
-	}
-	return nil
+	return s, commandline.CheckAddress("addr", s.addr)
 }
 
 // count adds a flag for a number of things to generate.

@@ -55,7 +55,7 @@ func main() {
 func parseFlags(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bookfirst", flag.ContinueOnError)
 	flags.BoolVar(&s.live, "live", false, "accept a live key: this books for a real patient")
-	flags.TextVar(&s.from, "from", closure.Date{},
+	cli.FromVar(flags, &s.from,
 		"first `day` to look at, such as 2022-05-02 (default: today; offline: that one)")
 	cli.IntVar(flags, &s.weeks, "weeks", 2, 1, maxWeeks, "how many `weeks` ahead to look")
 	err = cli.Parse(flags, args, cli.Help{

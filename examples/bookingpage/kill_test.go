@@ -34,11 +34,20 @@ func TestProgramRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	for _, c := range []struct{ args, env, want string }{
-		{"extra", "", "bookingpage: there are no arguments besides the flags\n"},
-		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", "bookingpage: CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes ch_sk_test_quickstart\n"},
-		{"-addr " + taken.Addr().String(), "", "bookingpage: -addr: "},
-		{"-db " + filepath.Join(t.TempDir(), "none", "visits.db"), "CLOSURE_API_KEY=ch_sk_test_quickstart", "bookingpage: -db: "},
+	for _, c := range []struct {
+		args, env string
+		exit      int
+		want      string
+	}{
+		{"ch_sk_live_hush", "", 2, "bookingpage: there are no arguments besides the flags (-h lists the flags)\n"},
+		{"-db postgres://user:hush@127.0.0.1:1/db", "", 2, "bookingpage: -db is a URL"},
+		{"-db=", "CLOSURE_API_KEY=ch_sk_test_quickstart", 2, "bookingpage: -db is empty"},
+		{"-addr nowhere", "", 2, `bookingpage: -addr "nowhere" is not host:port`},
+		{"-db " + filepath.Join(t.TempDir(), "a?.db"), "CLOSURE_API_KEY=ch_sk_live_hush", 1,
+			"bookingpage: CLOSURE_API_KEY is not a key of test mode\nCheck CLOSURE_API_KEY. The test key "},
+		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", 1, "bookingpage: CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes ch_sk_test_quickstart\n"},
+		{"-addr " + taken.Addr().String(), "", 1, "bookingpage: listen tcp " + taken.Addr().String()},
+		{"-db " + filepath.Join(t.TempDir(), "none", "visits.db"), "CLOSURE_API_KEY=ch_sk_test_quickstart", 1, "bookingpage: -db: "},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
@@ -46,8 +55,9 @@ func TestProgramRefuses(t *testing.T) {
 		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 		command.Env = append(os.Environ(), actAsProgram+"=1", "CLOSURE_API_KEY=", c.env)
 		output, err := command.CombinedOutput()
-		if ctx.Err() != nil || err == nil || !strings.HasPrefix(string(output), c.want) {
-			t.Errorf("%s %s: %v, %s", c.args, c.env, err, output)
+		if ctx.Err() != nil || err == nil || command.ProcessState.ExitCode() != c.exit ||
+			!strings.HasPrefix(string(output), c.want) || strings.Contains(string(output), "hush") {
+			t.Errorf("%s %s: %v, %s, want %d, %s", c.args, c.env, err, output, c.exit, c.want)
 		}
 	}
 }

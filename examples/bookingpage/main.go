@@ -9,6 +9,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -22,7 +23,8 @@ import (
 	"time"
 	_ "time/tzdata" // so that the zones are there on every machine
 
-	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/examples/internal/cli"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 type settings struct {
@@ -33,14 +35,10 @@ type settings struct {
 }
 
 func main() {
-	var set settings
-	flag.StringVar(&set.address, "addr", "127.0.0.1:8090", "the `address` to listen on")
-	flag.StringVar(&set.database, "db", "bookingpage.db", "the SQLite `file`; offline it is a temporary one")
-	flag.BoolVar(&set.https, "https", false,
-		"people reach the page by https, through a proxy: browsers then send the cookie by https only, "+
-			"and come by https only")
-	flag.BoolVar(&set.panel, "panel", false, "show on each page what happens underneath, for demonstrations")
-	flag.Parse()
+	set, err := parseFlags(os.Args[1:])
+	if err != nil {
+		cli.Exit("bookingpage", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := serve
@@ -50,26 +48,33 @@ func main() {
 	case os.Getenv(clinicVariable) != "": // this is the child of one that is offline, and ends with it
 		go func() { _, _ = io.Copy(io.Discard, os.Stdin); stop() }()
 	}
-	err := refuse()
+	err = cli.CheckEnvironment()
 	if err == nil {
 		err = run(ctx, set)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "bookingpage:", err)
-		os.Exit(1)
+		cli.Fail("bookingpage", err)
 	}
 }
 
-// refuse says no to what the program would otherwise ignore.
-func refuse() error {
-	switch {
-	case flag.NArg() > 0:
-		return errors.New("there are no arguments besides the flags")
-	case os.Getenv("CLOSURE_API_KEY") == "" && os.Getenv("CLOSURE_BASE_URL") != "":
-		return errors.New("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes " + closure.QuickstartKey)
-	default:
-		return nil
+func parseFlags(args []string) (set settings, err error) {
+	flags := flag.NewFlagSet("bookingpage", flag.ContinueOnError)
+	flags.StringVar(&set.address, "addr", "127.0.0.1:8090", "the `address` to listen on")
+	flags.StringVar(&set.database, "db", "bookingpage.db", "the SQLite `file`; offline it is a temporary one")
+	flags.BoolVar(&set.https, "https", false,
+		"people reach the page by https, through a proxy: browsers then send the cookie by https only, "+
+			"and come by https only")
+	flags.BoolVar(&set.panel, "panel", false, "show on each page what happens underneath, for demonstrations")
+	err = cli.Parse(flags, args, cli.Help{
+		About: "bookingpage is a clinic's booking page: a person says who they are, chooses an\n" +
+			"opening, books it, and can move and cancel it. Live keys are refused.",
+		Sandbox: "-clock now -schedules 40",
+		Module:  true,
+	})
+	if err == nil {
+		err = cmp.Or(cli.CheckFile("db", set.database), commandline.CheckAddress("addr", set.address))
 	}
+	return set, err
 }
 
 // serve runs the page until the context ends, and then lets what is under way
@@ -84,9 +89,9 @@ func serve(ctx context.Context, set settings) error {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(set.address)
+	listener, err := listen(ctx, set.address)
 	if err != nil {
-		return fmt.Errorf("-addr: %w", err)
+		return err
 	}
 	web := &http.Server{Handler: server.handler(), ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	go server.settleForever(ctx)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // The made-up clinic. It is in this process, and the page is a child of it, as
@@ -69,9 +69,9 @@ func offline(ctx context.Context, set settings) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(directory) }()
-	listener, err := net.Listen("tcp", set.address)
+	listener, err := commandline.Listen(ctx, "addr", set.address)
 	if err != nil {
-		return fmt.Errorf("-addr: %w", err)
+		return err
 	}
 	slog.Info("offline: a made-up clinic answers; set CLOSURE_API_KEY to talk to the API")
 	for {

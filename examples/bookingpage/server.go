@@ -24,6 +24,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuresql"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 const (
@@ -312,11 +313,11 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, name s
 // listen takes over the socket that the parent process holds, as systemd's
 // socket activation hands it over: then people wait while the page starts anew,
 // instead of being refused. Otherwise it listens itself.
-func listen(address string) (net.Listener, error) {
+func listen(ctx context.Context, address string) (net.Listener, error) {
 	if os.Getenv("LISTEN_FDS") == "1" {
 		return net.FileListener(os.NewFile(3, "listener"))
 	}
-	return net.Listen("tcp", address)
+	return commandline.Listen(ctx, "addr", address)
 }
 
 func newSession(patient closure.PatientID, name string, p plan, zone string) session {

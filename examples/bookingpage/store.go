@@ -6,8 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"net/url"
-	"os"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuresql"
+	"github.com/closurehealth/closure-go/examples/internal/cli"
 )
 
 // A visit is one booking of one person: from the opening they chose until it was
@@ -96,19 +95,13 @@ CREATE TABLE IF NOT EXISTS ended (session TEXT PRIMARY KEY, at INTEGER NOT NULL)
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);`
 
 // openDatabase opens the file that holds the visits and the journal. What it
-// returned from a write is on disk: synchronous=FULL. A new file is its owner's alone.
+// returned from a write is on disk. A new file is its owner's alone.
 func openDatabase(ctx context.Context, file string) (*sql.DB, error) {
-	empty, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600) // SQLite's other files get the same rights
+	dsn, err := cli.SQLite(file)
 	if err != nil {
 		return nil, err
 	}
-	if err := empty.Close(); err != nil {
-		return nil, err
-	}
-	query := url.Values{
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"},
-	}
-	db, err := sql.Open("sqlite", "file:"+file+"?"+query.Encode())
+	db, err := sql.Open("sqlite", dsn+"&_txlock=immediate")
 	if err != nil {
 		return nil, err
 	}

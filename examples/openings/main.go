@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"time"
 	_ "time/tzdata" // the zones, for machines without a zone database
 
@@ -60,12 +61,12 @@ func parseFlags(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("openings", flag.ContinueOnError)
 	flags.BoolVar(&s.live, "live", false, "accept a live key: this reads real practices' calendars, and books nothing")
 	cli.ZoneVar(flags, &s.zone, "time zone to show and filter times in")
-	flags.TextVar(&s.from, "from", closure.Date{}, "first `day`, such as 2022-05-16 (default: today; offline: that one)")
+	cli.FromVar(flags, &s.from, "first `day`, such as 2022-05-16 (default: today; offline: that one)")
 	cli.IntVar(flags, &s.days, "days", 7, 1, 28, "how many `days`")
 	flags.Func("after", "show what starts at this `time` of day or later, such as 17:00", clockFlag(&s.after))
 	flags.Func("before", "show what starts at this `time` of day or earlier; before -after: across midnight",
 		clockFlag(&s.before))
-	flags.StringVar((*string)(&s.insurance), "insurance", "", "leave out who does not accept the insurance with this `id`")
+	flags.Func("insurance", "leave out who does not accept the insurance with this `id`", insuranceFlag(&s.insurance))
 	cli.IntVar(flags, &s.practitioners, "practitioners", 8, 1, 1000, "how many `calendars` to show at the most")
 	err = cli.Parse(flags, args, cli.Help{
 		About:   "openings shows a week's open slots of several practitioners as a calendar.",
@@ -78,6 +79,16 @@ func clockFlag(into **closure.ClockTime) func(string) error {
 	return func(text string) error {
 		*into = new(closure.ClockTime)
 		return (*into).UnmarshalText([]byte(text))
+	}
+}
+
+func insuranceFlag(into *closure.InsuranceID) func(string) error {
+	return func(text string) error {
+		if rest, found := strings.CutPrefix(text, "ins_"); text != "" && (!found || rest == "") {
+			return errors.New("want an id that starts with ins_")
+		}
+		*into = closure.InsuranceID(text)
+		return nil
 	}
 }
 
@@ -146,6 +157,9 @@ func readSchedules(ctx context.Context, client *closure.Client, s settings) ([]c
 		closure.Expand(closure.ExpandPractitioner, closure.ExpandLocation))
 	if err != nil {
 		return nil, err
+	}
+	if len(all) == 0 && s.insurance != "" {
+		return nil, errors.New("no practitioner here accepts the insurance of -insurance")
 	}
 	shown := slices.DeleteFunc(all, func(s closure.Schedule) bool { return s.SchedulingMethod == "" })
 	if len(shown) == 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,18 @@ func TestFailure(t *testing.T) {
 	}
 }
 
+func TestNobodyAcceptsTheInsurance(t *testing.T) {
+	t.Parallel()
+	s, err := parseFlags([]string{"-insurance", "ins_nope"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = run(t.Context(), server().Client(), s, &progress{}, io.Discard)
+	if err == nil || err.Error() != "no practitioner here accepts the insurance of -insurance" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	var line bytes.Buffer
@@ -102,7 +115,7 @@ func TestProgress(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"-days 0", "-days -3", "-days 100000", "-days x", "-practitioners 0", "-zone Nowhere/X", "-from x", "-after 25:00",
+		"-days 0", "-days -3", "-days 100000", "-days x", "-practitioners 0", "-zone Nowhere/X", "-from x", "-from 9999-12-31", "-insurance x", "-insurance ins_", "-after 25:00",
 		"stray",
 	} {
 		if _, err := parseFlags(strings.Fields(args)); err == nil || strings.Contains(err.Error(), "\n") {

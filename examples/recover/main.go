@@ -74,7 +74,7 @@ func parseArgs(args []string) (s settings, err error) {
 		s.command, args = args[0], args[1:]
 	}
 	if s.command != "" && s.command != "book" && s.command != "settle" {
-		return s, fmt.Errorf("no command %q: it is book or settle", s.command)
+		return s, errors.New("the command is book or settle")
 	}
 	flags := flag.NewFlagSet("recover", flag.ContinueOnError)
 	flags.StringVar(&s.journal, "journal", "journal.db", "the SQLite `file` with the journal")
@@ -90,6 +90,8 @@ func parseArgs(args []string) (s settings, err error) {
 		err = errors.New("flags come after a command: book or settle")
 	case err == nil && s.timeout <= 0:
 		err = errors.New("-timeout is not positive")
+	case err == nil:
+		err = cli.CheckFile("journal", s.journal)
 	}
 	return s, err
 }
@@ -102,7 +104,7 @@ func run(ctx context.Context, s settings) error {
 	defer cancel()
 	journal, err := openJournal(ctx, s.journal)
 	if err != nil {
-		return err
+		return fmt.Errorf("-journal: %w", err)
 	}
 	opts := []closure.Option{
 		closure.WithJournal(journal),
@@ -127,8 +129,11 @@ func run(ctx context.Context, s settings) error {
 // openJournal opens the journal in a file of SQLite. It says who wanted to see which
 // doctor when: it belongs where patients' data may be stored.
 func openJournal(ctx context.Context, file string) (*closuresql.Journal, error) {
-	db, err := sql.Open("sqlite", "file:"+file+
-		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
+	dsn, err := cli.SQLite(file)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
 	}

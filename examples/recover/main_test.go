@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -46,21 +47,28 @@ func TestDemo(t *testing.T) {
 
 func TestNothingToSettle(t *testing.T) {
 	t.Parallel()
-	command := exec.Command(os.Args[0], "settle", "-journal", filepath.Join(t.TempDir(), "journal.db"))
+	file := filepath.Join(t.TempDir(), "a%41.db")
+	command := exec.Command(os.Args[0], "settle", "-journal", file)
 	command.Env = append(os.Environ(), "CLOSURE_API_KEY="+closure.QuickstartKey, "CLOSURE_BASE_URL=http://127.0.0.1:1")
 	output, err := command.CombinedOutput()
 	if want := "NOTHING TO SETTLE: no booking is pending in the journal\n"; err != nil || string(output) != want {
 		t.Errorf("%v, %q, want %q", err, output, want)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Size() == 0 || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
+		t.Errorf("the journal: %v, %v, want one for its owner alone", info, err)
 	}
 }
 
 func TestBadArguments(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"remove":                      `no command "remove": it is book or settle`,
-		"book now":                    `unexpected argument "now"`,
+		"ch_sk_live_hush":             "the command is book or settle",
+		"book now":                    "there are no arguments besides the flags",
+		"book -journal=":              "-journal is empty: it names a file",
+		"settle -journal a://hush@b":  "-journal is a URL: it names a file for SQLite",
 		"-die":                        "flags come after a command: book or settle",
-		"-die book":                   `unexpected argument "book"`,
+		"-die book":                   "there are no arguments besides the flags",
 		"book -timeout -1s":           "-timeout is not positive",
 		"settle -assume-lost-after x": `invalid value "x" for flag -assume-lost-after: parse error`,
 	} {

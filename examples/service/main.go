@@ -17,13 +17,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -37,6 +37,8 @@ import (
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuresql"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/examples/internal/cli"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 type settings struct {
@@ -48,49 +50,59 @@ type settings struct {
 }
 
 func main() {
-	var s settings
-	flag.StringVar(&s.listen, "listen", "127.0.0.1:8080", "the `address` to serve on")
-	flag.StringVar(&s.database, "database", "bookings.db", "a `file` for SQLite, or a URL postgres://…")
-	flag.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long a request to the API may take")
-	flag.DurationVar(&s.settle, "settle", time.Minute, "how often to settle what is pending")
-	flag.DurationVar(&s.lost, "lost", 15*time.Minute, "the age from which what the API doesn't show is taken for lost")
-	flag.Parse()
+	s, err := parseFlags(os.Args[1:])
+	if err != nil {
+		cli.Exit("service", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {
-		slog.Error("the service ended", slog.Any("error", err))
-		os.Exit(1)
+		cli.Fail("service", err)
 	}
 }
 
-func (s settings) check() error {
+func parseFlags(args []string) (s settings, err error) {
+	flags := flag.NewFlagSet("service", flag.ContinueOnError)
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:8080", "the `address` to serve on")
+	flags.StringVar(&s.database, "database", "bookings.db", "a `file` for SQLite, or a URL postgres://…")
+	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long a request to the API may take")
+	flags.DurationVar(&s.settle, "settle", time.Minute, "how often to settle what is pending")
+	flags.DurationVar(&s.lost, "lost", 15*time.Minute, "the age from which what the API doesn't show is taken for lost")
+	err = cli.Parse(flags, args, cli.Help{
+		About: "service books appointments for callers of its own, by HTTP. Instances share a\n" +
+			"database, and each may be killed at any moment. Live keys are refused.",
+		Flags:  "-listen 127.0.0.1:8081",
+		Module: true,
+	})
 	switch {
-	case flag.NArg() > 0:
-		return errors.New("there are no arguments besides the flags")
+	case err != nil:
+		return s, err
 	case min(s.timeout, s.settle, s.lost) <= 0:
-		return errors.New("-timeout, -settle and -lost are longer than zero")
-	default:
-		return nil
+		return s, errors.New("-timeout, -settle and -lost are longer than zero")
+	case !postgres(s.database):
+		err = cli.CheckFile("database", s.database)
 	}
+	return s, cmp.Or(err, commandline.CheckAddress("listen", s.listen))
+}
+
+func postgres(database string) bool {
+	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
 }
 
 // run serves until the context ends, and then lets those finish who are waiting.
 func run(ctx context.Context, s settings) error {
-	if err := s.check(); err != nil {
-		return err
-	}
 	db, journal, err := openJournal(ctx, s.database)
 	if err != nil {
-		return err
+		return fmt.Errorf("-database: %w", err)
 	}
 	defer func() { _ = db.Close() }()
 	client, err := newClient(closure.WithJournal(journal), closure.WithTimeout(s.timeout))
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", s.listen)
+	listener, err := commandline.Listen(ctx, "listen", s.listen)
 	if err != nil {
-		return fmt.Errorf("-listen: %w", err)
+		return err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("POST /bookings", &bookings{client})
@@ -114,9 +126,12 @@ func run(ctx context.Context, s settings) error {
 // openJournal opens the database that all instances share, and makes its tables.
 func openJournal(ctx context.Context, database string) (*sql.DB, *closuresql.Journal, error) {
 	dialect, driver, dsn := closuresql.PostgreSQL, "pgx", database
-	if !strings.Contains(database, "://") {
+	if !postgres(database) {
+		var err error
 		dialect, driver = closuresql.SQLite, "sqlite"
-		dsn = "file:" + database + "?_pragma=journal_mode(wal)&_pragma=busy_timeout(10000)&_pragma=synchronous(full)"
+		if dsn, err = cli.SQLite(database); err != nil {
+			return nil, nil, err
+		}
 	}
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
@@ -135,11 +150,11 @@ func openJournal(ctx context.Context, database string) (*sql.DB, *closuresql.Jou
 
 func newClient(opts ...closure.Option) (*closure.Client, error) {
 	opts = append(opts, closure.WithMode(closure.ModeTest)) // never a real patient
-	switch {
-	case os.Getenv("CLOSURE_API_KEY") != "":
+	if os.Getenv("CLOSURE_API_KEY") != "" {
 		return closure.NewClientFromEnv(opts...)
-	case os.Getenv("CLOSURE_BASE_URL") != "":
-		return nil, errors.New("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes " + closure.QuickstartKey)
+	}
+	if err := cli.CheckEnvironment(); err != nil {
+		return nil, err
 	}
 	slog.Info("offline: a test double answers, for CLOSURE_API_KEY is not set")
 	return closure.NewClient(closure.QuickstartKey, append(opts, closure.WithBaseURL(closuretest.New().Start()))...)

@@ -200,13 +200,23 @@ func TestRefused(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	noError(t, err)
 	defer func() { _ = listener.Close() }()
-	for _, c := range []struct{ args, env, want string }{
-		{"extra", "", "there are no arguments besides the flags"},
-		{"-settle 0s", "", "-timeout, -settle and -lost are longer than zero"},
-		{"-lost -1s", "", "-timeout, -settle and -lost are longer than zero"},
-		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", "CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't"},
-		{"", "CLOSURE_API_KEY=ch_sk_live_x", "CLOSURE_API_KEY is not a key of test mode"},
-		{"-listen " + listener.Addr().String(), "", "-listen: "},
+	for _, c := range []struct {
+		args, env string
+		exit      int
+		want      string
+	}{
+		{"ch_sk_live_hush", "", 2, "there are no arguments besides the flags"},
+		{"-settle 0s", "", 2, "-timeout, -settle and -lost are longer than zero"},
+		{"-lost -1s", "", 2, "-timeout, -settle and -lost are longer than zero"},
+		{"-database=", "", 2, "-database is empty"},
+		{"-database mysql://user:hush@host/db", "", 2, "-database is a URL"},
+		{"-listen nowhere", "", 2, `-listen "nowhere" is not host:port`},
+		{"-database postgres://user:hush@127.0.0.1:1/db", "", 1, "-database: "},
+		{"-database postgres://user:hush@127.0.0.1:x/db", "", 1, "-database: closuresql: migrate: the database can't be opened\n"},
+		{"-database none/bookings.db", "", 1, "-database: the file can't be opened: "},
+		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", 1, "CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't"},
+		{"", "CLOSURE_API_KEY=ch_sk_live_hush", 1, "is not a key of test mode\nCheck CLOSURE_API_KEY. The test key "},
+		{"-listen " + listener.Addr().String(), "", 1, "give another -listen; port 0 takes any that is free"},
 	} {
 		args := append([]string{"-listen", "127.0.0.1:0", "-database", filepath.Join(t.TempDir(), "bookings.db")},
 			strings.Fields(c.args)...)
@@ -218,8 +228,9 @@ func TestRefused(t *testing.T) {
 		noError(t, err)
 		output, err := cmd.CombinedOutput()
 		_ = in.Close()
-		if ctx.Err() != nil || err == nil || !strings.Contains(string(output), c.want) {
-			t.Errorf("%s %s: %v, %s", c.args, c.env, err, output)
+		if ctx.Err() != nil || err == nil || cmd.ProcessState.ExitCode() != c.exit ||
+			!strings.Contains(string(output), c.want) || strings.Contains(string(output), "hush") {
+			t.Errorf("%s %s: %v, %s, want %d, %s", c.args, c.env, err, output, c.exit, c.want)
 		}
 	}
 }

@@ -3,8 +3,13 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,7 +26,7 @@ func TestParse(t *testing.T) {
 		"-n 4":                  `invalid value "4" for flag -n: want a number from 1 to 3`,
 		"-n one":                `invalid value "one" for flag -n: want a number from 1 to 3`,
 		"-zone Nowhere/X":       `invalid value "Nowhere/X" for flag -zone: unknown time zone Nowhere/X`,
-		"-zone Asia/Tokyo more": `unexpected argument "more"`,
+		"-zone Asia/Tokyo more": "there are no arguments besides the flags",
 		"-nope":                 "flag provided but not defined: -nope",
 	} {
 		n, _, err := parse(strings.Fields(args)...)
@@ -82,6 +87,87 @@ func TestAdvice(t *testing.T) {
 		if got := advice(test.err); got != test.want {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
 		}
+	}
+}
+
+// What the SDK says to who calls it isn't shown to who runs a program.
+func TestForUsers(t *testing.T) {
+	t.Setenv("CLOSURE_API_KEY", closure.QuickstartKey)
+	t.Setenv("CLOSURE_BASE_URL", "http://host.test")
+	_, plain := closure.NewClientFromEnv()
+	answer := &closure.APIError{Op: "patients.list", Method: "GET", Route: "/patients", StatusCode: 400, Message: "no", Attempts: 1}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{plain, "CLOSURE_BASE_URL is http on a host that is not a loopback host: use https"},
+		{answer, "closure: patients.list: GET /patients: 400 Bad Request (attempts 1)"},
+	} {
+		if got := forUsers(test.err); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+	if got := advice(answer); got != "" {
+		t.Errorf("%q, but no version is set", got)
+	}
+	t.Setenv("CLOSURE_API_VERSION", "x")
+	if got, want := advice(answer), "Check CLOSURE_API_VERSION and CLOSURE_INDEX_VERSION."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestFromVar(t *testing.T) {
+	t.Parallel()
+	for text, ok := range map[string]bool{"": true, "2022-05-16": true, "9998-12-31": true, "9999-01-01": false,
+		"0000-12-31": false, "x": false, "2022-02-30": false} {
+		var from closure.Date
+		flags := flag.NewFlagSet("test", flag.ContinueOnError)
+		FromVar(flags, &from, "first `day`")
+		err := Parse(flags, []string{"-from", text}, Help{})
+		if (err == nil) != ok || from.String() != text && ok {
+			t.Errorf("%q: %s, %v", text, from, err)
+		}
+	}
+}
+
+func TestCheckFile(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"a.db": "", "/tmp/a b?.db": "",
+		"":                             "-db is empty: it names a file",
+		"postgres://user:hush@host/db": "-db is a URL: it names a file for SQLite",
+	} {
+		if got := text(CheckFile("db", name)); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// The file that is made for its owner alone is the one that SQLite opens, whatever its name.
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	name := "a b#c%41.db"
+	if runtime.GOOS != "windows" {
+		name = ":a b?" + name
+	}
+	file := filepath.Join(t.TempDir(), name)
+	dsn, err := SQLite(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
+		t.Errorf("%v, %v, want the owner's alone", info.Mode(), err)
+	}
+	if opened, err := url.Parse(dsn); err != nil || filepath.Base(opened.Path) != name || len(opened.Query()["_pragma"]) != 3 {
+		t.Errorf("%s: %v", dsn, err)
+	}
+	if !strings.HasPrefix(dsn, "file:///") { // or SQLite would take ":memory:" for a database without a file
+		t.Errorf("%s, want a whole path", dsn)
+	}
+	hidden := filepath.Join(t.TempDir(), "none", "hush.db")
+	if _, err := SQLite(hidden); !errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "hush") {
+		t.Errorf("%v", err)
 	}
 }
 

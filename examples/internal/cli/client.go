@@ -19,6 +19,14 @@ func Offline(out io.Writer) bool {
 	return true
 }
 
+// CheckEnvironment refuses an API without a key for it.
+func CheckEnvironment() error {
+	if os.Getenv("CLOSURE_BASE_URL") != "" && os.Getenv("CLOSURE_API_KEY") == "" {
+		return errors.New("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes " + closure.QuickstartKey)
+	}
+	return nil
+}
+
 // A Program is an example that talks to an API.
 type Program struct {
 	Agent string // the User-Agent
@@ -32,10 +40,9 @@ func (p Program) NewClient(out io.Writer, opts ...closure.Option) (*closure.Clie
 	api := "the real API"
 	if os.Getenv("CLOSURE_BASE_URL") != "" {
 		api = "the API at CLOSURE_BASE_URL"
-		if os.Getenv("CLOSURE_API_KEY") == "" {
-			return nil, fmt.Errorf("CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes %s",
-				closure.QuickstartKey)
-		}
+	}
+	if err := CheckEnvironment(); err != nil {
+		return nil, err
 	}
 	client, err := closure.NewClientFromEnv(append(opts, closure.WithUserAgent(p.Agent))...)
 	if err != nil {

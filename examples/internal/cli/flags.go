@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,7 @@ import (
 type Help struct {
 	About   string // what the program does
 	Command string // its command in the line to try, if it has commands
+	Flags   string // its flags in the line to try, if it needs some
 	Sandbox string // the flags of a closure-sandbox in which it finds something
 	Module  bool   // it is a module of its own, so that it runs in its own directory
 }
@@ -34,8 +37,8 @@ func Parse(flags *flag.FlagSet, args []string, h Help) error {
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Print(h.text(flags))
 	}
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	if err == nil {
+		err = commandline.NoArguments(flags)
 	}
 	return err
 }
@@ -51,11 +54,21 @@ func Exit(name string, err error) {
 
 // Fail ends a program with its error, and says what to do next if that is known.
 func Fail(name string, err error) {
-	fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+	fmt.Fprintf(os.Stderr, "%s: %s\n", name, forUsers(err))
 	if text := advice(err); text != "" {
 		fmt.Fprintln(os.Stderr, text)
 	}
 	os.Exit(1)
+}
+
+// forUsers is the error's text without what it says to who calls the SDK.
+func forUsers(err error) string {
+	return strings.NewReplacer(
+		"closure: NewClientFromEnv: ", "",
+		", or WithPlainHTTP with a test key", "",
+		", what the API says is in Message and Detail", "",
+		": the driver's error says why, which errors.Unwrap returns: it may show the DSN", "",
+	).Replace(err.Error())
 }
 
 func advice(err error) string {
@@ -64,6 +77,8 @@ func advice(err error) string {
 	switch {
 	case errors.Is(err, closure.ErrUnauthorized), refused && input.Field == "CLOSURE_API_KEY":
 		return "Check CLOSURE_API_KEY. The test key " + closure.QuickstartKey + " works without registering."
+	case errors.Is(err, closure.ErrInvalidRequest) && os.Getenv("CLOSURE_API_VERSION")+os.Getenv("CLOSURE_INDEX_VERSION") != "":
+		return "Check CLOSURE_API_VERSION and CLOSURE_INDEX_VERSION."
 	case !unanswered || closure.OutcomeOf(err) != closure.OutcomeNotSent || errors.Is(err, closure.ErrMalformedResponse):
 		return ""
 	case errors.Is(err, context.Canceled):
@@ -92,7 +107,7 @@ func (h Help) text(flags *flag.FlagSet) string {
 				"Without these variables nothing leaves this machine."},
 			{Title: "With a sandbox, in two terminals", Text: "go run " + withArgs("./cmd/closure-sandbox", h.Sandbox) + "\n" +
 				"CLOSURE_BASE_URL=http://127.0.0.1:8080 CLOSURE_API_KEY=" + closure.QuickstartKey + " \\\n" +
-				"  " + withArgs(run, h.Command)},
+				"  " + withArgs(withArgs(run, h.Command), h.Flags)},
 			commandline.ExitCodes("it failed"),
 		},
 	}.String()
@@ -119,6 +134,50 @@ func IntVar(flags *flag.FlagSet, p *int, name string, value, least, most int, us
 		*p = n
 		return nil
 	})
+}
+
+// FromVar adds the flag -from. Its last day leaves a year in which to look for openings: no
+// time is after the year 9999.
+func FromVar(flags *flag.FlagSet, p *closure.Date, usage string) {
+	flags.Func("from", usage, func(text string) error {
+		err := p.UnmarshalText([]byte(text))
+		if err != nil || !p.IsZero() && (p.Year < 1 || p.Year > 9998) {
+			return errors.New("want a day such as 2022-05-16, before the year 9999")
+		}
+		return nil
+	})
+}
+
+// CheckFile refuses what SQLite, or a person, would take for something else than a file. It
+// doesn't repeat it: a URL may hold a password.
+func CheckFile(flag, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("-%s is empty: it names a file", flag)
+	case strings.Contains(name, "://"):
+		return fmt.Errorf("-%s is a URL: it names a file for SQLite", flag)
+	default:
+		return nil
+	}
+}
+
+// SQLite names the file for the driver "sqlite". What a write returned is on disk. A new file
+// is its owner's alone; SQLite gives its other files the same rights.
+func SQLite(file string) (dsn string, err error) {
+	created, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = created.Close()
+	}
+	if failed, ok := errors.AsType[*os.PathError](err); ok {
+		return "", fmt.Errorf("the file can't be opened: %w", failed.Err)
+	}
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	name := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: pragmas.Encode()}
+	return name.String(), nil
 }
 
 // ZoneVar adds the flag -zone. Nil is the patient's zone.

@@ -1,0 +1,39 @@
+package commandline
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// NoArguments refuses arguments that are no flags. It doesn't repeat them: one may be a key.
+func NoArguments(flags *flag.FlagSet) error {
+	if flags.NArg() > 0 {
+		return errors.New("there are no arguments besides the flags")
+	}
+	return nil
+}
+
+// CheckAddress refuses what the flag holds if it is not host:port.
+func CheckAddress(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("-%s %q is not host:port", flag, address)
+	}
+	return nil
+}
+
+// Listen listens on the address that the flag holds.
+func Listen(ctx context.Context, flag, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: give another -%s; port 0 takes any that is free", err, flag)
+	}
+	return listener, nil
+}
