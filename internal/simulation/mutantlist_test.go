@@ -208,7 +208,7 @@ var mutants = []mutant{
 			"\t\tif !b.client.core.waitToResend(ctx, b.window, rejection, verdict, left) {\n\t\t\treturn booking, verdict\n\t\t}\n" +
 			"\t\t// By now, reads may show what they didn't show before the wait.\n" +
 			"\t\tif booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {",
-		"if b.client.core.waitToResend(ctx, b.window, rejection, rejection, left) {\n\t\t\tcontinue\n\t\t}\n" +
+		"if verdict := error(rejection); b.client.core.waitToResend(ctx, b.window, rejection, verdict, left) {\n\t\t\tcontinue\n\t\t}\n" +
 			"\t\tif booking, verdict := b.explain(ctx, rejection); true {",
 	},
 	{
