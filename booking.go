@@ -159,7 +159,7 @@ type slotBooking struct {
 	readOpts    []CallOption
 	attempt     BookingAttempt
 	place       *place
-	resent      bool // an earlier request was answered 429, and may have been carried out
+	doubted     bool // a gateway answered an earlier request, which may have been carried out
 
 	// With a journal.
 	first     bool          // BookFirstAvailable made it
@@ -362,7 +362,7 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 			return b.confirmed(made, false), nil
 		case err == nil:
 			return b.readBack(ctx, errNotConfirmed)
-		case OutcomeOf(err) == OutcomeUnknown:
+		case OutcomeOf(err) == OutcomeUnknown, !rejected && b.doubted:
 			return b.readBack(ctx, err)
 		case !rejected:
 			return nil, err
@@ -370,14 +370,18 @@ func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
 		left -= rejection.Attempts
 		rejection.Attempts = b.maxAttempts - left // those before earlier 429s, too
 		booking, verdict := b.explain(ctx, rejection)
-		if !b.client.core.waitToResend(ctx, b.window, rejection, verdict, left) {
-			return booking, verdict
+		if mayResend(verdict) && b.client.core.waitToResend(ctx, b.window, rejection, left) {
+			// By now, reads may show what they didn't show before the wait.
+			booking, verdict = b.explain(ctx, rejection)
+			if mayResend(verdict) && !b.window.late() {
+				b.doubted = b.doubted || !rejection.isOfAPI()
+				continue
+			}
 		}
-		// By now, reads may show what they didn't show before the wait.
-		if booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {
-			return booking, verdict
+		if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {
+			return b.lookLonger(ctx, rejection, errors.Is(verdict, ErrSlotUnavailable))
 		}
-		b.resent = true
+		return booking, verdict
 	}
 }
 
@@ -410,12 +414,16 @@ func rejectionIn(err error) (rejection *APIError, ok bool) {
 
 // explain reads what is there after a rejection, and returns what the rejection means.
 func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
-	seen := b.lookAfter(ctx, rejection)
+	seen := b.look(ctx)
+	if seen.gone() {
+		// As in notOffered, the appointment itself may have closed the slot.
+		seen.appointment, seen.err = b.findAppointment(ctx)
+	}
 	believed := seen.err == nil || b.noList && errors.Is(seen.err, errNoList) && rejection.isOfAPI()
 	switch {
 	case seen.appointment != nil:
 		return b.confirmed(seen.appointment, true), nil
-	case !believed, seen.gone() && !b.isExplainedBy(rejection):
+	case !believed:
 		unknown := b.unknown(withDoubt(rejection, seen.err))
 		unknown.SlotOpen = seen.slotOpen
 		return nil, unknown
@@ -426,39 +434,26 @@ func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Bookin
 	}
 }
 
-// lookAfter looks for the appointment after a rejection: once if the API itself rejected the
-// booking, and longer if a gateway may have answered in its place, or if it may have been
-// this booking that closed the slot, because reads may lag behind the appointment.
-func (b *slotBooking) lookAfter(ctx context.Context, rejection *APIError) sighting {
-	seen := b.look(ctx)
-	if seen.gone() {
-		// As in notOffered, the appointment itself may have closed the slot.
-		seen.appointment, seen.err = b.findAppointment(ctx)
-	}
-	if seen.appointment != nil || b.isExplainedBy(rejection) || rejection.isTooMany() && !seen.gone() {
-		return seen
-	}
-	keepLooking(ctx, func(ctx context.Context) bool {
-		if now := b.look(ctx); now.tells() || !seen.tells() {
-			now.slotOpen = cmp.Or(now.slotOpen, seen.slotOpen)
-			seen = now
-		}
-		return seen.appointment != nil || errors.Is(seen.err, errNoList)
+// lookLonger ends a booking that a gateway may have rejected after the API had made it: reads may
+// lag behind, so that one look proves nothing. The rejection stands if the looking went on to
+// its end, and no look showed that the slot is gone: this booking may have closed it.
+func (b *slotBooking) lookLonger(ctx context.Context, rejection *APIError, gone bool) (*Booking, error) {
+	var read lastRead
+	var doubt bool
+	booking, err := b.readBackUntil(ctx, rejection, func(_ context.Context, seen sighting) bool {
+		doubt = doubt || inDoubt(seen.err)
+		gone = gone || seen.slotOpen != nil && !*seen.slotOpen
+		read.note(seen.err)
+		return false
 	})
-	return seen
+	if booking == nil && !gone && !doubt && read.isLate() && ctx.Err() == nil {
+		return nil, rejection
+	}
+	if unknown, ok := errors.AsType[*OutcomeUnknownError](err); ok && gone {
+		unknown.SlotOpen = new(bool)
+	}
+	return booking, err
 }
-
-// isExplainedBy reports whether the rejection says why a slot is gone. After a 429, even the
-// API's own rejection may be about what this booking itself did.
-func (b *slotBooking) isExplainedBy(rejection *APIError) bool {
-	return rejection.isAboutSlot() && !b.resent
-}
-
-// isAboutSlot reports whether the rejection says something about the slot: it is the API's
-// own, and not for too many requests.
-func (e *APIError) isAboutSlot() bool { return e.isOfAPI() && !e.isTooMany() }
-
-func (e *APIError) isTooMany() bool { return e.StatusCode == http.StatusTooManyRequests }
 
 // isOfAPI reports whether the answer holds the API's own error object. A gateway's answer
 // doesn't.
@@ -487,10 +482,10 @@ func mayResend(verdict error) bool {
 }
 
 // waitToResend waits until a write that was answered 429 may be sent again. It returns
-// false if the write may not be sent again: the reads showed more than the 429 says, no
-// attempts are left, or the wait would be too long.
-func (c *core) waitToResend(ctx context.Context, window sendWindow, rejection *APIError, verdict error, left int) bool {
-	if !rejection.isTooMany() || !mayResend(verdict) || left < 1 {
+// false if the write may not be sent again: it was another rejection, no attempts are left, or
+// the wait would be too long.
+func (c *core) waitToResend(ctx context.Context, window sendWindow, rejection *APIError, left int) bool {
+	if rejection.StatusCode != http.StatusTooManyRequests || left < 1 {
 		return false
 	}
 	ctx, cancel := window.resend(ctx)

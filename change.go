@@ -3,6 +3,8 @@ package closure
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -11,8 +13,8 @@ import (
 // that leaves the outcome open, it reads the appointment for up to 10 s, or until the
 // context ends. If the appointment shows the requested start, and the requested duration if
 // there is one, the call succeeds; else the outcome is unknown, and the error is an
-// [*OutcomeUnknownError] with the AppointmentID. Call it again with the same params to settle that: to move an appointment to where it is
-// changes nothing.
+// [*OutcomeUnknownError] with the AppointmentID. Call it again with the same params to settle
+// that: to move an appointment to where it is changes nothing.
 //
 // After a rejection it reads the appointment, as [Client.BookSlot] does. If the appointment
 // shows the change, the call succeeds. If it can't be read, or shows that start
@@ -96,6 +98,7 @@ type change struct {
 	window   sendWindow
 
 	recovered bool // a read showed that the change was made
+	doubted   bool // a gateway answered an earlier request, which may have been carried out
 	again     bool // an earlier call may have made the same move
 }
 
@@ -117,7 +120,7 @@ func (c *change) send(ctx context.Context) (*Appointment, error) {
 			return changed, nil
 		case err == nil:
 			return c.readBack(ctx, errNotConfirmed)
-		case OutcomeOf(err) == OutcomeUnknown:
+		case OutcomeOf(err) == OutcomeUnknown, !rejected && c.doubted:
 			return c.readBack(ctx, err)
 		case !rejected:
 			return nil, err
@@ -125,13 +128,18 @@ func (c *change) send(ctx context.Context) (*Appointment, error) {
 		left -= rejection.Attempts
 		rejection.Attempts = c.maxAttempts - left // those before earlier 429s, too
 		current, verdict := c.explain(ctx, rejection)
-		if !c.client.core.waitToResend(ctx, c.window, rejection, verdict, left) {
-			return current, verdict
+		if mayResend(verdict) && c.client.core.waitToResend(ctx, c.window, rejection, left) {
+			// By now, the read may show what it didn't show before the wait.
+			current, verdict = c.explain(ctx, rejection)
+			if mayResend(verdict) && !c.window.late() {
+				c.doubted = c.doubted || !rejection.isOfAPI()
+				continue
+			}
 		}
-		// By now, the read may show what it didn't show before the wait.
-		if current, verdict = c.explain(ctx, rejection); !mayResend(verdict) || c.window.late() {
-			return current, verdict
+		if OutcomeOf(verdict) == OutcomeRejected && (c.doubted || !rejection.isOfAPI()) {
+			return c.lookLonger(ctx, rejection, errors.Is(verdict, ErrSlotUnavailable))
 		}
+		return current, verdict
 	}
 }
 
@@ -142,10 +150,16 @@ func (c *change) request(ctx context.Context, maxAttempts int) (*Appointment, er
 }
 
 func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error) {
+	return c.readBackUntil(ctx, cause, func(error) {})
+}
+
+// readBackUntil tells note how each read went.
+func (c *change) readBackUntil(ctx context.Context, cause error, note func(error)) (*Appointment, error) {
 	var done *Appointment
 	why := cause
 	keepLooking(ctx, func(ctx context.Context) bool {
 		current, err := c.read(ctx)
+		note(err)
 		why = cause
 		switch {
 		case err == nil && c.shows(*current):
@@ -177,7 +191,7 @@ func (c *change) read(ctx context.Context) (*Appointment, error) {
 
 // explain reads the appointment after a rejection, and returns what the rejection means.
 func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment, error) {
-	current, err := c.readAfter(ctx, rejection)
+	current, err := c.read(ctx)
 	switch {
 	case noSuchCall(err) && rejection.isOfAPI():
 		return nil, rejection
@@ -190,9 +204,9 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 		return nil, c.unknown(because(errDoubtful, rejection))
 	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status.gone():
 		return nil, rejection // it can't be about another slot
-	case !rejection.isAboutSlot():
-		// An earlier request of ours may have closed the slot, and this read may be too old to
-		// show that.
+	case rejection.StatusCode == http.StatusTooManyRequests:
+		// A 429 says nothing about the slot. An earlier request of ours may have closed it,
+		// and this read may be too old to show that.
 		return nil, rejection
 	}
 	slots, err := c.client.Availabilities.around(ctx, current.ScheduleID, c.start, c.readOpts)
@@ -205,21 +219,14 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 	return nil, because(ErrSlotUnavailable, rejection)
 }
 
-// readAfter reads the appointment after a rejection: once if the API itself rejected the change,
-// or for too many requests, and longer if a gateway may have answered in its place, because
-// reads may lag behind the change.
-func (c *change) readAfter(ctx context.Context, rejection *APIError) (*Appointment, error) {
-	current, err := c.read(ctx)
-	done := func() bool { return err == nil && c.shows(*current) || noSuchCall(err) }
-	if done() || rejection.isOfAPI() || rejection.isTooMany() {
-		return current, err
+// lookLonger ends a change that a gateway may have rejected after the API had made it, as that
+// of a booking does.
+func (c *change) lookLonger(ctx context.Context, rejection *APIError, gone bool) (*Appointment, error) {
+	var read lastRead
+	current, err := c.readBackUntil(ctx, rejection, read.note)
+	if current == nil && !gone && !inDoubt(err) && read.isLate() && ctx.Err() == nil {
+		return nil, rejection
 	}
-	keepLooking(ctx, func(ctx context.Context) bool {
-		if later, failed := c.read(ctx); failed == nil || err != nil {
-			current, err = later, failed
-		}
-		return done()
-	})
 	return current, err
 }
 

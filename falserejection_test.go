@@ -1,6 +1,7 @@
 package closure_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -190,4 +191,144 @@ func TestGoneAfterA429(t *testing.T) {
 			}, closuretest.Stale("appointments.list", listLags).Times(0))
 		}
 	}
+}
+
+// The API booked, a gateway said 429, and the second request gets no connection: that one was not
+// sent, but the first one was.
+func TestNotSentAfterOnesOwn429(t *testing.T) {
+	t.Parallel()
+	for name, write := range allWrites {
+		synctest.Test(t, func(t *testing.T) {
+			api := closuretest.New(closuretest.ReportTo(t))
+			gate := &liar{api: api, lied: true}
+			writes := 0
+			c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{
+				Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					if req.Method != http.MethodGet && gate.status != 0 {
+						if writes++; writes > 1 {
+							return nil, errors.New("no connection")
+						}
+					}
+					return gate.RoundTrip(req)
+				}),
+			}))
+			noError(t, err)
+			existing := write.prepare(t, c)
+			time.Sleep(time.Minute)
+			api.Inject(lag(8 * time.Second)...)
+			gate.lied, gate.status, gate.passesOn = false, 429, true
+			if err := write.do(t.Context(), c, existing); closure.OutcomeOf(err) != closure.OutcomeApplied {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+// A last 429 of a gateway is looked into as long as any of its answers.
+func TestLast429(t *testing.T) {
+	t.Parallel()
+	for name, write := range allWrites {
+		synctest.Test(t, func(t *testing.T) {
+			api := closuretest.New(closuretest.ReportTo(t))
+			gate := &liar{api: api, lied: true}
+			c, err := closure.NewClient(closure.QuickstartKey, closure.WithMaxAttempts(1),
+				closure.WithHTTPClient(&http.Client{Transport: gate}))
+			noError(t, err)
+			existing := write.prepare(t, c)
+			time.Sleep(time.Minute)
+			api.Inject(lag(time.Second)...)
+			gate.lied, gate.status, gate.passesOn = false, 429, true
+			if err := write.do(t.Context(), c, existing); closure.OutcomeOf(err) != closure.OutcomeApplied {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+// While it is looked, the caller's time is up, or reads begin to fail: nobody knows.
+func TestLookThatIsCutShort(t *testing.T) {
+	t.Parallel()
+	for name, write := range allWrites {
+		for how, fails := range map[string]bool{"the context ends": false, "reads fail": true} {
+			synctest.Test(t, func(t *testing.T) {
+				api := closuretest.New(closuretest.ReportTo(t))
+				gate := &liar{api: api, lied: true}
+				c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{Transport: gate}))
+				noError(t, err)
+				existing := write.prepare(t, c)
+				time.Sleep(time.Minute)
+				api.Inject(lag(8 * time.Second)...)
+				gate.lied, gate.status, gate.passesOn = false, 403, true
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				if fails {
+					cancel()
+					ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+					time.AfterFunc(2*time.Second, func() {
+						api.ClearFaults()
+						api.Inject(closuretest.Status(closuretest.AnyOperation, 500).Times(0))
+					})
+				}
+				defer cancel()
+				if err := write.do(ctx, c, existing); closure.OutcomeOf(err) != closure.OutcomeUnknown {
+					t.Errorf("%s, %s: %v", name, how, err)
+				}
+			})
+		}
+	}
+}
+
+// The API's own word is enough: a lost race ends at once, also after the API's own 429.
+func TestLostRaceEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, earlier := range []int{0, 1} {
+		posts := 0
+		p, c := openPractice(t, func(g *gateway) {
+			if !g.books() {
+				return
+			}
+			if posts++; posts <= earlier {
+				g.say(429, ownWord)
+				return
+			}
+			g.practice.slots = "[]"
+			g.say(409, ownWord)
+		})
+		begun := time.Now()
+		_, err := c.BookSlot(t.Context(), bookingParams())
+		if !errors.Is(err, closure.ErrSlotUnavailable) || time.Since(begun) > 5*time.Second {
+			t.Errorf("after %d times 429: %v, in %v", earlier, err, time.Since(begun))
+		}
+		p.sent(t, earlier+1, 0)
+	}
+}
+
+// A testedWrite is a write, and what must be there before it.
+type testedWrite struct {
+	prepare func(*testing.T, *closure.Client) closure.AppointmentID
+	do      func(context.Context, *closure.Client, closure.AppointmentID) error
+}
+
+var allWrites = map[string]testedWrite{
+	"book": {
+		func(*testing.T, *closure.Client) closure.AppointmentID { return "" },
+		func(ctx context.Context, c *closure.Client, _ closure.AppointmentID) error {
+			_, err := c.BookSlot(ctx, guideSlotParams())
+			return err
+		},
+	},
+	"move": {anAppointment, func(ctx context.Context, c *closure.Client, id closure.AppointmentID) error {
+		to := closure.AppointmentRescheduleParams{StartAt: guideSlotParams().StartAt.Add(15 * time.Minute)}
+		_, err := c.RescheduleBooking(ctx, id, to)
+		return err
+	}},
+	"cancel": {anAppointment, func(ctx context.Context, c *closure.Client, id closure.AppointmentID) error {
+		_, err := c.CancelBooking(ctx, id)
+		return err
+	}},
+}
+
+func anAppointment(t *testing.T, c *closure.Client) closure.AppointmentID {
+	booking, err := c.BookSlot(t.Context(), guideSlotParams())
+	noError(t, err)
+	return booking.Appointment.ID
 }

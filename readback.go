@@ -56,8 +56,22 @@ func (s sighting) gone() bool {
 	return s.appointment == nil && (s.err == nil || errors.Is(s.err, errNoList)) && s.slotOpen != nil && !*s.slotOpen
 }
 
-// tells reports whether the list of appointments was read, or is known not to exist.
-func (s sighting) tells() bool { return s.err == nil || inDoubt(s.err) || errors.Is(s.err, errNoList) }
+// A lastRead knows when a read last succeeded.
+type lastRead struct{ begun, read time.Time }
+
+// note notes how a read went.
+func (l *lastRead) note(err error) {
+	if l.begun.IsZero() {
+		l.begun = time.Now()
+	}
+	if err == nil {
+		l.read = time.Now()
+	}
+}
+
+// isLate reports whether the last read that succeeded came in the second half of the looking. An
+// earlier one may have been too old to show what was sent right before.
+func (l *lastRead) isLate() bool { return !l.read.IsZero() && l.read.Sub(l.begun) >= lookFor/2 }
 
 // look reads the patient's appointments and the open slots concurrently.
 func (b *slotBooking) look(ctx context.Context) sighting {

@@ -136,7 +136,7 @@ func throttle(times int, retryAfter string) func(*gateway) {
 			if retryAfter != "" {
 				g.ResponseWriter.Header().Set("Retry-After", retryAfter)
 			}
-			g.say(429, "")
+			g.say(429, ownWord)
 		}
 	}
 }

@@ -33,8 +33,8 @@ var journalMutants = []mutant{
 	},
 	{
 		"trusts a 404 of a booked entry's appointment", journaledFile,
-		"\tcase noSuchCall(err):\n\t\treturn entry.appointment(), nil\n",
-		"\tcase noSuchCall(err):\n\t\treturn &Appointment{Status: AppointmentCancelled}, nil\n",
+		"\t\treturn entry.appointment(), nil // the read lags",
+		"\t\treturn &Appointment{Status: AppointmentCancelled}, nil // the read lags",
 	},
 	{
 		"ignores that an appointment was released", journaledFile,

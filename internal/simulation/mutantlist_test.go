@@ -42,18 +42,36 @@ var guards = map[string][]mutant{
 		"\t\tif !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {\n",
 		"\t\tif !b.attempt.matches(shown) {\n",
 	}},
-	"sends again after any rejection": {{
+	"sends again after a 429 without looking": {{
 		"the look after the wait", bookingFile,
-		"if booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {",
-		"if booking, verdict = b.explain(ctx, rejection); b.window.late() {",
+		"\t\t\tbooking, verdict = b.explain(ctx, rejection)\n\t\t\tif mayResend(verdict) &&", "\t\t\tif mayResend(verdict) &&",
+	}},
+	"sends again after any rejection": {{
+		"the look before the wait", bookingFile,
+		"if mayResend(verdict) && b.client.core", "if b.client.core",
+	}, {
+		"the look after the wait", bookingFile,
+		"if mayResend(verdict) && !b.window.late() {", "if !b.window.late() {",
 	}},
 	"believes a gateway where there is no list": {{
-		"the doubt about a slot that is gone", bookingFile,
-		"case !believed, seen.gone() && !b.isExplainedBy(rejection):", "case !believed:",
+		"the looks after the first", bookingFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {", "if false {",
+	}},
+	"believes a rejection although the list can't be read": {{
+		"the looks after the first", bookingFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {", "if false {",
+	}},
+	"believes a rejection about the key or the permission": {{
+		"the looks after the first", bookingFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {", "if false {",
+	}},
+	"says unavailable after a 4xx without looking for its own": {{
+		"the looks after the first", bookingFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {", "if false {",
 	}},
 	"believes a change's rejection although the appointment can't be read": {{
 		"the looks after the first", changeFile,
-		"if done() || rejection.isOfAPI() || rejection.isTooMany() {", "if true || done() {",
+		"if OutcomeOf(verdict) == OutcomeRejected && (c.doubted || !rejection.isOfAPI()) {", "if false {",
 	}},
 }
 
@@ -116,8 +134,8 @@ var mutants = []mutant{
 	},
 	{
 		"hands an unknown outcome on without a token", bookingFile,
-		"case OutcomeOf(err) == OutcomeUnknown:\n\t\t\treturn b.readBack(ctx, err)\n",
-		"case OutcomeOf(err) == OutcomeUnknown:\n\t\t\treturn nil, err\n",
+		"case OutcomeOf(err) == OutcomeUnknown, !rejected && b.doubted:\n\t\t\treturn b.readBack(ctx, err)\n",
+		"case OutcomeOf(err) == OutcomeUnknown, !rejected && b.doubted:\n\t\t\treturn nil, err\n",
 	},
 	{
 		"takes every 4xx for a slot that is taken", bookingFile,
@@ -126,8 +144,8 @@ var mutants = []mutant{
 	},
 	{
 		"says unavailable after a 4xx without looking for its own", bookingFile,
-		"\tcase seen.appointment != nil:\n\t\treturn b.confirmed(seen.appointment, true), nil\n\tcase !believed, seen.gone()",
-		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n\t\treturn nil, because(ErrSlotUnavailable, rejection)\n\tcase !believed, seen.gone()",
+		"\tcase seen.appointment != nil:\n\t\treturn b.confirmed(seen.appointment, true), nil\n\tcase !believed:\n",
+		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n\t\treturn nil, because(ErrSlotUnavailable, rejection)\n\tcase !believed:\n",
 	},
 	{
 		"says unavailable before the POST without looking again", bookingFile,
@@ -204,17 +222,13 @@ var mutants = []mutant{
 	},
 	{
 		"sends again after a 429 without looking", bookingFile,
-		"booking, verdict := b.explain(ctx, rejection)\n" +
-			"\t\tif !b.client.core.waitToResend(ctx, b.window, rejection, verdict, left) {\n\t\t\treturn booking, verdict\n\t\t}\n" +
-			"\t\t// By now, reads may show what they didn't show before the wait.\n" +
-			"\t\tif booking, verdict = b.explain(ctx, rejection); !mayResend(verdict) || b.window.late() {",
-		"if verdict := error(rejection); b.client.core.waitToResend(ctx, b.window, rejection, verdict, left) {\n\t\t\tcontinue\n\t\t}\n" +
-			"\t\tif booking, verdict := b.explain(ctx, rejection); true {",
+		"booking, verdict := b.explain(ctx, rejection)\n",
+		"booking, verdict := (*Booking)(nil), error(rejection)\n\t\tif rejection.StatusCode != http.StatusTooManyRequests {\n\t\t\tbooking, verdict = b.explain(ctx, rejection)\n\t\t}\n",
 	},
 	{
 		"sends again after any rejection", bookingFile,
-		"if !rejection.isTooMany() || !mayResend(verdict) || left < 1 {",
-		"if !rejection.isTooMany() && mayResend(verdict) || left < 1 {",
+		"if rejection.StatusCode != http.StatusTooManyRequests || left < 1 {",
+		"if left < 1 {",
 	},
 	{
 		"believes a rejection about the key or the permission", bookingFile,
@@ -223,7 +237,7 @@ var mutants = []mutant{
 	},
 	{
 		"believes a rejection although the list can't be read", bookingFile,
-		"\tcase !believed, seen.gone()", "\tcase !believed && seen.err == nil, seen.gone()",
+		"\tcase !believed:\n", "\tcase !believed && seen.err == nil:\n",
 	},
 	{
 		"believes a gateway where there is no list", bookingFile,
