@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -23,6 +25,7 @@ type liar struct {
 	retryAfter string
 	passesOn   bool // the API carries the write out all the same
 	lied       bool
+	refuses    bool // the API refuses the next write, because the first one was carried out
 	slotsOnce  bool // after that it shows the open slots once, and then not any more
 	shown      atomic.Bool
 }
@@ -30,6 +33,9 @@ type liar struct {
 func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 	if l.slotsOnce && l.lied && strings.HasSuffix(req.URL.Path, "/slots") && l.shown.Swap(true) {
 		return &http.Response{StatusCode: http.StatusNotImplemented, Body: http.NoBody}, nil
+	}
+	if l.refuses && l.lied && req.Method != http.MethodGet {
+		return &http.Response{StatusCode: http.StatusConflict, Body: io.NopCloser(strings.NewReader(ownWord))}, nil
 	}
 	if req.Method == http.MethodGet || l.lied {
 		return l.api.Transport().RoundTrip(req)
@@ -193,30 +199,59 @@ func TestGoneAfterA429(t *testing.T) {
 	}
 }
 
-// The API booked, a gateway said 429, and the second request gets no connection: that one was not
-// sent, but the first one was.
+// A gateway said 429 after the API had acted, and the second request gets no connection: that one
+// was not sent, but the first one was.
 func TestNotSentAfterOnesOwn429(t *testing.T) {
+	t.Parallel()
+	for name, write := range allWrites {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := closuretest.New(closuretest.ReportTo(t))
+			gate := &liar{api: api, lied: true, passesOn: true, status: 429}
+			var armed atomic.Bool
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				resp, err := gate.RoundTrip(r)
+				if err != nil {
+					panic(http.ErrAbortHandler)
+				}
+				defer resp.Body.Close()
+				w.WriteHeader(resp.StatusCode)
+				_, _ = io.Copy(w, resp.Body)
+			}))
+			t.Cleanup(server.Close)
+			c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(server.URL),
+				closure.WithHTTPClient(&http.Client{Transport: &http.Transport{Proxy: func(r *http.Request) (*url.URL, error) {
+					if r.Method != http.MethodGet && gate.lied && armed.Load() {
+						return nil, errors.New("there is no way") // net/http has sent nothing then
+					}
+					return nil, nil
+				}}}))
+			noError(t, err)
+			existing := write.prepare(t, c)
+			time.Sleep(2 * time.Second)
+			api.Inject(lag(2 * time.Second)...)
+			gate.lied = false
+			armed.Store(true)
+			if err := write.do(t.Context(), c, existing); closure.OutcomeOf(err) != closure.OutcomeApplied {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The same, and the second request is refused by the API, because the first one was carried out.
+func TestRefusedAfterOnesOwn429(t *testing.T) {
 	t.Parallel()
 	for name, write := range allWrites {
 		synctest.Test(t, func(t *testing.T) {
 			api := closuretest.New(closuretest.ReportTo(t))
-			gate := &liar{api: api, lied: true}
-			writes := 0
-			c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{
-				Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
-					if req.Method != http.MethodGet && gate.status != 0 {
-						if writes++; writes > 1 {
-							return nil, errors.New("no connection")
-						}
-					}
-					return gate.RoundTrip(req)
-				}),
-			}))
+			gate := &liar{api: api, lied: true, status: 429, passesOn: true}
+			c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{Transport: gate}))
 			noError(t, err)
 			existing := write.prepare(t, c)
 			time.Sleep(time.Minute)
-			api.Inject(lag(8 * time.Second)...)
-			gate.lied, gate.status, gate.passesOn = false, 429, true
+			api.Inject(lag(5 * time.Second)...)
+			gate.lied, gate.refuses = false, true
 			if err := write.do(t.Context(), c, existing); closure.OutcomeOf(err) != closure.OutcomeApplied {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -259,7 +294,7 @@ func TestLookThatIsCutShort(t *testing.T) {
 				time.Sleep(time.Minute)
 				api.Inject(lag(8 * time.Second)...)
 				gate.lied, gate.status, gate.passesOn = false, 403, true
-				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
 				if fails {
 					cancel()
 					ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
