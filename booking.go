@@ -109,8 +109,8 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 // it. If the answer doesn't hold the API's own error object, it reads for up to 10 s. If the
 // appointment is there, the call succeeds, and Recovered is set. If the appointments can't
 // be read, the outcome is unknown. If the slot is not open any more, the error is
-// [ErrSlotUnavailable] joined with the [*APIError]; but after a 429, or without the API's
-// error object, the outcome is unknown, because this booking may have closed the slot.
+// [ErrSlotUnavailable] joined with the [*APIError]; but after an answer without the API's
+// error object the outcome is unknown, because this booking may have closed the slot.
 // Otherwise the error is the APIError. After a failure that leaves the outcome open,
 // BookSlot looks for the appointment for up to 10 s, or until the context ends.
 //

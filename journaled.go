@@ -256,10 +256,10 @@ func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
 	switch {
 	case free:
 		return nil, ErrNotBooked
-	case err != nil:
+	case err != nil && !errors.Is(err, ErrOutcomeUnknown):
 		return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: err}
 	}
-	return booking, nil
+	return booking, err
 }
 
 // adopt records the caller's key for an appointment that was there before, and for which
@@ -472,8 +472,11 @@ func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appo
 			return &shown, nil
 		}
 	}
-	return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
+	return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errVanished}
 }
+
+var errVanished = errors.New("closure: the API does not show the appointment that the journal holds; " +
+	"if it was cancelled, give KnownCancelled its id, which the journal's Find returns")
 
 // isAt reports whether the appointment is where the entry says, or is gone.
 func (e JournalEntry) isAt(shown Appointment) bool {

@@ -75,7 +75,7 @@ const (
 
 // Reasons for a failure.
 const (
-	ReasonRateLimited Reason = "rate_limited"       // 429; a no if it answers the write
+	ReasonRateLimited Reason = "rate_limited"       // 429; of the write: a no, or unknown
 	ReasonServer      Reason = "server_error"       // 5xx, a redirect, or 408
 	ReasonNoAnswer    Reason = "no_answer"          // the connection failed, or an attempt took too long
 	ReasonMalformed   Reason = "malformed_response" // [ErrMalformedResponse] or [ErrResponseTooLarge]
