@@ -228,7 +228,7 @@ var mutants = []mutant{
 	{
 		"sends again after any rejection", bookingFile,
 		"if rejection.StatusCode != http.StatusTooManyRequests || left < 1 {",
-		"if left < 1 {",
+		"if rejection.StatusCode != http.StatusTooManyRequests && left < 0 || left < 1 {",
 	},
 	{
 		"believes a rejection about the key or the permission", bookingFile,
