@@ -62,9 +62,13 @@ func tell(err error) string {
 		return "taken: here are others"
 	case errors.Is(err, closure.ErrInsuranceNotAccepted):
 		return "this doctor does not take your plan"
+	case errors.Is(err, closure.ErrInsuranceUnknown):
+		return "which insurance do you have?"
 	case errors.Is(err, closure.ErrNotBookable):
 		return "please call the practice"
-	case errors.Is(err, closure.ErrInvalidInput), errors.Is(err, closure.ErrNotFound):
+	case errors.Is(err, closure.ErrInvalidInput), errors.Is(err, closure.ErrInvalidRequest),
+		errors.Is(err, closure.ErrNotFound), errors.Is(err, closure.ErrUnauthorized),
+		errors.Is(err, closure.ErrForbidden):
 		return "not booked" // trying again doesn't help: tell somebody
 	default:
 		return "not booked: please try again"
