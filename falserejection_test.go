@@ -24,6 +24,7 @@ type liar struct {
 	status     int
 	retryAfter string
 	passesOn   bool // the API carries the write out all the same
+	honest     bool // for now it only passes on
 	lied       bool
 	refuses    bool // the API refuses the next write, because the first one was carried out
 	slotsOnce  bool // after that it shows the open slots once, and then not any more
@@ -31,6 +32,9 @@ type liar struct {
 }
 
 func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
+	if l.honest {
+		return l.api.Transport().RoundTrip(req)
+	}
 	if l.slotsOnce && l.lied && strings.HasSuffix(req.URL.Path, "/slots") && l.shown.Swap(true) {
 		return &http.Response{StatusCode: http.StatusNotImplemented, Body: http.NoBody}, nil
 	}
@@ -64,6 +68,20 @@ func lieTo(t *testing.T, l *liar, test func(t *testing.T, l *liar, c *closure.Cl
 		noError(t, err)
 		test(t, l, c)
 	})
+}
+
+// before makes what must be there before the write, for a client behind the gateway. From then on
+// the gateway lies, and reads lag.
+func (l *liar) before(t *testing.T, write testedWrite, by time.Duration, opts ...closure.Option) (*closure.Client, closure.AppointmentID) {
+	t.Helper()
+	l.api, l.honest = closuretest.New(closuretest.ReportTo(t)), true
+	c, err := closure.NewClient(closure.QuickstartKey, append(opts, closure.WithHTTPClient(&http.Client{Transport: l}))...)
+	noError(t, err)
+	existing := write.prepare(t, c)
+	time.Sleep(time.Minute)
+	l.api.Inject(lag(by)...)
+	l.honest = false
+	return c, existing
 }
 
 func lag(d time.Duration) []closuretest.Fault {
@@ -120,11 +138,11 @@ func TestGatewaysRejectionWhileReadsLag(t *testing.T) {
 func TestGatewaysRejectionOfAChangeWhileReadsLag(t *testing.T) {
 	t.Parallel()
 	for change := range changesOf(nil) {
-		lieTo(t, &liar{status: 403, passesOn: true, lied: true}, func(t *testing.T, l *liar, c *closure.Client) {
+		lieTo(t, &liar{status: 403, passesOn: true, honest: true}, func(t *testing.T, l *liar, c *closure.Client) {
 			booking, err := c.BookSlot(t.Context(), guideSlotParams())
 			noError(t, err)
 			time.Sleep(time.Minute)
-			l.lied = false
+			l.honest = false
 			if change == "cancel" {
 				_, err = c.CancelBooking(t.Context(), booking.Appointment.ID)
 			} else {
@@ -207,8 +225,7 @@ func TestNotSentAfterOnesOwn429(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := closuretest.New(closuretest.ReportTo(t))
-			gate := &liar{api: api, lied: true, passesOn: true, status: 429}
-			var armed atomic.Bool
+			gate := &liar{api: api, honest: true, passesOn: true, status: 429}
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				resp, err := gate.RoundTrip(r)
 				if err != nil {
@@ -221,7 +238,7 @@ func TestNotSentAfterOnesOwn429(t *testing.T) {
 			t.Cleanup(server.Close)
 			c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(server.URL),
 				closure.WithHTTPClient(&http.Client{Transport: &http.Transport{Proxy: func(r *http.Request) (*url.URL, error) {
-					if r.Method != http.MethodGet && gate.lied && armed.Load() {
+					if r.Method != http.MethodGet && gate.lied {
 						return nil, errors.New("there is no way") // net/http has sent nothing then
 					}
 					return nil, nil
@@ -230,8 +247,7 @@ func TestNotSentAfterOnesOwn429(t *testing.T) {
 			existing := write.prepare(t, c)
 			time.Sleep(2 * time.Second)
 			api.Inject(lag(2 * time.Second)...)
-			gate.lied = false
-			armed.Store(true)
+			gate.honest = false
 			if err := write.do(t.Context(), c, existing); closure.OutcomeOf(err) != closure.OutcomeApplied {
 				t.Error(err)
 			}
@@ -244,14 +260,8 @@ func TestRefusedAfterOnesOwn429(t *testing.T) {
 	t.Parallel()
 	for name, write := range allWrites {
 		synctest.Test(t, func(t *testing.T) {
-			api := closuretest.New(closuretest.ReportTo(t))
-			gate := &liar{api: api, lied: true, status: 429, passesOn: true}
-			c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{Transport: gate}))
-			noError(t, err)
-			existing := write.prepare(t, c)
-			time.Sleep(time.Minute)
-			api.Inject(lag(5 * time.Second)...)
-			gate.lied, gate.refuses = false, true
+			gate := &liar{status: 429, passesOn: true, refuses: true}
+			c, existing := gate.before(t, write, 5*time.Second)
 			if err := write.do(t.Context(), c, existing); closure.OutcomeOf(err) != closure.OutcomeApplied {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -264,15 +274,8 @@ func TestLast429(t *testing.T) {
 	t.Parallel()
 	for name, write := range allWrites {
 		synctest.Test(t, func(t *testing.T) {
-			api := closuretest.New(closuretest.ReportTo(t))
-			gate := &liar{api: api, lied: true}
-			c, err := closure.NewClient(closure.QuickstartKey, closure.WithMaxAttempts(1),
-				closure.WithHTTPClient(&http.Client{Transport: gate}))
-			noError(t, err)
-			existing := write.prepare(t, c)
-			time.Sleep(time.Minute)
-			api.Inject(lag(time.Second)...)
-			gate.lied, gate.status, gate.passesOn = false, 429, true
+			gate := &liar{status: 429, passesOn: true}
+			c, existing := gate.before(t, write, time.Second, closure.WithMaxAttempts(1))
 			if err := write.do(t.Context(), c, existing); closure.OutcomeOf(err) != closure.OutcomeApplied {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -286,23 +289,17 @@ func TestLookThatIsCutShort(t *testing.T) {
 	for name, write := range allWrites {
 		for how, fails := range map[string]bool{"the context ends": false, "reads fail": true} {
 			synctest.Test(t, func(t *testing.T) {
-				api := closuretest.New(closuretest.ReportTo(t))
-				gate := &liar{api: api, lied: true}
-				c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{Transport: gate}))
-				noError(t, err)
-				existing := write.prepare(t, c)
-				time.Sleep(time.Minute)
-				api.Inject(lag(8 * time.Second)...)
-				gate.lied, gate.status, gate.passesOn = false, 403, true
-				ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+				gate := &liar{status: 403, passesOn: true}
+				c, existing := gate.before(t, write, 8*time.Second)
+				most := 7 * time.Second
 				if fails {
-					cancel()
-					ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+					most = time.Minute
 					time.AfterFunc(2*time.Second, func() {
-						api.ClearFaults()
-						api.Inject(closuretest.Status(closuretest.AnyOperation, 500).Times(0))
+						gate.api.ClearFaults()
+						gate.api.Inject(closuretest.Status(closuretest.AnyOperation, 500).Times(0))
 					})
 				}
+				ctx, cancel := context.WithTimeout(t.Context(), most)
 				defer cancel()
 				if err := write.do(ctx, c, existing); closure.OutcomeOf(err) != closure.OutcomeUnknown {
 					t.Errorf("%s, %s: %v", name, how, err)

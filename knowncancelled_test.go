@@ -13,10 +13,7 @@ import (
 // For an hour, the list goes on showing what was cancelled a moment ago.
 func TestWhatIsKnownToBeCancelledIsNoBooking(t *testing.T) {
 	t.Parallel()
-	slot := closuretest.GuideSlot()
-	params := closure.BookSlotParams{
-		ScheduleID: slot.ScheduleID, PatientID: closuretest.GuidePatientID, StartAt: slot.StartAt, Duration: slot.Duration,
-	}
+	params := guideSlotParams()
 	cancelled := func(t *testing.T) (*closuretest.Server, *closure.Client, closure.AppointmentID) {
 		server := closuretest.New(closuretest.ReportTo(t))
 		client := server.Client()

@@ -22,7 +22,7 @@ var ErrJournal = errors.New("closuretest: the journal failed")
 // that a test gives up. The zero Journal is empty and ready. It is safe for concurrent use.
 type Journal struct {
 	mu       sync.Mutex                // never held while waiting
-	records  map[string]*journalRecord // by their attempt's ID; nil: nothing was written yet
+	records  map[string]*journalRecord // by their attempt's ID; nil: before the first call
 	slots    map[journalSlot]*journalRecord
 	keys     map[string]*journalRecord
 	booked   map[closure.AppointmentID]*journalRecord
