@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,7 +62,9 @@ max_client_conn = 500
 	}
 	socket := filepath.Join(server.dir, ".s.PGSQL.6432")
 	for range 500 {
-		if _, err := os.Stat(socket); err == nil {
+		// The file alone doesn't say it: between bind and listen a connection is refused.
+		if conn, err := net.Dial("unix", socket); err == nil {
+			_ = conn.Close()
 			return server.dsn() + " port=6432 default_query_exec_mode=exec", nil
 		}
 		time.Sleep(10 * time.Millisecond)
