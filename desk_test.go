@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +36,10 @@ type desk struct {
 
 	tamper tamper // may be nil
 	next   http.RoundTripper
-	giveUp context.CancelFunc // soon after a write
+	giveUp context.CancelFunc // soon after the first look that follows a write
+
+	wrote   atomic.Bool
+	reading atomic.Int32
 
 	took time.Duration // by the last call
 }
@@ -44,12 +48,19 @@ type desk struct {
 type tamper func(req *http.Request, next http.RoundTripper) (*http.Response, error)
 
 func (d *desk) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+	isRead := req.Method == http.MethodGet
+	if isRead {
+		d.reading.Add(1)
+	}
 	if d.tamper == nil {
 		resp, err = d.next.RoundTrip(req)
 	} else {
 		resp, err = d.tamper(req, d.next)
 	}
-	if req.Method != http.MethodGet && d.giveUp != nil {
+	switch {
+	case !isRead:
+		d.wrote.Store(true)
+	case d.reading.Add(-1) == 0 && d.wrote.Load() && d.giveUp != nil: // what was read has still to be taken in
 		time.AfterFunc(150*time.Millisecond, d.giveUp)
 	}
 	return resp, err
@@ -86,7 +97,7 @@ func newTestServer(t *testing.T, opts []closuretest.Option) *closuretest.Server 
 }
 
 // patience is a context for a call that looks for an appointment that never shows. Over a
-// socket it ends soon after the write; in a bubble there is time.
+// socket it ends soon after the first look; in a bubble there is time.
 func (d *desk) patience(t *testing.T) context.Context {
 	if !d.loopback {
 		return t.Context()
