@@ -282,7 +282,6 @@ func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err erro
 	var failed struct{ list, schedule, patient, slots error }
 	// Not an errgroup, because one read's result matters even if another read fails.
 	var group sync.WaitGroup
-	group.Go(func() { own, failed.list = b.findAppointment(ctx) })
 	if b.schedule == nil {
 		group.Go(func() {
 			b.schedule, failed.schedule = b.client.Schedules.Get(ctx, b.params.ScheduleID, b.readOpts...)
@@ -298,6 +297,7 @@ func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err erro
 			b.slots, failed.slots = b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
 		})
 	}
+	own, failed.list = b.findAppointment(ctx)
 	group.Wait()
 	if b.noList = errors.Is(failed.list, errNoList); b.noList {
 		failed.list = nil

@@ -106,7 +106,7 @@ var mutants = []mutant{
 	},
 	{
 		"skips the read before the POST", bookingFile,
-		"\tgroup.Go(func() { own, failed.list = b.findAppointment(ctx) })\n", "",
+		"\town, failed.list = b.findAppointment(ctx)\n\tgroup.Wait()\n", "\tgroup.Wait()\n",
 	},
 	{
 		"books although the read before failed", bookingFile,

@@ -44,9 +44,9 @@ func TestTheLoopSeesNothingOfTheCall(t *testing.T) {
 		"error": func(context.Context, *execution) error { return io.EOF },
 	} {
 		for _, call := range []*Call{get(api), post(api)} {
-			l := newRetryLoop(tr, &execution{call: call}, next)
-			l.client.Transport = spy{l, t}
-			err := l.run(t.Context())
+			l := &retryLoop{transport: tr, execution: &execution{call: call}, next: next}
+			l.attempt(t.Context())
+			err := l.repeat(t.Context(), spy{l, t})
 			if name != "error" && err != nil || err != nil && (!errors.Is(err, io.EOF) || strings.Contains(err.Error(), canary)) {
 				t.Errorf("%s: %v", name, err)
 			}

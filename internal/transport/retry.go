@@ -14,40 +14,37 @@ func (t *Transport) retry(next handler) handler {
 	return func(ctx context.Context, x *execution) error {
 		t.budget.begin()
 		defer t.budget.end()
-		return newRetryLoop(t, x, next).run(ctx)
+		loop := &retryLoop{transport: t, execution: x, next: next}
+		return loop.run(ctx)
 	}
 }
 
-// checkRetry is go-retryablehttp's hook: after each attempt it decides whether there is
-// another one, and how long to wait for it.
-func (l *retryLoop) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
-	if !l.retryable(err) {
-		if err == nil && l.answer.StatusCode < http.StatusInternalServerError {
+// mayRepeat decides after each attempt whether another one follows, and how long to wait for it.
+func (l *retryLoop) mayRepeat(ctx context.Context) bool {
+	if !l.retryable(l.err) {
+		if l.err == nil && l.answer.StatusCode < http.StatusInternalServerError {
 			l.transport.budget.refund()
 		}
-		return false, nil
+		return false
 	}
 	// An ended context doesn't discard an answer already received.
 	if ctx.Err() != nil || l.attempts >= l.call.MaxAttempts {
-		return false, nil
+		return false
 	}
 	wait, ok := l.nextWait()
-	lost := connectionLost(err)
+	lost := connectionLost(l.err)
 	// 502 is what a gateway answers if it lost its own connection to the API.
-	credit := lost || err == nil && l.answer.StatusCode == http.StatusBadGateway
+	credit := lost || l.err == nil && l.answer.StatusCode == http.StatusBadGateway
 	if !ok || passesDeadline(ctx, wait) || !l.transport.budget.withdraw(l.call.MaxAttempts, credit) {
-		return false, nil
+		return false
 	}
 	l.wait = wait
-	if lost || errors.Is(err, context.DeadlineExceeded) {
+	if lost || errors.Is(l.err, context.DeadlineExceeded) {
 		l.transport.dropIdle()
 	}
 	l.answer.MaybeSent = false // an attempt that may be repeated has changed nothing
-	return true, nil
+	return true
 }
-
-// backoff is go-retryablehttp's hook: how long to wait before the next attempt.
-func (l *retryLoop) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return l.wait }
 
 // dropIdle closes the idle connections of our pool before a retry: where one was lost, they
 // may all be dead, and each attempt would be given another dead one. A caller's connections
