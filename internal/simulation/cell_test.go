@@ -52,9 +52,13 @@ type cell struct {
 func cells() []cell        { return product(behaviours, false) }
 func journalCells() []cell { return product(journalBehaviours, true) }
 
-// product returns the product of the axes, and cells for three special APIs: one without a
-// list of appointments, so that nothing can be resolved; one whose slots have no duration; and
-// one whose reads jump.
+// shortLag is shorter than the time for which a booking looks for its appointment, so that a
+// gateway may lie: it answers 4xx although the API has acted.
+const shortLag = 3 * time.Second
+
+// product returns the product of the axes, and cells for four special APIs: one without a
+// list of appointments, so that nothing can be resolved; one whose slots have no duration; one
+// whose reads jump; and one whose reads lag a little, behind a gateway that lies.
 func product(behaviours []behaviour, journal bool) []cell {
 	var all []cell
 	lags := []time.Duration{0, 20 * time.Second, 60 * time.Second}
@@ -84,7 +88,7 @@ func product(behaviours []behaviour, journal bool) []cell {
 			for _, crowd := range []bool{true, false} {
 				all = append(all, cell{
 					behaviour: b, duplicates: duplicates, late: 20 * time.Second, stale: 60 * time.Second, jumps: true, crowd: crowd,
-				})
+				}, cell{behaviour: b, duplicates: duplicates, stale: shortLag, crowd: crowd})
 			}
 		}
 	}

@@ -84,9 +84,10 @@ func drawFate(d *dice, written bool, c cell) fate {
 		return f
 	}
 	f.fault = drawShare(d, shares)
-	// If reads lag, they confirm a gateway's lie: a limit, in limits_test.go.
+	// If reads lag for longer than a booking looks, they confirm a gateway's lie, and after a 429
+	// it looks only until it may send again: limits, in limits_test.go.
 	switch {
-	case c.stale == 0:
+	case c.stale == 0, c.stale == shortLag && f.refusal != 429:
 	case f.fault == refusedAfter:
 		f.fault = failedAfter
 	case f.fault == refusedBefore && c.behaviour == changing:

@@ -244,6 +244,14 @@ var mutants = []mutant{
 		"errors.Is(seen.err, errNoList) && rejection.isOfAPI()", "errors.Is(seen.err, errNoList)",
 	},
 	{
+		"believes a gateway after one look", bookingFile,
+		"(b.doubted || !rejection.isOfAPI()) {", "b.doubted {",
+	},
+	{
+		"believes a gateway about a change after one look", changeFile,
+		"(c.doubted || !rejection.isOfAPI()) {", "c.doubted {",
+	},
+	{
 		"believes a change's rejection although the appointment can't be read", changeFile,
 		"\tcase err != nil:\n\t\treturn nil, c.unknown(rejection)\n", "\tcase err != nil:\n\t\treturn nil, rejection\n",
 	},
