@@ -408,7 +408,7 @@ func (c *core) do(ctx context.Context, r request, into reader, opts []CallOption
 	answer, err := c.transport.Do(ctx, call)
 	err = interpret(ctx, r, answer, err, into)
 	watched.end(answer, err)
-	if cfg.capture != nil {
+	if cfg.capture != nil && answer.Attempts > 0 {
 		*cfg.capture = Response{
 			StatusCode: answer.StatusCode,
 			Header:     answer.Header,

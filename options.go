@@ -518,9 +518,9 @@ func (r Response) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
 func (r Response) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
 // CaptureResponse copies the call's last answer into r, even if the call fails. With it you
-// can read fields that the SDK doesn't know: see [UnknownMembers]. If nothing is sent, r stays
-// as it was: use a new Response for each call. It is for one call, so
-// that [NewClient] refuses it. A booking or a change captures the answer to its write; a
+// can read fields that the SDK doesn't know: see [UnknownMembers]. If there is no attempt, r
+// stays as it was: use a new Response for each call. It is for one call, so that
+// [NewClient] refuses it. A booking or a change captures the answer to its write; a
 // search captures nothing.
 func CaptureResponse(r *Response) CallOption {
 	return captureOption(func() *Response { return r })
