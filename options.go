@@ -447,7 +447,7 @@ func WithTimeout(perAttempt time.Duration) CallOption {
 		if perAttempt <= 0 {
 			return refuse("WithTimeout", "is not positive")
 		}
-		c.timeout = perAttempt
+		c.timeout = min(perAttempt, math.MaxInt64/2) // the journal's rules double it
 		return nil
 	})
 }
