@@ -169,10 +169,10 @@ func settle(ctx context.Context, client *closure.Client, s settings) {
 				return
 			case err != nil:
 				slog.Error("settling failed", slog.Any("error", err))
-			case errors.Is(r.Err, closure.ErrOutcomeUnknown):
-				slog.Warn("a booking is unknown still") // the next round looks again
-			default:
+			case r.Err == nil, errors.Is(r.Err, closure.ErrNotBooked):
 				slog.Info("settled a booking", slog.Bool("booked", r.Booking != nil))
+			default:
+				slog.Warn("a booking is not settled yet", slog.Any("error", r.Err)) // the next round looks again
 			}
 		}
 		select {
