@@ -450,7 +450,7 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 		return b.listBooked(ctx, entry)
 	case err != nil:
 		return nil, err
-	case shown.ID != entry.Appointment || shown.PatientID != entry.Attempt.PatientID:
+	case shown.PatientID != entry.Attempt.PatientID:
 		return nil, &JournalError{Op: "find", Err: errForeignEntry}
 	}
 	return shown, nil
