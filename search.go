@@ -405,7 +405,7 @@ func (w *slotWalk) schedule(ctx context.Context, id ScheduleID) (*Schedule, erro
 	if i < 0 {
 		return get[Schedule](ctx, w.core, opSchedulesGet, id, w.opts)
 	}
-	return &w.search.Known[i], nil
+	return new(w.search.Known[i]), nil // a booking that keeps it doesn't keep the others
 }
 
 // merge empties the lanes into one list in order of start; ties stay in the
