@@ -557,7 +557,9 @@ func (e JournalEntry) appointment() *Appointment {
 // of them knows or the time is up.
 func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
 	var now *JournalEntry // what the journal holds; nil: nothing any more
-	other := &slotBooking{client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, cancelled: b.cancelled}
+	other := &slotBooking{
+		client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, lostAfter: b.lostAfter, cancelled: b.cancelled,
+	}
 	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
 		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter)
 		if lost {
