@@ -271,9 +271,8 @@ func WithHTTP2() Option {
 
 // WithLogger logs one record for each attempt: operation, route, status, duration,
 // attempt and request id, and nothing else. Attempts answered with a status below 400, and
-// those that the SDK itself ended early ([Event.Abandoned]), are logged at [slog.LevelInfo],
-// the others at [slog.LevelWarn]. A status of 0 means that no answer came. A nil logger
-// turns logging off.
+// those that the SDK itself ended early, are logged at [slog.LevelInfo], the others at
+// [slog.LevelWarn]. A status of 0 means that no answer came. A nil logger turns logging off.
 func WithLogger(logger *slog.Logger) Option {
 	return clientOption(func(c *clientConfig) error {
 		if logger != nil && (logger.Handler() == nil || holdsNil(logger.Handler())) {
