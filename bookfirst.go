@@ -60,7 +60,7 @@ func (p BookFirstParams) check() error {
 // [Client.BookSlot].
 func (c *Client) BookFirstAvailable(ctx context.Context, params BookFirstParams, opts ...CallOption) (booking *Booking, err error) {
 	ctx, watched := c.use().watchBooking(ctx, methodBookFirstAvailable)
-	defer func() { watched.endBooking(booking, err) }()
+	defer func() { watched.end(booking, err) }()
 	cfg, err := c.use().prepare(ctx, methodBookFirstAvailable.name(), opts)
 	if err = cmp.Or(err, params.check(), c.use().checkKey(methodBookFirstAvailable, params.IdempotencyKey)); err != nil {
 		return nil, err

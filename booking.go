@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -141,7 +140,7 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 // looking, and believes a rejection only if it holds the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (booking *Booking, err error) {
 	ctx, watched := c.use().watchBooking(ctx, methodBookSlot)
-	defer func() { watched.endBooking(booking, err) }()
+	defer func() { watched.end(booking, err) }()
 	cfg, err := c.use().prepare(ctx, methodBookSlot.name(), opts)
 	if err = cmp.Or(err, params.check(), c.use().checkKey(methodBookSlot, params.IdempotencyKey)); err != nil {
 		return nil, err
@@ -159,7 +158,6 @@ type slotBooking struct {
 	readOpts    []CallOption
 	attempt     BookingAttempt
 	place       *place
-	doubted     bool // a gateway answered an earlier request, which may have been carried out
 
 	// With a journal.
 	first     bool          // BookFirstAvailable made it
@@ -348,45 +346,15 @@ func (b *slotBooking) notOffered(ctx context.Context) (*Booking, error) {
 	}
 }
 
-// sendNow sends the request that books, and finds out what came of it. After a 429 it may
-// send the request again.
+// sendNow sends the request that books, and finds out what came of it.
 func (b *slotBooking) sendNow(ctx context.Context) (*Booking, error) {
-	if b.window.late() {
-		return nil, &JournalError{Op: "begin", Err: errTooLate}
-	}
-	for left := b.maxAttempts; ; {
-		made, err := b.post(ctx, left)
-		rejection, rejected := rejectionIn(err)
-		switch {
-		case err == nil && b.attempt.made(*made):
-			return b.confirmed(made, false), nil
-		case err == nil:
-			return b.readBack(ctx, errNotConfirmed)
-		case OutcomeOf(err) == OutcomeUnknown, !rejected && b.doubted:
-			return b.readBack(ctx, err)
-		case !rejected:
-			return nil, err
-		}
-		left -= rejection.Attempts
-		rejection.Attempts = b.maxAttempts - left // those before earlier 429s, too
-		booking, verdict := b.explain(ctx, rejection)
-		if mayResend(verdict) && b.client.core.waitToResend(ctx, b.window, rejection, left) {
-			// By now, reads may show what they didn't show before the wait.
-			booking, verdict = b.explain(ctx, rejection)
-			if mayResend(verdict) && !b.window.late() {
-				b.doubted = b.doubted || !rejection.isOfAPI()
-				continue
-			}
-		}
-		if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {
-			return b.lookLonger(ctx, rejection, errors.Is(verdict, ErrSlotUnavailable))
-		}
-		return booking, verdict
-	}
+	return b.client.core.carryOut(ctx, b, b.window, b.maxAttempts)
 }
 
-// post sends one request to book.
-func (b *slotBooking) post(ctx context.Context, maxAttempts int) (*Appointment, error) {
+func (b *slotBooking) shows(appointment Appointment) bool { return b.attempt.made(appointment) }
+
+// send sends one request to book.
+func (b *slotBooking) send(ctx context.Context, maxAttempts int) (*Appointment, error) {
 	b.attempt.AttemptedAt = time.Now()
 	b.place.sending(b.attempt)
 	writeCtx, cancel := b.window.bound(ctx)
@@ -400,16 +368,6 @@ func (b *slotBooking) post(ctx context.Context, maxAttempts int) (*Appointment, 
 	// The request may have left later, because it waited for the rate limit or for a retry.
 	b.attempt.AttemptedAt = time.Now()
 	return made, err
-}
-
-// errNotConfirmed is the error of a 2xx that shows another appointment than was asked for,
-// or one whose status doesn't say that it is booked.
-var errNotConfirmed = because(errors.New("closure: the answer does not show the appointment as it was asked for"), ErrMalformedResponse)
-
-// rejectionIn returns the rejection of a write, which may be the API's or a gateway's.
-func rejectionIn(err error) (rejection *APIError, ok bool) {
-	rejection, ok = errors.AsType[*APIError](err)
-	return rejection, ok && rejection.outcome() == OutcomeRejected
 }
 
 // explain reads what is there after a rejection, and returns what the rejection means.
@@ -455,10 +413,6 @@ func (b *slotBooking) lookLonger(ctx context.Context, rejection *APIError, gone 
 	return booking, err
 }
 
-// isOfAPI reports whether the answer holds the API's own error object. A gateway's answer
-// doesn't.
-func (e *APIError) isOfAPI() bool { return e.Type != "" || e.Code != "" }
-
 // inDoubt reports whether the API shows an appointment that may or may not be the booking.
 func inDoubt(err error) bool { return errors.Is(err, errDoubtful) || errors.Is(err, errMovedAway) }
 
@@ -474,22 +428,4 @@ func withDoubt(cause, seen error) error {
 	default:
 		return cause
 	}
-}
-
-// mayResend reports whether the reads after a rejection showed no more than the rejection says.
-func mayResend(verdict error) bool {
-	return OutcomeOf(verdict) == OutcomeRejected && !errors.Is(verdict, ErrSlotUnavailable)
-}
-
-// waitToResend waits until a write that was answered 429 may be sent again. It returns
-// false if the write may not be sent again: it was another rejection, no attempts are left, or
-// the wait would be too long.
-func (c *core) waitToResend(ctx context.Context, window sendWindow, rejection *APIError, left int) bool {
-	if rejection.StatusCode != http.StatusTooManyRequests || left < 1 {
-		return false
-	}
-	ctx, cancel := window.resend(ctx)
-	defer cancel()
-	wait, ok := c.transport.ResendWait(ctx, rejection.RetryAfter, rejection.Attempts)
-	return ok && sleep(ctx, wait) && !window.late()
 }

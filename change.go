@@ -3,7 +3,6 @@ package closure
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -31,26 +30,22 @@ import (
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (moved *Appointment, err error) {
-	ctx, watched := c.use().watchBooking(ctx, methodRescheduleBooking)
-	change := &change{client: c, id: id, start: params.StartAt, duration: params.Duration}
-	defer func() { watched.end(moved != nil, change.recovered, err) }()
 	const by = methodRescheduleBooking
+	ctx, watched := c.use().watchBooking(ctx, by)
+	var booking *Booking
+	defer func() { watched.end(booking, err) }()
 	cfg, err := c.use().prepare(ctx, by.name(), opts)
 	if err = cmp.Or(err, checkID(by, "ID", id), params.check(by)); err != nil {
 		return nil, err
 	}
-	change.configure(cfg, opts)
-	change.write = func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
-		return c.Appointments.Reschedule(ctx, id, params, opts...)
-	}
-	change.shows = func(a Appointment) bool {
-		return a.StartAt.Equal(params.StartAt) && a.Status.stands() &&
-			(params.Duration == 0 || a.Duration == params.Duration)
-	}
+	change := c.newChange(id, cfg, opts)
+	change.start, change.duration = params.StartAt, params.Duration
 	if c.core.journal != nil {
-		return change.move(ctx, cfg)
+		booking, err = change.move(ctx, cfg)
+	} else {
+		booking, err = change.sendNow(ctx)
 	}
-	return change.send(ctx)
+	return booking.appointment(), err
 }
 
 // CancelBooking cancels an appointment. If the appointment is cancelled already, the call
@@ -63,24 +58,28 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (cancelled *Appointment, err error) {
 	ctx, watched := c.use().watchBooking(ctx, methodCancelBooking)
-	change := &change{client: c, id: id}
-	defer func() { watched.end(cancelled != nil, change.recovered, err) }()
+	var booking *Booking
+	defer func() { watched.end(booking, err) }()
 	cfg, err := c.use().prepare(ctx, methodCancelBooking.name(), opts)
 	if err = cmp.Or(err, checkID(methodCancelBooking, "ID", id)); err != nil {
 		return nil, err
 	}
-	change.configure(cfg, opts)
-	change.write = func(ctx context.Context, opts ...CallOption) (*Appointment, error) {
-		return c.Appointments.Cancel(ctx, id, opts...)
-	}
-	change.shows = func(a Appointment) bool { return a.Status.gone() }
+	change := c.newChange(id, cfg, opts)
 	change.recordBooked(ctx)
-	cancelled, err = change.send(ctx)
+	booking, err = change.sendNow(ctx)
 	if err == nil {
 		// If it fails, a later booking reads the appointment, which shows as cancelled.
 		_ = c.core.release(ctx, id)
 	}
-	return cancelled, err
+	return booking.appointment(), err
+}
+
+// appointment returns the booking's appointment; nil: there is no booking.
+func (b *Booking) appointment() *Appointment {
+	if b == nil {
+		return nil
+	}
+	return &b.Appointment
 }
 
 // A change is one call that moves or cancels an appointment.
@@ -90,72 +89,56 @@ type change struct {
 	maxAttempts int          // of the write
 	opts        []CallOption // of the write
 	readOpts    []CallOption
-	write       func(context.Context, ...CallOption) (*Appointment, error)
-	shows       func(Appointment) bool
 
 	start    time.Time // the requested start; zero: it is a cancellation
 	duration Minutes   // the requested one; zero: the appointment keeps its own
 	window   sendWindow
 
-	recovered bool // a read showed that the change was made
-	doubted   bool // a gateway answered an earlier request, which may have been carried out
-	again     bool // an earlier call may have made the same move
+	again bool // an earlier call may have made the same move
 }
 
-func (c *change) configure(cfg callConfig, opts []CallOption) {
-	c.maxAttempts, c.opts, c.readOpts = cfg.maxAttempts, opts, withoutCapture(opts)
+func (c *Client) newChange(id AppointmentID, cfg callConfig, opts []CallOption) *change {
+	return &change{client: c, id: id, maxAttempts: cfg.maxAttempts, opts: opts, readOpts: withoutCapture(opts)}
 }
 
-// send sends the request, and finds out what came of it. After a 429 it may send the
-// request again.
-func (c *change) send(ctx context.Context) (*Appointment, error) {
-	if c.window.late() {
-		return nil, &JournalError{Op: "begin", Err: errTooLate}
-	}
-	for left := c.maxAttempts; ; {
-		changed, err := c.request(ctx, left)
-		rejection, rejected := rejectionIn(err)
-		switch {
-		case err == nil && c.shows(*changed):
-			return changed, nil
-		case err == nil:
-			return c.readBack(ctx, errNotConfirmed)
-		case OutcomeOf(err) == OutcomeUnknown, !rejected && c.doubted:
-			return c.readBack(ctx, err)
-		case !rejected:
-			return nil, err
-		}
-		left -= rejection.Attempts
-		rejection.Attempts = c.maxAttempts - left // those before earlier 429s, too
-		current, verdict := c.explain(ctx, rejection)
-		if mayResend(verdict) && c.client.core.waitToResend(ctx, c.window, rejection, left) {
-			// By now, the read may show what it didn't show before the wait.
-			current, verdict = c.explain(ctx, rejection)
-			if mayResend(verdict) && !c.window.late() {
-				c.doubted = c.doubted || !rejection.isOfAPI()
-				continue
-			}
-		}
-		if OutcomeOf(verdict) == OutcomeRejected && (c.doubted || !rejection.isOfAPI()) {
-			return c.lookLonger(ctx, rejection, errors.Is(verdict, ErrSlotUnavailable))
-		}
-		return current, verdict
-	}
+func (c *change) cancels() bool { return c.start.IsZero() }
+
+// sendNow sends the request, and finds out what came of it.
+func (c *change) sendNow(ctx context.Context) (*Booking, error) {
+	return c.client.core.carryOut(ctx, c, c.window, c.maxAttempts)
 }
 
-func (c *change) request(ctx context.Context, maxAttempts int) (*Appointment, error) {
+// send sends one request.
+func (c *change) send(ctx context.Context, maxAttempts int) (*Appointment, error) {
 	ctx, cancel := c.window.bound(ctx)
 	defer cancel()
-	return c.write(ctx, append(slices.Clip(c.opts), WithMaxAttempts(maxAttempts))...)
+	opts := append(slices.Clip(c.opts), WithMaxAttempts(maxAttempts))
+	if c.cancels() {
+		return c.client.Appointments.Cancel(ctx, c.id, opts...)
+	}
+	params := AppointmentRescheduleParams{StartAt: c.start, Duration: c.duration}
+	return c.client.Appointments.Reschedule(ctx, c.id, params, opts...)
 }
 
-func (c *change) readBack(ctx context.Context, cause error) (*Appointment, error) {
+// shows reports whether the change was made.
+func (c *change) shows(a Appointment) bool {
+	if c.cancels() {
+		return a.Status.gone()
+	}
+	return a.StartAt.Equal(c.start) && a.Status.stands() && (c.duration == 0 || a.Duration == c.duration)
+}
+
+func (c *change) confirmed(changed *Appointment, recovered bool) *Booking {
+	return &Booking{Appointment: *changed, Recovered: recovered}
+}
+
+func (c *change) readBack(ctx context.Context, cause error) (*Booking, error) {
 	return c.readBackUntil(ctx, cause, func(error) {})
 }
 
 // readBackUntil tells note how each read went.
-func (c *change) readBackUntil(ctx context.Context, cause error, note func(error)) (*Appointment, error) {
-	var done *Appointment
+func (c *change) readBackUntil(ctx context.Context, cause error, note func(error)) (*Booking, error) {
+	var done *Booking
 	why := cause
 	keepLooking(ctx, func(ctx context.Context) bool {
 		current, err := c.read(ctx)
@@ -163,14 +146,13 @@ func (c *change) readBackUntil(ctx context.Context, cause error, note func(error
 		why = cause
 		switch {
 		case err == nil && c.shows(*current):
-			done = current
+			done = c.confirmed(current, true)
 		case err == nil && c.doubtful(*current):
 			why = withDoubt(cause, errDoubtful)
 		}
 		return done != nil || noSuchCall(err)
 	})
 	if done != nil {
-		c.recovered = true
 		return done, nil
 	}
 	return nil, c.unknown(why)
@@ -182,15 +164,11 @@ func (c *change) unknown(cause error) error {
 }
 
 func (c *change) read(ctx context.Context) (*Appointment, error) {
-	current, err := c.client.Appointments.Get(ctx, c.id, c.readOpts...)
-	if err == nil && current.ID != c.id {
-		return nil, errNotConfirmed
-	}
-	return current, err
+	return c.client.Appointments.Get(ctx, c.id, c.readOpts...)
 }
 
 // explain reads the appointment after a rejection, and returns what the rejection means.
-func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment, error) {
+func (c *change) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
 	current, err := c.read(ctx)
 	switch {
 	case noSuchCall(err) && rejection.isOfAPI():
@@ -198,11 +176,10 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 	case err != nil:
 		return nil, c.unknown(rejection)
 	case c.shows(*current):
-		c.recovered = true
-		return current, nil
+		return c.confirmed(current, true), nil
 	case c.doubtful(*current):
 		return nil, c.unknown(because(errDoubtful, rejection))
-	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status.gone():
+	case c.cancels() || c.start.Equal(current.StartAt) || current.Status.gone():
 		return nil, rejection // it can't be about another slot
 	case rejection.StatusCode == http.StatusTooManyRequests:
 		// A 429 says nothing about the slot. An earlier request of ours may have closed it,
@@ -221,18 +198,18 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 
 // lookLonger ends a change that a gateway may have rejected after the API had made it, as that
 // of a booking does.
-func (c *change) lookLonger(ctx context.Context, rejection *APIError, gone bool) (*Appointment, error) {
+func (c *change) lookLonger(ctx context.Context, rejection *APIError, gone bool) (*Booking, error) {
 	var read lastRead
-	current, err := c.readBackUntil(ctx, rejection, read.note)
-	if current == nil && !gone && !inDoubt(err) && read.isLate() && ctx.Err() == nil {
+	booking, err := c.readBackUntil(ctx, rejection, read.note)
+	if booking == nil && !gone && !inDoubt(err) && read.isLate() && ctx.Err() == nil {
 		return nil, rejection
 	}
-	return current, err
+	return booking, err
 }
 
 // doubtful reports whether the status leaves open if the change was made.
 func (c *change) doubtful(current Appointment) bool {
-	where := c.start.IsZero() || c.start.Equal(current.StartAt)
+	where := c.cancels() || c.start.Equal(current.StartAt)
 	return where && !current.Status.stands() && !current.Status.gone()
 }
 

@@ -39,8 +39,8 @@ const (
 )
 
 // A Client calls the API. It is immutable and safe for concurrent use: make one
-// with [NewClient] and share it. Calls of a nil or zero Client end in an [InputError].
-// A Client prints its mode and nothing else.
+// with [NewClient] and share it. The calls of a zero Client, and the methods of a nil one, end
+// in an [InputError]. A Client prints its mode and nothing else.
 type Client struct {
 	Patients         *PatientsService
 	Practitioners    *PractitionersService
@@ -408,7 +408,7 @@ func (c *core) do(ctx context.Context, r request, into reader, opts []CallOption
 	answer, err := c.transport.Do(ctx, call)
 	err = interpret(ctx, r, answer, err, into)
 	watched.end(answer, err)
-	if cfg.capture != nil {
+	if cfg.capture != nil && answer.Attempts > 0 {
 		*cfg.capture = Response{
 			StatusCode: answer.StatusCode,
 			Header:     answer.Header,

@@ -196,6 +196,12 @@ func TestCaptureResponseOfFailure(t *testing.T) {
 	if err == nil || r.Attempts != before.Attempts {
 		t.Errorf("%v; captured %s of a call that was refused", err, r)
 	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = c.Locations.Get(ended, "loc_1", closure.CaptureResponse(&r))
+	if !errors.Is(err, context.Canceled) || r.Attempts != before.Attempts {
+		t.Errorf("%v; captured %s of a call that was never tried", err, r)
+	}
 }
 
 func TestStatus201IsASuccess(t *testing.T) {

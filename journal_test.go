@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -368,6 +369,23 @@ func TestUnknownMoveIsSettledLater(t *testing.T) {
 		again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 		c.booked(again, err, true)
 		equal(t, "appointment of the key", again.Appointment.ID, booking.Appointment.ID)
+	})
+}
+
+// "As long as it takes" is math.MaxInt64 to many: twice that must not be the past.
+func TestTimeoutOfForever(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		forever := closure.WithTimeout(math.MaxInt64)
+		booking, err := c.process(forever).BookSlot(t.Context(), slotParamsFor(""))
+		c.booked(booking, err, false)
+
+		other := slotParamsFor("")
+		other.PatientID, other.StartAt = "pt_other", clinicSlot(10)
+		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), other) })
+		time.Sleep(time.Hour)
+		_, err = c.process(forever).BookSlot(t.Context(), other, closure.AssumeLostAfter(time.Minute))
+		isUnknown(t, err)
+		c.sentBookings(1)
 	})
 }
 

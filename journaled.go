@@ -450,7 +450,7 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 		return b.listBooked(ctx, entry)
 	case err != nil:
 		return nil, err
-	case shown.ID != entry.Appointment || shown.PatientID != entry.Attempt.PatientID:
+	case shown.PatientID != entry.Attempt.PatientID:
 		return nil, &JournalError{Op: "find", Err: errForeignEntry}
 	}
 	return shown, nil
@@ -557,7 +557,9 @@ func (e JournalEntry) appointment() *Appointment {
 // of them knows or the time is up.
 func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
 	var now *JournalEntry // what the journal holds; nil: nothing any more
-	other := &slotBooking{client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, cancelled: b.cancelled}
+	other := &slotBooking{
+		client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, lostAfter: b.lostAfter, cancelled: b.cancelled,
+	}
 	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
 		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter)
 		if lost {

@@ -340,6 +340,26 @@ func TestStaffMovedToAPendingAttempt(t *testing.T) {
 }
 
 // Staff cancelled one appointment and moved another one there: its start is free.
+// AssumeLostAfter says from what age a read is believed that contradicts a move: also by who
+// waits for somebody else's attempt.
+func TestStaffMovedBackToAPendingAttempt(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor(""))
+		c.moves(c.process(), id, 15)
+		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("")) })
+		c.moves(c.Client(), id, 9)
+		time.Sleep(20 * time.Minute)
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
+		isUnknown(t, err)
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor(""), closure.AssumeLostAfter(15*time.Minute))
+		c.booked(booking, err, true)
+		if booking.Appointment.ID != id {
+			t.Errorf("another appointment was booked")
+		}
+		c.standing(1)
+	})
+}
+
 func TestStaffMovedToWhereACancelledOneWas(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		one, other := c.books(slotParamsFor("order 1")), c.books(laterParams(""))

@@ -10,7 +10,7 @@ import (
 // move moves an appointment with a journal. The journal records the new start before the
 // request, so that a booking there waits. When the move is certain, the entry of the new
 // start replaces that of the old start.
-func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error) {
+func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 	current, err := c.read(ctx)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 		case entry == nil:
 			return c.sendBegun(ctx, attempt, cfg)
 		case entry.State == JournalBooked && entry.Appointment == c.id:
-			return c.send(ctx) // the appointment is there already
+			return c.sendNow(ctx) // the appointment is there already
 		case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
 			moved, free, err := c.heldPending(ctx, cfg, *entry)
 			if !free {
@@ -43,7 +43,7 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 		booking, free, err := other.held(ctx, *entry)
 		switch {
 		case booking != nil && booking.Appointment.ID == c.id:
-			return c.send(ctx)
+			return c.sendNow(ctx)
 		case booking != nil, OutcomeOf(err) == OutcomeUnknown:
 			return nil, ErrSlotUnavailable // another appointment is there, or may be
 		case !free:
@@ -102,11 +102,11 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 }
 
 // sendBegun sends the attempt that the journal holds, and records what came of it.
-func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg callConfig) (*Appointment, error) {
+func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg callConfig) (*Booking, error) {
 	c.window = sendWindow{attempt.AttemptedAt, cfg.timeout}
-	moved, err := c.send(ctx)
+	moved, err := c.sendNow(ctx)
 	if err == nil || !c.again { // a rejection of this request says nothing about the earlier one
-		c.client.core.finishAs(ctx, attempt, c.booking(moved), err)
+		c.client.core.finishAs(ctx, attempt, moved, err)
 	}
 	return moved, err
 }
@@ -115,7 +115,7 @@ func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg call
 // call can't send any more, this one makes the move again, as an attempt of its own. That
 // is safe, because the request says where the appointment is to be: to send it twice moves
 // it once.
-func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Appointment, free bool, err error) {
+func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Booking, free bool, err error) {
 	core := c.client.core
 	if entry.Attempt.lost(core.sendsUntil(cfg)) {
 		c.again = true
@@ -124,7 +124,7 @@ func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalE
 	}
 	keepLooking(ctx, func(ctx context.Context) bool {
 		if current, err := c.read(ctx); err == nil && c.shows(*current) {
-			moved, c.recovered = current, true
+			moved = c.confirmed(current, true)
 			return true
 		}
 		now, failed := core.find(ctx, entry.Attempt)
@@ -133,18 +133,11 @@ func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalE
 	})
 	switch {
 	case moved != nil:
-		core.finishAs(ctx, entry.Attempt, c.booking(moved), nil)
+		core.finishAs(ctx, entry.Attempt, moved, nil)
 		return moved, false, nil
 	case free:
 		return nil, true, nil
 	default:
 		return nil, false, c.unknown(errUnderWay)
 	}
-}
-
-func (c *change) booking(moved *Appointment) *Booking {
-	if moved == nil {
-		return nil
-	}
-	return &Booking{Appointment: Appointment{ID: c.id}}
 }

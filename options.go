@@ -270,9 +270,9 @@ func WithHTTP2() Option {
 }
 
 // WithLogger logs one record for each attempt: operation, route, status, duration,
-// attempt and request id, and nothing else. Attempts answered with a status below 400
-// are logged at [slog.LevelInfo], the others at [slog.LevelWarn]. A status of 0 means that
-// no answer came. A nil logger turns logging off.
+// attempt and request id, and nothing else. Attempts answered with a status below 400, and
+// those that the SDK itself ended early, are logged at [slog.LevelInfo], the others at
+// [slog.LevelWarn]. A status of 0 means that no answer came. A nil logger turns logging off.
 func WithLogger(logger *slog.Logger) Option {
 	return clientOption(func(c *clientConfig) error {
 		if logger != nil && (logger.Handler() == nil || holdsNil(logger.Handler())) {
@@ -447,7 +447,7 @@ func WithTimeout(perAttempt time.Duration) CallOption {
 		if perAttempt <= 0 {
 			return refuse("WithTimeout", "is not positive")
 		}
-		c.timeout = perAttempt
+		c.timeout = min(perAttempt, math.MaxInt64/2) // the journal's rules double it
 		return nil
 	})
 }
@@ -518,9 +518,9 @@ func (r Response) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
 func (r Response) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
 // CaptureResponse copies the call's last answer into r, even if the call fails. With it you
-// can read fields that the SDK doesn't know: see [UnknownMembers]. If nothing is sent, r stays
-// as it was: use a new Response for each call. It is for one call, so
-// that [NewClient] refuses it. A booking or a change captures the answer to its write; a
+// can read fields that the SDK doesn't know: see [UnknownMembers]. If there is no attempt, r
+// stays as it was: use a new Response for each call. It is for one call, so that
+// [NewClient] refuses it. A booking or a change captures the answer to its write; a
 // search captures nothing.
 func CaptureResponse(r *Response) CallOption {
 	return captureOption(func() *Response { return r })
@@ -568,6 +568,11 @@ func AssumeLostAfter(age time.Duration) CallOption {
 // ([WithJournal]) that cancelled it needs no such option. Other calls ignore it.
 func KnownCancelled(ids ...AppointmentID) CallOption {
 	return callOption(func(c *callConfig) error {
+		for _, id := range ids {
+			if problem := idProblem(id); problem != "" {
+				return refuse("KnownCancelled", problem)
+			}
+		}
 		c.cancelled = append(slices.Clip(c.cancelled), ids...)
 		return nil
 	})

@@ -85,6 +85,7 @@ func TestCallOptionsRefused(t *testing.T) {
 		},
 		"CaptureResponse": {closure.CaptureResponse(nil)},
 		"AssumeLostAfter": {closure.AssumeLostAfter(0), closure.AssumeLostAfter(-1)},
+		"KnownCancelled":  {closure.KnownCancelled(""), closure.KnownCancelled("appt_1", "SECRET")},
 	} {
 		for _, opt := range opts {
 			s := serveAlways(t, 500, "")

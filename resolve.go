@@ -24,7 +24,7 @@ import (
 // GET /appointments and GET /schedules/{id}/slots (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (booking *Booking, err error) {
 	ctx, watched := c.use().watchBooking(ctx, methodResolveBooking)
-	defer func() { watched.endBooking(booking, err) }()
+	defer func() { watched.end(booking, err) }()
 	cfg, err := c.use().prepare(ctx, methodResolveBooking.name(), opts)
 	if err = cmp.Or(err, attempt.check(c.Mode(), cfg)); err != nil {
 		return nil, err

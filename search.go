@@ -58,7 +58,11 @@ func (s SlotSearch) normalized() SlotSearch {
 	s.Concurrency = cmp.Or(s.Concurrency, defaultConcurrency)
 	s.NotBefore, s.NotAfter = clone(s.NotBefore), clone(s.NotAfter)
 	s.Weekdays = slices.Clone(s.Weekdays)
-	s.Known = slices.Clone(s.Known)
+	known := make([]Schedule, len(s.Known))
+	for i := range s.Known {
+		known[i] = *s.Known[i].deepCopy()
+	}
+	s.Known = known
 	ids := make([]ScheduleID, 0, len(s.Schedules))
 	seen := make(map[ScheduleID]bool, len(s.Schedules))
 	for _, id := range s.Schedules {
@@ -225,15 +229,15 @@ func noSlot(failures []error) error {
 // no schedule is read.
 func (c *core) search(ctx context.Context, by caller, search SlotSearch, admit func(*Schedule) error, opts []CallOption) iter.Seq2[Slot, error] {
 	invalid := search.check(by, "")
+	switch {
+	case c == nil:
+		invalid = noClient(by.name())
+	case ctx == nil:
+		invalid = noContext(by.name())
+	}
 	search = search.normalized()
 	opts = withoutCapture(opts)
 	return func(yield func(Slot, error) bool) {
-		switch {
-		case c == nil:
-			invalid = noClient(by.name())
-		case ctx == nil:
-			invalid = noContext(by.name())
-		}
 		if invalid != nil {
 			yield(Slot{}, invalid)
 			return
@@ -401,7 +405,7 @@ func (w *slotWalk) schedule(ctx context.Context, id ScheduleID) (*Schedule, erro
 	if i < 0 {
 		return get[Schedule](ctx, w.core, opSchedulesGet, id, w.opts)
 	}
-	return w.search.Known[i].deepCopy(), nil
+	return new(w.search.Known[i]), nil // a booking that keeps it doesn't keep the others
 }
 
 // merge empties the lanes into one list in order of start; ties stay in the

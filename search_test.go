@@ -104,10 +104,14 @@ func TestSearchStartsAfresh(t *testing.T) {
 func TestSearchCanBeRangedConcurrently(t *testing.T) {
 	t.Parallel()
 	ids := schedules(4)
-	seq := newClient(t, hourly(ids, guide.start, 3)).Availabilities.Search(t.Context(), daily(ids, 3))
+	service := newClient(t, hourly(ids, guide.start, 3)).Availabilities
+	var none context.Context
+	seq, refused := service.Search(t.Context(), daily(ids, 3)), service.Search(none, daily(ids, 3))
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
+			_, errs := drain(refused)
+			equal(t, "failures without a context", len(errs), 1)
 			slots, errs := drain(seq)
 			equal(t, "slots and failures", []int{len(slots), len(errs)}, []int{4 * 3 * 24, 0})
 		})
@@ -325,6 +329,17 @@ func TestSearchNeitherKeepsNorChangesItsInput(t *testing.T) {
 	opts[0], opts[1] = closure.CaptureResponse(&captured), closure.CaptureResponse(nil)
 	equal(t, "steps after the input changed", stepsOf(seq), before)
 	equal(t, "captured", captured, closure.Response{})
+}
+
+func TestSearchKeepsNothingOfWhatTheCallerKnows(t *testing.T) {
+	t.Parallel()
+	search := daily(schedules(1), 1)
+	search.InsuranceID = "ins_1"
+	search.Known = []closure.Schedule{{ID: "sch_0", Insurances: []closure.InsuranceRef{{ID: "ins_1"}}}}
+	seq := newClient(t, hourly(schedules(1), guide.start, 1)).Availabilities.Search(t.Context(), search)
+	search.Known[0].Insurances[0].ID = "ins_2"
+	slots, errs := drain(seq)
+	equal(t, "slots and failures", []int{len(slots), len(errs)}, []int{24, 0})
 }
 
 func TestSearchCapturesNothing(t *testing.T) {

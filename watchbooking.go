@@ -122,13 +122,9 @@ func watchedBookingOf(ctx context.Context) *watchedBooking {
 	return b
 }
 
-func (b *watchedBooking) endBooking(booking *Booking, err error) {
-	b.end(booking != nil, booking != nil && booking.Recovered, err)
-}
-
-// end reports how the booking ended. After a panic done is false and err is nil, and the
-// ending stays unknown.
-func (b *watchedBooking) end(done, recovered bool, err error) {
+// end reports how the booking ended. After a panic there is neither a booking nor an error,
+// and the ending stays unknown.
+func (b *watchedBooking) end(booking *Booking, err error) {
 	if b == nil {
 		return
 	}
@@ -141,9 +137,9 @@ func (b *watchedBooking) end(done, recovered bool, err error) {
 		Attempts: int(b.attempts.Load()),
 	}
 	switch {
-	case done && recovered:
+	case booking != nil && booking.Recovered:
 		event.Ending = EndingRecovered
-	case done:
+	case booking != nil:
 		event.Ending = EndingConfirmed
 	case err != nil:
 		event.Ending, event.Reason = b.endingOf(err)

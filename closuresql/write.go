@@ -144,7 +144,7 @@ func (e *ending) book(ctx context.Context, tx *sql.Tx) error {
 		return err
 	case booked > 0:
 		err = e.takePlace(ctx, tx, hash, before.String)
-	case before.String != id:
+	case !before.Valid || before.String != id:
 		err = errNothing
 	}
 	if err != nil || e.entry.Attempt.IdempotencyKey == "" {

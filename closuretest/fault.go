@@ -60,9 +60,9 @@ func DropBefore(op string) Fault { return newFault(op, kindDropBefore) }
 func DropAfter(op string) Fault { return newFault(op, kindDropAfter) }
 
 // CommitLate loses the connection at once, and carries a write out when the time after has
-// passed: by the server's clock if that moves (see [WithClock]), else by real time. Until then, reads don't show it. Only
-// then is it decided whether the write succeeds: the slot may be taken by that time. If it
-// strikes a read, only the connection is lost.
+// passed: by the server's clock if that moves (see [WithClock]), else by real time. Until
+// then, reads don't show it. Only then is it decided whether the write succeeds: the slot
+// may be taken by that time. If it strikes a read, only the connection is lost.
 func CommitLate(op string, after time.Duration) Fault {
 	f := newFault(op, kindCommitLate)
 	f.wait = max(after, 0)

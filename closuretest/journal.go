@@ -87,7 +87,8 @@ func (m JournalMethod) known() bool {
 // A JournalFault is one way in which a [Journal] fails, once, at one of its methods.
 type JournalFault struct {
 	method JournalMethod
-	after  bool
+	after  bool // it strikes when the method has done what it was asked for
+	waits  bool // it holds the answer back, instead of failing
 	wait   time.Duration
 }
 
@@ -102,7 +103,7 @@ func JournalFailsAfter(method JournalMethod) JournalFault {
 // JournalWaits holds the answer of a method back for d, by the time package, or
 // until the context ends, which is the answer then. What was asked for is done.
 func JournalWaits(method JournalMethod, d time.Duration) JournalFault {
-	return JournalFault{method: method, after: true, wait: d}
+	return JournalFault{method: method, after: true, waits: true, wait: d}
 }
 
 // Inject adds faults. Each strikes the next call of its method. If a fault can never strike,
@@ -157,7 +158,7 @@ func (j *Journal) do(ctx context.Context, method JournalMethod, act func()) erro
 	switch {
 	case !struck:
 		return nil
-	case fault.wait == 0:
+	case !fault.waits:
 		return ErrJournal
 	}
 	timer := time.NewTimer(fault.wait)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -109,6 +111,21 @@ func TestJournalFaultsStrikeTheirMethods(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A wait of any length ends in the answer.
+func TestJournalWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, wait := range []time.Duration{-time.Second, 0, time.Hour} {
+			j, begin := closuretest.NewJournal(), time.Now()
+			j.Inject(closuretest.JournalWaits(closuretest.JournalBegin, wait))
+			there, err := j.Begin(t.Context(), closure.BookingAttempt{ID: "attempt_1"})
+			if there != nil || err != nil || time.Since(begin) != max(wait, 0) || len(j.Entries()) != 1 {
+				t.Errorf("%s: %v, %v after %s", wait, there, err, time.Since(begin))
+			}
+		}
+	})
 }
 
 type recorder struct {

@@ -96,8 +96,8 @@ func (s *Server) Inject(f ...Fault) {
 	}
 }
 
-// ClearFaults removes all faults, with their counts: read [Server.Injected] before. What they did is not undone, and the late writes of
-// [CommitLate] still come.
+// ClearFaults removes all faults, with their counts: read [Server.Injected] before. What they
+// did is not undone, and the late writes of [CommitLate] still come.
 func (s *Server) ClearFaults() { s.faults.clear() }
 
 // Injected returns the faults, in the order in which they were added, and how

@@ -220,6 +220,10 @@ func (j *journalTest) otherAttempt() {
 	unknown := j.attempt(aKey())
 	j.finish(unknown, closure.JournalBooked, anAppointment())
 	j.holds(unknown, nil)
+	unnamed := unknown
+	unnamed.ID = ""
+	j.finish(unnamed, closure.JournalBooked, anAppointment())
+	j.isBegun(unknown)
 }
 
 func (j *journalTest) notBookedTooLate() {

@@ -59,7 +59,9 @@ func selfSigned(key *ecdsa.PrivateKey, names []string) ([]byte, error) {
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}
-	for _, name := range slices.Compact(append([]string{"localhost", "127.0.0.1", "::1"}, names...)) {
+	names = append([]string{"localhost", "127.0.0.1", "::1"}, names...)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		if ip := net.ParseIP(name); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
 		} else {
@@ -74,7 +76,7 @@ func writeCertificate(file string, der []byte) error {
 	const kind = "CERTIFICATE"
 	old, err := os.ReadFile(file)
 	if err == nil && !bytes.HasPrefix(old, []byte("-----BEGIN "+kind)) {
-		return fmt.Errorf("-tls: %s is there already, and is no certificate", file)
+		return fmt.Errorf("%s is there already, and is no certificate", file)
 	}
 	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o644)
 }

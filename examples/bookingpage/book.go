@@ -100,7 +100,8 @@ func (s *server) end(ctx context.Context, v visit, err error) {
 	case was == booking:
 		v.State = booked
 	case was == moving:
-		v.State, v.Start, v.Duration, v.Sequence = booked, v.MoveTo, v.MoveFor, v.Sequence+1
+		v.State, v.Start, v.Sequence = booked, v.MoveTo, v.Sequence+1
+		v.Duration = cmp.Or(v.MoveFor, v.Duration) // an opening that says no duration changes none
 	default:
 		v.State, v.Sequence = cancelled, v.Sequence+1
 	}

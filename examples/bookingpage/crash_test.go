@@ -74,6 +74,20 @@ func TestWhatACrashLeavesDone(t *testing.T) {
 	}
 }
 
+// An opening may not say how long it is. Then a visit that moves there is as long as before.
+func TestMoveToAnOpeningWithoutADuration(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.newPerson(t)
+	p.signIn("")
+	path := p.choose(monday)
+	p.post(path + "/book")
+	v := s.leaveOpen(t, p, path, moving)
+	v.MoveFor = 0
+	s.end(t.Context(), v, nil)
+	check(t, calendarOf(t, p.get(path+"/appointment.ics")), "DTSTART", "20261103T150000Z", "DTEND", "20261103T153000Z")
+}
+
 // leaveOpen makes the visit as a process leaves it that dies in that state.
 func (s *site) leaveOpen(t *testing.T, p *person, path string, in state) visit {
 	t.Helper()

@@ -13,7 +13,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -151,8 +150,11 @@ func settle(ctx context.Context, client *closure.Client, lost time.Duration) err
 	}
 	pending := false
 	for resolution, err := range client.ResolvePending(ctx, opts...) {
+		if err != nil {
+			return err // the journal's: there is no resolution to report
+		}
 		pending = true
-		if err = cmp.Or(err, report(resolution.Booking, resolution.Err)); err != nil {
+		if err := report(resolution.Booking, resolution.Err); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
 )
 
 // The demo runs its own executable, which is the test's here.
@@ -57,6 +59,17 @@ func TestNothingToSettle(t *testing.T) {
 	info, err := os.Stat(file)
 	if err != nil || info.Size() == 0 || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
 		t.Errorf("the journal: %v, %v, want one for its owner alone", info, err)
+	}
+}
+
+// A journal that can't be read is an error, which says nothing of a booking.
+func TestSettleWithoutItsJournal(t *testing.T) {
+	t.Parallel()
+	journal := closuretest.NewJournal()
+	journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalPending))
+	client := closuretest.New(closuretest.ReportTo(t)).Client(closure.WithJournal(journal))
+	if err := settle(t.Context(), client, 0); !errors.Is(err, closuretest.ErrJournal) {
+		t.Errorf("%v, want ErrJournal", err)
 	}
 }
 

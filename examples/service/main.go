@@ -14,6 +14,9 @@
 //
 // and give both instances CLOSURE_BASE_URL=http://127.0.0.1:9100 and
 // CLOSURE_API_KEY=ch_sk_test_quickstart, the same -database, and each its own -listen.
+//
+// It doesn't ask callers who they are, and serves http: before it listens to other machines,
+// put a login and TLS in front. Seal the journal with closuresql.WithKeyset.
 package main
 
 import (
@@ -56,6 +59,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // it stops gracefully on the first signal, and at once on the second
 	if err := run(ctx, s); err != nil {
 		cli.Fail("service", err)
 	}
@@ -169,10 +173,10 @@ func settle(ctx context.Context, client *closure.Client, s settings) {
 				return
 			case err != nil:
 				slog.Error("settling failed", slog.Any("error", err))
-			case errors.Is(r.Err, closure.ErrOutcomeUnknown):
-				slog.Warn("a booking is unknown still") // the next round looks again
-			default:
+			case r.Err == nil, errors.Is(r.Err, closure.ErrNotBooked):
 				slog.Info("settled a booking", slog.Bool("booked", r.Booking != nil))
+			default:
+				slog.Warn("a booking is not settled yet", slog.Any("error", r.Err)) // the next round looks again
 			}
 		}
 		select {

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -191,6 +192,40 @@ func TestTwoInstancesSurviveKills(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// The first signal waits for the booking that is under way; the second one doesn't.
+func TestASecondSignalEndsItAtOnce(t *testing.T) {
+	t.Parallel()
+	api := closuretest.New(closuretest.ReportTo(t))
+	api.Inject(closuretest.DropBefore("appointments.create"))
+	i := &instance{t: t, database: filepath.Join(t.TempDir(), "bookings.db"), api: api.Start()}
+	i.start()
+	slot := closuretest.GuideSlot()
+	body, err := json.Marshal(order{
+		PatientID: closuretest.GuidePatientID, ScheduleID: slot.ScheduleID, StartAt: slot.StartAt, Duration: slot.Duration,
+	})
+	noError(t, err)
+	r, err := http.NewRequest(http.MethodPost, *i.url.Load()+"/bookings", bytes.NewReader(body))
+	noError(t, err)
+	r.Header.Set("Idempotency-Key", "order")
+	answered := make(chan error, 1)
+	go func() {
+		response, err := http.DefaultClient.Do(r)
+		if err == nil {
+			err = response.Body.Close()
+		}
+		answered <- err
+	}()
+	for !slices.ContainsFunc(api.Requests(), func(r closuretest.Request) bool { return r.Op == "appointments.create" }) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	noError(t, i.cmd.Process.Signal(syscall.SIGTERM)) // it looks for the appointment for 10 s
+	time.Sleep(500 * time.Millisecond)
+	begin := time.Now()
+	if err := i.stop(); err == nil || time.Since(begin) > 5*time.Second || <-answered == nil {
+		t.Errorf("%v after %s", err, time.Since(begin))
 	}
 }
 

@@ -8,6 +8,7 @@ const (
 	firstFile          = "bookfirst.go"
 	changeFile         = "change.go"
 	turnsFile          = "turns.go"
+	writeFile          = "write.go"
 	errorsFile         = "errors.go"
 	closureFile        = "closure.go"
 
@@ -43,35 +44,35 @@ var guards = map[string][]mutant{
 		"\t\tif !b.attempt.matches(shown) {\n",
 	}},
 	"sends again after a 429 without looking": {{
-		"the look after the wait", bookingFile,
-		"\t\t\tbooking, verdict = b.explain(ctx, rejection)\n\t\t\tif mayResend(verdict) &&", "\t\t\tif mayResend(verdict) &&",
+		"the look after the wait", writeFile,
+		"\t\t\tbooking, verdict = w.explain(ctx, rejection)\n\t\t\tif mayResend(verdict) &&", "\t\t\tif mayResend(verdict) &&",
 	}},
 	"sends again after any rejection": {{
-		"the look before the wait", bookingFile,
-		"if mayResend(verdict) && b.client.core", "if b.client.core",
+		"the look before the wait", writeFile,
+		"if mayResend(verdict) && c.waitToResend", "if c.waitToResend",
 	}, {
-		"the look after the wait", bookingFile,
-		"if mayResend(verdict) && !b.window.late() {", "if !b.window.late() {",
+		"the look after the wait", writeFile,
+		"if mayResend(verdict) && !window.late() {", "if !window.late() {",
 	}},
 	"believes a gateway where there is no list": {{
-		"the looks after the first", bookingFile,
-		"if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {", "if false {",
+		"the looks after the first", writeFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (doubted || !rejection.isOfAPI()) {", "if false {",
 	}},
 	"believes a rejection although the list can't be read": {{
-		"the looks after the first", bookingFile,
-		"if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {", "if false {",
+		"the looks after the first", writeFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (doubted || !rejection.isOfAPI()) {", "if false {",
 	}},
 	"believes a rejection about the key or the permission": {{
-		"the looks after the first", bookingFile,
-		"if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {", "if false {",
+		"the looks after the first", writeFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (doubted || !rejection.isOfAPI()) {", "if false {",
 	}},
 	"says unavailable after a 4xx without looking for its own": {{
-		"the looks after the first", bookingFile,
-		"if OutcomeOf(verdict) == OutcomeRejected && (b.doubted || !rejection.isOfAPI()) {", "if false {",
+		"the looks after the first", writeFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (doubted || !rejection.isOfAPI()) {", "if false {",
 	}},
 	"believes a change's rejection although the appointment can't be read": {{
-		"the looks after the first", changeFile,
-		"if OutcomeOf(verdict) == OutcomeRejected && (c.doubted || !rejection.isOfAPI()) {", "if false {",
+		"the looks after the first", writeFile,
+		"if OutcomeOf(verdict) == OutcomeRejected && (doubted || !rejection.isOfAPI()) {", "if false {",
 	}},
 }
 
@@ -130,16 +131,16 @@ var mutants = []mutant{
 	},
 	{
 		"trusts an answer that shows another appointment", bookingFile,
-		"case err == nil && b.attempt.made(*made):", "case err == nil:",
+		"{ return b.attempt.made(appointment) }", "{ return true }",
 	},
 	{
-		"hands an unknown outcome on without a token", bookingFile,
-		"case OutcomeOf(err) == OutcomeUnknown, !rejected && b.doubted:\n\t\t\treturn b.readBack(ctx, err)\n",
-		"case OutcomeOf(err) == OutcomeUnknown, !rejected && b.doubted:\n\t\t\treturn nil, err\n",
+		"hands an unknown outcome on without a token", writeFile,
+		"case OutcomeOf(err) == OutcomeUnknown, !rejected && doubted:\n\t\t\treturn w.readBack(ctx, err)\n",
+		"case OutcomeOf(err) == OutcomeUnknown, !rejected && doubted:\n\t\t\treturn nil, err\n",
 	},
 	{
-		"takes every 4xx for a slot that is taken", bookingFile,
-		"booking, verdict := b.explain(ctx, rejection)",
+		"takes every 4xx for a slot that is taken", writeFile,
+		"booking, verdict := w.explain(ctx, rejection)",
 		"booking, verdict := (*Booking)(nil), errors.Join(ErrSlotUnavailable, err)",
 	},
 	{
@@ -171,19 +172,19 @@ var mutants = []mutant{
 	},
 	{
 		"a cancellation is a success whatever is read back", changeFile,
-		"return a.Status.gone() }", "return true }",
+		"\t\treturn a.Status.gone()\n", "\t\treturn true\n",
 	},
 	{
 		"a reschedule is a success whatever is read back", changeFile,
-		"return a.StartAt.Equal(params.StartAt) && a.Status.stands() &&", "return a.Status.stands() &&",
+		"return a.StartAt.Equal(c.start) && a.Status.stands() &&", "return a.Status.stands() &&",
 	},
 	{
 		"a change of unknown outcome counts as not made", changeFile,
 		"return &OutcomeUnknownError{AppointmentID: c.id, Err: cause}", "return ErrNotBooked",
 	},
 	{
-		"trusts a change's answer that shows something else", changeFile,
-		"case err == nil && c.shows(*changed):", "case err == nil:",
+		"trusts a change's answer that shows something else", writeFile,
+		"case err == nil && w.shows(*shown):", "case err == nil:",
 	},
 	{
 		"no turns", bookingFile,
@@ -221,17 +222,17 @@ var mutants = []mutant{
 		"if l.call.writes() {\n\t\treturn l.answer.StatusCode == http.StatusTooManyRequests\n",
 	},
 	{
-		"sends again after a 429 without looking", bookingFile,
-		"booking, verdict := b.explain(ctx, rejection)\n",
-		"booking, verdict := (*Booking)(nil), error(rejection)\n\t\tif rejection.StatusCode != http.StatusTooManyRequests {\n\t\t\tbooking, verdict = b.explain(ctx, rejection)\n\t\t}\n",
+		"sends again after a 429 without looking", writeFile,
+		"booking, verdict := w.explain(ctx, rejection)\n",
+		"booking, verdict := (*Booking)(nil), error(rejection)\n\t\tif rejection.StatusCode != http.StatusTooManyRequests {\n\t\t\tbooking, verdict = w.explain(ctx, rejection)\n\t\t}\n",
 	},
 	{
-		"sends again after any rejection", bookingFile,
+		"sends again after any rejection", writeFile,
 		"if rejection.StatusCode != http.StatusTooManyRequests || left < 1 {",
 		"if rejection.StatusCode != http.StatusTooManyRequests && left < 0 || left < 1 {",
 	},
 	{
-		"believes a rejection about the key or the permission", bookingFile,
+		"believes a rejection about the key or the permission", writeFile,
 		"\t\tcase !rejected:\n",
 		"\t\tcase !rejected || rejection.StatusCode == http.StatusUnauthorized || rejection.StatusCode == http.StatusForbidden:\n",
 	},
