@@ -245,12 +245,8 @@ var mutants = []mutant{
 		"errors.Is(seen.err, errNoList) && rejection.isOfAPI()", "errors.Is(seen.err, errNoList)",
 	},
 	{
-		"believes a gateway after one look", bookingFile,
-		"(b.doubted || !rejection.isOfAPI()) {", "b.doubted {",
-	},
-	{
-		"believes a gateway about a change after one look", changeFile,
-		"(c.doubted || !rejection.isOfAPI()) {", "c.doubted {",
+		"believes a gateway after one look", writeFile,
+		"(doubted || !rejection.isOfAPI()) {", "doubted {",
 	},
 	{
 		"believes a change's rejection although the appointment can't be read", changeFile,
