@@ -5,7 +5,7 @@
 // # A booking ends in one of three ways
 //
 // If the network fails after a request left, is there an appointment or not?
-// [Client.BookSlot] always ends in one of three ways, and never books twice to find out:
+// [Client.BookSlot] always ends in one of three ways, and never sends again to find out:
 //
 //	booking, err := client.BookSlot(ctx, closure.BookSlotParams{
 //		ScheduleID: scheduleID,
@@ -62,11 +62,11 @@
 //
 // # Privacy
 //
-// No error text, log record, event or trace of this package holds a name, a
-// birth date, an id, a time of care or a URL. Values that hold a person's data
-// print redacted under every verb of fmt and in slog; their fields don't. Their methods
-// Format and LogValue, and MarshalText of the errors, do that: no program calls them.
-// docs/privacy.md lists the ways to print for which Go offers no hook.
+// No error text, log record or event of this package holds a name, a birth date, the id of
+// a record, a time of care or a URL. Values that hold a person's data print redacted under
+// every verb of fmt and in slog; their fields don't. Their methods Format and LogValue, and
+// MarshalText of the errors, do that: a program needn't call them. docs/privacy.md lists the
+// ways to print for which Go offers no hook.
 //
 // # Retries
 //

@@ -29,7 +29,7 @@
 // booked once, and that closes the slots that overlap it; cancelling and rescheduling free
 // it. A schedule that is open_slots_only refuses bookings. A malformed request gets 400
 // with the reasons, an unknown record 404, a taken slot 409, an invalid key 401, and a
-// live key 403. Of a request with a live key nothing is kept but its operation.
+// live key 403. The server keeps no more of a request with a live key than its operation.
 //
 // # Faults
 //

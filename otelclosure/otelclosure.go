@@ -15,19 +15,19 @@
 // # Metrics
 //
 // closure.bookings counts bookings, changes and resolutions by closure.booking.ending:
-// "unknown" is what to alert on, and is reported as 0 from the start, so that the first
-// one shows as an increase. closure.booking.duration is how long they took, with
-// closure.booking.reason too. http.client.request.duration is of
-// attempts, their wait for the rate limit included. closure.call.duration is of whole
-// calls, with closure.operation and closure.outcome: "unknown" of a write that is part
-// of a booking says nothing, because the booking may have healed itself.
+// alert on "unknown". It is reported as 0 from the start, so that the first one shows as
+// an increase. closure.booking.duration is how long they took, also by
+// closure.booking.reason. http.client.request.duration is how long attempts took, with
+// their wait for the rate limit. closure.call.duration is how long whole calls took, by
+// closure.operation and closure.outcome. If the outcome of a booking's write is "unknown"
+// there, don't alert: reading back may have shown how the booking ended.
 // closure.journal.failures counts endings that the journal could not record.
 //
 // # Privacy
 //
 // URLs appear as route templates, "/patients/{id}", in url.template. There is no
-// url.full, no query, no id and no error text: where the attributes of spans go,
-// patients' data doesn't. Don't put the stock otelhttp under the same client
+// url.full, no query, no id of a record and no error text, so that wherever spans are
+// sent, no patient's data is. Don't put the stock otelhttp under the same client
 // (closure.WithHTTPClient): it writes each patient's name and birth date into
 // url.full.
 package otelclosure
