@@ -69,8 +69,12 @@ func TestAdversary(t *testing.T) {
 	noLeaks(t)
 	r.judge(t)
 	sum := r.sum(func(cell) bool { return true })
+	few := sum.counts[calls] / 50
+	if !full() {
+		few /= 4 // on a busy machine most calls run into their timeouts
+	}
 	for _, ending := range []column{confirmed, rejected, notSent, unknown} {
-		if sum.counts[ending] < sum.counts[calls]/50 {
+		if sum.counts[ending] < few {
 			t.Errorf("%d of %d are %s: too few to show anything", sum.counts[ending], sum.counts[calls], ending)
 		}
 	}
@@ -133,10 +137,13 @@ func size() (calls, goroutines int) {
 func (r *report) run(t *testing.T, worlds []*world) {
 	number, goroutines := size()
 	gate := make(chan struct{}, goroutines)
+	machine := newStallMeter()
+	defer close(machine.stop)
 	var group sync.WaitGroup
 	for _, w := range worlds {
+		machine.keepUp()
 		group.Go(func() {
-			if err := w.run(number, durations(), gate); err != nil {
+			if err := w.run(number, durations(), machine, gate); err != nil {
 				t.Error(err)
 				return
 			}

@@ -75,7 +75,9 @@ func (m mutant) run(t *testing.T) (*tally, *world) {
 	}
 	w.wrap = func(next http.RoundTripper) http.RoundTripper { return &broken{next, m.broken} }
 	d := timing{attempt: 200 * time.Millisecond, call: 400 * time.Millisecond}
-	if err := w.run(32, d, make(chan struct{}, 32)); err != nil {
+	machine := newStallMeter()
+	defer close(machine.stop)
+	if err := w.run(32, d, machine, make(chan struct{}, 32)); err != nil {
 		t.Fatal(err)
 	}
 	sum := newTally()
@@ -191,7 +193,7 @@ func TestNetHTTPSendsAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			transport := w.protocol.transport()
-			client := &http.Client{Transport: transport, Timeout: 300 * time.Millisecond}
+			client := &http.Client{Transport: transport, Timeout: time.Second}
 			var group sync.WaitGroup
 			for _, call := range w.calls {
 				group.Go(func() {

@@ -64,7 +64,7 @@ type timing struct{ attempt, call time.Duration }
 
 // run makes n calls, as many at once as gate has room for, and waits until late requests have
 // been carried out.
-func (w *world) run(n int, t timing, gate chan struct{}) error {
+func (w *world) run(n int, t timing, machine *stallMeter, gate chan struct{}) error {
 	w.ledger = &ledger{duplicates: w.duplicates}
 	for i := range n {
 		// Each pair of calls is of one kind, and for one slot.
@@ -81,11 +81,10 @@ func (w *world) run(n int, t timing, gate chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	machine := newStallMeter()
-	defer close(machine.stop)
 	var group sync.WaitGroup
 	for _, call := range w.calls {
 		gate <- struct{}{}
+		machine.keepUp()
 		group.Go(func() {
 			defer func() { <-gate }()
 			call.run(client, t.call, machine, w.server.cut)
