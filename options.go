@@ -596,6 +596,11 @@ func AssumeLostAfter(age time.Duration) CallOption {
 // ([WithJournal]) that cancelled it needs no such option. Other calls ignore it.
 func KnownCancelled(ids ...AppointmentID) CallOption {
 	return callOption(func(c *callConfig) error {
+		for _, id := range ids {
+			if problem := idProblem(id); problem != "" {
+				return refuse("KnownCancelled", problem)
+			}
+		}
 		c.cancelled = append(slices.Clip(c.cancelled), ids...)
 		return nil
 	})
