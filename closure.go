@@ -39,7 +39,8 @@ const (
 )
 
 // A Client calls the API. It is immutable and safe for concurrent use: make one
-// with [NewClient] and share it. Calls of a nil or zero Client end in an [InputError].
+// with [NewClient] and share it. Calls of a zero Client, and the methods of a nil
+// one, end in an [InputError]; a nil Client has no services.
 // A Client prints its mode and nothing else.
 type Client struct {
 	Patients         *PatientsService
