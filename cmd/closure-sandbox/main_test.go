@@ -48,6 +48,7 @@ func TestBadFlagsGetOneLine(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ args, want string }{
 		{"-tls-name x", "-tls-name needs -tls"},
+		{"-tls= -log", "-tls is empty: it names a file"},
 		{"-nope", "flag provided but not defined: -nope"},
 		{"ch_sk_live_hush", "there are no arguments besides the flags"},
 		{"-addr localhost", `-addr "localhost" is not host:port`},

@@ -79,6 +79,9 @@ func parseSettings(args []string) (s settings, err error) {
 	if err := commandline.NoArguments(flags); err != nil {
 		return s, err
 	}
+	if s.tls == "" && commandline.IsSet(flags, "tls") {
+		return s, errors.New("-tls is empty: it names a file")
+	}
 	if len(s.tlsNames) > 0 && s.tls == "" {
 		return s, errors.New("-tls-name needs -tls")
 	}
