@@ -187,10 +187,10 @@ func TestRoutesFromEnv(t *testing.T) {
 	for routes, want := range map[string]string{
 		"availabilities.list=/appointments/{id}/slots":                                                "",
 		"availabilities.list=/appointments/{id}/slots, appointments.cancel=DELETE /appointments/{id}": "",
-		"availabilities.list":                           "is not operation=route (entry 1)",
-		"x=/y":                                          "names an unknown operation (entry 1)",
-		"locations.get=/place/{id}, x=/y":               "names an unknown operation (entry 2)",
-		"locations.get=/place/{id},":                    "is not operation=route (entry 2)",
+		"availabilities.list":             "is not operation=route (entry 1)",
+		"x=/y":                            "names an unknown operation (entry 1)",
+		"locations.get=/place/{id}, x=/y": "names an unknown operation (entry 2)",
+		"locations.get=/place/{id},":      "is not operation=route (entry 2)",
 		"locations.get=/place/{id},locations.list=here": "is not a path of lower-case words and {parameters} (entry 2)",
 	} {
 		t.Setenv("CLOSURE_ROUTES", routes)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -524,6 +525,36 @@ func TestTextOfAJournalError(t *testing.T) {
 	const want = "closure: the journal returned an entry that is neither pending nor booked (begin): nothing was booked or changed"
 	if err.Error() != want {
 		t.Errorf("%q, want %q", err, want)
+	}
+}
+
+// A timeout that means "none" is not doubled into one that has passed: what another process may
+// still send is not given up, and a booking is made.
+func TestHugeTimeout(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []time.Duration{math.MaxInt64, math.MaxInt64/2 + 1, math.MaxInt64 / 2} {
+		t.Run(timeout.String()+" another's attempt", func(t *testing.T) {
+			inClinic(t, func(t *testing.T, c *sharedClinic) {
+				c.Inject(closuretest.CommitLate(create, time.Minute))
+				_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+				if closure.OutcomeOf(err) != closure.OutcomeUnknown {
+					t.Fatal(err)
+				}
+				options := []closure.CallOption{closure.WithTimeout(timeout), closure.AssumeLostAfter(1)}
+				for resolution := range c.process().ResolvePending(t.Context(), options...) {
+					if !errors.Is(resolution.Err, closure.ErrOutcomeUnknown) {
+						t.Error(resolution.Err)
+					}
+				}
+				c.holds(closure.JournalPending)
+			})
+		})
+		t.Run(timeout.String()+" a booking", func(t *testing.T) {
+			inClinic(t, func(t *testing.T, c *sharedClinic) {
+				booking, err := c.process(closure.WithTimeout(timeout)).BookSlot(t.Context(), slotParamsFor("order 1"))
+				c.booked(booking, err, false)
+			})
+		})
 	}
 }
 

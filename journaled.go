@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"math"
 	"slices"
 	"time"
 )
@@ -148,7 +149,16 @@ func (c *core) lostAfter(cfg callConfig) time.Duration {
 
 // sendsUntil returns the age up to which the process that began an attempt may send it.
 func (c *core) sendsUntil(cfg callConfig) time.Duration {
-	return 2 * max(cfg.timeout, c.defaults.timeout)
+	return twice(max(cfg.timeout, c.defaults.timeout))
+}
+
+// twice doubles a timeout. An overflow would be negative, so that what another process may
+// still send would count as lost.
+func twice(timeout time.Duration) time.Duration {
+	if timeout > math.MaxInt64/2 {
+		return math.MaxInt64
+	}
+	return 2 * timeout
 }
 
 // longestLag is how long a read may lag behind a move, unless the caller has said from what
@@ -333,7 +343,7 @@ func (w sendWindow) resend(ctx context.Context) (context.Context, context.Cancel
 // bound returns a context that ends before other processes may give the attempt up as lost:
 // the request may wait for the rate limit or for a retry.
 func (w sendWindow) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return w.until(ctx, 2*w.timeout)
+	return w.until(ctx, twice(w.timeout))
 }
 
 func (w sendWindow) until(ctx context.Context, age time.Duration) (context.Context, context.CancelFunc) {
