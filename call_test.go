@@ -184,14 +184,20 @@ func TestWithRouteRefuses(t *testing.T) {
 
 func TestRoutesFromEnv(t *testing.T) {
 	t.Setenv("CLOSURE_API_KEY", closure.QuickstartKey)
-	for routes, ok := range map[string]bool{
-		"availabilities.list=/appointments/{id}/slots":                                                true,
-		"availabilities.list=/appointments/{id}/slots, appointments.cancel=DELETE /appointments/{id}": true,
-		"availabilities.list": false, "x=/y": false, ",": false,
+	for routes, want := range map[string]string{
+		"availabilities.list=/appointments/{id}/slots":                                                "",
+		"availabilities.list=/appointments/{id}/slots, appointments.cancel=DELETE /appointments/{id}": "",
+		"availabilities.list":             "is not operation=route (entry 1)",
+		"x=/y":                            "names an unknown operation (entry 1)",
+		"locations.get=/place/{id}, x=/y": "names an unknown operation (entry 2)",
+		"locations.get=/place/{id},":      "is not operation=route (entry 2)",
+		"locations.get=/place/{id},locations.list=here": "is not a path of lower-case words and {parameters} (entry 2)",
 	} {
 		t.Setenv("CLOSURE_ROUTES", routes)
-		if _, err := closure.NewClientFromEnv(); (err == nil) != ok {
-			t.Errorf("%q: %v", routes, err)
+		_, err := closure.NewClientFromEnv()
+		if refused, _ := errors.AsType[*closure.InputError](err); want == "" && err != nil ||
+			want != "" && (refused == nil || refused.Reason != want) {
+			t.Errorf("%q: %v, want %q", routes, err, want)
 		}
 	}
 }

@@ -40,7 +40,7 @@ const (
 
 // A Client calls the API. It is immutable and safe for concurrent use: make one
 // with [NewClient] and share it. The calls of a zero Client, and the methods of a nil one, end
-// in an [InputError]. A Client prints its mode and nothing else.
+// in an [InputError]; a nil Client has no services. A Client prints its mode and nothing else.
 type Client struct {
 	Patients         *PatientsService
 	Practitioners    *PractitionersService
@@ -126,7 +126,7 @@ func fromVariable(name string, option func(value string) Option) Option {
 
 func keyMode(key string) (mode Mode, problem string) {
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
-		return "", "holds a space, a colon or another character that is in no key"
+		return "", "holds a space, a line break, a colon or another character that is in no key"
 	}
 	test, isTest := strings.CutPrefix(key, "ch_sk_test")
 	live, isLive := strings.CutPrefix(key, "ch_sk_live")

@@ -92,6 +92,21 @@ func TestNewClientBaseURL(t *testing.T) {
 	}
 }
 
+// The reason says what to write instead.
+func TestReasonsOfABaseURL(t *testing.T) {
+	t.Parallel()
+	const noScheme = "does not begin with https://, or with http:// for a loopback host"
+	for base, want := range map[string]string{
+		"": "is empty", "127.0.0.1:8080": noScheme, "localhost:8080": noScheme, "api.example.test": noScheme,
+		" https://api.example.test": noScheme, "https:/api.example.test": noScheme, "https://api example.test": "is not a URL",
+	} {
+		_, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(base))
+		if refused, ok := errors.AsType[*closure.InputError](err); !ok || refused.Reason != want {
+			t.Errorf("%q: %v, want %q", base, err, want)
+		}
+	}
+}
+
 // The environment of the process is shared: not parallel.
 func TestNewClientFromEnv(t *testing.T) {
 	for _, name := range []string{"CLOSURE_API_KEY", "CLOSURE_BASE_URL", "CLOSURE_API_VERSION", "CLOSURE_INDEX_VERSION"} {

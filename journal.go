@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -119,18 +120,33 @@ func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 }
 
 // A JournalError says that the [Journal] failed before a write. Nothing was booked or
-// changed, and it is safe to call again. Its text doesn't show the cause, which may hold a
-// patient's data.
+// changed, and it is safe to call again. Its text doesn't show the journal's own error, which
+// may hold a patient's data: that is in Err. If the context ended meanwhile, the text says so.
 type JournalError struct {
 	Op  string // the journal's method: "begin", "find", "finish", "release" or "pending"
 	Err error  // the journal's error, or what is wrong with the entry that it returned
 }
 
 func (e JournalError) text() string {
-	return "closure: the journal failed (" + e.Op + "): nothing was booked or changed"
+	return "closure: " + e.what() + " (" + e.Op + "): nothing was booked or changed"
 }
 
-// Error says which method failed, and nothing of the cause.
+func (e JournalError) what() string {
+	switch {
+	case e.Err == nil:
+		return "the journal failed"
+	case errors.Is(e.Err, context.Canceled):
+		return "the context was canceled while the journal was asked"
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		return "the time was up while the journal was asked"
+	case slices.Contains([]error{errForeignEntry, errBadEntry, errUnsteady, errTooLate}, e.Err):
+		return unprefixed(e.Err)
+	default:
+		return "the journal failed, and why is in Err"
+	}
+}
+
+// Error says which method failed, and nothing of the journal's own error.
 func (e *JournalError) Error() string { return e.text() }
 
 // Unwrap returns the cause.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 	"net/http"
@@ -509,6 +510,39 @@ func TestJournalThatFails(t *testing.T) {
 		}
 		c.holds(closure.JournalBooked)
 	})
+}
+
+// The text tells a caller who gave up from a journal that failed, and shows nothing that is not
+// this package's own.
+func TestTextOfAJournalError(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"no cause":             {nil, "closure: the journal failed (find): nothing was booked or changed"},
+		"the database's error": {errors.New("Trisha Pandit"), "closure: the journal failed, and why is in Err (find): nothing was booked or changed"},
+		"the caller gave up": {fmt.Errorf("Trisha Pandit: %w", context.Canceled),
+			"closure: the context was canceled while the journal was asked (find): nothing was booked or changed"},
+		"no time": {fmt.Errorf("Trisha Pandit: %w", context.DeadlineExceeded),
+			"closure: the time was up while the journal was asked (find): nothing was booked or changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := (&closure.JournalError{Op: "find", Err: tt.err}).Error(); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+	bad := nonsense{closure.JournalEntry{State: closure.JournalNotBooked}}
+	_, err := closuretest.New().Client(closure.WithJournal(bad)).BookSlot(t.Context(), closure.BookSlotParams{
+		ScheduleID: closuretest.GuideScheduleID, PatientID: closuretest.GuidePatientID, StartAt: closuretest.GuideSlot().StartAt,
+	})
+	isJournalError(t, err)
+	const want = "closure: the journal returned an entry that is neither pending nor booked (begin): nothing was booked or changed"
+	if err.Error() != want {
+		t.Errorf("%q, want %q", err, want)
+	}
 }
 
 func TestJournalThatHangs(t *testing.T) {

@@ -3,6 +3,7 @@ package closure
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -101,13 +102,17 @@ func WithBaseURL(baseURL string) Option {
 }
 
 func parseBaseURL(text string) (parsed *url.URL, problem string) {
+	if text == "" {
+		return nil, "is empty"
+	}
+	if !hasWebScheme(text) {
+		return nil, "does not begin with https://, or with http:// for a loopback host"
+	}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
 		return nil, "is not a URL" // the error would repeat it
-	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, "is not an https URL"
-	case u.Hostname() == "" || u.Opaque != "":
+	case u.Hostname() == "":
 		return nil, "has no host"
 	case !validPort(u.Port()):
 		return nil, "has a port that is not from 1 to 65535"
@@ -124,6 +129,11 @@ func parseBaseURL(text string) (parsed *url.URL, problem string) {
 		Path:    strings.TrimRight(u.Path, "/"),
 		RawPath: strings.TrimRight(u.RawPath, "/"),
 	}, ""
+}
+
+func hasWebScheme(text string) bool {
+	scheme, _, found := strings.Cut(text, "://")
+	return found && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http"))
 }
 
 func validPort(port string) bool {
@@ -210,11 +220,29 @@ func WithRoute(name, route string) Option {
 // routesFromEnv reads "availabilities.list=/appointments/{id}/slots,…".
 func routesFromEnv(text string) Option {
 	var opts []Option
-	for pair := range strings.SplitSeq(text, ",") {
-		name, route, _ := strings.Cut(pair, "=")
-		opts = append(opts, WithRoute(strings.TrimSpace(name), strings.TrimSpace(route)))
+	for i, entry := range strings.Split(text, ",") {
+		opts = append(opts, numbered(i+1, routeFromEnv(entry)))
 	}
 	return Options(opts...)
+}
+
+func routeFromEnv(entry string) Option {
+	name, route, found := strings.Cut(entry, "=")
+	if !found {
+		return clientOption(func(*clientConfig) error { return refuse("WithRoute", "is not operation=route") })
+	}
+	return WithRoute(strings.TrimSpace(name), strings.TrimSpace(route))
+}
+
+// numbered tells which entry of a list is refused, because the reason doesn't repeat it.
+func numbered(n int, option Option) Option {
+	return clientOption(func(c *clientConfig) error {
+		err := option.applyToClient(c)
+		if refused, ok := errors.AsType[*InputError](err); ok {
+			refused.Reason += fmt.Sprintf(" (entry %d)", n)
+		}
+		return err
+	})
 }
 
 // WithAPIVersion replaces [DefaultAPIVersion].

@@ -83,9 +83,9 @@ func TestCallOptionsRefused(t *testing.T) {
 			closure.Expand(""), closure.Expand("SECRET"), closure.Expand(closure.ExpandLocation, "location,SECRET"),
 			closure.Expand("a b"),
 		},
+		"KnownCancelled":  {closure.KnownCancelled(""), closure.KnownCancelled("appt_1", "SECRET")},
 		"CaptureResponse": {closure.CaptureResponse(nil)},
 		"AssumeLostAfter": {closure.AssumeLostAfter(0), closure.AssumeLostAfter(-1)},
-		"KnownCancelled":  {closure.KnownCancelled(""), closure.KnownCancelled("appt_1", "SECRET")},
 	} {
 		for _, opt := range opts {
 			s := serveAlways(t, 500, "")

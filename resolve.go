@@ -75,7 +75,8 @@ func (a BookingAttempt) check(mode Mode, cfg callConfig) error {
 }
 
 // A Resolution says what became of one attempt that was pending in the journal. It prints
-// the schedule's id and nothing else.
+// the schedule's id and the [Ending], and nothing else: log it as a whole, because slog
+// can't print a nil Booking.
 type Resolution struct {
 	Attempt BookingAttempt
 	Booking *Booking // nil unless the attempt was booked or, if it is a move, moved
@@ -83,13 +84,25 @@ type Resolution struct {
 }
 
 func (r Resolution) redacted() string {
-	return "closure.Resolution{Attempt: " + showing(r.Attempt, "ScheduleID", r.Attempt.ScheduleID) + "}"
+	attempt := showing(r.Attempt, "ScheduleID", r.Attempt.ScheduleID)
+	return "closure.Resolution{Attempt: " + attempt + ", Ending: " + r.ending().String() + "}"
 }
 
-// Format prints the schedule's id and nothing else, under every verb.
+func (r Resolution) ending() Ending {
+	switch {
+	case r.Booking != nil:
+		return EndingRecovered
+	case errors.Is(r.Err, ErrNotBooked):
+		return EndingRejected
+	default:
+		return EndingUnknown
+	}
+}
+
+// Format prints the schedule's id and the ending, and nothing else, under every verb.
 func (r Resolution) Format(f fmt.State, _ rune) { printAs(f, r.redacted()) }
 
-// LogValue shows the schedule's id and nothing else.
+// LogValue shows the schedule's id and the ending, and nothing else.
 func (r Resolution) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
 // ResolvePending settles the attempts that are pending in the client's journal. It looks

@@ -53,7 +53,9 @@ func (d Date) IsZero() bool { return d == Date{} }
 
 // In returns the first instant of the date in the given zone. That is midnight. If the
 // clocks go back over midnight, there are two, and it is the first. If they skip midnight,
-// or the whole date, it is the first instant after the gap.
+// or the whole date, it is the first instant after the gap. A date that doesn't exist is
+// counted on, as by [time.Date]: 31 February is 3 March, or 2 March in a leap year. A nil
+// zone is UTC.
 func (d Date) In(zone *time.Location) time.Time {
 	zone = cmp.Or(zone, time.UTC)
 	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)

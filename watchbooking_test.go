@@ -218,8 +218,11 @@ func TestEndingsOfResolutions(t *testing.T) {
 		resolve := func(want string, opts ...closure.CallOption) {
 			t.Helper()
 			w.bookings = nil
-			for _, err := range client.ResolvePending(t.Context(), opts...) {
+			for resolution, err := range client.ResolvePending(t.Context(), opts...) {
 				noError(t, err)
+				if text := fmt.Sprint(resolution); !strings.HasSuffix(text, ", Ending: "+strings.Fields(want)[1]+"}") {
+					t.Errorf("%s is printed of %q", text, want)
+				}
 			}
 			equal(t, "resolution", w.said(), []string{want})
 		}

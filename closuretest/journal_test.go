@@ -45,6 +45,16 @@ func TestTestJournalFindsBrokenJournals(t *testing.T) {
 	}
 }
 
+// The likeliest mistake of a caller has one error, not one for each promise.
+func TestTestJournalWantsOneJournal(t *testing.T) {
+	t.Parallel()
+	t2 := &recorder{TB: t}
+	closuretest.TestJournal(t2, func() closure.Journal { return closuretest.NewJournal() })
+	if len(t2.errors) != 1 || !strings.Contains(t2.errors[0], "open returns one and the same journal each time") {
+		t.Errorf("%q", t2.errors)
+	}
+}
+
 // A fault of a method that there isn't would never strike, and its test would pass for the
 // wrong reason. So every call fails, and does nothing.
 func TestJournalFaultThatCanNeverStrike(t *testing.T) {

@@ -131,7 +131,7 @@ const seedVariable = "CLOSURETEST_SEED"
 
 // RandomSeed returns another seed in each run, for [WithSeed] and [WithGenerated]. If the
 // environment variable CLOSURETEST_SEED is set, it returns that seed, so that a run can be
-// repeated. With [ReportTo], a failing test logs its seed.
+// repeated; any text can be a seed. With [ReportTo], a failing test logs its seed.
 func RandomSeed() uint64 {
 	text := os.Getenv(seedVariable)
 	if text == "" {

@@ -49,12 +49,20 @@ func New(opts ...Option) *Server {
 	return s
 }
 
+// noHost is the base URL of clients within the process. Nobody can own the domain (RFC 2606).
+const noHost = "https://closuretest.invalid"
+
 // Client returns a client whose calls go to the server within the process: without a socket
 // or a goroutine, so that it works inside a testing/synctest bubble. Its key is
 // [closure.QuickstartKey]; opts are its other options. If [closure.NewClient] refuses one
-// of them, the answer to every call says so.
+// of them, the answer to every call says so. A [closure.WithHTTPClient] among them needs a
+// Transport that wraps [Server.Transport]: with another one no host is found, so that a test
+// never calls the vendor's.
 func (s *Server) Client(opts ...closure.Option) *closure.Client {
-	inProcess := closure.WithHTTPClient(&http.Client{Transport: s.Transport()})
+	inProcess := closure.Options(
+		closure.WithHTTPClient(&http.Client{Transport: s.Transport()}),
+		closure.WithBaseURL(noHost),
+	)
 	client, err := closure.NewClient(closure.QuickstartKey, append([]closure.Option{inProcess}, opts...)...)
 	if err == nil {
 		return client

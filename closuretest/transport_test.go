@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -194,6 +195,32 @@ func TestStartAndClose(t *testing.T) {
 		t.Error("after Close, the ledger and the requests stay, and nothing starts")
 	}
 }
+
+// A test that brings its own transport and forgets the double calls nobody, least of all the vendor.
+func TestClientOfAnotherTransportKnowsNoHost(t *testing.T) {
+	t.Parallel()
+	s := closuretest.New(closuretest.ReportTo(t))
+	var hosts []string
+	own := closure.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		hosts = append(hosts, r.URL.Host)
+		return s.Transport().RoundTrip(r)
+	})})
+	if _, err := s.Client(own).Patients.List(t.Context(), closure.PatientListParams{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"closuretest.invalid"}; !slices.Equal(hosts, want) {
+		t.Errorf("%q were called, want %q", hosts, want)
+	}
+	server := closuretest.New(closuretest.ReportTo(t))
+	client := server.Client(closure.WithHTTPClient(&http.Client{}), closure.WithBaseURL(server.Start()))
+	if _, err := client.Patients.List(t.Context(), closure.PatientListParams{}); err != nil || len(server.Requests()) != 1 {
+		t.Errorf("a base URL of the test's own: %v", err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Over HTTP/2 a connection can't be hijacked: a drop is a reset of the stream.
 func TestDropOverHTTP2(t *testing.T) {

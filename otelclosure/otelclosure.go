@@ -83,7 +83,8 @@ func WithTracerProvider(p trace.TracerProvider) Option { return func(c *config) 
 func WithMeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
 
 // WithServer says which server.address and server.port to report, for clients
-// with another base URL than [closure.DefaultBaseURL].
+// with another base URL than [closure.DefaultBaseURL], also one from CLOSURE_BASE_URL:
+// the client doesn't tell it. Without it the vendor's host and port are reported.
 func WithServer(address string, port int) Option {
 	return func(c *config) { c.serverAddress, c.serverPort = address, port }
 }

@@ -95,7 +95,12 @@ func why(err error) string {
 	var unverified *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var network net.Error
+	var operation *net.OpError
 	switch {
+	case errors.As(err, &operation) && operation.Op == "proxyconnect":
+		return "the proxy could not be reached"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "the host answers http, not https"
 	case errors.As(err, &dns):
 		return "the host's name was not found"
 	case errors.As(err, &unverified), errors.As(err, &authority):

@@ -88,7 +88,9 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	if s.json {
 		write = r.writeJSON
 	}
-	err = write(stdout)
+	if err = write(stdout); err != nil {
+		fmt.Fprintf(stderr, "closure-doctor: the report can't be written: %v\n", err)
+	}
 	if advice := d.advice(ctx); advice != "" {
 		fmt.Fprintf(stderr, "closure-doctor: %s\n", advice)
 		return exitDiffers
@@ -119,8 +121,8 @@ func newFlagSet(s *settings) *flag.FlagSet {
 	flags.BoolVar(&s.write, "write", false,
 		"also book, move and cancel an appointment of the guide's patient, in test mode")
 	flags.BoolVar(&s.json, "json", false, "print JSON")
-	flags.DurationVar(&s.slow, "slow", 3*time.Second, "report an answer that takes this `time` or longer")
-	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "the longest `time` to wait for an answer")
+	commandline.DurationVar(flags, &s.slow, "slow", 3*time.Second, "report an answer that takes this `time` or longer")
+	commandline.DurationVar(flags, &s.timeout, "timeout", 30*time.Second, "the longest `time` to wait for an answer")
 	return flags
 }
 
@@ -134,7 +136,7 @@ func parseSettings(args []string, env environment) (s settings, err error) {
 		return s, err
 	}
 	if s.slow <= 0 || s.timeout <= 0 {
-		return s, errors.New("-slow and -timeout are longer than zero")
+		return s, errors.New("-slow and -timeout must be longer than zero")
 	}
 	s.key = cmp.Or(env.key, closure.QuickstartKey)
 	if err := checkKey(s.key); err != nil {
@@ -149,16 +151,10 @@ func parseSettings(args []string, env environment) (s settings, err error) {
 
 // baseFrom names where the base URL is from.
 func baseFrom(flags *flag.FlagSet, env environment) string {
-	from := "-base"
-	if env.base != "" {
-		from = "CLOSURE_BASE_URL"
+	if env.base != "" && !commandline.IsSet(flags, "base") {
+		return "CLOSURE_BASE_URL"
 	}
-	flags.Visit(func(f *flag.Flag) {
-		if f.Name == "base" {
-			from = "-base"
-		}
-	})
-	return from
+	return "-base"
 }
 
 func checkKey(key string) error {

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -407,6 +411,91 @@ func TestWritesAreSentOnce(t *testing.T) {
 	}
 }
 
+// What is said of the appointment is no more than what is known.
+func TestCancelThatFails(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		fault closuretest.Fault
+		want  string
+	}{
+		{closuretest.DropAfter("appointments.cancel"), "an appointment in test mode may be left behind"},
+		{closuretest.StatusAfter("appointments.cancel", 502), "an appointment in test mode may be left behind"},
+		{closuretest.Status("appointments.cancel", 403), "an appointment in test mode is left behind"},
+	} {
+		server := sandbox()
+		server.Inject(test.fault)
+		if code, output := examine(t, server.Handler(), "-write"); code != exitDiffers || !strings.Contains(output, test.want) {
+			t.Errorf("%s: exit %d, want %q\n%s", test.fault, code, test.want, output)
+		}
+	}
+}
+
+// If all answers are the same refusal, one line says what to check.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{
+		401: "closure-doctor: the API refused every call: check CLOSURE_API_KEY, and run it again\n",
+		404: "closure-doctor: the host knows none of the calls: check the host and the path of -base or CLOSURE_BASE_URL, and run it again\n",
+		500: "",
+	} {
+		server := sandbox()
+		server.Inject(closuretest.Status(closuretest.AnyOperation, status).Times(0))
+		address := httptest.NewServer(server.Handler())
+		var out, problems bytes.Buffer
+		code := run(t.Context(), []string{"-base", address.URL}, environment{}, &out, &problems)
+		address.Close()
+		if code != exitDiffers || problems.String() != want {
+			t.Errorf("%d: exit %d, %q, want %q", status, code, problems.String(), want)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
+
+func TestReportThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(sandbox().Handler())
+	defer server.Close()
+	for _, args := range [][]string{{}, {"-json"}} {
+		var problems bytes.Buffer
+		code := run(t.Context(), append([]string{"-base", server.URL}, args...), environment{}, full{}, &problems)
+		if want := "closure-doctor: the report can't be written: the disk is full\n"; code != exitDiffers || problems.String() != want {
+			t.Errorf("%v: exit %d, %q, want %q", args, code, problems.String(), want)
+		}
+	}
+}
+
+func TestReasonsWhyThereIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	plain := httptest.NewServer(sandbox().Handler())
+	defer plain.Close()
+	secure := httptest.NewUnstartedServer(sandbox().Handler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	throughProxy := newHTTPClient(time.Minute)
+	throughProxy.Transport.(*http.Transport).Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(gone.URL) }
+	for _, test := range []struct {
+		base   string
+		client *http.Client
+		want   string
+	}{
+		{strings.Replace(plain.URL, "http:", "https:", 1), newHTTPClient(time.Minute), "the host answers http, not https"},
+		{secure.URL, newHTTPClient(time.Minute), "the host's certificate is not trusted"},
+		{gone.URL, newHTTPClient(time.Minute), "the connection was refused"},
+		{secure.URL, throughProxy, "the proxy could not be reached"},
+	} {
+		d := doctor{base: test.base, key: closure.QuickstartKey, client: test.client}
+		if r := d.ask(t.Context(), question{route: route{Method: "GET", Template: "/patients"}}); r.failure != test.want {
+			t.Errorf("%q, want %q", r.failure, test.want)
+		}
+	}
+}
+
 // An interrupt does not leave an appointment behind.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
@@ -526,8 +615,9 @@ func TestUsage(t *testing.T) {
 		want string
 	}{
 		{"-nope", environment{}, "flag provided but not defined: -nope"},
+		{"-timeout 5", environment{}, `invalid value "5" for flag -timeout: want a duration such as 500ms, 5s or 15m`},
 		{"ch_sk_live_hush", environment{}, "no arguments"},
-		{"-slow 0s", environment{}, "longer than zero"},
+		{"-slow 0s", environment{}, "must be longer than zero"},
 		{"-base " + server.URL, environment{key: "ch_sk_live_hush"}, "not a test key"},
 		{"-base " + server.URL, environment{key: "hush"}, "not a test key"},
 		{"-base " + server.URL, environment{key: "ch_sk_test_"}, "only the beginning of a key"},

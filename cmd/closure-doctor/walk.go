@@ -100,9 +100,29 @@ func (d *doctor) advice(ctx context.Context) string {
 		return "interrupted: what it had not asked by then is missing"
 	case d.stopped != "":
 		return "the API gave no answer: check -base or CLOSURE_BASE_URL, the network and the proxy, and run it again"
+	}
+	switch d.onlyStatus() {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "the API refused every call: check CLOSURE_API_KEY, and run it again"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "the host knows none of the calls: check the host and the path of -base or CLOSURE_BASE_URL, and run it again"
 	default:
 		return ""
 	}
+}
+
+// onlyStatus is the status of every answer, or 0 if they differ or there are none.
+func (d *doctor) onlyStatus() (status int) {
+	for _, res := range d.results {
+		switch {
+		case !res.Answered || res.Status == status:
+		case status == 0:
+			status = res.Status
+		default:
+			return 0
+		}
+	}
+	return status
 }
 
 // rest reads what has no line of its own in walk, and names the changes that are not

@@ -85,7 +85,7 @@ func (t *faultText) set(part string) (err error) {
 		}
 		t.header = append(t.header, header, content)
 	default:
-		return fmt.Errorf("what is %q?", part)
+		return fmt.Errorf("%q is not p=, n= or, for a status, h=", part)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func newFlagSet(s *settings) *flag.FlagSet {
 			return err
 		})
 	flags.BoolVar(&s.duplicate, "allow-duplicates", false, "book a slot that is taken once more")
-	flags.DurationVar(&s.stale, "stale-reads", 0, "how far all reads lag behind the writes, in real time: such as 5s")
+	commandline.DurationVar(flags, &s.stale, "stale-reads", 0, "how far all reads lag behind the writes, in real time: such as 5s")
 	flags.BoolVar(&s.log, "log", false, "log each request to standard error")
 	flags.StringVar(&s.tls, "tls", "",
 		"serve https with a certificate of its own, which is written to this `file` for clients to trust")
@@ -79,8 +79,14 @@ func parseSettings(args []string) (s settings, err error) {
 	if err := commandline.NoArguments(flags); err != nil {
 		return s, err
 	}
+	if s.tls == "" && commandline.IsSet(flags, "tls") {
+		return s, errors.New("-tls is empty: it names a file")
+	}
 	if len(s.tlsNames) > 0 && s.tls == "" {
 		return s, errors.New("-tls-name needs -tls")
+	}
+	if s.schedules == 0 && commandline.IsSet(flags, "slots") {
+		return s, errors.New("-slots needs -schedules")
 	}
 	if s.stale < 0 {
 		return s, errors.New("-stale-reads is negative")

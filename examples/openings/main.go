@@ -78,7 +78,10 @@ func parseFlags(args []string) (s settings, err error) {
 func clockFlag(into **closure.ClockTime) func(string) error {
 	return func(text string) error {
 		*into = new(closure.ClockTime)
-		return (*into).UnmarshalText([]byte(text))
+		if err := (*into).UnmarshalText([]byte(text)); err != nil {
+			return errors.New("want a time of day such as 17:00")
+		}
+		return nil
 	}
 }
 

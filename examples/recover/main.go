@@ -29,6 +29,7 @@ import (
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuresql"
 	"github.com/closurehealth/closure-go/examples/internal/cli"
+	"github.com/closurehealth/closure-go/internal/commandline"
 )
 
 // What is booked: the guide's slot, for the guide's patient.
@@ -78,9 +79,9 @@ func parseArgs(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("recover", flag.ContinueOnError)
 	flags.StringVar(&s.journal, "journal", "journal.db", "the SQLite `file` with the journal")
 	flags.StringVar(&s.key, "key", "order 17", "book: the idempotency `key`, your own name for what is wanted")
-	flags.DurationVar(&s.timeout, "timeout", 30*time.Second,
+	commandline.DurationVar(flags, &s.timeout, "timeout", 30*time.Second,
 		"how long one request may take; the whole booking takes 15 s more at most")
-	flags.DurationVar(&s.lost, "assume-lost-after", 0,
+	commandline.DurationVar(flags, &s.lost, "assume-lost-after", 0,
 		"settle: how old an attempt must be to count as lost, if nothing shows it, such as 15m")
 	flags.BoolVar(&s.die, "die", false, "book: die when the request has left")
 	err = cli.Parse(flags, args, cli.Help{About: about, Command: "book", Module: true})

@@ -83,7 +83,7 @@ func TestBadArguments(t *testing.T) {
 		"-die":                        "flags come after a command: book or settle",
 		"-die book":                   "there are no arguments besides the flags",
 		"book -timeout -1s":           "-timeout is not positive",
-		"settle -assume-lost-after x": `invalid value "x" for flag -assume-lost-after: parse error`,
+		"settle -assume-lost-after x": `invalid value "x" for flag -assume-lost-after: want a duration such as 500ms, 5s or 15m`,
 	} {
 		if _, err := parseArgs(strings.Fields(args)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", args, err, want)

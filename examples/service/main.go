@@ -69,9 +69,9 @@ func parseFlags(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("service", flag.ContinueOnError)
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:8080", "the `address` to serve on")
 	flags.StringVar(&s.database, "database", "bookings.db", "a `file` for SQLite, or a URL postgres://…")
-	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long a request to the API may take")
-	flags.DurationVar(&s.settle, "settle", time.Minute, "how often to settle what is pending")
-	flags.DurationVar(&s.lost, "lost", 15*time.Minute, "the age from which what the API doesn't show is taken for lost")
+	commandline.DurationVar(flags, &s.timeout, "timeout", 30*time.Second, "how long a request to the API may take")
+	commandline.DurationVar(flags, &s.settle, "settle", time.Minute, "how often to settle what is pending")
+	commandline.DurationVar(flags, &s.lost, "lost", 15*time.Minute, "the age from which what the API doesn't show is taken for lost")
 	err = cli.Parse(flags, args, cli.Help{
 		About: "service books appointments for callers of its own, by HTTP. Instances share a\n" +
 			"database, and each may be killed at any moment. Live keys are refused.",
@@ -82,7 +82,7 @@ func parseFlags(args []string) (s settings, err error) {
 	case err != nil:
 		return s, err
 	case min(s.timeout, s.settle, s.lost) <= 0:
-		return s, errors.New("-timeout, -settle and -lost are longer than zero")
+		return s, errors.New("-timeout, -settle and -lost must be longer than zero")
 	case !postgres(s.database):
 		err = cli.CheckFile("database", s.database)
 	}

@@ -241,8 +241,8 @@ func TestRefused(t *testing.T) {
 		want      string
 	}{
 		{"ch_sk_live_hush", "", 2, "there are no arguments besides the flags"},
-		{"-settle 0s", "", 2, "-timeout, -settle and -lost are longer than zero"},
-		{"-lost -1s", "", 2, "-timeout, -settle and -lost are longer than zero"},
+		{"-settle 0s", "", 2, "-timeout, -settle and -lost must be longer than zero"},
+		{"-lost -1s", "", 2, "-timeout, -settle and -lost must be longer than zero"},
 		{"-database=", "", 2, "-database is empty"},
 		{"-database mysql://user:hush@host/db", "", 2, "-database is a URL"},
 		{"-listen nowhere", "", 2, `-listen "nowhere" is not host:port`},

@@ -140,8 +140,11 @@ func kind(ctx context.Context, err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "host name not resolved"
 	}
-	if isTLS(err) || errors.Is(err, http.ErrSchemeMismatch) {
-		return "TLS handshake failed"
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return "the server answers http, not https"
+	}
+	if isTLS(err) {
+		return tlsText(err)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		switch op.Op {
@@ -181,4 +184,23 @@ func isTLS(err error) bool {
 	}
 	_, ok := errors.AsType[x509.CertificateInvalidError](err)
 	return ok
+}
+
+// tlsText says why the server could not be authenticated. The errors themselves name hosts.
+func tlsText(err error) string {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the server's certificate is for another host"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "the server's certificate is of an unknown authority"
+	}
+	invalid, ok := errors.AsType[x509.CertificateInvalidError](err)
+	if ok && invalid.Reason == x509.Expired {
+		return "the server's certificate has expired, or is not valid yet"
+	}
+	_, unverified := errors.AsType[*tls.CertificateVerificationError](err)
+	if ok || unverified {
+		return "the server's certificate is not trusted"
+	}
+	return "TLS handshake failed"
 }

@@ -58,8 +58,13 @@ func TestCauseNamesTheKindOfFailure(t *testing.T) {
 		{"DNS", live, opError("dial", &net.DNSError{Err: "no such host", Name: canary}), "host name not resolved", false},
 		{"DNS timeout", live, opError("dial", &net.DNSError{IsTimeout: true, Name: canary}), "host name not resolved", true},
 		{"TLS alert", live, opError("remote error", tls.AlertError(40)), "TLS handshake failed", false},
-		{"no TLS", live, http.ErrSchemeMismatch, "TLS handshake failed", false},
-		{"TLS certificate", live, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "TLS handshake failed", false},
+		{"TLS record", live, tls.RecordHeaderError{Msg: canary}, "TLS handshake failed", false},
+		{"no TLS", live, http.ErrSchemeMismatch, "the server answers http, not https", false},
+		{"certificate of an unknown authority", live, unverified(x509.UnknownAuthorityError{}), "the server's certificate is of an unknown authority", false},
+		{"certificate of another host", live, unverified(x509.HostnameError{Host: canary}), "the server's certificate is for another host", false},
+		{"expired certificate", live, unverified(x509.CertificateInvalidError{Reason: x509.Expired, Detail: canary}), "the server's certificate has expired, or is not valid yet", false},
+		{"certificate for another use", live, unverified(x509.CertificateInvalidError{Reason: x509.IncompatibleUsage}), "the server's certificate is not trusted", false},
+		{"certificate that nothing can verify", live, unverified(errors.New(canary)), "the server's certificate is not trusted", false},
 		{"dial", live, opError("dial", syscall.ENETUNREACH), "connection could not be made", false},
 		{"read timeout", live, opError("read", os.ErrDeadlineExceeded), "timed out", true},
 		{"unknown", live, errors.New(canary), "connection failed", false},
@@ -80,6 +85,8 @@ func TestCauseNamesTheKindOfFailure(t *testing.T) {
 		})
 	}
 }
+
+func unverified(err error) error { return &tls.CertificateVerificationError{Err: err} }
 
 // A callersError is an error that a caller's RoundTripper returns.
 type callersError struct {

@@ -102,6 +102,10 @@ func TestForUsers(t *testing.T) {
 	}{
 		{plain, "CLOSURE_BASE_URL is http on a host that is not a loopback host: use https"},
 		{answer, "closure: patients.list: GET /patients: 400 Bad Request (attempts 1)"},
+		{
+			&closure.JournalError{Op: "find", Err: closure.ErrServer},
+			"closure: the journal failed (find): nothing was booked or changed",
+		},
 	} {
 		if got := forUsers(test.err); got != test.want {
 			t.Errorf("%q, want %q", got, test.want)
