@@ -95,8 +95,7 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment) (bool, err
 		return false, nil
 	case entry.Attempt.sameSlot(b.attempt):
 		return true, nil
-	case b.attempt.AppointmentID == shown.ID && entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt),
-		b.attempt.AppointmentID != shown.ID && b.mayLag(*entry):
+	case b.mayLag(*entry) && (b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):
 		return false, errMovedAway
 	default:
 		return true, nil

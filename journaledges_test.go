@@ -156,6 +156,34 @@ func TestResolveAMoveThatWasFollowedByAnother(t *testing.T) {
 	}, closuretest.StaleReads(time.Minute))
 }
 
+// A day later a read doesn't lag any more: staff moved the appointment back to where the first
+// of two moves, which nobody had settled, was to take it.
+func TestStaffMovedBackToAPendingMove(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor(""))
+		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+		c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), id, to) })
+		time.Sleep(time.Minute)
+		c.moves(c.process(), id, 16)
+		c.moves(c.Client(), id, 15)
+		for _, wait := range []time.Duration{time.Hour, 24 * time.Hour} {
+			time.Sleep(wait)
+			for resolution, err := range c.process().ResolvePending(t.Context()) {
+				noError(t, err)
+				if wait == time.Hour {
+					isUnknown(t, resolution.Err)
+				} else {
+					c.booked(resolution.Booking, resolution.Err, true)
+				}
+			}
+		}
+		c.holds(closure.JournalBooked)
+		if entry := c.journal.Entries()[0]; entry.Appointment != id || !entry.Attempt.StartAt.Equal(to.StartAt) {
+			t.Errorf("the journal holds %s", show(entry))
+		}
+	})
+}
+
 func TestResolveTheSecondMove(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotParamsFor(""))
