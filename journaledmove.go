@@ -117,7 +117,7 @@ func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg call
 // it once.
 func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Appointment, free bool, err error) {
 	core := c.client.core
-	if entry.Attempt.lost(core.sendsUntil(cfg)) {
+	if entry.Attempt.lost(core.sendsUntil(cfg), time.Now()) {
 		c.again = true
 		err = core.free(ctx, entry)
 		return nil, err == nil, err

@@ -33,7 +33,6 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 	if c.core.journal != nil {
 		lostAfter = c.core.lostAfter(cfg)
 	}
-	lost := attempt.lost(lostAfter) // its age counts when the look begins
 	b := &slotBooking{
 		client: c, attempt: attempt, readOpts: withoutCapture(opts), lostAfter: lostAfter, cancelled: cfg.cancelled,
 	}
@@ -43,7 +42,7 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 		booking = b.confirmed(seen.appointment, true)
 		c.core.finishAs(ctx, attempt, booking, nil)
 		return booking, nil
-	case seen.err == nil && lost:
+	case seen.err == nil && attempt.lost(lostAfter, seen.begun):
 		c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
 		return b.instead(ctx)
 	default:
