@@ -268,23 +268,28 @@ func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
 // adopt records the caller's key for an appointment that was there before, and for which
 // the journal had no entry.
 func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, error) {
-	b.attempt.ID = rand.Text()
-	entry, err := b.client.core.begin(ctx, b.attempt)
-	switch {
-	case err != nil:
-		return nil, err
-	case entry == nil:
-		b.client.core.finishAs(ctx, b.attempt, booking, nil)
-		return booking, nil
-	case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.hasAnotherKey(*entry):
-		booking, _, err := b.known(ctx, *entry, booking)
-		return booking, err
+	for range maxBegins {
+		b.attempt.ID = rand.Text()
+		entry, err := b.client.core.begin(ctx, b.attempt)
+		switch {
+		case err != nil:
+			return nil, err
+		case entry == nil:
+			b.client.core.finishAs(ctx, b.attempt, booking, nil)
+			return booking, nil
+		case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.hasAnotherKey(*entry):
+			booking, _, err := b.known(ctx, *entry, booking)
+			return booking, err
+		}
+		if held, free, err := b.held(ctx, *entry); !free {
+			return held, err
+		}
+		// What was in the way has gone, and the appointment may have gone with it.
+		if booking, err = b.notOffered(ctx); err != nil {
+			return nil, err
+		}
 	}
-	held, free, err := b.held(ctx, *entry)
-	if free {
-		err = ErrSlotUnavailable // what was in the way has gone just now: the caller may call again
-	}
-	return held, err
+	return nil, &JournalError{Op: "begin", Err: errUnsteady}
 }
 
 // begun begins the attempt. If it returns neither a booking, which somebody else made, nor

@@ -520,6 +520,35 @@ func TestCancellationOfAPendingBooking(t *testing.T) {
 	})
 }
 
+// Another process begins where an appointment is already, and gives up, while a read fails. The
+// patient has the appointment, so that the slot isn't somebody else's.
+func TestKeyOfAnAppointmentWhereAnAttemptEnds(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		_, err := c.Client().BookSlot(t.Context(), slotParamsFor(""))
+		noError(t, err)
+		other := closure.NewBookingAttempt(slotParamsFor("order 2"))
+		var lists atomic.Int64
+		transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if !strings.HasSuffix(req.URL.Path, "/appointments") {
+				return c.Transport().RoundTrip(req)
+			}
+			switch lists.Add(1) {
+			case 1:
+				_, err := c.journal.Begin(t.Context(), other)
+				noError(t, err)
+			case 2:
+				noError(t, c.journal.Finish(t.Context(), closure.JournalEntry{Attempt: other, State: closure.JournalNotBooked}))
+				return newResponse(http.StatusNotImplemented, ""), nil
+			}
+			return c.Transport().RoundTrip(req)
+		})
+		booking, err := c.process(closure.WithHTTPClient(&http.Client{Transport: transport})).BookSlot(t.Context(), slotParamsFor("order 1"))
+		c.booked(booking, err, true)
+		c.holds(closure.JournalBooked)
+		c.sentBookings(1)
+	})
+}
+
 // Another process gives a key to an appointment that was there, while this one looks: to the
 // same one, or this key to another booking.
 func TestKeyThatAnotherProcessGives(t *testing.T) {
