@@ -27,7 +27,9 @@ import (
 // error if that fails. If the journal holds the start for another appointment, the error
 // is [ErrSlotUnavailable], and nothing is sent. Another call may be making the same move:
 // until twice the timeout after that began, this call waits for its result for up to 10 s,
-// and its outcome is unknown if there is none.
+// and its outcome is unknown if there is none. After that it sends the move, too. If its own
+// request is rejected then, the outcome is unknown all the same until the other one counts as
+// lost ([AssumeLostAfter]).
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (moved *Appointment, err error) {

@@ -440,6 +440,44 @@ func TestLostMoveIsMadeAgainAtOnce(t *testing.T) {
 	})
 }
 
+// The API carries a move out late. It is sent again meanwhile, and that is refused. This says
+// nothing about the first request, unless that counts as lost.
+func TestMoveMadeAgainIsRefused(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor(""))
+		move := func(opts ...closure.CallOption) error {
+			to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+			_, err := c.process().RescheduleBooking(t.Context(), id, to, opts...)
+			return err
+		}
+		c.Inject(closuretest.CommitLate("appointments.reschedule", 5*time.Minute))
+		isErrors(t, move(), closure.ErrOutcomeUnknown)
+		c.Inject(closuretest.Status("appointments.reschedule", 429).Times(0))
+		for range 2 {
+			time.Sleep(2 * time.Minute)
+			isErrors(t, move(), closure.ErrOutcomeUnknown, closure.ErrRateLimited)
+			c.holds(closure.JournalBooked, closure.JournalPending)
+		}
+		time.Sleep(2 * time.Minute)
+		noError(t, move())
+		c.holds(closure.JournalBooked)
+	})
+	t.Run("and counts as lost", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			id := c.books(slotParamsFor(""))
+			to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+			c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), id, to) })
+			time.Sleep(time.Hour)
+			c.Inject(closuretest.Status("appointments.reschedule", 429).Times(0))
+			_, err := c.process().RescheduleBooking(t.Context(), id, to, closure.AssumeLostAfter(time.Minute))
+			if closure.OutcomeOf(err) != closure.OutcomeRejected {
+				t.Errorf("%v, want the rejection", err)
+			}
+			c.holds(closure.JournalBooked)
+		})
+	})
+}
+
 // The move of another process shows, or ends without one.
 func TestMoveOfAnotherProcess(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {

@@ -105,8 +105,11 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg callConfig) (*Appointment, error) {
 	c.window = sendWindow{attempt.AttemptedAt, cfg.timeout}
 	moved, err := c.send(ctx)
-	if err == nil || !c.again { // a rejection of this request says nothing about the earlier one
+	switch {
+	case err == nil || !c.again:
 		c.client.core.finishAs(ctx, attempt, c.booking(moved), err)
+	case OutcomeOf(err) == OutcomeRejected: // it says nothing about the earlier request
+		return nil, c.unknown(err)
 	}
 	return moved, err
 }
@@ -118,7 +121,7 @@ func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg call
 func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Appointment, free bool, err error) {
 	core := c.client.core
 	if entry.Attempt.lost(core.sendsUntil(cfg), time.Now()) {
-		c.again = true
+		c.again = c.again || !entry.Attempt.lost(core.lostAfter(cfg), time.Now())
 		err = core.free(ctx, entry)
 		return nil, err == nil, err
 	}
