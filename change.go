@@ -14,7 +14,8 @@ import (
 // context ends. If the appointment shows the requested start, and the requested duration if
 // there is one, the call succeeds; else the outcome is unknown, and the error is an
 // [*OutcomeUnknownError] with the AppointmentID. Call it again with the same params to settle
-// that: to move an appointment to where it is changes nothing.
+// that: to move an appointment to where it is changes nothing. If that call is rejected, it says
+// nothing about the first one: read the appointment when the API's reads no longer lag.
 //
 // After a rejection it reads the appointment, as [Client.BookSlot] does. If the appointment
 // shows the change, the call succeeds. If it can't be read, or shows that start
@@ -59,8 +60,8 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // succeeds. After a failure that leaves the outcome open, it reads the appointment for up
 // to 10 s, or until the context ends. If the appointment is cancelled, the call succeeds;
 // else the outcome is unknown, and the error is an [*OutcomeUnknownError] with the
-// AppointmentID. Call it again to settle that. After a rejection it reads the appointment,
-// as [Client.RescheduleBooking] does.
+// AppointmentID. Call it again to settle that, as for [Client.RescheduleBooking]. After a
+// rejection it reads the appointment, as that does, too.
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (cancelled *Appointment, err error) {
