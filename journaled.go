@@ -28,9 +28,14 @@ func (c *core) find(ctx context.Context, attempt BookingAttempt) (*JournalEntry,
 
 func (c *core) begin(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error) {
 	entry, err := c.journal.Begin(ctx, attempt)
-	if entry, err = c.checked(ctx, "begin", attempt, entry, err); err != nil {
+	entry, err = c.checked(ctx, "begin", attempt, entry, err)
+	switch {
+	case err != nil:
 		// The journal may have recorded the attempt all the same, and nothing is sent now.
 		_ = c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalNotBooked})
+	case entry != nil && entry.State == JournalPending && entry.Attempt.ID == attempt.ID:
+		// It is this attempt's own: the journal's database was asked again when an answer was lost.
+		return nil, nil
 	}
 	return entry, err
 }

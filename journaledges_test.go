@@ -39,6 +39,27 @@ func (j *scriptedJournal) FindAppointment(ctx context.Context, id closure.Appoin
 	return entry, err
 }
 
+// A repeatingJournal is one whose database is asked again when an answer is lost.
+type repeatingJournal struct{ *closuretest.Journal }
+
+func (j repeatingJournal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	if entry, err := j.Journal.Begin(ctx, attempt); entry != nil || err != nil {
+		return entry, err
+	}
+	return j.Journal.Begin(ctx, attempt)
+}
+
+// A journal that returns the very attempt that it was given has recorded it: nothing is in its way.
+func TestJournalReturnsTheAttemptItself(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		process := c.Client(closure.WithJournal(repeatingJournal{c.journal}))
+		booking, err := process.BookSlot(t.Context(), slotParamsFor("order 1"))
+		c.booked(booking, err, false)
+		c.moves(process, booking.Appointment.ID, 15)
+		c.holds(closure.JournalBooked)
+	})
+}
+
 // inClinicUntil is a clinic whose first schedule is open later, too.
 func inClinicUntil(t *testing.T, test func(t *testing.T, c *sharedClinic), opts ...closuretest.Option) {
 	t.Helper()
