@@ -19,7 +19,8 @@ import (
 //
 // After a rejection it reads the appointment, as [Client.BookSlot] does. If the appointment
 // shows the change, the call succeeds. If it can't be read, or shows that start
-// with a status that this version doesn't know, the outcome is unknown. If the slot is not
+// with a status that this version doesn't know, or another start although the journal holds this
+// one, the outcome is unknown. If the slot is not
 // open any more, the error is [ErrSlotUnavailable] joined with the [*APIError]; if the
 // appointment overlaps the slot and so may close it itself, it is the APIError. After a 429
 // the request is sent again if the read shows that the appointment was not moved.
@@ -103,6 +104,7 @@ type change struct {
 	recovered bool // a read showed that the change was made
 	doubted   bool // a gateway answered an earlier request, which may have been carried out
 	again     bool // an earlier call may have made the same move
+	there     bool // by the journal, the appointment is at the requested start already
 }
 
 func (c *change) configure(cfg callConfig, opts []CallOption) {
@@ -205,6 +207,8 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Appointment
 		return current, nil
 	case c.doubtful(*current):
 		return nil, c.unknown(because(errDoubtful, rejection))
+	case c.there && !c.start.Equal(current.StartAt) && !current.Status.gone():
+		return nil, c.unknown(because(errMovedAway, rejection))
 	case c.start.IsZero() || c.start.Equal(current.StartAt) || current.Status.gone():
 		return nil, rejection // it can't be about another slot
 	case rejection.StatusCode == http.StatusTooManyRequests:

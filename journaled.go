@@ -101,7 +101,7 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time
 	case entry.Attempt.sameSlot(b.attempt):
 		return true, nil
 	case b.attempt.AppointmentID == shown.ID && entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt),
-		b.attempt.AppointmentID != shown.ID && b.mayLag(*entry, begun):
+		b.attempt.AppointmentID != shown.ID && entry.mayLag(b.lostAfter, begun):
 		return false, errMovedAway
 	default:
 		return true, nil
@@ -162,8 +162,8 @@ const longestLag = 24 * time.Hour
 
 // mayLag reports whether the entry comes from a move that a read that began at that time may
 // lag behind.
-func (b *slotBooking) mayLag(entry JournalEntry, begun time.Time) bool {
-	return entry.Attempt.AppointmentID != "" && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag), begun)
+func (e JournalEntry) mayLag(lostAfter time.Duration, begun time.Time) bool {
+	return e.Attempt.AppointmentID != "" && !e.Attempt.lost(cmp.Or(lostAfter, longestLag), begun)
 }
 
 // lost reports whether the attempt is so old that a read that began at that time would show
@@ -424,9 +424,9 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 		return nil, err == nil, err
 	case !shown.Status.stands():
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errDoubtful}
-	case moved && b.mayLag(entry, begun) && b.hasAnotherKey(entry):
+	case moved && entry.mayLag(b.lostAfter, begun) && b.hasAnotherKey(entry):
 		return nil, false, ErrSlotUnavailable
-	case moved && b.mayLag(entry, begun):
+	case moved && entry.mayLag(b.lostAfter, begun):
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
 	case moved && !entry.Attempt.sameKey(b.attempt):
 		err = b.follow(ctx, entry, *shown)
@@ -442,7 +442,7 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 // reads for up to 10 s, until the appointment shows where the entry says.
 func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry, begun time.Time) (*Appointment, error) {
 	shown, err := b.getBooked(ctx, entry)
-	if err != nil || entry.isAt(*shown) || !b.mayLag(entry, begun) || b.hasAnotherKey(entry) {
+	if err != nil || entry.isAt(*shown) || !entry.mayLag(b.lostAfter, begun) || b.hasAnotherKey(entry) {
 		return shown, err
 	}
 	keepLooking(ctx, func(ctx context.Context) bool {

@@ -499,6 +499,29 @@ func TestMoveMadeAgainIsRefused(t *testing.T) {
 	})
 }
 
+// A process moved the appointment and died, and a read shows that. The same move is made again and
+// refused, and now a read lags: the slot isn't somebody else's.
+func TestMoveToWhereTheAppointmentIsIsRefused(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor(""))
+		time.Sleep(time.Hour)
+		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+		c.crashes(true, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), id, to) })
+		refuses := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodGet {
+				return c.Transport().RoundTrip(req)
+			}
+			c.Inject(closuretest.Stale("appointments.get", time.Minute))
+			return newResponse(http.StatusBadRequest, `{"error_type":"invalid_request"}`), nil
+		})
+		for range 2 { // the journal's entry is pending at first, and then booked
+			_, err := c.process(closure.WithHTTPClient(&http.Client{Transport: refuses})).RescheduleBooking(t.Context(), id, to)
+			isErrors(t, err, closure.ErrOutcomeUnknown, closure.ErrInvalidRequest)
+			c.holds(closure.JournalBooked)
+		}
+	})
+}
+
 // The move of another process shows, or ends without one.
 func TestMoveOfAnotherProcess(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {

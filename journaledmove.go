@@ -11,6 +11,7 @@ import (
 // request, so that a booking there waits. When the move is certain, the entry of the new
 // start replaces that of the old start.
 func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error) {
+	begun := time.Now()
 	current, err := c.read(ctx)
 	if err != nil {
 		return nil, err
@@ -31,7 +32,8 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Appointment, error)
 		case entry == nil:
 			return c.sendBegun(ctx, attempt, cfg)
 		case entry.State == JournalBooked && entry.Appointment == c.id:
-			return c.send(ctx) // the appointment is there already
+			c.there = c.start.Equal(current.StartAt) || entry.mayLag(c.client.core.lostAfter(cfg), begun)
+			return c.send(ctx)
 		case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
 			moved, free, err := c.heldPending(ctx, cfg, *entry)
 			if !free {
