@@ -18,12 +18,12 @@ import (
 // nothing about the first one: read the appointment when the API's reads no longer lag.
 //
 // After a rejection it reads the appointment, as [Client.BookSlot] does. If the appointment
-// shows the change, the call succeeds. If it can't be read, or shows that start
-// with a status that this version doesn't know, or another start although the journal holds this
-// one, the outcome is unknown. If the slot is not
-// open any more, the error is [ErrSlotUnavailable] joined with the [*APIError]; if the
-// appointment overlaps the slot and so may close it itself, it is the APIError. After a 429
-// the request is sent again if the read shows that the appointment was not moved.
+// shows the change, the call succeeds. If it can't be read, or shows that start with a status
+// that this version doesn't know, or another start although the journal holds this one, the
+// outcome is unknown. If the slot is not open any more, the error is [ErrSlotUnavailable] joined
+// with the [*APIError]; if the appointment overlaps the slot and so may close it itself, it is
+// the APIError. After a 429 the request is sent again if the read shows that the appointment
+// was not moved.
 //
 // With a journal ([WithJournal]) it reads the appointment first, and ends with the read's
 // error if that fails. If the journal holds the start for another appointment, the error
