@@ -355,10 +355,9 @@ func (b *slotBooking) shows(appointment Appointment) bool { return b.attempt.mad
 
 // send sends one request to book.
 func (b *slotBooking) send(ctx context.Context, maxAttempts int) (*Appointment, error) {
-	b.attempt.AttemptedAt = time.Now()
-	b.place.sending(b.attempt)
 	writeCtx, cancel := b.window.bound(ctx)
 	defer cancel()
+	b.place.sending(b.underWay(writeCtx))
 	made, err := b.client.Appointments.Create(writeCtx, AppointmentCreateParams{
 		ScheduleID: b.attempt.ScheduleID,
 		PatientID:  b.attempt.PatientID,
@@ -368,6 +367,21 @@ func (b *slotBooking) send(ctx context.Context, maxAttempts int) (*Appointment, 
 	// The request may have left later, because it waited for the rate limit or for a retry.
 	b.attempt.AttemptedAt = time.Now()
 	return made, err
+}
+
+// longestCall is how long a call whose context has no deadline counts as one that may yet send.
+const longestCall = 24 * time.Hour
+
+// underWay returns the attempt for calls that don't wait for the end of this one: its request may
+// leave until the context's deadline.
+func (b *slotBooking) underWay(ctx context.Context) BookingAttempt {
+	attempt := b.attempt
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(longestCall)
+	}
+	attempt.AttemptedAt = deadline
+	return attempt
 }
 
 // explain reads what is there after a rejection, and returns what the rejection means.

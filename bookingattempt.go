@@ -18,7 +18,7 @@ type BookingAttempt struct {
 	PatientID   PatientID  `json:"patient_id"`
 	StartAt     time.Time  `json:"start_at"`
 	Duration    Minutes    `json:"duration"`       // zero: none was sent
-	AttemptedAt time.Time  `json:"attempted_at"`   // the request did not leave later; by this machine's clock
+	AttemptedAt time.Time  `json:"attempted_at"`   // the request didn't leave later and won't; by this machine's clock
 	Mode        Mode       `json:"mode,omitempty"` // the client's; empty: not known
 
 	// Without a [Journal] these are empty.

@@ -13,20 +13,24 @@ import (
 // context ends. If the appointment shows the requested start, and the requested duration if
 // there is one, the call succeeds; else the outcome is unknown, and the error is an
 // [*OutcomeUnknownError] with the AppointmentID. Call it again with the same params to settle
-// that: to move an appointment to where it is changes nothing.
+// that: to move an appointment to where it is changes nothing. If that call is rejected, it says
+// nothing about the first one: read the appointment when the API's reads no longer lag.
 //
 // After a rejection it reads the appointment, as [Client.BookSlot] does. If the appointment
-// shows the change, the call succeeds. If it can't be read, or shows that start
-// with a status that this version doesn't know, the outcome is unknown. If the slot is not
-// open any more, the error is [ErrSlotUnavailable] joined with the [*APIError]; if the
-// appointment overlaps the slot and so may close it itself, it is the APIError. After a 429
-// the request is sent again if the read shows that the appointment was not moved.
+// shows the change, the call succeeds. If it can't be read, or shows that start with a status
+// that this version doesn't know, or another start although the journal holds this one, the
+// outcome is unknown. If the slot is not open any more, the error is [ErrSlotUnavailable] joined
+// with the [*APIError]; if the appointment overlaps the slot and so may close it itself, it is
+// the APIError. After a 429 the request is sent again if the read shows that the appointment
+// was not moved.
 //
 // With a journal ([WithJournal]) it reads the appointment first, and ends with the read's
 // error if that fails. If the journal holds the start for another appointment, the error
 // is [ErrSlotUnavailable], and nothing is sent. Another call may be making the same move:
 // until twice the timeout after that began, this call waits for its result for up to 10 s,
-// and its outcome is unknown if there is none.
+// and its outcome is unknown if there is none. After that it sends the move, too. If its own
+// request is rejected then, the outcome is unknown all the same until the other one counts as
+// lost ([AssumeLostAfter]).
 //
 // PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (moved *Appointment, err error) {
@@ -52,8 +56,8 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // succeeds. After a failure that leaves the outcome open, it reads the appointment for up
 // to 10 s, or until the context ends. If the appointment is cancelled, the call succeeds;
 // else the outcome is unknown, and the error is an [*OutcomeUnknownError] with the
-// AppointmentID. Call it again to settle that. After a rejection it reads the appointment,
-// as [Client.RescheduleBooking] does.
+// AppointmentID. Call it again to settle that, as for [Client.RescheduleBooking]. After a
+// rejection it reads the appointment, as that does, too.
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (cancelled *Appointment, err error) {
@@ -95,6 +99,7 @@ type change struct {
 	window   sendWindow
 
 	again bool // an earlier call may have made the same move
+	there bool // by the journal, the appointment is at the requested start already
 }
 
 func (c *Client) newChange(id AppointmentID, cfg callConfig, opts []CallOption) *change {
@@ -179,6 +184,8 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Booking, er
 		return c.confirmed(current, true), nil
 	case c.doubtful(*current):
 		return nil, c.unknown(because(errDoubtful, rejection))
+	case c.there && !c.start.Equal(current.StartAt) && !current.Status.gone():
+		return nil, c.unknown(because(errMovedAway, rejection))
 	case c.cancels() || c.start.Equal(current.StartAt) || current.Status.gone():
 		return nil, rejection // it can't be about another slot
 	case rejection.StatusCode == http.StatusTooManyRequests:

@@ -377,7 +377,8 @@ func (e InsuranceError) MarshalText() ([]byte, error) { return []byte(e.text()),
 // what it means, or cancel the appointment to book again.
 //
 // If it comes from [Client.RescheduleBooking] or [Client.CancelBooking], AppointmentID is
-// set and Attempt is empty: make the same call again.
+// set and Attempt is empty: make the same call again. If that is rejected, it says nothing about
+// this one.
 type OutcomeUnknownError struct {
 	Attempt       BookingAttempt
 	AppointmentID AppointmentID // the appointment to change; empty for a booking

@@ -28,9 +28,14 @@ func (c *core) find(ctx context.Context, attempt BookingAttempt) (*JournalEntry,
 
 func (c *core) begin(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error) {
 	entry, err := c.journal.Begin(ctx, attempt)
-	if entry, err = c.checked(ctx, "begin", attempt, entry, err); err != nil {
+	entry, err = c.checked(ctx, "begin", attempt, entry, err)
+	switch {
+	case err != nil:
 		// The journal may have recorded the attempt all the same, and nothing is sent now.
 		_ = c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalNotBooked})
+	case entry != nil && entry.State == JournalPending && entry.Attempt.ID == attempt.ID:
+		// It is this attempt's own: the journal's database was asked again when an answer was lost.
+		return nil, nil
 	}
 	return entry, err
 }
@@ -82,9 +87,9 @@ func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalE
 // the journal, it was moved. The read may lag behind the move, or somebody moved it back.
 var errMovedAway = errors.New("closure: the API shows an appointment that, by the journal, was moved to another start")
 
-// isThere reports whether an appointment is where a read shows it. The read may lag behind
-// the appointment's cancellation or its move.
-func (b *slotBooking) isThere(ctx context.Context, shown Appointment) (bool, error) {
+// isThere reports whether an appointment is where a read that began at that time shows it. The
+// read may lag behind the appointment's cancellation or its move.
+func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time.Time) (bool, error) {
 	entry, err := b.client.core.findAppointment(ctx, shown.ID)
 	switch {
 	case err != nil:
@@ -95,7 +100,8 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment) (bool, err
 		return false, nil
 	case entry.Attempt.sameSlot(b.attempt):
 		return true, nil
-	case b.mayLag(*entry) && (b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):
+	case entry.mayLag(b.lostAfter, begun) &&
+		(b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):
 		return false, errMovedAway
 	default:
 		return true, nil
@@ -154,17 +160,20 @@ func (c *core) sendsUntil(cfg callConfig) time.Duration {
 // age an attempt counts as lost.
 const longestLag = 24 * time.Hour
 
-// mayLag reports whether the entry comes from a move that a read may still lag behind.
-func (b *slotBooking) mayLag(entry JournalEntry) bool {
-	return entry.Attempt.AppointmentID != "" && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag))
+// mayLag reports whether the entry comes from a move that a read that began at that time may
+// lag behind.
+func (e JournalEntry) mayLag(lostAfter time.Duration, begun time.Time) bool {
+	return e.Attempt.AppointmentID != "" && !e.Attempt.lost(cmp.Or(lostAfter, longestLag), begun)
 }
 
-func (a BookingAttempt) lost(after time.Duration) bool {
-	return after > 0 && !a.AttemptedAt.IsZero() && wallClockSince(a.AttemptedAt) > after
+// lost reports whether the attempt is so old that a read that began at that time would show
+// its appointment. When the read ended doesn't count: what it shows may be as old as its beginning.
+func (a BookingAttempt) lost(after time.Duration, begun time.Time) bool {
+	return after > 0 && !a.AttemptedAt.IsZero() && wallClockBetween(a.AttemptedAt, begun) > after
 }
 
-// wallClockSince also counts the time during which the machine slept.
-func wallClockSince(t time.Time) time.Duration { return time.Now().Round(0).Sub(t.Round(0)) }
+// wallClockBetween also counts the time during which the machine slept.
+func wallClockBetween(from, to time.Time) time.Duration { return to.Round(0).Sub(from.Round(0)) }
 
 // bookByJournal settles what the journal holds for the booking. If it holds nothing, it
 // books.
@@ -264,23 +273,28 @@ func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
 // adopt records the caller's key for an appointment that was there before, and for which
 // the journal had no entry.
 func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, error) {
-	b.attempt.ID = rand.Text()
-	entry, err := b.client.core.begin(ctx, b.attempt)
-	switch {
-	case err != nil:
-		return nil, err
-	case entry == nil:
-		b.client.core.finishAs(ctx, b.attempt, booking, nil)
-		return booking, nil
-	case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.hasAnotherKey(*entry):
-		booking, _, err := b.known(ctx, *entry, booking)
-		return booking, err
+	for range maxBegins {
+		b.attempt.ID = rand.Text()
+		entry, err := b.client.core.begin(ctx, b.attempt)
+		switch {
+		case err != nil:
+			return nil, err
+		case entry == nil:
+			b.client.core.finishAs(ctx, b.attempt, booking, nil)
+			return booking, nil
+		case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.hasAnotherKey(*entry):
+			booking, _, err := b.known(ctx, *entry, booking)
+			return booking, err
+		}
+		if held, free, err := b.held(ctx, *entry); !free {
+			return held, err
+		}
+		// What was in the way has gone, and the appointment may have gone with it.
+		if booking, err = b.notOffered(ctx); err != nil {
+			return nil, err
+		}
 	}
-	held, free, err := b.held(ctx, *entry)
-	if free {
-		err = ErrSlotUnavailable // what was in the way has gone just now: the caller may call again
-	}
-	return held, err
+	return nil, &JournalError{Op: "begin", Err: errUnsteady}
 }
 
 // begun begins the attempt. If it returns neither a booking, which somebody else made, nor
@@ -321,7 +335,7 @@ type sendWindow struct {
 // late reports whether it is too late to send. This process may have been frozen, and
 // another process may have given the attempt up as lost.
 func (w sendWindow) late() bool {
-	return !w.begunAt.IsZero() && wallClockSince(w.begunAt) > w.timeout
+	return !w.begunAt.IsZero() && wallClockBetween(w.begunAt, time.Now()) > w.timeout
 }
 
 // resend returns a context that ends when the request may not be sent again any more.
@@ -398,7 +412,8 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
 	}
-	shown, err := b.showBooked(ctx, entry)
+	begun := time.Now()
+	shown, err := b.showBooked(ctx, entry, begun)
 	if err != nil {
 		return nil, false, err
 	}
@@ -409,9 +424,9 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 		return nil, err == nil, err
 	case !shown.Status.stands():
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errDoubtful}
-	case moved && b.mayLag(entry) && b.hasAnotherKey(entry):
+	case moved && entry.mayLag(b.lostAfter, begun) && b.hasAnotherKey(entry):
 		return nil, false, ErrSlotUnavailable
-	case moved && b.mayLag(entry):
+	case moved && entry.mayLag(b.lostAfter, begun):
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
 	case moved && !entry.Attempt.sameKey(b.attempt):
 		err = b.follow(ctx, entry, *shown)
@@ -425,9 +440,9 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 
 // showBooked reads the appointment of a booked entry. A read may lag behind a move, so it
 // reads for up to 10 s, until the appointment shows where the entry says.
-func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry, begun time.Time) (*Appointment, error) {
 	shown, err := b.getBooked(ctx, entry)
-	if err != nil || entry.isAt(*shown) || !b.mayLag(entry) || b.hasAnotherKey(entry) {
+	if err != nil || entry.isAt(*shown) || !entry.mayLag(b.lostAfter, begun) || b.hasAnotherKey(entry) {
 		return shown, err
 	}
 	keepLooking(ctx, func(ctx context.Context) bool {
@@ -441,9 +456,10 @@ func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry) (*Appo
 }
 
 func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+	begun := time.Now()
 	shown, err := b.client.Appointments.Get(ctx, entry.Appointment, b.readOpts...)
 	switch {
-	case noSuchCall(err) && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag)):
+	case noSuchCall(err) && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag), begun):
 		return entry.appointment(), nil // the read lags behind, or the API has no such call
 	case noSuchCall(err):
 		return b.listBooked(ctx, entry)
@@ -560,7 +576,7 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 		client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, lostAfter: b.lostAfter, cancelled: b.cancelled,
 	}
 	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
-		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter)
+		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter, seen.begun)
 		if lost {
 			_ = b.client.core.free(ctx, entry)
 		}

@@ -39,6 +39,27 @@ func (j *scriptedJournal) FindAppointment(ctx context.Context, id closure.Appoin
 	return entry, err
 }
 
+// A repeatingJournal is one whose database is asked again when an answer is lost.
+type repeatingJournal struct{ *closuretest.Journal }
+
+func (j repeatingJournal) Begin(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	if entry, err := j.Journal.Begin(ctx, attempt); entry != nil || err != nil {
+		return entry, err
+	}
+	return j.Journal.Begin(ctx, attempt)
+}
+
+// A journal that returns the very attempt that it was given has recorded it: nothing is in its way.
+func TestJournalReturnsTheAttemptItself(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		process := c.Client(closure.WithJournal(repeatingJournal{c.journal}))
+		booking, err := process.BookSlot(t.Context(), slotParamsFor("order 1"))
+		c.booked(booking, err, false)
+		c.moves(process, booking.Appointment.ID, 15)
+		c.holds(closure.JournalBooked)
+	})
+}
+
 // inClinicUntil is a clinic whose first schedule is open later, too.
 func inClinicUntil(t *testing.T, test func(t *testing.T, c *sharedClinic), opts ...closuretest.Option) {
 	t.Helper()
@@ -488,6 +509,67 @@ func TestLostMoveIsMadeAgainAtOnce(t *testing.T) {
 	})
 }
 
+// The API carries a move out late. It is sent again meanwhile, and that is refused. This says
+// nothing about the first request, unless that counts as lost.
+func TestMoveMadeAgainIsRefused(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor(""))
+		move := func(opts ...closure.CallOption) error {
+			to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+			_, err := c.process().RescheduleBooking(t.Context(), id, to, opts...)
+			return err
+		}
+		c.Inject(closuretest.CommitLate("appointments.reschedule", 5*time.Minute))
+		isErrors(t, move(), closure.ErrOutcomeUnknown)
+		c.Inject(closuretest.Status("appointments.reschedule", 429).Times(0))
+		for range 2 {
+			time.Sleep(2 * time.Minute)
+			isErrors(t, move(), closure.ErrOutcomeUnknown, closure.ErrRateLimited)
+			c.holds(closure.JournalBooked, closure.JournalPending)
+		}
+		time.Sleep(2 * time.Minute)
+		noError(t, move())
+		c.holds(closure.JournalBooked)
+	})
+	t.Run("and counts as lost", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			id := c.books(slotParamsFor(""))
+			to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+			c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), id, to) })
+			time.Sleep(time.Hour)
+			c.Inject(closuretest.Status("appointments.reschedule", 429).Times(0))
+			_, err := c.process().RescheduleBooking(t.Context(), id, to, closure.AssumeLostAfter(time.Minute))
+			if closure.OutcomeOf(err) != closure.OutcomeRejected {
+				t.Errorf("%v, want the rejection", err)
+			}
+			c.holds(closure.JournalBooked)
+		})
+	})
+}
+
+// A process moved the appointment and died, and a read shows that. The same move is made again and
+// refused, and now a read lags: the slot isn't somebody else's.
+func TestMoveToWhereTheAppointmentIsIsRefused(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor(""))
+		time.Sleep(time.Hour)
+		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+		c.crashes(true, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), id, to) })
+		refuses := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodGet {
+				return c.Transport().RoundTrip(req)
+			}
+			c.Inject(closuretest.Stale("appointments.get", time.Minute))
+			return newResponse(http.StatusBadRequest, `{"error_type":"invalid_request"}`), nil
+		})
+		for range 2 { // the journal's entry is pending at first, and then booked
+			_, err := c.process(closure.WithHTTPClient(&http.Client{Transport: refuses})).RescheduleBooking(t.Context(), id, to)
+			isErrors(t, err, closure.ErrOutcomeUnknown, closure.ErrInvalidRequest)
+			c.holds(closure.JournalBooked)
+		}
+	})
+}
+
 // The move of another process shows, or ends without one.
 func TestMoveOfAnotherProcess(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
@@ -565,6 +647,35 @@ func TestCancellationOfAPendingBooking(t *testing.T) {
 		if sent := len(c.Requests()) - before; sent != 1 {
 			t.Errorf("%d requests to cancel, want one", sent)
 		}
+	})
+}
+
+// Another process begins where an appointment is already, and gives up, while a read fails. The
+// patient has the appointment, so that the slot isn't somebody else's.
+func TestKeyOfAnAppointmentWhereAnAttemptEnds(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		_, err := c.Client().BookSlot(t.Context(), slotParamsFor(""))
+		noError(t, err)
+		other := closure.NewBookingAttempt(slotParamsFor("order 2"))
+		var lists atomic.Int64
+		transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if !strings.HasSuffix(req.URL.Path, "/appointments") {
+				return c.Transport().RoundTrip(req)
+			}
+			switch lists.Add(1) {
+			case 1:
+				_, err := c.journal.Begin(t.Context(), other)
+				noError(t, err)
+			case 2:
+				noError(t, c.journal.Finish(t.Context(), closure.JournalEntry{Attempt: other, State: closure.JournalNotBooked}))
+				return newResponse(http.StatusNotImplemented, ""), nil
+			}
+			return c.Transport().RoundTrip(req)
+		})
+		booking, err := c.process(closure.WithHTTPClient(&http.Client{Transport: transport})).BookSlot(t.Context(), slotParamsFor("order 1"))
+		c.booked(booking, err, true)
+		c.holds(closure.JournalBooked)
+		c.sentBookings(1)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 // request, so that a booking there waits. When the move is certain, the entry of the new
 // start replaces that of the old start.
 func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
+	begun := time.Now()
 	current, err := c.read(ctx)
 	if err != nil {
 		return nil, err
@@ -31,7 +32,8 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 		case entry == nil:
 			return c.sendBegun(ctx, attempt, cfg)
 		case entry.State == JournalBooked && entry.Appointment == c.id:
-			return c.sendNow(ctx) // the appointment is there already
+			c.there = c.start.Equal(current.StartAt) || entry.mayLag(c.client.core.lostAfter(cfg), begun)
+			return c.sendNow(ctx)
 		case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
 			moved, free, err := c.heldPending(ctx, cfg, *entry)
 			if !free {
@@ -105,8 +107,11 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg callConfig) (*Booking, error) {
 	c.window = sendWindow{attempt.AttemptedAt, cfg.timeout}
 	moved, err := c.sendNow(ctx)
-	if err == nil || !c.again { // a rejection of this request says nothing about the earlier one
+	switch {
+	case err == nil || !c.again:
 		c.client.core.finishAs(ctx, attempt, moved, err)
+	case OutcomeOf(err) == OutcomeRejected: // it says nothing about the earlier request
+		return nil, c.unknown(err)
 	}
 	return moved, err
 }
@@ -117,8 +122,8 @@ func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg call
 // it once.
 func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Booking, free bool, err error) {
 	core := c.client.core
-	if entry.Attempt.lost(core.sendsUntil(cfg)) {
-		c.again = true
+	if entry.Attempt.lost(core.sendsUntil(cfg), time.Now()) {
+		c.again = c.again || !entry.Attempt.lost(core.lostAfter(cfg), time.Now())
 		err = core.free(ctx, entry)
 		return nil, err == nil, err
 	}

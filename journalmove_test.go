@@ -2,6 +2,8 @@ package closure_test
 
 import (
 	"errors"
+	"net/http"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,4 +173,32 @@ func TestAttemptIsNotLostAfterAFailedRead(t *testing.T) {
 		c.booked(booking, err, true)
 		c.standing(1)
 	}, closuretest.AllowDuplicates())
+}
+
+// A process sends as late as it may, and dies. A look that began before that, and ended when the
+// attempt counts as lost, doesn't show the appointment. That doesn't prove that there is none.
+func TestAttemptIsNotLostByALookThatBeganEarlier(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.journal.Inject(closuretest.JournalWaits("begin", 29*time.Second))
+		dies := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodGet {
+				return c.Transport().RoundTrip(req)
+			}
+			time.Sleep(29500 * time.Millisecond)
+			if resp, err := c.Transport().RoundTrip(req); err == nil {
+				_ = resp.Body.Close()
+			}
+			runtime.Goexit()
+			return nil, nil
+		})
+		go func() {
+			p := c.process(closure.WithHTTPClient(&http.Client{Transport: dies}))
+			_, _ = p.BookFirstAvailable(t.Context(), firstParamsFor("order 1"))
+		}()
+		time.Sleep(58200 * time.Millisecond)
+		c.Inject(closuretest.Delay("appointments.list", 2900*time.Millisecond))
+		booking, err := c.process().BookFirstAvailable(t.Context(), firstParamsFor("order 1"), closure.AssumeLostAfter(61*time.Second))
+		c.booked(booking, err, true)
+		c.standing(1)
+	})
 }

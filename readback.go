@@ -45,6 +45,7 @@ func (b *slotBooking) readBackUntil(ctx context.Context, cause error, done func(
 
 // A sighting is what one look at the API showed of an attempt.
 type sighting struct {
+	begun       time.Time    // when the look began: it may not show what came later
 	appointment *Appointment // nil: not shown
 	slotOpen    *bool        // nil: not known
 	err         error        // the error of the list of appointments
@@ -77,7 +78,7 @@ func (l *lastRead) isLate() bool { return !l.read.IsZero() && l.read.Sub(l.begun
 func (b *slotBooking) look(ctx context.Context) sighting {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var seen sighting
+	seen := sighting{begun: time.Now()}
 	var group sync.WaitGroup
 	group.Go(func() {
 		slots, err := b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
@@ -101,6 +102,7 @@ var errNoList = errors.New("closure: the API does not list appointments")
 // findAppointment looks for the appointment among those of the patient on the schedule. If
 // its status is not known to this version, the error is errDoubtful.
 func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error) {
+	begun := time.Now()
 	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
 		PatientID:  b.attempt.PatientID,
 		ScheduleID: b.attempt.ScheduleID,
@@ -112,7 +114,7 @@ func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error)
 		if !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {
 			continue
 		}
-		there, doubt := b.isThere(ctx, shown)
+		there, doubt := b.isThere(ctx, shown, begun)
 		switch {
 		case there && shown.Status.stands():
 			return &shown, nil

@@ -14,7 +14,8 @@ import (
 // is set, and Schedule and Patient are nil. If not, the outcome is still unknown, and the
 // error is an [*OutcomeUnknownError]. Call it again later, because an appointment can
 // appear late. With [AssumeLostAfter], an attempt that is old enough ends in
-// [ErrNotBooked].
+// [ErrNotBooked]. Its age begins when no call can send it any more: if another call was
+// making it, at the deadline of that call's context, or a day later if there is none.
 //
 // If the client has a journal, the result is recorded in it. If the attempt is lost, and
 // the journal holds another booking for the same slot or the same IdempotencyKey, that one
@@ -33,7 +34,6 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 	if c.core.journal != nil {
 		lostAfter = c.core.lostAfter(cfg)
 	}
-	lost := attempt.lost(lostAfter) // its age counts when the look begins
 	b := &slotBooking{
 		client: c, attempt: attempt, readOpts: withoutCapture(opts), lostAfter: lostAfter, cancelled: cfg.cancelled,
 	}
@@ -43,7 +43,7 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 		booking = b.confirmed(seen.appointment, true)
 		c.core.finishAs(ctx, attempt, booking, nil)
 		return booking, nil
-	case seen.err == nil && lost:
+	case seen.err == nil && attempt.lost(lostAfter, seen.begun):
 		c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
 		return b.instead(ctx)
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,6 +126,39 @@ func TestResolveBookingLater(t *testing.T) {
 			d.sent(t, 1, 1)
 		})
 	})
+	// The first click waits to send again. The second one doesn't wait for it: while the first may
+	// send, nothing is lost.
+	for name, patience := range map[string]time.Duration{"with a deadline": 2 * time.Minute, "without one": 0} {
+		t.Run("by a call that didn't wait for the one that sends, "+name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, d *desk) {
+				d.Inject(closuretest.Status(create, 429, "Retry-After", "40"))
+				first, cancel := t.Context(), context.CancelFunc(func() {})
+				if patience > 0 {
+					first, cancel = context.WithTimeout(first, patience)
+				}
+				defer cancel()
+				var group sync.WaitGroup
+				group.Go(func() {
+					booking, err := d.client.BookSlot(first, slot())
+					endsIn(t, "booked", booking, err)
+				})
+				time.Sleep(time.Second)
+				second, cancelSecond := context.WithTimeout(t.Context(), time.Second)
+				defer cancelSecond()
+				_, err := d.client.BookSlot(second, slot())
+				attempt := isUnknown(t, err)
+				if deadline, ok := first.Deadline(); ok && !attempt.AttemptedAt.Equal(deadline) {
+					t.Errorf("attempted at %s, want the first call's deadline", attempt.AttemptedAt)
+				}
+				time.Sleep(30 * time.Second)
+				_, err = d.client.ResolveBooking(t.Context(), attempt, closure.AssumeLostAfter(10*time.Second))
+				isErrors(t, err, closure.ErrOutcomeUnknown)
+				group.Wait()
+				d.sent(t, 2, 1)
+			})
+		})
+	}
 }
 
 func TestResolveBookingInput(t *testing.T) {

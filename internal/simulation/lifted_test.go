@@ -82,6 +82,27 @@ func TestLimitReleaseThatFails(t *testing.T) {
 	})
 }
 
+// A journal that could not record where an appointment was moved to knows no more than the reads.
+func TestLimitFinishOfAMoveThatFails(t *testing.T) {
+	lifted(t, func(t *testing.T, s *closuretest.Server, j *closuretest.Journal, process func() *closure.Client) {
+		params := guideParams()
+		params.Duration, params.IdempotencyKey = slotMinutes, "order 1"
+		to := closure.AppointmentRescheduleParams{StartAt: params.StartAt.Add(24 * time.Hour)}
+		s.AddSlots(params.ScheduleID, closure.Slot{StartAt: to.StartAt, Duration: slotMinutes})
+		booking, err := process().BookSlot(t.Context(), params)
+		noError(t, err)
+		time.Sleep(time.Minute)
+		j.Inject(closuretest.JournalFailsBefore("finish"))
+		_, err = process().RescheduleBooking(t.Context(), booking.Appointment.ID, to)
+		noError(t, err)
+		again, err := process().BookSlot(t.Context(), params)
+		noError(t, err)
+		if !again.Appointment.StartAt.Equal(params.StartAt) {
+			t.Error("the limit no longer exists")
+		}
+	})
+}
+
 func TestLiftedReadsThatJump(t *testing.T) {
 	lifted(t, func(t *testing.T, s *closuretest.Server, _ *closuretest.Journal, process func() *closure.Client) {
 		_, err := process().BookSlot(t.Context(), guideParams())

@@ -110,6 +110,37 @@ func TestLimitLateChange(t *testing.T) {
 	})
 }
 
+// A change was made and its answer was lost. The same call again is rejected, and the read, which
+// lags, doesn't contradict that.
+func TestLimitRejectionAfterAnUnknownChange(t *testing.T) {
+	for op, change := range map[string]func(*testing.T, *closure.Client, closure.AppointmentID) error{
+		"appointments.cancel": func(t *testing.T, c *closure.Client, id closure.AppointmentID) error {
+			_, err := c.CancelBooking(t.Context(), id)
+			return err
+		},
+		"appointments.reschedule": func(t *testing.T, c *closure.Client, id closure.AppointmentID) error {
+			_, err := c.RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{
+				StartAt: guideParams().StartAt.Add(24 * time.Hour),
+			})
+			return err
+		},
+	} {
+		limit(t, func(t *testing.T, s *closuretest.Server, c *closure.Client) {
+			s.AddSlots(closuretest.GuideScheduleID, closure.Slot{StartAt: guideParams().StartAt.Add(24 * time.Hour), Duration: slotMinutes})
+			booking, err := c.BookSlot(t.Context(), guideParams())
+			noError(t, err)
+			time.Sleep(time.Minute)
+			s.Inject(closuretest.DropAfter(op), closuretest.Status(op, 429).Times(0))
+			if err := change(t, c, booking.Appointment.ID); !errors.Is(err, closure.ErrOutcomeUnknown) {
+				t.Fatal(err)
+			}
+			if err := change(t, c, booking.Appointment.ID); closure.OutcomeOf(err) != closure.OutcomeRejected {
+				t.Errorf("%s: %v: the limit no longer exists", op, err)
+			}
+		})
+	}
+}
+
 // AssumeLostAfter is the caller's assumption. If the API is later than that, it is wrong.
 func TestLimitAssumeLostTooEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -155,11 +155,11 @@ var mutants = []mutant{
 	},
 	{
 		"ResolveBooking says not booked at once", resolveFile,
-		"case seen.err == nil && lost:", "case seen.err == nil || lost:",
+		"case seen.err == nil && attempt.lost(", "case seen.err == nil || attempt.lost(",
 	},
 	{
 		"AssumeLostAfter ignores that the list failed", resolveFile,
-		"case seen.err == nil && lost:", "case lost:",
+		"case seen.err == nil && attempt.lost(", "case attempt.lost(",
 	},
 	{
 		"takes a list that doesn't exist for an empty one", readBackFile,

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -89,10 +90,16 @@ func (c *watchedConn) beforeWrite() (first bool, err error) {
 	return first, nil
 }
 
-// late compares wall clocks, which go on while the process is frozen or the machine sleeps: on
+func (c *watchedConn) late() bool { return !c.notAfter.IsZero() && isOver(c.notAfter) }
+
+// isOver compares wall clocks, which go on while the process is frozen or the machine sleeps: on
 // waking, a write may come before anything notices that its context has ended.
-func (c *watchedConn) late() bool {
-	return !c.notAfter.IsZero() && time.Now().Round(0).After(c.notAfter.Round(0))
+func isOver(deadline time.Time) bool { return time.Now().Round(0).After(deadline.Round(0)) }
+
+// isLate reports whether the context's deadline is over, even if the context doesn't know it yet.
+func isLate(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && isOver(deadline)
 }
 
 // A responseConn is a connection to the API, without TLS or above it.

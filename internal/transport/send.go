@@ -15,6 +15,9 @@ var errNoResponse = errors.New("transport: RoundTripper returned neither respons
 // send is the end of the chain: it hands the request to net/http or to the caller's
 // RoundTripper, and reads the response.
 func (t *Transport) send(ctx context.Context, x *execution) error {
+	if isLate(ctx) { // the machine slept, while the request waited for the rate limit for example
+		return context.DeadlineExceeded
+	}
 	req := t.noteProxy(t.newRequest(ctx, x), x)
 	resp, err := t.base.RoundTrip(req)
 	t.rotation.compare(x.refused, x.trace)

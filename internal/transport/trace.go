@@ -214,7 +214,8 @@ func (r *requestTrace) proxyFuncFails(t *http.Transport, req *http.Request) bool
 	return err != nil
 }
 
-// A watchedBody tells the trace that it was read.
+// A watchedBody tells the trace that it was read. It isn't read after the deadline, which only
+// our pool's connections check: without its body, a request asks for nothing.
 type watchedBody struct {
 	io.Reader
 	trace *requestTrace
@@ -223,6 +224,9 @@ type watchedBody struct {
 // Read notes that the body was read, and reads.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	b.trace.readBody.Store(true)
+	if isLate(b.trace) {
+		return 0, context.DeadlineExceeded
+	}
 	return b.Reader.Read(p)
 }
 
