@@ -140,10 +140,7 @@ func kind(ctx context.Context, err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "host name not resolved"
 	}
-	if errors.Is(err, http.ErrSchemeMismatch) {
-		return "the server answers http, not https"
-	}
-	if isTLS(err) {
+	if isTLS(err) || errors.Is(err, http.ErrSchemeMismatch) {
 		return tlsText(err)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
@@ -188,6 +185,10 @@ func isTLS(err error) bool {
 
 // tlsText says why the server could not be authenticated. The errors themselves name hosts.
 func tlsText(err error) string {
+	record, ok := errors.AsType[tls.RecordHeaderError](err)
+	if ok && string(record.RecordHeader[:]) == "HTTP/" || errors.Is(err, http.ErrSchemeMismatch) {
+		return "the server answers http, not https"
+	}
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return "the server's certificate is for another host"
 	}

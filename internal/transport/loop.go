@@ -63,7 +63,10 @@ func (l *retryLoop) repeat(ctx context.Context, attempts http.RoundTripper) erro
 		ErrorHandler: retryablehttp.PassthroughErrorHandler, // else the error would hold the URL
 	}
 	_, err := loop.Do(&retryablehttp.Request{Request: shownRequest.WithContext(ctx)})
-	return err
+	if l.again {
+		return err // the context ended before the next attempt
+	}
+	return l.err
 }
 
 // shownRequest and shownResponse are what go-retryablehttp and http.Client see. Neither
