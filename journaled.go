@@ -412,8 +412,7 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
 	}
-	begun := time.Now()
-	shown, err := b.showBooked(ctx, entry, begun)
+	shown, begun, err := b.showBooked(ctx, entry)
 	if err != nil {
 		return nil, false, err
 	}
@@ -439,20 +438,23 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 }
 
 // showBooked reads the appointment of a booked entry. A read may lag behind a move, so it
-// reads for up to 10 s, until the appointment shows where the entry says.
-func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry, begun time.Time) (*Appointment, error) {
-	shown, err := b.getBooked(ctx, entry)
+// reads for up to 10 s, until the appointment shows where the entry says. begun is when the read
+// began that shows it.
+func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry) (shown *Appointment, begun time.Time, err error) {
+	begun = time.Now()
+	shown, err = b.getBooked(ctx, entry)
 	if err != nil || entry.isAt(*shown) || !entry.mayLag(b.lostAfter, begun) || b.hasAnotherKey(entry) {
-		return shown, err
+		return shown, begun, err
 	}
 	keepLooking(ctx, func(ctx context.Context) bool {
+		now := time.Now()
 		later, failed := b.getBooked(ctx, entry)
 		if failed == nil {
-			shown = later
+			shown, begun = later, now
 		}
 		return entry.isAt(*shown)
 	})
-	return shown, nil
+	return shown, begun, nil
 }
 
 func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
