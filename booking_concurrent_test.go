@@ -224,7 +224,7 @@ func TestBookSlotEndedByAPanic(t *testing.T) {
 				once.Do(func() { panic("observer") })
 			}
 		}
-		d.client = newClient(t, d.next, closure.WithBaseURL(d.baseURL()), closure.WithObserver(observer))
+		d.client = newClient(t, d, closure.WithBaseURL(d.baseURL()), closure.WithObserver(observer))
 		d.Inject(closuretest.DropBefore(create), closuretest.Delay(create, 50*time.Millisecond))
 		ctx := d.patience(t)
 		var group sync.WaitGroup

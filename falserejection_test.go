@@ -245,8 +245,8 @@ func TestNotSentAfterOnesOwn429(t *testing.T) {
 				}}}))
 			noError(t, err)
 			existing := write.prepare(t, c)
-			time.Sleep(2 * time.Second)
-			api.Inject(lag(2 * time.Second)...)
+			time.Sleep(500 * time.Millisecond)
+			api.Inject(lag(500 * time.Millisecond)...)
 			gate.honest = false
 			if err := write.do(t.Context(), c, existing); closure.OutcomeOf(err) != closure.OutcomeApplied {
 				t.Error(err)
