@@ -51,10 +51,7 @@ func TestWhatACrashLeavesDone(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			s.abandonedAfter = 3 * time.Second
-			p := s.newPerson(t)
-			p.signIn("")
-			path := p.choose(monday)
-			p.post(path + "/book")
+			p, path := s.newBooker(t)
 			v := s.leaveOpen(t, p, path, moving)
 			attempt := closure.NewBookingAttempt(v.params())
 			attempt.StartAt, attempt.IdempotencyKey, attempt.AppointmentID = tuesday, "", v.Appointment
@@ -78,10 +75,7 @@ func TestWhatACrashLeavesDone(t *testing.T) {
 func TestMoveToAnOpeningWithoutADuration(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	p := s.newPerson(t)
-	p.signIn("")
-	path := p.choose(monday)
-	p.post(path + "/book")
+	p, path := s.newBooker(t)
 	v := s.leaveOpen(t, p, path, moving)
 	v.MoveFor = 0
 	s.end(t.Context(), v, nil)
@@ -112,10 +106,7 @@ func (s *site) sessionOf(p *person) session {
 func TestCancelledByTheClinic(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	p := s.newPerson(t)
-	p.signIn("")
-	path := p.choose(monday)
-	p.post(path + "/book")
+	p, path := s.newBooker(t)
 	if _, err := s.double.Client().CancelBooking(t.Context(), s.double.Appointments()[0].ID); err != nil {
 		t.Fatal(err)
 	}

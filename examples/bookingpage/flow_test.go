@@ -224,10 +224,7 @@ func TestInsuranceRefused(t *testing.T) {
 func TestMoveAndCancelFail(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	p := s.newPerson(t)
-	p.signIn("")
-	path := p.choose(monday)
-	p.post(path + "/book")
+	p, path := s.newBooker(t)
 	s.takeAway(tuesday)
 	v := p.post(path+"/move", "opening", openingValue(closure.Slot{StartAt: tuesday, Duration: 30}))
 	mustSee(t, v, isBooked, "was not moved", "Monday, November 2, 2026 at 10:00 AM EST")
@@ -247,10 +244,7 @@ func TestMoveAndCancelFail(t *testing.T) {
 func TestPagesWithoutTheAPI(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, closure.WithMaxAttempts(1))
-	p := s.newPerson(t)
-	p.signIn("")
-	path := p.choose(monday)
-	p.post(path + "/book")
+	p, path := s.newBooker(t)
 	s.double.Inject(closuretest.Status("*", 503).Times(0))
 	for _, path := range []string{"/", "/practitioners", schedule} {
 		v := p.get(path)

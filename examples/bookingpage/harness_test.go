@@ -195,6 +195,15 @@ func (s *site) newPerson(t testing.TB) *person {
 	return &person{t: t, http: client, base: s.url, site: s}
 }
 
+// newBooker is a person who has booked Monday's opening, and the path of that visit.
+func (s *site) newBooker(t testing.TB) (p *person, path string) {
+	p = s.newPerson(t)
+	p.signIn("")
+	path = p.choose(monday)
+	p.post(path + "/book")
+	return p, path
+}
+
 func (p *person) do(method, path string, form url.Values) view {
 	p.t.Helper()
 	request, err := http.NewRequestWithContext(p.t.Context(), method, p.base+path, strings.NewReader(form.Encode()))

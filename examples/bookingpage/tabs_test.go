@@ -59,10 +59,7 @@ func TestTwoFormsOneAppointment(t *testing.T) {
 func TestSlowForm(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	p := s.newPerson(t)
-	p.signIn("")
-	path := p.choose(monday)
-	p.post(path + "/book")
+	p, path := s.newBooker(t)
 	at, _ := url.Parse(s.url)
 	connection, err := net.Dial("tcp", at.Host)
 	if err != nil {
@@ -86,10 +83,7 @@ func TestSlowForm(t *testing.T) {
 func TestOneChangesAVisit(t *testing.T) {
 	t.Parallel()
 	s := newQuietSite(t)
-	p := s.newPerson(t)
-	p.signIn("")
-	path := p.choose(monday)
-	p.post(path + "/book")
+	p, path := s.newBooker(t)
 	late, err := s.store.find(t.Context(), s.sessionOf(p).ID, strings.TrimPrefix(path, "/visit/"))
 	if err != nil {
 		t.Fatal(err)
