@@ -140,8 +140,11 @@ func kind(ctx context.Context, err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "host name not resolved"
 	}
-	if isTLS(err) || errors.Is(err, http.ErrSchemeMismatch) {
-		return tlsText(err)
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return answersHTTP
+	}
+	if text := tlsText(err); text != "" {
+		return text
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		switch op.Op {
@@ -166,28 +169,18 @@ func isProxy(err error) bool {
 }
 
 // isTLS reports whether the server could not be authenticated.
-func isTLS(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[x509.CertificateInvalidError](err)
-	return ok
-}
+func isTLS(err error) bool { return tlsText(err) != "" }
 
-// tlsText says why the server could not be authenticated. The errors themselves name hosts.
+const answersHTTP = "the server answers http, not https"
+
+// tlsText says why the server could not be authenticated; "": that isn't the reason. The errors
+// themselves name hosts.
 func tlsText(err error) string {
-	record, ok := errors.AsType[tls.RecordHeaderError](err)
-	if ok && string(record.RecordHeader[:]) == "HTTP/" || errors.Is(err, http.ErrSchemeMismatch) {
-		return "the server answers http, not https"
+	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		if string(record.RecordHeader[:]) == "HTTP/" {
+			return answersHTTP
+		}
+		return "TLS handshake failed"
 	}
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return "the server's certificate is for another host"
@@ -199,9 +192,8 @@ func tlsText(err error) string {
 	if ok && invalid.Reason == x509.Expired {
 		return "the server's certificate has expired, or is not valid yet"
 	}
-	_, unverified := errors.AsType[*tls.CertificateVerificationError](err)
-	if ok || unverified {
+	if _, unverified := errors.AsType[*tls.CertificateVerificationError](err); ok || unverified {
 		return "the server's certificate is not trusted"
 	}
-	return "TLS handshake failed"
+	return ""
 }
