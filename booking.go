@@ -295,6 +295,7 @@ func (b *slotBooking) readFirst(ctx context.Context) (own *Appointment, err erro
 			b.slots, failed.slots = b.client.Availabilities.around(ctx, b.attempt.ScheduleID, b.attempt.StartAt, b.readOpts)
 		})
 	}
+	// Not in a goroutine of its own, whose stack would have to grow.
 	own, failed.list = b.findAppointment(ctx)
 	group.Wait()
 	if b.noList = errors.Is(failed.list, errNoList); b.noList {
