@@ -21,7 +21,9 @@ type watchedConn struct {
 	net.Conn
 	release func() // lets the dialer open another connection
 
-	streams atomic.Int64 // over HTTP/2: how many requests were given the connection
+	// Over HTTP/2:
+	streams atomic.Int64 // how many requests were given the connection
+	writes  atomic.Int64 // how many writes began
 
 	mu       sync.Mutex
 	lease    int       // over HTTP/1.1: the number of the request that has the connection
@@ -58,6 +60,7 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	c.writes.Add(1)
 	n, err := c.Conn.Write(p)
 	if first && n == 0 && err != nil {
 		c.mu.Lock()

@@ -78,6 +78,9 @@ func TestSecondConnectionOfAnAttempt(t *testing.T) {
 		ctx, stop := a.guard(target, base)
 		trace := httptrace.ContextClientTrace(ctx)
 		trace.GotConn(one)
+		if _, err := one.Conn.Write([]byte("a header")); err != nil {
+			t.Fatal(err)
+		}
 		trace.WroteHeaders()
 		trace.GotConn(tt.second)
 		if a.same == tt.refused || a.refused(base, io.EOF) != tt.refused || ctx.Err() == nil {

@@ -39,10 +39,11 @@ type requestTrace struct {
 	reused     bool        // other requests had the connection before
 	reads      bool        // the request is a read
 
-	// For our pool over HTTP/2: the connection, the request's number on it, and whether the
-	// second connection was the same one.
+	// For our pool over HTTP/2: the connection, the request's number on it, how many writes had
+	// begun before it, and whether the second connection was the same one.
 	stream *watchedConn
 	number int
+	writes int64
 	same   bool
 
 	// For a write through our pool over HTTP/1.1: the connection, and its lease.
@@ -101,7 +102,7 @@ func (r *requestTrace) noteGiven(info httptrace.GotConnInfo) {
 	if isHTTP2(info.Conn) { // many requests share it, so it can't tell what became of this one
 		r.http2, r.reused = true, info.Reused
 		if r.stream = watchedConnOf(info.Conn); r.stream != nil {
-			r.number = int(r.stream.streams.Add(1))
+			r.number, r.writes = int(r.stream.streams.Add(1)), r.stream.writes.Load()
 		}
 		return
 	}
@@ -109,6 +110,12 @@ func (r *requestTrace) noteGiven(info httptrace.GotConnInfo) {
 		deadline, _ := r.Deadline()
 		r.lease = r.conn.give(deadline)
 	}
+}
+
+// noteWrote notes that the header was written. net/http says so as well if it wasn't, because
+// the connection was lost before the request's turn: then no write began on it.
+func (r *requestTrace) noteWrote() {
+	r.wrote.Store(r.stream == nil || r.stream.writes.Load() != r.writes)
 }
 
 // guard ends the attempt when a second connection is asked for. It sees that of any
@@ -120,7 +127,7 @@ func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.C
 		cancel()
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { r.wrote.Store(true) },
+		WroteHeaders: r.noteWrote,
 		// Over HTTP/2 it is called with a lock held, so it must not block or panic.
 		GetConn: func(firstHop string) {
 			switch {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,62 @@ func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 				t.Errorf("%d requests arrived, want %d", s.requests.Load(), want)
 			}
 		})
+	}
+}
+
+// A closingBody tells that it is closed, and waits.
+type closingBody struct {
+	io.Reader
+	until <-chan struct{}
+}
+
+func (b *closingBody) Close() error {
+	<-b.until
+	return nil
+}
+
+// net/http says that a header was written, although the connection was lost before. It does so if
+// the next request has its turn while the one whose write failed still closes its body.
+func TestHTTP2SendsWhatIsSaidToBeWritten(t *testing.T) {
+	t.Parallel()
+	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) })
+	s.EnableHTTP2 = true
+	s.startTLS()
+	var stalled atomic.Bool
+	waiting, lost := make(chan struct{}, 1), make(chan struct{})
+	client, _ := s.clientWith(t, true, func(conn net.Conn) net.Conn {
+		return &stallingConn{conn, &stalled, waiting, lost}
+	})
+	if _, err := client.Do(t.Context(), get(s.URL)); err != nil { // to make the connection
+		t.Fatal(err)
+	}
+	stalled.Store(true)
+	said, once := make(chan struct{}), sync.Once{}
+	var both sync.WaitGroup
+	both.Go(func() {
+		body := &closingBody{strings.NewReader("{}"), said}
+		first, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err := client.base.RoundTrip(first); err == nil {
+			t.Error("the write that failed was answered")
+		}
+	})
+	<-waiting
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			if stalled.Swap(false) {
+				time.AfterFunc(100*time.Millisecond, func() { close(lost) }) // until the second waits for its turn
+			}
+		},
+		WroteHeaders: func() { once.Do(func() { close(said) }) },
+	})
+	answer, err := client.Do(ctx, newTestCall(http.MethodPost, s.URL))
+	both.Wait()
+	if err != nil || answer.Attempts != 1 || s.requests.Load() != 2 {
+		t.Errorf("%+v, %v; %d requests arrived", answer, err, s.requests.Load())
 	}
 }
 
