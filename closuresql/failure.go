@@ -134,6 +134,22 @@ func reasonOfCode(code int) string {
 	return reason + " (SQLite's code " + strconv.Itoa(code) + ")"
 }
 
+// locked reports whether SQLite refused because another connection has the database locked. Not
+// every driver of it has codes.
+func locked(err error) bool {
+	if e, ok := errors.AsType[codeError](err); ok {
+		return e.Code()&0xff == 5
+	}
+	return err != nil && strings.Contains(err.Error(), "database is locked")
+}
+
+// undone reports whether PostgreSQL rolled the transaction back because of another one: a deadlock,
+// or a conflict.
+func undone(err error) bool {
+	e, ok := errors.AsType[stateError](err)
+	return ok && (e.SQLState() == "40P01" || e.SQLState() == "40001")
+}
+
 // missing reports whether the error can mean that a table isn't there. SQLite has no code for
 // that, and not every driver of it has codes.
 func (c *config) missing(err error) bool {

@@ -101,15 +101,12 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 	m := &migration{config: c, db: db}
 	// Of many who create one table at once, all but one may fail: what they then find
 	// is there.
-	for wait := 10 * time.Millisecond; ; wait *= 2 {
-		if err = m.run(ctx); err == nil {
-			return nil
-		}
-		if wait > time.Second || errors.Is(err, ErrNotMigrated) || !pause(ctx, wait) {
-			break
-		}
+	mayPass := func(err error) bool { return !errors.Is(err, ErrNotMigrated) }
+	err = retried(ctx, func() error { return m.run(ctx) }, mayPass)
+	if err == nil {
+		return nil
 	}
-	if !errors.Is(err, ErrNotMigrated) {
+	if mayPass(err) {
 		err = c.because("the tables can't be made", err)
 	}
 	return failed("migrate", err)
@@ -118,7 +115,7 @@ func Migrate(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) e
 // connect finds a database that can't be opened, and the tables of one dialect going into
 // the other's database: SQLite takes PostgreSQL's statements, and keeps the wrong types.
 func (c *config) connect(ctx context.Context, db *sql.DB) error {
-	if err := db.PingContext(ctx); err != nil {
+	if err := ping(ctx, db); err != nil {
 		return c.because("the database can't be opened", err)
 	}
 	query := `SELECT sqlite_version()`
@@ -134,6 +131,23 @@ func (c *config) connect(ctx context.Context, db *sql.DB) error {
 		return c.because("the database can't be opened", err)
 	default:
 		return &failure{"the database doesn't answer as " + c.dialect.String() + " does: is the dialect that of its driver?", err}
+	}
+}
+
+// ping opens a connection. If the DSN has several connections switch a new file to WAL at once,
+// SQLite refuses all but one, whatever its busy_timeout is: then it pings again.
+func ping(ctx context.Context, db *sql.DB) error {
+	return retried(ctx, func() error { return db.PingContext(ctx) }, locked)
+}
+
+// retried calls try until there is no error, or one that will not pass. It pauses for two
+// seconds in all.
+func retried(ctx context.Context, try func() error, mayPass func(error) bool) error {
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		err := try()
+		if err == nil || !mayPass(err) || wait > time.Second || !pause(ctx, wait) {
+			return err
+		}
 	}
 }
 
@@ -222,8 +236,13 @@ func (c *config) version(ctx context.Context, from queryer) (version int, err er
 }
 
 // inTx does all of it, or nothing. Its first statement must write: SQLite doesn't
-// let a transaction that has read wait for another one's writes.
+// let a transaction that has read wait for another one's writes. If PostgreSQL undoes it, because
+// it and another one wait for each other, inTx does it again.
 func (c *config) inTx(ctx context.Context, db *sql.DB, do func(context.Context, *sql.Tx) error) error {
+	return retried(ctx, func() error { return c.tryTx(ctx, db, do) }, undone)
+}
+
+func (c *config) tryTx(ctx context.Context, db *sql.DB, do func(context.Context, *sql.Tx) error) error {
 	var options *sql.TxOptions // SQLite has one isolation
 	if c.dialect == PostgreSQL {
 		options = &sql.TxOptions{Isolation: sql.LevelReadCommitted}

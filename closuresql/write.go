@@ -10,8 +10,9 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// The order in which a transaction takes rows is always the same, so that two of
-// them don't wait for each other: the appointment, its entries, keys.
+// The order in which a transaction takes rows is always the same, so that two of them seldom wait
+// for each other: the appointment, its entries, keys. Two of different appointments still can:
+// [config.inTx].
 
 // Ends of a transaction without a change.
 var (

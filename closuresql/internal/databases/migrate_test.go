@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/closurehealth/closure-go/closuresql"
 )
@@ -42,6 +43,19 @@ func TestManyMigrateAtOnce(t *testing.T) {
 		}
 		group.Wait()
 	})
+}
+
+// SQLite refuses a connection that is to switch a new file to WAL while another one has it locked.
+func TestMigrateConnectsAgain(t *testing.T) {
+	t.Parallel()
+	file := "file:" + filepath.Join(t.TempDir(), "journal.db")
+	holder, err := connect(t, "sqlite", file).Conn(t.Context())
+	noError(t, err)
+	_, err = holder.ExecContext(t.Context(), "BEGIN EXCLUSIVE")
+	noError(t, err)
+	time.AfterFunc(200*time.Millisecond, func() { _, _ = holder.ExecContext(context.Background(), "ROLLBACK") })
+	db := connect(t, "sqlite", file+"?_pragma=busy_timeout(1)&_pragma=journal_mode(wal)")
+	noError(t, closuresql.Migrate(t.Context(), closuresql.SQLite, db))
 }
 
 func TestSchemaIsWhatMigrateMakes(t *testing.T) {

@@ -89,3 +89,42 @@ func TestACrowdLeavesTheTablesWhole(t *testing.T) {
 		wantWhole(t, d)
 	})
 }
+
+// If PostgreSQL undoes a transaction, because it and another one wait for each other, it is made
+// again.
+func TestFinishAfterADeadlock(t *testing.T) {
+	t.Parallel()
+	d := postgresDatabase(t)
+	j, db := d.open(t), d.connect(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	appointment := books(t, j, attempt(""))
+	moved := attempt("")
+	begins(t, j, moved)
+
+	other, err := db.BeginTx(ctx, nil)
+	noError(t, err)
+	defer func() { _ = other.Rollback() }()
+	locks := func(statement string) {
+		_, err := other.ExecContext(ctx, statement)
+		noError(t, err)
+	}
+	locks("SET LOCAL deadlock_timeout = '1h'") // so that the journal's is the one that is undone
+	locks("UPDATE " + d.table + " SET state = state")
+	var process int
+	noError(t, other.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&process))
+	finished := make(chan error, 1)
+	go func() {
+		finished <- j.Finish(ctx, closure.JournalEntry{Attempt: moved, State: closure.JournalBooked, Appointment: appointment})
+	}()
+	for waiting := 0; waiting == 0; {
+		noError(t, db.QueryRowContext(ctx,
+			"SELECT count(*) FROM pg_locks WHERE NOT granted AND $1 = ANY(pg_blocking_pids(pid))", process).Scan(&waiting))
+	}
+	locks("UPDATE " + d.table + "_appointments SET hash = hash")
+	noError(t, other.Commit())
+	noError(t, <-finished)
+	if entry := find(t, j, moved); entry == nil || entry.Appointment != appointment {
+		t.Error("the appointment is not the entry's")
+	}
+}
