@@ -96,10 +96,10 @@ func (c *sharedClinic) moves(client *closure.Client, id closure.AppointmentID, h
 	}
 }
 
-// leavesMove has a process die right before it sends a move.
-func (c *sharedClinic) leavesMove(id closure.AppointmentID, hour int) {
+// leavesMoveTo15 has a process die right before it sends a move to three in the afternoon.
+func (c *sharedClinic) leavesMoveTo15(id closure.AppointmentID) {
 	c.t.Helper()
-	to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(hour)}
+	to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
 	c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(c.t.Context(), id, to) })
 }
 
@@ -189,7 +189,7 @@ func TestResolveAMoveThatWasFollowedByAnother(t *testing.T) {
 func TestStaffMovedBackToAPendingMove(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotParamsFor(""))
-		c.leavesMove(id, 15)
+		c.leavesMoveTo15(id)
 		time.Sleep(time.Minute)
 		c.moves(c.process(), id, 16)
 		c.moves(c.Client(), id, 15)
@@ -504,7 +504,7 @@ func TestMoveToAPendingAttempt(t *testing.T) {
 func TestLostMoveIsMadeAgainAtOnce(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotParamsFor(""))
-		c.leavesMove(id, 15)
+		c.leavesMoveTo15(id)
 		time.Sleep(time.Hour)
 		begin := time.Now()
 		c.moves(c.process(), id, 15)
@@ -540,7 +540,7 @@ func TestMoveMadeAgainIsRefused(t *testing.T) {
 		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 			id := c.books(slotParamsFor(""))
 			to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
-			c.leavesMove(id, 15)
+			c.leavesMoveTo15(id)
 			time.Sleep(time.Hour)
 			c.Inject(closuretest.Status("appointments.reschedule", 429).Times(0))
 			_, err := c.process().RescheduleBooking(t.Context(), id, to, closure.AssumeLostAfter(time.Minute))
@@ -727,7 +727,7 @@ func TestKeyThatAnotherProcessGives(t *testing.T) {
 func TestMoveThatShowsLater(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotParamsFor(""))
-		c.leavesMove(id, 15)
+		c.leavesMoveTo15(id)
 		reads := 0
 		process := c.process(c.shows(func(body string) string {
 			if reads++; reads == 2 {
