@@ -58,7 +58,8 @@ var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http
 //
 // A GET is tried again like any read. Every other method is a write: it is sent again only
 // if nothing of it can have been carried out. After an error, ask [OutcomeOf] before you
-// call it again. [WithIndexVersion] and [Expand] are sent if given.
+// call it again. [WithIndexVersion] is sent if given, and so is [Expand], unless Query has its own
+// expand.
 //
 // If the request can't be right, the error is an [InputError], and nothing is sent. That is
 // so for an unknown method; a route that isn't a path of lower-case words and

@@ -494,7 +494,7 @@ func queryValues(r request, cfg callConfig) (url.Values, error) {
 			return nil, &InputError{Op: r.endpoint.name, Field: "params", Reason: "can't be written as a query"}
 		}
 	}
-	if cfg.expand != "" && r.endpoint.expand {
+	if cfg.expand != "" && r.endpoint.expand && !values.Has("expand") {
 		if values == nil {
 			values = url.Values{}
 		}

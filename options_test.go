@@ -180,11 +180,14 @@ func TestIndexVersionAndExpandOfClientAndCall(t *testing.T) {
 	noError(t, err)
 	_, err = c.Patients.List(t.Context(), closure.PatientListParams{})
 	noError(t, err)
+	own := url.Values{"expand": {"practitioner"}}
+	noError(t, c.Call(t.Context(), closure.CallRequest{Method: "GET", Route: "/schedules", Query: own}, nil))
 	for i, want := range []string{
 		"/schedules?expand=location idx_client",
 		"/schedules?expand=insurances idx_standard",
 		"/schedules idx_client",
 		"/patients ", // neither belongs there
+		"/schedules?expand=practitioner idx_client",
 	} {
 		if got := s.seen[i].url + " " + s.seen[i].header.Get("Closure-Index-Version"); got != want {
 			t.Errorf("sent %q, want %q", got, want)

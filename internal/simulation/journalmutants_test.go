@@ -1,6 +1,9 @@
 package simulation
 
-const journaledFile = "journaled.go"
+const (
+	journaledFile = "journaled.go"
+	heldEntryFile = "heldentry.go"
+)
 
 // Mutants of the code for journals. The matrix with a journal must kill them.
 var journalMutants = []mutant{
@@ -32,7 +35,7 @@ var journalMutants = []mutant{
 		"\tb.window.begunAt = b.attempt.AttemptedAt\n", "",
 	},
 	{
-		"trusts a 404 of a booked entry's appointment", journaledFile,
+		"trusts a 404 of a booked entry's appointment", heldEntryFile,
 		"\t\treturn entry.appointment(), nil // the read lags",
 		"\t\treturn &Appointment{Status: AppointmentCancelled}, nil // the read lags",
 	},
@@ -42,7 +45,7 @@ var journalMutants = []mutant{
 		"\tcase entry.State == JournalReleased:\n\t\treturn true, nil\n",
 	},
 	{
-		"does not attach the key to what is booked", journaledFile,
+		"does not attach the key to what is booked", heldEntryFile,
 		"if b.attempt.IdempotencyKey == \"\" || entry.Attempt.sameKey(b.attempt) {", "if entry.Appointment != \"\" {",
 	},
 }

@@ -1,0 +1,278 @@
+package closure
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+)
+
+// How a booking settles an entry that the journal holds. An entry lives like this:
+//
+//	(none) ── Begin ──> pending ── Finish, booked ──> booked ── Release ──> (none, remembered)
+//	   ^                   |                             |
+//	   '── not booked, <───'                             '── moved: the entry of the new start
+//	       or lost                                           has its place and its keys
+//
+// What a booking does with the entry of its key or of its slot:
+//
+//	the key was used for another booking       refuse: ErrIdempotencyKeyUsed
+//	it is pending                              ask the API and the journal until one knows
+//	  the API shows its appointment            record that; return it
+//	  it is lost: see [AssumeLostAfter]        remove it; begin
+//	  nobody knows in time                     unknown, with the entry's attempt
+//	it is booked, and its appointment ...
+//	  stands where the entry says              return it, and record the key for it
+//	  was cancelled                            release it; begin
+//	  was moved by somebody else               record where it is; begin, or with its key return it
+//	  is shown at another start by a read      unknown
+//	  that may lag
+//
+// BookFirstAvailable with a key passes over what has another key.
+
+// held settles an entry that the journal holds. It returns the booking, or an error, or it
+// reports that the entry is gone and the slot is free.
+func (b *slotBooking) held(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
+	if err := b.wrongKey(entry); err != nil {
+		return nil, false, err
+	}
+	if entry.State == JournalBooked {
+		return b.heldBooked(ctx, entry)
+	}
+	if b.hasAnotherKey(entry) {
+		return nil, false, ErrSlotUnavailable
+	}
+	return b.heldPending(ctx, entry)
+}
+
+// wrongKey refuses a key that the caller used for another booking.
+func (b *slotBooking) wrongKey(entry JournalEntry) error {
+	if !entry.Attempt.sameKey(b.attempt) {
+		return nil
+	}
+	moved := entry.Attempt.AppointmentID != "" // then its first start is not known any more
+	if entry.Attempt.PatientID == b.attempt.PatientID && (b.first || moved || entry.Attempt.sameSlot(b.attempt)) {
+		return nil
+	}
+	return b.keyUsed()
+}
+
+func (b *slotBooking) keyUsed() error {
+	return &InputError{
+		Op:     b.method().name(),
+		Field:  "IdempotencyKey",
+		Reason: "was used for another booking",
+		Err:    ErrIdempotencyKeyUsed,
+	}
+}
+
+// hasAnotherKey reports whether BookFirstAvailable must pass over the entry, because its key
+// is not the caller's.
+func (b *slotBooking) hasAnotherKey(entry JournalEntry) bool {
+	return b.isFirstWithKey() && !entry.Attempt.sameKey(b.attempt)
+}
+
+func (b *slotBooking) isFirstWithKey() bool { return b.first && b.attempt.IdempotencyKey != "" }
+
+// heldBooked reads the appointment of a booked entry. If the API doesn't show it, it is
+// booked all the same, because the API confirmed it.
+func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
+	known, err := b.client.core.findAppointment(ctx, entry.Appointment)
+	if err != nil {
+		return nil, false, err
+	}
+	// The cancellation was recorded before the booking, or only the caller knows of it.
+	if slices.Contains(b.cancelled, entry.Appointment) || known != nil && known.State == JournalReleased {
+		err = b.client.core.release(ctx, entry.Appointment)
+		return nil, err == nil, err
+	}
+	shown, begun, err := b.showBooked(ctx, entry)
+	if err != nil {
+		return nil, false, err
+	}
+	moved := !entry.isAt(*shown)
+	switch {
+	case shown.Status.gone():
+		err = b.client.core.release(ctx, entry.Appointment)
+		return nil, err == nil, err
+	case !shown.Status.stands():
+		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errDoubtful}
+	case moved && entry.mayLag(b.lostAfter, begun) && b.hasAnotherKey(entry):
+		return nil, false, ErrSlotUnavailable
+	case moved && entry.mayLag(b.lostAfter, begun):
+		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
+	case moved && !entry.Attempt.sameKey(b.attempt):
+		err = b.follow(ctx, entry, *shown)
+		return nil, err == nil, err
+	case b.hasAnotherKey(entry):
+		return nil, false, ErrSlotUnavailable
+	default:
+		return b.known(ctx, entry, &Booking{Appointment: *shown, Recovered: true})
+	}
+}
+
+// showBooked reads the appointment of a booked entry. A read may lag behind a move, so it
+// reads for up to 10 s, until the appointment shows where the entry says. begun is when the read
+// began that shows it.
+func (b *slotBooking) showBooked(ctx context.Context, entry JournalEntry) (shown *Appointment, begun time.Time, err error) {
+	begun = time.Now()
+	shown, err = b.getBooked(ctx, entry)
+	if err != nil || entry.isAt(*shown) || !entry.mayLag(b.lostAfter, begun) || b.hasAnotherKey(entry) {
+		return shown, begun, err
+	}
+	keepLooking(ctx, func(ctx context.Context) bool {
+		now := time.Now()
+		later, failed := b.getBooked(ctx, entry)
+		if failed == nil {
+			shown, begun = later, now
+		}
+		return entry.isAt(*shown)
+	})
+	return shown, begun, nil
+}
+
+func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+	begun := time.Now()
+	shown, err := b.client.Appointments.Get(ctx, entry.Appointment, b.readOpts...)
+	switch {
+	case noSuchCall(err) && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag), begun):
+		return entry.appointment(), nil // the read lags behind, or the API has no such call
+	case noSuchCall(err):
+		return b.listBooked(ctx, entry)
+	case err != nil:
+		return nil, err
+	case shown.PatientID != entry.Attempt.PatientID:
+		return nil, &JournalError{Op: "find", Err: errForeignEntry}
+	}
+	return shown, nil
+}
+
+// listBooked looks in the list for the appointment of a booked entry that can't be got, although
+// the entry is older than reads lag. If there is no list either, nobody can say more than the
+// journal.
+func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{PatientID: entry.Attempt.PatientID}, b.readOpts...)
+	switch {
+	case noSuchCall(err):
+		return entry.appointment(), nil
+	case err != nil:
+		return nil, err
+	}
+	for _, shown := range appointments {
+		if shown.ID == entry.Appointment {
+			return &shown, nil
+		}
+	}
+	return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errVanished}
+}
+
+var errVanished = errors.New("closure: the API does not show the appointment that the journal holds; " +
+	"if it was cancelled, give KnownCancelled its id, which the journal's Find returns")
+
+// isAt reports whether the appointment is where the entry says, or is gone.
+func (e JournalEntry) isAt(shown Appointment) bool {
+	return shown.Status.gone() ||
+		shown.ScheduleID == e.Attempt.ScheduleID && shown.StartAt.Equal(e.Attempt.StartAt)
+}
+
+// known returns a booking that the journal holds, and records the caller's key for it.
+func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Booking) (*Booking, bool, error) {
+	if b.attempt.IdempotencyKey == "" || entry.Attempt.sameKey(b.attempt) {
+		return booking, false, nil
+	}
+	entry.Attempt.IdempotencyKey = b.attempt.IdempotencyKey
+	if err := b.client.core.finish(ctx, entry); err != nil {
+		return nil, false, err
+	}
+	// Another process may have given the key to another appointment in between.
+	now, err := b.client.core.find(ctx, b.attempt)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case now == nil || !now.Attempt.sameKey(b.attempt):
+		return nil, false, &JournalError{Op: "finish", Err: errUnsteady}
+	case now.Attempt.ID != entry.Attempt.ID:
+		return nil, false, b.keyUsed()
+	}
+	return booking, false, nil
+}
+
+// follow records where somebody else moved the appointment of a booked entry, so that its
+// key isn't lost.
+func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appointment) error {
+	core := b.client.core
+	attempt := entry.Attempt
+	attempt.ID, attempt.IdempotencyKey, attempt.AppointmentID = rand.Text(), "", shown.ID
+	attempt.ScheduleID, attempt.StartAt, attempt.AttemptedAt = shown.ScheduleID, storable(shown.StartAt), time.Now()
+	there, err := core.begin(ctx, attempt)
+	switch {
+	case err != nil:
+		return err
+	case there == nil:
+	case there.State == JournalPending && there.Attempt.AppointmentID == shown.ID:
+		attempt = there.Attempt // the move whose ending was unknown
+	case there.State == JournalBooked:
+		return b.leftBy(ctx, *there)
+	default:
+		return &JournalError{Op: "begin", Err: errUnsteady}
+	}
+	return core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID})
+}
+
+// leftBy frees the start of a booked entry if the entry's appointment was cancelled.
+func (b *slotBooking) leftBy(ctx context.Context, entry JournalEntry) error {
+	shown, err := b.getBooked(ctx, entry)
+	switch {
+	case err != nil:
+		return err
+	case shown.Status.gone():
+		return b.client.core.release(ctx, entry.Appointment)
+	default:
+		return &JournalError{Op: "begin", Err: errUnsteady}
+	}
+}
+
+// appointment returns the appointment as the entry knows it.
+func (e JournalEntry) appointment() *Appointment {
+	return &Appointment{
+		ID:         e.Appointment,
+		ScheduleID: e.Attempt.ScheduleID,
+		PatientID:  e.Attempt.PatientID,
+		Status:     AppointmentScheduled,
+		StartAt:    e.Attempt.StartAt,
+		Duration:   e.Attempt.Duration,
+	}
+}
+
+// heldPending asks the API and the journal what came of somebody else's attempt, until one
+// of them knows or the time is up.
+func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
+	var now *JournalEntry // what the journal holds; nil: nothing any more
+	other := &slotBooking{
+		client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, lostAfter: b.lostAfter, cancelled: b.cancelled,
+	}
+	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
+		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter, seen.begun)
+		if lost {
+			_ = b.client.core.free(ctx, entry)
+		}
+		var failed error
+		now, failed = b.client.core.find(ctx, b.attempt)
+		free = failed == nil && (now == nil || now.Attempt.ID != entry.Attempt.ID)
+		return free || now != nil && now.State == JournalBooked
+	})
+	switch {
+	case booking != nil:
+		entry.State, entry.Appointment = JournalBooked, booking.Appointment.ID
+		b.client.core.finishAs(ctx, entry.Attempt, booking, nil)
+		return b.known(ctx, entry, booking)
+	case free:
+		return nil, true, nil // if there is another entry now, Begin returns it
+	case now != nil && now.State == JournalBooked:
+		return b.heldBooked(ctx, *now)
+	default:
+		return nil, false, err
+	}
+}
