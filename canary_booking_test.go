@@ -19,6 +19,7 @@ import (
 // read and at its write, and what they return is printed in every way.
 func TestCanaryHelpers(t *testing.T) {
 	t.Parallel()
+	skipWithRaceDetector(t)
 	var inProcess []failure
 	for _, f := range failures(t) {
 		if f.server != nil && f.in == nil {

@@ -234,6 +234,7 @@ type failure struct {
 
 func TestCanary(t *testing.T) {
 	t.Parallel()
+	skipWithRaceDetector(t)
 	seen, failures := map[string]bool{}, failures(t)
 	for _, call := range allCalls() { // that it has every operation is tested beside the operations' table
 		if seen[call.op] && call.note != "find" {

@@ -48,6 +48,7 @@ func TestDateInIsTheFirstInstantOfTheDay(t *testing.T) {
 // clocks. The short form takes a sample of the zones.
 func TestDateInOfEveryChange(t *testing.T) {
 	t.Parallel()
+	skipWithRaceDetector(t)
 	zones := zoneNames(t)
 	if !long() {
 		rand.Shuffle(len(zones), func(i, j int) { zones[i], zones[j] = zones[j], zones[i] })

@@ -278,6 +278,7 @@ func headingAnchors(t testing.TB, path string) (all []string) {
 // The recipe for a new call names at most seven files, and they are there.
 func TestRecipeForACall(t *testing.T) {
 	t.Parallel()
+	skipWithRaceDetector(t)
 	_, recipe, _ := strings.Cut(prose(t, "CONTRIBUTING.md"), "## A new call of the API")
 	recipe, _, _ = strings.Cut(recipe, "\n## ")
 	rows := 0

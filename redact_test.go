@@ -235,6 +235,7 @@ func busyClient(t *testing.T) *closure.Client {
 // fields, and under all verbs.
 func TestClientsAndServicesHideTheKey(t *testing.T) {
 	t.Parallel()
+	skipWithRaceDetector(t)
 	client, formats, all := busyClient(t), formatsOf(""), texts{}
 	values := maps.Collect(maps.All(containers(*client)))
 	maps.Copy(values, hiding(*client))
@@ -272,6 +273,7 @@ func services(client *closure.Client) map[string]any {
 // Options are functions, so that printing one shows nothing. The test has all options.
 func TestOptionsHideTheirArguments(t *testing.T) {
 	t.Parallel()
+	skipWithRaceDetector(t)
 	response := closure.Response{Body: []byte(leak), RequestID: leak, Header: http.Header{"X-Patient": {leak}}}
 	options := map[string]closure.Option{
 		"AssumeLostAfter":     closure.AssumeLostAfter(9812345670),

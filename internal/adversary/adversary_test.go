@@ -18,6 +18,7 @@ import (
 
 	"github.com/closurehealth/closure-go/internal/commandline"
 	"github.com/closurehealth/closure-go/internal/tables"
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // variable chooses the form, as in internal/simulation: empty is the short form, full the long
@@ -116,7 +117,7 @@ type report struct {
 // durations are the timeouts of a run. They are short, so that a silent server doesn't take
 // long.
 func durations() timing {
-	if full() || raceEnabled {
+	if full() || testmain.RaceDetector {
 		return timing{attempt: 300 * time.Millisecond, call: 2 * time.Second}
 	}
 	return timing{attempt: 250 * time.Millisecond, call: time.Second}
@@ -127,7 +128,7 @@ func size() (calls, goroutines int) {
 	switch {
 	case full():
 		return 80, 200
-	case raceEnabled:
+	case testmain.RaceDetector:
 		return 4, 24
 	default:
 		return 16, 100

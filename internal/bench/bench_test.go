@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // child is the server of all tests.
@@ -29,7 +31,7 @@ func TestMain(m *testing.M) {
 // same bytes into the same types. They pay for the timeout, the retries, the cap on the
 // body, its own header and, for a write, watching whether it was sent.
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
+	if testmain.RaceDetector {
 		t.Skip("the race detector empties pools at random")
 	}
 	sdk, v1, v2, err := newClients(child.url)
@@ -57,7 +59,7 @@ func allocations(t *testing.T, call func(context.Context) error) int {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools of net/http and json
 	fewest := 1 << 30
 	for range 3 {
-		fewest = min(fewest, int(testing.AllocsPerRun(100, func() {
+		fewest = min(fewest, int(testing.AllocsPerRun(30, func() {
 			if err := call(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go/internal/commandline"
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // variable chooses how much to simulate: empty is the short form; full, mutants and load are
@@ -33,7 +33,7 @@ func size(short, race, long int) int {
 	switch {
 	case full():
 		return long
-	case raceEnabled:
+	case testmain.RaceDetector:
 		return race
 	default:
 		return short
@@ -54,9 +54,6 @@ func progress(t *testing.T, what string, total int) *commandline.Progress {
 
 // TestMatrix runs every cell and asserts its zeros.
 func TestMatrix(t *testing.T) {
-	if full() {
-		defer debug.SetGCPercent(debug.SetGCPercent(800)) // because the heap is small
-	}
 	control, journal := newMatrix(cells()), newMatrix(journalCells())
 	t.Run("control", control.run)
 	t.Run("journal", journal.run)
@@ -105,7 +102,7 @@ func (m *matrix) every() int {
 	switch {
 	case os.Getenv(variable) != "":
 		return 1
-	case raceEnabled:
+	case testmain.RaceDetector:
 		return 5
 	case m.cells[0].journal:
 		return 3
@@ -121,7 +118,7 @@ func (c cell) attempts() int {
 		return fullJournalAttempts
 	case full():
 		return fullAttempts
-	case raceEnabled:
+	case testmain.RaceDetector:
 		return 1
 	case c.journal:
 		return 8
@@ -191,8 +188,9 @@ func (c *clinic) digest() string {
 
 // The same seed gives the same run, to the nanosecond.
 func TestRepeats(t *testing.T) {
+	every := size(23, 101, 1)
 	for i, c := range append(cells(), journalCells()...) {
-		if i%23 != 0 && !full() {
+		if i%every != 0 {
 			continue
 		}
 		seed := c.seed(uint64(i))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // An outage: there are 64 callers, each with about one call a second, and a server that is
@@ -170,6 +171,9 @@ func retryable(rt http.RoundTripper, method, path string) func(context.Context) 
 // TestOutage compares how much load clients put on a server that is down, and how soon their
 // callers are served again.
 func TestOutage(t *testing.T) {
+	if testmain.RaceDetector {
+		t.Skip("internal/transport has the same with the race detector")
+	}
 	var b strings.Builder
 	b.WriteString("| client | calls | server | calls during the outage | of them failed | requests a call | " +
 		"longest call | all callers served again after |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")

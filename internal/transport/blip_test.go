@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // The connections of all calls in flight are lost once, on real sockets; no call fails.
@@ -135,6 +137,9 @@ func TestOutage(t *testing.T) {
 		} {
 			t.Run(kind+", "+tt.name, func(t *testing.T) {
 				t.Parallel()
+				if tt.callers == 1000 && testmain.RaceDetector {
+					t.Skip("64 in flight are enough for the race detector")
+				}
 				synctest.Test(t, func(t *testing.T) {
 					o := runCallers(tt.callers, tt.answer, tt.pause, down)
 					t.Logf("%d calls, %d requests: %.3f a call", o.calls, o.requests, float64(o.requests)/float64(o.calls))

@@ -1,5 +1,0 @@
-//go:build !race
-
-package adversary
-
-const raceEnabled = false
