@@ -20,13 +20,14 @@ import (
 //
 //	the key was used for another booking       refuse: ErrIdempotencyKeyUsed
 //	it is pending                              ask the API and the journal until one knows
-//	  the API shows its appointment            record that; return it
-//	  it is lost: see [AssumeLostAfter]        remove it; begin
+//	  the API shows its appointment            record and return the booking
+//	  it is lost: see [AssumeLostAfter]        remove the entry, and begin
 //	  nobody knows in time                     unknown, with the entry's attempt
 //	it is booked, and its appointment ...
-//	  stands where the entry says              return it, and record the key for it
-//	  was cancelled                            release it; begin
-//	  was moved by somebody else               record where it is; begin, or with its key return it
+//	  stands where the entry says              record the key, and return the booking
+//	  was cancelled                            release the entry, and begin
+//	  was moved by somebody else               with the entry's key: return the booking;
+//	                                           else record where it is, and begin
 //	  is shown at another start by a read      unknown
 //	  that may lag
 //
