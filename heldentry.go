@@ -21,6 +21,7 @@ import (
 //	the key was used for another booking       refuse: ErrIdempotencyKeyUsed
 //	it is pending                              ask the API and the journal until one knows
 //	  the API shows its appointment            record and return the booking
+//	  the journal shows that it ended          begin; if it is booked by now, see below
 //	  it is lost: see [AssumeLostAfter]        remove the entry, and begin
 //	  nobody knows in time                     unknown, with the entry's attempt
 //	it is booked, and its appointment ...
@@ -30,8 +31,14 @@ import (
 //	                                           else record where it is, and begin
 //	  is shown at another start by a read      unknown
 //	  that may lag
+//	  isn't shown yet, or there is no call     as if it stood where the entry says
+//	  that would show it
+//	  isn't shown after a day or the age of    unknown
+//	  AssumeLostAfter, or its status is
+//	  unknown to this version
 //
-// BookFirstAvailable with a key passes over what has another key.
+// If the entry has another key, BookFirstAvailable with a key passes over the slot where it would
+// ask about a pending entry, return a booking, or wait for a read that may lag.
 
 // held settles an entry that the journal holds. It returns the booking, or an error, or it
 // reports that the entry is gone and the slot is free.

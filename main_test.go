@@ -9,11 +9,11 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testmain.Run(m)) }
 
-// skipWithRaceDetector skips a test of texts or tables: in one goroutine the race detector finds
-// nothing, and takes minutes. .ci/run runs all tests without it, too.
+// skipWithRaceDetector skips a test of texts or tables: with the race detector it takes minutes, and
+// what it calls concurrently, other tests call, too. .ci/run runs all tests without it as well.
 func skipWithRaceDetector(t *testing.T) {
 	t.Helper()
 	if testmain.RaceDetector {
-		t.Skip("a test in one goroutine, which runs without the race detector")
+		t.Skip("a test of texts or tables, which runs without the race detector")
 	}
 }

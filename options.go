@@ -504,7 +504,7 @@ const (
 )
 
 // Expand asks for whole objects where a schedule names ids. Only the calls of
-// [SchedulesService] send it (source: the fields are in the reference, the query
+// [SchedulesService] and [Client.Call] send it (source: the fields are in the reference, the query
 // parameter is inferred).
 func Expand(fields ...ExpandField) CallOption {
 	var names []string

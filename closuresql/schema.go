@@ -135,13 +135,16 @@ func (c *config) connect(ctx context.Context, db *sql.DB) error {
 }
 
 // ping opens a connection. If the DSN has several connections switch a new file to WAL at once,
-// SQLite refuses all but one, whatever its busy_timeout is: then it pings again.
+// SQLite refuses all but one immediately, whatever its busy_timeout is: then it pings again. A ping
+// that did wait for its busy_timeout is not made eight times.
 func ping(ctx context.Context, db *sql.DB) error {
-	return retried(ctx, func() error { return db.PingContext(ctx) }, locked)
+	begun := time.Now()
+	mayPass := func(err error) bool { return locked(err) && time.Since(begun) < 2*time.Second }
+	return retried(ctx, func() error { return db.PingContext(ctx) }, mayPass)
 }
 
-// retried calls try until there is no error, or one that will not pass. It pauses for two
-// seconds in all.
+// retried calls try until there is no error, or one that will not pass. It tries eight times at
+// most, and pauses for 1.3 s in all.
 func retried(ctx context.Context, try func() error, mayPass func(error) bool) error {
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
 		err := try()

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Run runs a package's tests with a fourth of the garbage collections, and two of them for each
-// CPU, unless the command line says otherwise. It is for TestMain.
+// Run runs a package's tests with a fourth of the garbage collections. Without the race detector it
+// runs two tests at once for each CPU, unless -parallel says otherwise. It is for TestMain.
 func Run(m *testing.M) int {
 	debug.SetGCPercent(400)
 	if !RaceDetector { // with it they don't wait: they compute

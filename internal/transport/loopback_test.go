@@ -13,7 +13,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // A loopback is a real server. Its handler is told the number of the request, from 1.
@@ -384,13 +385,6 @@ func TestLoopbackCookieJar(t *testing.T) {
 	}
 }
 
-// raceDetector reports whether the test runs under the race detector, which makes it several
-// times slower.
-func raceDetector() bool {
-	info, _ := debug.ReadBuildInfo()
-	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
-}
-
 // hammer makes calls from 64 goroutines.
 func hammer(t *testing.T, client *Transport, call *Call, calls int, check func(Answer, error)) {
 	t.Helper()
@@ -415,7 +409,7 @@ func TestLoopbackPool(t *testing.T) {
 	// response came, which happens on a very busy machine.
 	const most = maxConns + 10
 	calls := 10_000
-	if raceDetector() {
+	if testmain.RaceDetector {
 		calls = 3_000
 	}
 	fine := func(w http.ResponseWriter, _ int64) { ok(w) }

@@ -28,6 +28,7 @@ func (t *Transport) send(ctx context.Context, x *execution) error {
 	if err != nil {
 		return t.failed(x, req, resp, err)
 	}
+	x.trace.wrote.Store(true) // net/http may say so only later
 	x.answer.MaybeSent = x.call.writes()
 	return t.read(x, resp)
 }

@@ -158,6 +158,57 @@ func TestHTTP2SendsWhatIsSaidToBeWritten(t *testing.T) {
 	}
 }
 
+// A lateConn writes, and may be late to say so.
+type lateConn struct {
+	net.Conn
+	late  *atomic.Bool
+	until <-chan struct{}
+}
+
+func (c *lateConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if c.late.Swap(false) {
+		<-c.until
+	}
+	return n, err
+}
+
+// A response can come before net/http says that the request's header was written. If it is cut
+// short, the request is not sent again.
+func TestHTTP2DoesNotSendAgainWhatWasAnswered(t *testing.T) {
+	t.Parallel()
+	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, n int64) {
+		if n == 1 {
+			ok(w)
+			return
+		}
+		w.Header().Set("Content-Length", "5") // without a body
+	})
+	s.EnableHTTP2 = true
+	s.startTLS()
+	var late atomic.Bool
+	until, once := make(chan struct{}), sync.Once{}
+	written := func() { once.Do(func() { close(until) }) }
+	defer written()
+	client, _ := s.clientWith(t, true, func(conn net.Conn) net.Conn { return &lateConn{conn, &late, until} })
+	if _, err := client.Do(t.Context(), get(s.URL)); err != nil { // to make the connection
+		t.Fatal(err)
+	}
+	late.Store(true)
+	var given atomic.Int64
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			if given.Add(1) == 2 {
+				written()
+			}
+		},
+	})
+	answer, err := client.Do(ctx, newTestCall(http.MethodPost, s.URL))
+	if err == nil || !answer.MaybeSent || answer.Attempts != 1 || given.Load() != 1 || s.requests.Load() != 2 {
+		t.Errorf("%+v, %v; given %d connections, %d requests arrived", answer, err, given.Load(), s.requests.Load())
+	}
+}
+
 // If a server closes each new connection before its first request, it isn't dialed again
 // within an attempt.
 func TestHTTP2TakesNoConnectionForOneThatWasNew(t *testing.T) {

@@ -58,6 +58,26 @@ func TestMigrateConnectsAgain(t *testing.T) {
 	noError(t, closuresql.Migrate(t.Context(), closuresql.SQLite, db))
 }
 
+// While another connection keeps the file locked, each try to connect waits for the whole busy
+// timeout, and there are few of them.
+func TestMigrateDoesNotWaitForALockForLong(t *testing.T) {
+	t.Parallel()
+	file := "file:" + filepath.Join(t.TempDir(), "journal.db")
+	holder, err := connect(t, "sqlite", file).Conn(t.Context())
+	noError(t, err)
+	_, err = holder.ExecContext(t.Context(), "BEGIN EXCLUSIVE")
+	noError(t, err)
+	db := connect(t, "sqlite", file+"?_pragma=busy_timeout(1500)&_pragma=journal_mode(wal)")
+	begun := time.Now()
+	err = closuresql.Migrate(t.Context(), closuresql.SQLite, db)
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if err == nil || !strings.Contains(err.Error(), "another connection has it locked") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestSchemaIsWhatMigrateMakes(t *testing.T) {
 	t.Parallel()
 	everyDatabase(t, func(t *testing.T, d database) {
