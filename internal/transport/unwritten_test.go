@@ -92,7 +92,9 @@ func TestHTTP2SendsWhatWasNotWritten(t *testing.T) {
 			if errFirst == nil || !first.MaybeSent || first.Attempts != 1 {
 				t.Errorf("what was being written: %+v, %v; want it unknown", first, errFirst)
 			}
-			if sent := errSecond == nil; sent != tt.sent || second.Attempts != 1 || !sent && !second.MaybeSent {
+			// A read is sent again by the next attempt if net/http says that its header was written.
+			again := tt.method == http.MethodPost && second.Attempts != 1
+			if sent := errSecond == nil; sent != tt.sent || again || !sent && !second.MaybeSent {
 				t.Errorf("what was not: %+v, %v; want it sent: %t", second, errSecond, tt.sent)
 			}
 			if want := map[bool]int64{true: 2, false: 1}[tt.sent]; s.requests.Load() != want {
