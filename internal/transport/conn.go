@@ -23,7 +23,8 @@ type watchedConn struct {
 
 	// Over HTTP/2:
 	streams atomic.Int64 // how many requests were given the connection
-	writes  atomic.Int64 // how many writes began
+	writes  atomic.Int64 // how many writes began until one failed
+	failed  atomic.Bool  // a write failed: TLS writes no more than an alert after that
 
 	mu       sync.Mutex
 	lease    int       // over HTTP/1.1: the number of the request that has the connection
@@ -60,8 +61,13 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.writes.Add(1)
+	if !c.failed.Load() {
+		c.writes.Add(1)
+	}
 	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.failed.Store(true)
+	}
 	if first && n == 0 && err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
