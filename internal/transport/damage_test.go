@@ -62,9 +62,8 @@ func TestHTTP2WritesOnDamagedConnections(t *testing.T) {
 			ok(w)
 		}
 	})
-	s.EnableHTTP2 = true
-	s.startTLS()
-	client, _ := s.clientWith(t, true, func(conn net.Conn) net.Conn { return &damagedConn{Conn: conn} })
+	s.startHTTP2()
+	client := s.clientOver(t, func(conn net.Conn) net.Conn { return &damagedConn{Conn: conn} })
 	var notSent [callers * calls]bool
 	var all sync.WaitGroup
 	for caller := range callers {

@@ -39,8 +39,7 @@ func TestHTTP2MakesFewConnections(t *testing.T) {
 func TestHTTP2HandshakesThatHang(t *testing.T) {
 	t.Parallel()
 	s := newLoopback(t, func(w http.ResponseWriter, _ *http.Request, _ int64) { ok(w) })
-	s.EnableHTTP2 = true
-	s.startTLS()
+	s.startHTTP2()
 	tr, dialer := s.clientWith(t, true, asIs)
 	for range cap(dialer.handshakes) {
 		dialer.handshakes <- struct{}{}

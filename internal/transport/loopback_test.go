@@ -69,6 +69,11 @@ func (s *loopback) startTLS() *loopback {
 	return s
 }
 
+func (s *loopback) startHTTP2() *loopback {
+	s.EnableHTTP2 = true
+	return s.startTLS()
+}
+
 // client is a Transport with a pool of its own that trusts the server.
 func (s *loopback) client(t testing.TB) *Transport {
 	return s.clientOver(t, asIs)
@@ -445,8 +450,7 @@ func TestLoopbackPool(t *testing.T) {
 				tt.handler(w, n)
 			})
 			if tt.http2 {
-				s.EnableHTTP2 = true
-				s.startTLS()
+				s.startHTTP2()
 			} else {
 				s.start()
 			}
@@ -500,8 +504,7 @@ func TestLoopbackCancelledWritesAreNeverLost(t *testing.T) {
 				}
 			})
 			if http2 {
-				s.EnableHTTP2 = true
-				s.startTLS()
+				s.startHTTP2()
 			} else {
 				s.start()
 			}

@@ -47,8 +47,7 @@ func TestConnectionsThatAnAttemptIsGiven(t *testing.T) {
 func TestSecondConnectionOfAnAttempt(t *testing.T) {
 	t.Parallel()
 	s := newLoopback(t, func(http.ResponseWriter, *http.Request, int64) {})
-	s.EnableHTTP2 = true
-	s.startTLS()
+	s.startHTTP2()
 	_, dialer := s.clientWith(t, true, asIs)
 	target, err := url.Parse(s.URL)
 	if err != nil {

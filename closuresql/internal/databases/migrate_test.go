@@ -45,15 +45,22 @@ func TestManyMigrateAtOnce(t *testing.T) {
 	})
 }
 
-// SQLite refuses a connection that is to switch a new file to WAL while another one has it locked.
-func TestMigrateConnectsAgain(t *testing.T) {
-	t.Parallel()
-	file := "file:" + filepath.Join(t.TempDir(), "journal.db")
-	holder, err := connect(t, "sqlite", file).Conn(t.Context())
+// lockedFile is a new SQLite file that a connection has locked.
+func lockedFile(t *testing.T) (dsn string, unlock func()) {
+	t.Helper()
+	dsn = "file:" + filepath.Join(t.TempDir(), "journal.db")
+	holder, err := connect(t, "sqlite", dsn).Conn(t.Context())
 	noError(t, err)
 	_, err = holder.ExecContext(t.Context(), "BEGIN EXCLUSIVE")
 	noError(t, err)
-	time.AfterFunc(200*time.Millisecond, func() { _, _ = holder.ExecContext(context.Background(), "ROLLBACK") })
+	return dsn, func() { _, _ = holder.ExecContext(context.Background(), "ROLLBACK") }
+}
+
+// SQLite refuses a connection that is to switch a new file to WAL while another one has it locked.
+func TestMigrateConnectsAgain(t *testing.T) {
+	t.Parallel()
+	file, unlock := lockedFile(t)
+	time.AfterFunc(200*time.Millisecond, unlock)
 	db := connect(t, "sqlite", file+"?_pragma=busy_timeout(1)&_pragma=journal_mode(wal)")
 	noError(t, closuresql.Migrate(t.Context(), closuresql.SQLite, db))
 }
@@ -62,14 +69,10 @@ func TestMigrateConnectsAgain(t *testing.T) {
 // timeout, and there are few of them.
 func TestMigrateDoesNotWaitForALockForLong(t *testing.T) {
 	t.Parallel()
-	file := "file:" + filepath.Join(t.TempDir(), "journal.db")
-	holder, err := connect(t, "sqlite", file).Conn(t.Context())
-	noError(t, err)
-	_, err = holder.ExecContext(t.Context(), "BEGIN EXCLUSIVE")
-	noError(t, err)
+	file, _ := lockedFile(t)
 	db := connect(t, "sqlite", file+"?_pragma=busy_timeout(1500)&_pragma=journal_mode(wal)")
 	begun := time.Now()
-	err = closuresql.Migrate(t.Context(), closuresql.SQLite, db)
+	err := closuresql.Migrate(t.Context(), closuresql.SQLite, db)
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
