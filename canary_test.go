@@ -230,6 +230,7 @@ type failure struct {
 	in      *inputs           // instead of the canary's
 	opts    []closure.CallOption
 	context func(context.Context) context.Context
+	heavy   bool // takes long, so that only one read, one write and one booking try it
 }
 
 func TestCanary(t *testing.T) {
@@ -244,7 +245,9 @@ func TestCanary(t *testing.T) {
 		t.Run(call.name(), func(t *testing.T) {
 			t.Parallel()
 			for _, f := range failures {
-				f.test(t, call)
+				if !f.heavy || call.op == "patients.get" || call.op == "appointments.create" {
+					f.test(t, call)
+				}
 			}
 		})
 	}
@@ -393,7 +396,7 @@ func failures(t *testing.T) []failure {
 		failure{name: "context ended", server: hang, context: canceled},
 		failure{name: "context that talks, ended before", server: hang, context: talksAtOnce},
 		failure{name: "context that talks, ended meanwhile", server: hang, context: talksLater},
-		failure{name: "too large", server: says(200, html+strings.Repeat(" ", 10<<20))},
+		failure{name: "too large", server: says(200, html+strings.Repeat(" ", 10<<20)), heavy: true},
 		failure{name: "refused ids", server: says(500, errorBody), in: &noID},
 		failure{name: "refused text", server: says(500, errorBody), in: &noText},
 		failure{

@@ -61,7 +61,7 @@ func (d *desk) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	case !isRead:
 		d.wrote.Store(true)
 	case d.reading.Add(-1) == 0 && d.wrote.Load() && d.giveUp != nil: // what was read has still to be taken in
-		time.AfterFunc(150*time.Millisecond, d.giveUp)
+		go afterTurns(150, d.giveUp)
 	}
 	return resp, err
 }
@@ -94,6 +94,15 @@ func inBubble(t *testing.T, test func(t *testing.T, d *desk), opts ...closuretes
 
 func newTestServer(t *testing.T, opts []closuretest.Option) *closuretest.Server {
 	return closuretest.New(append([]closuretest.Option{closuretest.ReportTo(t)}, opts...)...)
+}
+
+// afterTurns calls then after as many milliseconds, and later on a busy machine: each turn takes
+// longer there, and so does what has to be done meanwhile.
+func afterTurns(milliseconds int, then func()) {
+	for range milliseconds {
+		time.Sleep(time.Millisecond)
+	}
+	then()
 }
 
 // patience is a context for a call that looks for an appointment that never shows. Over a

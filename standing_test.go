@@ -13,8 +13,8 @@ var doubtfulStatuses = []string{"", "declined", "failed", "pending", "checked_in
 
 // soon returns a context that ends while a call still looks for its appointment.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
-	t.Cleanup(cancel)
+	ctx, cancel := context.WithCancel(t.Context())
+	go afterTurns(700, cancel)
 	return ctx
 }
 

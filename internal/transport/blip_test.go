@@ -18,15 +18,15 @@ import (
 )
 
 // The connections of all calls in flight are lost once, on real sockets; no call fails.
+// Not parallel: on a busy machine, retries are written to the connection that is lost, before
+// net/http has seen it, and use up the budget.
 func TestBlip(t *testing.T) {
-	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2", "the caller's HTTP/1.1"} {
 		for _, calls := range []int{64, 1000} {
 			if protocol == "the caller's HTTP/1.1" && calls > 64 && os.Getenv("CLOSURE_GATEWAYS") == "" {
 				continue // 2,000 handshakes
 			}
 			t.Run(fmt.Sprintf("%d over %s", calls, protocol), func(t *testing.T) {
-				t.Parallel()
 				atOnce := map[string]int{"HTTP/1.1": maxConns, "HTTP/2": calls, "the caller's HTTP/1.1": calls}[protocol]
 				s := blips(t, min(calls, atOnce))
 				s.EnableHTTP2 = protocol == "HTTP/2"
@@ -135,11 +135,11 @@ func TestOutage(t *testing.T) {
 			{"64 in flight", 64, 100 * time.Millisecond, 0},
 			{"1000 in flight", 1000, time.Second, 0},
 		} {
+			if tt.callers == 1000 && (kind != "503" || testmain.RaceDetector) {
+				continue // takes longest, and differs least
+			}
 			t.Run(kind+", "+tt.name, func(t *testing.T) {
 				t.Parallel()
-				if tt.callers == 1000 && testmain.RaceDetector {
-					t.Skip("64 in flight are enough for the race detector")
-				}
 				synctest.Test(t, func(t *testing.T) {
 					o := runCallers(tt.callers, tt.answer, tt.pause, down)
 					t.Logf("%d calls, %d requests: %.3f a call", o.calls, o.requests, float64(o.requests)/float64(o.calls))

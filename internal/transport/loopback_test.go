@@ -20,8 +20,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // A loopback is a real server. Its handler is told the number of the request, from 1.
@@ -413,10 +411,7 @@ func TestLoopbackPool(t *testing.T) {
 	// net/http closes a connection if the request isn't known to be written 50 ms after its
 	// response came, which happens on a very busy machine.
 	const most = maxConns + 10
-	calls := 10_000
-	if testmain.RaceDetector {
-		calls = 3_000
-	}
+	const calls = 3_000
 	fine := func(w http.ResponseWriter, _ int64) { ok(w) }
 	failing := func(fail func(http.ResponseWriter)) func(http.ResponseWriter, int64) {
 		return func(w http.ResponseWriter, n int64) {
@@ -427,7 +422,7 @@ func TestLoopbackPool(t *testing.T) {
 			ok(w)
 		}
 	}
-	lost := int64(calls / 100)
+	const lost = calls / 100
 	for _, tt := range []struct {
 		name    string
 		http2   bool

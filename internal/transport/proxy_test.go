@@ -33,11 +33,12 @@ func behindAProxy(t *testing.T, tunnels bool, handler func(http.ResponseWriter, 
 func TestFailuresOfTheAPIBehindAProxy(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]struct {
-		how  func(http.ResponseWriter, *http.Request)
-		want string
+		how     func(http.ResponseWriter, *http.Request)
+		timeout time.Duration
+		want    string
 	}{
-		"is slow":              {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "the attempt timed out"},
-		"loses the connection": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "connection "},
+		"is slow":              {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 200 * time.Millisecond, "the attempt timed out"},
+		"loses the connection": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, time.Minute, "connection "},
 	} {
 		for _, tunnels := range []bool{false, true} {
 			for _, method := range []string{http.MethodGet, http.MethodDelete} {
@@ -56,7 +57,7 @@ func TestFailuresOfTheAPIBehindAProxy(t *testing.T) {
 					}
 					call := newTestCall(method, address)
 					call.MaxAttempts = 1
-					call.Timeout = 200 * time.Millisecond
+					call.Timeout = fails.timeout
 					answer, err := tr.Do(t.Context(), call)
 					if err == nil || !strings.HasPrefix(err.Error(), fails.want) || errors.Is(err, errProxy) {
 						t.Errorf("err = %v, want %q", err, fails.want)
