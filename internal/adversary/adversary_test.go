@@ -115,12 +115,13 @@ type report struct {
 }
 
 // durations are the timeouts of a run. They are short, so that a silent server doesn't take
-// long.
+// long. The grace is long, because a busy machine makes calls late, and a call that hangs never
+// returns.
 func durations() timing {
 	if full() || testmain.RaceDetector {
-		return timing{attempt: 300 * time.Millisecond, call: 2 * time.Second}
+		return timing{attempt: 300 * time.Millisecond, call: 2 * time.Second, grace: 3 * time.Second}
 	}
-	return timing{attempt: 250 * time.Millisecond, call: time.Second}
+	return timing{attempt: 250 * time.Millisecond, call: time.Second, grace: 3 * time.Second}
 }
 
 // size is how many calls there are in a world, and how many of all worlds run at once.

@@ -149,7 +149,7 @@ func (w *world) auditCall(call *call, t timing, tally *tally) {
 			violated(resent, beyond, fmt.Sprintf("%s: %d requests, %d attempts", op, n, call.attempts[op]))
 		}
 	}
-	if e.hung || call.longest > t.attempt+grace+e.missed {
+	if e.hung || call.longest > t.attempt+t.grace+e.missed {
 		violated(hangs, 1, fmt.Sprintf("longest attempt %v", call.longest.Round(1e6)))
 	}
 	if e.panicked != "" {

@@ -120,13 +120,13 @@ func observe(ctx context.Context, e closure.Event) {
 
 // run makes the call. If it hangs for longer than its context and grace, run calls release,
 // which closes its connections.
-func (c *call) run(client *closure.Client, within time.Duration, machine *stallMeter, release func()) {
-	ctx, cancelCtx := context.WithTimeout(context.WithValue(context.Background(), callKey{}, c), within)
+func (c *call) run(client *closure.Client, t timing, machine *stallMeter, release func()) {
+	ctx, cancelCtx := context.WithTimeout(context.WithValue(context.Background(), callKey{}, c), t.call)
 	defer cancelCtx()
 	done := make(chan ending, 1)
 	began, missed := time.Now(), machine.missed()
 	go func() { done <- c.do(ctx, client) }()
-	e, ended := await(done, within+grace)
+	e, ended := await(done, t.call+t.grace)
 	if !ended {
 		e, ended = await(done, machine.missed()-missed)
 	}
@@ -155,10 +155,6 @@ func await(done <-chan ending, d time.Duration) (e ending, ended bool) {
 		return e, false
 	}
 }
-
-// grace is how much longer than its context a call may take. It is long, because a busy
-// machine makes calls late, and a call that hangs never returns.
-const grace = 3 * time.Second
 
 func (c *call) do(ctx context.Context, client *closure.Client) (e ending) {
 	defer func() {

@@ -74,7 +74,7 @@ func (m mutant) run(t *testing.T) (*tally, *world) {
 		}
 	}
 	w.wrap = func(next http.RoundTripper) http.RoundTripper { return &broken{next, m.broken} }
-	d := timing{attempt: 200 * time.Millisecond, call: 400 * time.Millisecond}
+	d := timing{attempt: 200 * time.Millisecond, call: 400 * time.Millisecond, grace: time.Second}
 	machine := newStallMeter()
 	defer close(machine.stop)
 	if err := w.run(32, d, machine, make(chan struct{}, 32)); err != nil {
@@ -149,7 +149,7 @@ func deny(next http.RoundTripper, r *http.Request, body []byte) (*http.Response,
 }
 
 func sleepOn(http.RoundTripper, *http.Request, []byte) (*http.Response, error) {
-	time.Sleep(time.Second + grace)
+	time.Sleep(2 * time.Second)
 	return nil, io.ErrUnexpectedEOF
 }
 
@@ -167,6 +167,7 @@ func follow(next http.RoundTripper, r *http.Request, body []byte) (*http.Respons
 // TestNetHTTPSendsAgain shows that the server sees the requests that net/http sends again by
 // itself. Otherwise, its count of requests would prove nothing.
 func TestNetHTTPSendsAgain(t *testing.T) {
+	t.Cleanup(func() { noLeaks(t) }) // after the subtests
 	for _, again := range []struct {
 		end     end
 		release string // the only release of Go that does it; "": all
@@ -179,6 +180,7 @@ func TestNetHTTPSendsAgain(t *testing.T) {
 			continue
 		}
 		t.Run(again.end.name, func(t *testing.T) {
+			t.Parallel()
 			w := &world{
 				protocol:   protocols[4],
 				family:     &family{late: cuts([]place{afterCommit}, []end{again.end})},
@@ -212,5 +214,4 @@ func TestNetHTTPSendsAgain(t *testing.T) {
 			}
 		})
 	}
-	noLeaks(t)
 }

@@ -59,8 +59,9 @@ type world struct {
 	visitors int // connections to the trap
 }
 
-// timing is the timeouts of attempts and calls.
-type timing struct{ attempt, call time.Duration }
+// timing is the timeouts of attempts and calls, and how much longer than its context a call may
+// take.
+type timing struct{ attempt, call, grace time.Duration }
 
 // run makes n calls, as many at once as gate has room for, and waits until late requests have
 // been carried out.
@@ -87,7 +88,7 @@ func (w *world) run(n int, t timing, machine *stallMeter, gate chan struct{}) er
 		machine.keepUp()
 		group.Go(func() {
 			defer func() { <-gate }()
-			call.run(client, t.call, machine, w.server.cut)
+			call.run(client, t, machine, w.server.cut)
 		})
 	}
 	group.Wait()

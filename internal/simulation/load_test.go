@@ -233,7 +233,7 @@ func (w *worker) audit(ledger []closure.Appointment) (lost, extra int) {
 func loadDuration(t *testing.T) time.Duration {
 	mode := os.Getenv(variable)
 	if mode != "load" && mode != "full" {
-		return 2 * time.Second
+		return time.Second
 	}
 	if text := os.Getenv(loadVariable); text != "" {
 		d, err := time.ParseDuration(text)
@@ -347,8 +347,9 @@ func (l *load) run(d time.Duration) {
 	time.Sleep(3 * loadTimeout)
 	l.handler.rate.Store(0)
 	for _, w := range l.workers {
-		w.resolve()
+		group.Go(w.resolve)
 	}
+	group.Wait()
 }
 
 func (l *load) audit() (lost, extra int) {

@@ -122,12 +122,16 @@ func (c cell) attempts() int {
 		return 1
 	case c.journal:
 		return 8
-	case c.late == 0 && c.stale == 0:
+	case os.Getenv(variable) == mutantRun && c.late == 0 && c.stale == 0:
 		return 150 // where the most zeros are asserted
-	case c.behaviour == machines && !c.duplicates:
+	case os.Getenv(variable) == mutantRun && c.behaviour == machines && !c.duplicates:
 		return 100
-	default:
+	case os.Getenv(variable) == mutantRun:
 		return 20
+	case c.late == 0 && c.stale == 0:
+		return 50
+	default:
+		return 10
 	}
 }
 
@@ -188,6 +192,7 @@ func (c *clinic) digest() string {
 
 // The same seed gives the same run, to the nanosecond.
 func TestRepeats(t *testing.T) {
+	t.Parallel()
 	every := size(23, 101, 1)
 	for i, c := range append(cells(), journalCells()...) {
 		if i%every != 0 {

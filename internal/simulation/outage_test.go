@@ -171,6 +171,7 @@ func retryable(rt http.RoundTripper, method, path string) func(context.Context) 
 // TestOutage compares how much load clients put on a server that is down, and how soon their
 // callers are served again.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	if testmain.RaceDetector {
 		t.Skip("internal/transport has the same with the race detector")
 	}

@@ -10,11 +10,11 @@ import (
 )
 
 // Run runs a package's tests with a fourth of the garbage collections. Without the race detector it
-// runs two tests at once for each CPU, unless -parallel says otherwise. It is for TestMain.
+// runs four tests at once for each CPU, unless -parallel says otherwise. It is for TestMain.
 func Run(m *testing.M) int {
 	debug.SetGCPercent(400)
 	if !RaceDetector { // with it they don't wait: they compute
-		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // package testing has the flag
+		_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))) // package testing has the flag
 	}
 	return m.Run()
 }
