@@ -1,7 +1,6 @@
 package closure
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -145,7 +144,7 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 	begun := time.Now()
 	shown, err := b.client.Appointments.Get(ctx, entry.Appointment, b.readOpts...)
 	switch {
-	case noSuchCall(err) && !entry.Attempt.lost(cmp.Or(b.lostAfter, longestLag), begun):
+	case noSuchCall(err) && entry.Attempt.mayLag(b.lostAfter, begun):
 		return entry.appointment(), nil // the read lags behind, or the API has no such call
 	case noSuchCall(err):
 		return b.listBooked(ctx, entry)

@@ -162,7 +162,12 @@ const longestLag = 24 * time.Hour
 // mayLag reports whether the entry comes from a move that a read that began at that time may
 // lag behind.
 func (e JournalEntry) mayLag(lostAfter time.Duration, begun time.Time) bool {
-	return e.Attempt.AppointmentID != "" && !e.Attempt.lost(cmp.Or(lostAfter, longestLag), begun)
+	return e.Attempt.AppointmentID != "" && e.Attempt.mayLag(lostAfter, begun)
+}
+
+// mayLag reports whether a read that began at that time may lag behind the attempt.
+func (a BookingAttempt) mayLag(lostAfter time.Duration, begun time.Time) bool {
+	return !a.lost(cmp.Or(lostAfter, longestLag), begun)
 }
 
 // lost reports whether the attempt is so old that a read that began at that time would show

@@ -118,7 +118,11 @@ func (j *Journal) Purge(ctx context.Context, before time.Time) (removed int, err
 	if day := time.Now().Add(-remembered); before.After(day) {
 		before = day
 	}
-	if _, err := j.db.ExecContext(ctx, j.statements.deleteReleased, before.UnixMicro()); err != nil {
+	err = j.inTx(ctx, j.db, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, j.statements.deleteReleased, before.UnixMicro())
+		return err
+	})
+	if err != nil {
 		return removed, j.because("closuresql: purge", err)
 	}
 	return removed, someOf(unread)

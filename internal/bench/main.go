@@ -14,8 +14,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/closurehealth/closure-go/internal/commandline"
 )
@@ -70,7 +73,7 @@ func choose(args []string) (func(context.Context, *server) error, error) {
 	}
 	run := modes[flags.Arg(0)]
 	if run == nil || flags.NArg() > 1 {
-		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(flags.NArg()-1))
+		return nil, errors.New("want one of: " + strings.Join(slices.Sorted(maps.Keys(modes))[1:], ", "))
 	}
 	return run, nil
 }

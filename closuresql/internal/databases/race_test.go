@@ -2,6 +2,7 @@ package databases
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -101,7 +102,38 @@ func TestFinishAfterADeadlock(t *testing.T) {
 	appointment := books(t, j, attempt(""))
 	moved := attempt("")
 	begins(t, j, moved)
+	deadlock(ctx, t, db, "UPDATE "+d.table+" SET state = state", "UPDATE "+d.table+"_appointments SET hash = hash", func() error {
+		return j.Finish(ctx, closure.JournalEntry{Attempt: moved, State: closure.JournalBooked, Appointment: appointment})
+	})
+	if entry := find(t, j, moved); entry == nil || entry.Appointment != appointment {
+		t.Error("the appointment is not the entry's")
+	}
+}
 
+func TestPurgeAfterADeadlock(t *testing.T) {
+	t.Parallel()
+	d := postgresDatabase(t)
+	j, db := d.open(t), d.connect(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	released := d.table + "_appointments"
+	_, err := db.ExecContext(ctx, "INSERT INTO "+released+` (hash, released) VALUES ('\x01', 1), ('\x02', 2)`)
+	noError(t, err)
+	deadlock(ctx, t, db, "UPDATE "+released+" SET hash = hash WHERE released = 2", "UPDATE "+released+" SET hash = hash", func() error {
+		_, err := j.Purge(ctx, time.Now())
+		return err
+	})
+	var left int
+	noError(t, db.QueryRowContext(ctx, "SELECT count(*) FROM "+released).Scan(&left))
+	if left != 0 {
+		t.Errorf("%d released appointments are left", left)
+	}
+}
+
+// deadlock makes the call while a transaction of another's holds the first locks. When the call
+// waits for them, the transaction takes the second ones, for which it waits in turn.
+func deadlock(ctx context.Context, t *testing.T, db *sql.DB, first, second string, call func() error) {
+	t.Helper()
 	other, err := db.BeginTx(ctx, nil)
 	noError(t, err)
 	defer func() { _ = other.Rollback() }()
@@ -110,21 +142,16 @@ func TestFinishAfterADeadlock(t *testing.T) {
 		noError(t, err)
 	}
 	locks("SET LOCAL deadlock_timeout = '1h'") // so that the journal's is the one that is undone
-	locks("UPDATE " + d.table + " SET state = state")
+	locks(first)
 	var process int
 	noError(t, other.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&process))
-	finished := make(chan error, 1)
-	go func() {
-		finished <- j.Finish(ctx, closure.JournalEntry{Attempt: moved, State: closure.JournalBooked, Appointment: appointment})
-	}()
+	called := make(chan error, 1)
+	go func() { called <- call() }()
 	for waiting := 0; waiting == 0; {
 		noError(t, db.QueryRowContext(ctx,
 			"SELECT count(*) FROM pg_locks WHERE NOT granted AND $1 = ANY(pg_blocking_pids(pid))", process).Scan(&waiting))
 	}
-	locks("UPDATE " + d.table + "_appointments SET hash = hash")
+	locks(second)
 	noError(t, other.Commit())
-	noError(t, <-finished)
-	if entry := find(t, j, moved); entry == nil || entry.Appointment != appointment {
-		t.Error("the appointment is not the entry's")
-	}
+	noError(t, <-called)
 }
