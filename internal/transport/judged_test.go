@@ -42,7 +42,7 @@ func TestWhatWasNotSentCannotLeaveLater(t *testing.T) {
 // their connections, and without asking for the proxy.
 func TestRegisteredProtocolsAreNotTakenForHTTP(t *testing.T) {
 	t.Parallel()
-	for name, reports := range map[string]bool{"that report one when it is asked for": true} {
+	for name, reports := range map[string]bool{"that report no connection": false, "that report one when it is asked for": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			arrived := 0

@@ -193,7 +193,7 @@ func (r *requestTrace) maybeSent(base http.RoundTripper, req *http.Request, hasB
 	case r.askedConn.Load():
 		return !unread
 	default:
-		return !plain || !r.proxyFuncFails(transport, req)
+		return !plain || !r.proxyFuncFails(transport, req, err)
 	}
 }
 
@@ -228,15 +228,15 @@ func (r *requestTrace) refused(base http.RoundTripper, err error) bool {
 	return r.secondConn.Load() && !r.same || goAwayText.MatchString(err.Error())
 }
 
-// proxyFuncFails reports whether the transport can't choose a proxy, which it does before it
-// asks for a connection.
-func (r *requestTrace) proxyFuncFails(t *http.Transport, req *http.Request) bool {
+// proxyFuncFails reports whether the request ended in err because the transport can't choose a
+// proxy, which it does before it asks for a connection. A registered protocol asks for no proxy.
+func (r *requestTrace) proxyFuncFails(t *http.Transport, req *http.Request, err error) bool {
 	if t.Proxy == nil {
 		return false
 	}
-	_, err := t.Proxy(req)
-	r.proxied = err != nil
-	return err != nil
+	_, proxyErr := t.Proxy(req)
+	r.proxied = proxyErr != nil && proxyErr.Error() == err.Error()
+	return r.proxied
 }
 
 // A watchedBody tells the trace that it was read. It isn't read after the deadline, which only
