@@ -140,6 +140,7 @@ func (r *requestTrace) noteWrote() {
 // transport that reports to httptrace.
 func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(r)
+	_, plain := base.(*http.Transport) // others may report hosts in another form, and from goroutines of their own
 	end := func() {
 		r.secondConn.Store(true)
 		cancel()
@@ -151,21 +152,25 @@ func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.C
 			switch {
 			case r.gotConn.Load():
 				end()
-			case !r.askedConn.Swap(true):
-				_, plain := base.(*http.Transport) // others may report hosts in another form
-				r.proxied = r.proxied || plain && firstHop != hostPort(target)
+			case !r.askedConn.Swap(true) && plain && firstHop != hostPort(target):
+				r.proxied = true
 			}
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
-			if !r.gotConn.Load() {
-				r.noteGiven(info)
+			// After the attempt, the first is one too many as well.
+			if !r.gotConn.Swap(true) && r.body.Load() != bodySealed {
+				if plain {
+					r.noteGiven(info)
+				}
 				return
 			}
 			end()
-			r.same = r.stream != nil && r.stream == watchedConnOf(info.Conn)
-			// HTTP/2 checks the context before it writes. HTTP/1.1 may not, and no other
-			// request uses its connection.
-			if !isHTTP2(info.Conn) && !speaksHTTP2InClear(base) {
+			if plain {
+				r.same = r.stream != nil && r.stream == watchedConnOf(info.Conn)
+			}
+			// HTTP/2 and HTTP/3 check the context before they write. HTTP/1.1 may not, and no
+			// other request uses its connection.
+			if !isShared(info.Conn) && !speaksHTTP2InClear(base) {
 				_ = info.Conn.Close()
 			}
 		},
@@ -272,6 +277,16 @@ func hostPort(u *url.URL) string {
 func speaksHTTP2InClear(base http.RoundTripper) bool {
 	t, plain := base.(*http.Transport)
 	return plain && t.Protocols != nil && t.Protocols.UnencryptedHTTP2()
+}
+
+// isShared reports whether many requests use the connection at once: it speaks HTTP/2 over TLS,
+// or HTTP/3, whose connection can't be closed here and may not be shown.
+func isShared(conn net.Conn) bool {
+	if conn == nil || isHTTP2(conn) {
+		return true
+	}
+	_, datagrams := conn.LocalAddr().(*net.UDPAddr)
+	return datagrams
 }
 
 func isHTTP2(conn net.Conn) bool {
