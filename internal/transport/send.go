@@ -89,7 +89,9 @@ func (t *Transport) addBody(req *http.Request, x *execution) {
 		return
 	}
 	req.GetBody = func() (io.ReadCloser, error) {
-		trace.readBody.Store(true)
+		if !trace.openBody() {
+			return nil, errSealed
+		}
 		if trace.gotConn.Load() {
 			return nil, errSecondConn
 		}

@@ -29,15 +29,15 @@ var errProxy = errors.New("transport: the proxy failed")
 // the link retry to decide, so a second connection ends the attempt.
 type requestTrace struct {
 	context.Context
-	askedConn  atomic.Bool // a connection was asked for
-	gotConn    atomic.Bool // a connection was given: the request may have left
-	secondConn atomic.Bool // a second connection was asked for
-	readBody   atomic.Bool // the body was read, or GetBody was called
-	wrote      atomic.Bool // the header was written
-	proxied    bool        // the connection leads to a proxy; known before it is made
-	http2      bool        // the connection that was given speaks HTTP/2
-	reused     bool        // other requests had the connection before
-	reads      bool        // the request is a read
+	askedConn  atomic.Bool  // a connection was asked for
+	gotConn    atomic.Bool  // a connection was given: the request may have left
+	secondConn atomic.Bool  // a second connection was asked for
+	body       atomic.Int32 // bodyUnread, bodyRead or bodySealed
+	wrote      atomic.Bool  // the header was written
+	proxied    bool         // the connection leads to a proxy; known before it is made
+	http2      bool         // the connection that was given speaks HTTP/2
+	reused     bool         // other requests had the connection before
+	reads      bool         // the request is a read
 
 	// For our pool over HTTP/2: the connection, the request's number on it, how many writes had
 	// begun before it, and whether the second connection was the same one.
@@ -49,6 +49,24 @@ type requestTrace struct {
 	// For a write through our pool over HTTP/1.1: the connection, and its lease.
 	conn  *watchedConn
 	lease int
+}
+
+// What became of the request's body.
+const (
+	bodyUnread int32 = iota
+	bodyRead         // it was read, or GetBody was called
+	bodySealed       // the attempt ended before that
+)
+
+// openBody reports whether the body may be read, and notes that it is.
+func (r *requestTrace) openBody() bool {
+	return r.body.CompareAndSwap(bodyUnread, bodyRead) || r.body.Load() == bodyRead
+}
+
+// sealBody reports whether the body wasn't read. From then on it can't be: a RoundTripper may
+// return while another goroutine of its own still sends.
+func (r *requestTrace) sealBody() bool {
+	return r.body.CompareAndSwap(bodyUnread, bodySealed) || r.body.Load() == bodySealed
 }
 
 type traceKey struct{}
@@ -122,6 +140,7 @@ func (r *requestTrace) noteWrote() {
 // transport that reports to httptrace.
 func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(r)
+	_, plain := base.(*http.Transport) // others may report hosts in another form, and from goroutines of their own
 	end := func() {
 		r.secondConn.Store(true)
 		cancel()
@@ -133,21 +152,25 @@ func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.C
 			switch {
 			case r.gotConn.Load():
 				end()
-			case !r.askedConn.Swap(true):
-				_, plain := base.(*http.Transport) // others may report hosts in another form
-				r.proxied = r.proxied || plain && firstHop != hostPort(target)
+			case !r.askedConn.Swap(true) && plain && firstHop != hostPort(target):
+				r.proxied = true
 			}
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
-			if !r.gotConn.Load() {
-				r.noteGiven(info)
+			// After the attempt, the first is one too many as well.
+			if !r.gotConn.Swap(true) && r.body.Load() != bodySealed {
+				if plain {
+					r.noteGiven(info)
+				}
 				return
 			}
 			end()
-			r.same = r.stream != nil && r.stream == watchedConnOf(info.Conn)
-			// HTTP/2 checks the context before it writes. HTTP/1.1 may not, and no other
-			// request uses its connection.
-			if !isHTTP2(info.Conn) && !speaksHTTP2InClear(base) {
+			if plain {
+				r.same = r.stream != nil && r.stream == watchedConnOf(info.Conn)
+			}
+			// HTTP/2 and HTTP/3 check the context before they write. HTTP/1.1 may not, and no
+			// other request uses its connection.
+			if !isShared(info.Conn) && !speaksHTTP2InClear(base) {
 				_ = info.Conn.Close()
 			}
 		},
@@ -162,20 +185,20 @@ func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.C
 //     in another goroutine, and doesn't wait for that one when a call is cancelled.
 //   - No error of another RoundTripper proves anything, because it may have sent the request
 //     in a way that it doesn't report. It is believed only if it asked for a connection, was
-//     given none, and didn't read the body.
+//     given none, and didn't read the body. So is a protocol registered in an *http.Transport.
 func (r *requestTrace) maybeSent(base http.RoundTripper, req *http.Request, hasBody bool, err error) bool {
 	transport, plain := base.(*http.Transport)
-	unread := hasBody && !r.readBody.Load()
+	unread := r.sealBody()
 	switch {
 	case r.conn != nil && r.conn.seal(r.lease), r.unwritten(base):
 		return false
 	case r.gotConn.Load():
 		// Without GetBody, net/http takes a second connection only if it didn't read the body.
-		return !plain || !(r.secondConn.Load() && unread) && !notProcessed(err)
+		return !plain || !(r.secondConn.Load() && hasBody && unread) && !notProcessed(err)
 	case r.askedConn.Load():
-		return !plain && r.readBody.Load()
+		return !unread
 	default:
-		return !plain || !r.proxyFuncFails(transport, req)
+		return !plain || !r.proxyFuncFails(transport, req, err)
 	}
 }
 
@@ -210,15 +233,15 @@ func (r *requestTrace) refused(base http.RoundTripper, err error) bool {
 	return r.secondConn.Load() && !r.same || goAwayText.MatchString(err.Error())
 }
 
-// proxyFuncFails reports whether the transport can't choose a proxy, which it does before it
-// asks for a connection.
-func (r *requestTrace) proxyFuncFails(t *http.Transport, req *http.Request) bool {
+// proxyFuncFails reports whether the request ended in err because the transport can't choose a
+// proxy, which it does before it asks for a connection. A registered protocol asks for no proxy.
+func (r *requestTrace) proxyFuncFails(t *http.Transport, req *http.Request, err error) bool {
 	if t.Proxy == nil {
 		return false
 	}
-	_, err := t.Proxy(req)
-	r.proxied = err != nil
-	return err != nil
+	_, proxyErr := t.Proxy(req)
+	r.proxied = proxyErr != nil && proxyErr.Error() == err.Error()
+	return r.proxied
 }
 
 // A watchedBody tells the trace that it was read. It isn't read after the deadline, which only
@@ -230,7 +253,9 @@ type watchedBody struct {
 
 // Read notes that the body was read, and reads.
 func (b *watchedBody) Read(p []byte) (int, error) {
-	b.trace.readBody.Store(true)
+	if !b.trace.openBody() {
+		return 0, errSealed
+	}
 	if isLate(b.trace) {
 		return 0, context.DeadlineExceeded
 	}
@@ -252,6 +277,16 @@ func hostPort(u *url.URL) string {
 func speaksHTTP2InClear(base http.RoundTripper) bool {
 	t, plain := base.(*http.Transport)
 	return plain && t.Protocols != nil && t.Protocols.UnencryptedHTTP2()
+}
+
+// isShared reports whether many requests use the connection at once: it speaks HTTP/2 over TLS,
+// or HTTP/3, whose connection can't be closed here and may not be shown.
+func isShared(conn net.Conn) bool {
+	if conn == nil || isHTTP2(conn) {
+		return true
+	}
+	_, datagrams := conn.LocalAddr().(*net.UDPAddr)
+	return datagrams
 }
 
 func isHTTP2(conn net.Conn) bool {

@@ -300,3 +300,71 @@ func (c *endingConn) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// A leavingConn fails once a write has left whole.
+type leavingConn struct {
+	net.Conn
+	stall *stall
+}
+
+func (c *leavingConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if !c.stall.on.Load() {
+		return n, err
+	}
+	c.stall.waiting <- struct{}{}
+	<-c.stall.lost
+	return 0, io.ErrClosedPipe
+}
+
+// The header of a write leaves, and the connection says that none of it did. It is not sent again.
+// A write that waits behind it for its turn on the connection is, because each header is written by
+// its own request.
+func TestHTTP2DoesNotSendAgainWhatLeftInAFailedWrite(t *testing.T) {
+	t.Parallel()
+	var first, second atomic.Int64
+	arrived := make(chan struct{}, 10)
+	s := newLoopback(t, func(w http.ResponseWriter, r *http.Request, _ int64) {
+		switch r.URL.Path {
+		case "/first":
+			first.Add(1)
+			arrived <- struct{}{}
+			<-r.Context().Done() // until the connection is lost
+		case "/second":
+			second.Add(1)
+		}
+		ok(w)
+	})
+	s.startHTTP2()
+	stalled := newStall()
+	client := s.clientOver(t, func(conn net.Conn) net.Conn { return &leavingConn{conn, stalled} })
+	if _, err := client.Do(t.Context(), get(s.URL)); err != nil { // to make the connection
+		t.Fatal(err)
+	}
+	stalled.on.Store(true)
+	var both sync.WaitGroup
+	both.Go(func() {
+		answer, err := client.Do(t.Context(), newTestCall(http.MethodPost, s.URL+"/first"))
+		if err == nil || !answer.MaybeSent || answer.Attempts != 1 {
+			t.Errorf("what left: %+v, %v; want it unknown", answer, err)
+		}
+	})
+	<-stalled.waiting
+	stalled.on.Store(false) // the writes after this one are as usual
+	taken := make(chan struct{}, 10)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { taken <- struct{}{} },
+	})
+	both.Go(func() {
+		if answer, err := client.Do(ctx, newTestCall(http.MethodPost, s.URL+"/second")); err != nil || answer.Attempts != 1 {
+			t.Errorf("what waited: %+v, %v", answer, err)
+		}
+	})
+	<-taken
+	<-arrived
+	close(stalled.lost)
+	both.Wait()
+	if first.Load() != 1 || second.Load() != 1 {
+		t.Errorf("the first arrived %d times, the second %d times", first.Load(), second.Load())
+	}
+}
