@@ -271,6 +271,10 @@ func headerSafe(s string) bool {
 // wraps one and passes on the context. If a Transport reports nothing, its error proves
 // nothing: a write that fails in it is [OutcomeUnknown]. Unlike the SDK's own pool,
 // *http.Transport prints bytes that follow an answer to the standard logger.
+//
+// RoundTrip must not return while the request may still leave. A body that wasn't read by
+// then can't be read any more, and a connection of HTTP/1.1 that is given later is closed; but a
+// cancellation, which has no body, could leave over HTTP/2 although it counts as not sent.
 func WithHTTPClient(httpClient *http.Client) Option {
 	return clientOption(func(c *clientConfig) error {
 		switch {

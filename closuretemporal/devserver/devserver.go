@@ -11,8 +11,8 @@ package devserver
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -138,19 +138,19 @@ func configure(file string, ports []int) *config.Config {
 	return cfg
 }
 
-// freePorts returns ports that nobody listens on now.
+// freePorts returns ports that nobody listens on now. They are below those that the kernel gives
+// to outgoing connections, of which a server makes many before it listens.
 func freePorts(n int) (ports []int, err error) {
-	for range n {
-		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-		if err != nil {
+	for tries := 0; len(ports) < n; tries++ {
+		port := 1<<14 + rand.IntN(1<<14)
+		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			defer func() { _ = listener.Close() }() // only at the end, so that the ports differ
+			ports = append(ports, port)
+		case tries >= 100:
 			return nil, fmt.Errorf("devserver: %w", err)
 		}
-		defer func() { _ = listener.Close() }() // only at the end, so that the ports differ
-		address, err := netip.ParseAddrPort(listener.Addr().String())
-		if err != nil {
-			return nil, fmt.Errorf("devserver: %w", err)
-		}
-		ports = append(ports, int(address.Port()))
 	}
 	return ports, nil
 }
