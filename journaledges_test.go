@@ -558,16 +558,18 @@ func TestMoveToWhereTheAppointmentIsIsRefused(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotParamsFor(""))
 		time.Sleep(time.Hour)
-		to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+		began, to := time.Now(), closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+		time.Sleep(time.Second)
 		c.crashes(true, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), id, to) })
 		refuses := roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if req.Method == http.MethodGet {
 				return c.Transport().RoundTrip(req)
 			}
-			c.Inject(closuretest.Stale("appointments.get", time.Minute))
+			c.Inject(closuretest.Stale("appointments.get", time.Since(began)))
 			return newResponse(http.StatusBadRequest, `{"error_type":"invalid_request"}`), nil
 		})
-		for range 2 { // the journal's entry is pending at first, and then booked
+		for _, wait := range []time.Duration{0, 0, 25 * time.Hour} { // the journal's entry is pending at first, and then booked
+			time.Sleep(wait)
 			_, err := c.process(closure.WithHTTPClient(&http.Client{Transport: refuses})).RescheduleBooking(t.Context(), id, to)
 			isErrors(t, err, closure.ErrOutcomeUnknown, closure.ErrInvalidRequest)
 			c.holds(closure.JournalBooked)
