@@ -269,6 +269,33 @@ func TestRefusedAfterOnesOwn429(t *testing.T) {
 	}
 }
 
+// A gateway said no, and one of many looks shows an appointment with a status that this version does
+// not know. That the later looks show none doesn't make the gateway's word true.
+func TestDoubtInOneOfManyLooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gate := &liar{status: 403, api: closuretest.New(closuretest.ReportTo(t))}
+		params, doubtful := guideSlotParams(), show(closure.Appointment{
+			ID: "appt_1", PatientID: closuretest.GuidePatientID, ScheduleID: closuretest.GuideScheduleID,
+			StartAt: closuretest.GuideSlot().StartAt, Duration: 30, Status: "pending",
+		})
+		var looks atomic.Int32
+		transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if gate.lied && strings.HasSuffix(req.URL.Path, "/appointments") && looks.Add(1) == 2 {
+				return newResponse(http.StatusOK, "["+doubtful+"]"), nil
+			}
+			return gate.RoundTrip(req)
+		})
+		c, err := closure.NewClient(closure.QuickstartKey, closure.WithHTTPClient(&http.Client{Transport: transport}))
+		noError(t, err)
+		_, err = c.BookSlot(t.Context(), params)
+		isErrors(t, err, closure.ErrOutcomeUnknown)
+		if looks.Load() < 3 {
+			t.Errorf("%d looks", looks.Load())
+		}
+	})
+}
+
 // A last 429 of a gateway is looked into as long as any of its answers.
 func TestLast429(t *testing.T) {
 	t.Parallel()
