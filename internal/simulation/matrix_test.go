@@ -122,16 +122,24 @@ func (c cell) attempts() int {
 		return 1
 	case c.journal:
 		return 8
-	case os.Getenv(variable) == mutantRun && c.late == 0 && c.stale == 0:
-		return 150 // where the most zeros are asserted
-	case os.Getenv(variable) == mutantRun && c.behaviour == machines && !c.duplicates:
-		return 100
 	case os.Getenv(variable) == mutantRun:
-		return 20
+		return c.attemptsToCatch()
 	case c.late == 0 && c.stale == 0:
-		return 50
+		return 50 // where the most zeros are asserted
 	default:
 		return 10
+	}
+}
+
+// attemptsToCatch is how many attempts a cell makes to catch a mutant.
+func (c cell) attemptsToCatch() int {
+	switch {
+	case c.late == 0 && c.stale == 0:
+		return 150
+	case c.behaviour == machines && !c.duplicates:
+		return 100
+	default:
+		return 20
 	}
 }
 

@@ -97,12 +97,10 @@ func TestFinishAfterADeadlock(t *testing.T) {
 	t.Parallel()
 	d := postgresDatabase(t)
 	j, db := d.open(t), d.connect(t)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	appointment := books(t, j, attempt(""))
 	moved := attempt("")
 	begins(t, j, moved)
-	deadlock(ctx, t, db, "UPDATE "+d.table+" SET state = state", "UPDATE "+d.table+"_appointments SET hash = hash", func() error {
+	deadlock(t, db, "UPDATE "+d.table+" SET state = state", "UPDATE "+d.table+"_appointments SET hash = hash", func(ctx context.Context) error {
 		return j.Finish(ctx, closure.JournalEntry{Attempt: moved, State: closure.JournalBooked, Appointment: appointment})
 	})
 	if entry := find(t, j, moved); entry == nil || entry.Appointment != appointment {
@@ -114,17 +112,15 @@ func TestPurgeAfterADeadlock(t *testing.T) {
 	t.Parallel()
 	d := postgresDatabase(t)
 	j, db := d.open(t), d.connect(t)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	released := d.table + "_appointments"
-	_, err := db.ExecContext(ctx, "INSERT INTO "+released+` (hash, released) VALUES ('\x01', 1), ('\x02', 2)`)
+	_, err := db.ExecContext(t.Context(), "INSERT INTO "+released+` (hash, released) VALUES ('\x01', 1), ('\x02', 2)`)
 	noError(t, err)
-	deadlock(ctx, t, db, "UPDATE "+released+" SET hash = hash WHERE released = 2", "UPDATE "+released+" SET hash = hash", func() error {
+	deadlock(t, db, "UPDATE "+released+" SET hash = hash WHERE released = 2", "UPDATE "+released+" SET hash = hash", func(ctx context.Context) error {
 		_, err := j.Purge(ctx, time.Now())
 		return err
 	})
 	var left int
-	noError(t, db.QueryRowContext(ctx, "SELECT count(*) FROM "+released).Scan(&left))
+	noError(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+released).Scan(&left))
 	if left != 0 {
 		t.Errorf("%d released appointments are left", left)
 	}
@@ -132,8 +128,10 @@ func TestPurgeAfterADeadlock(t *testing.T) {
 
 // deadlock makes the call while a transaction of another's holds the first locks. When the call
 // waits for them, the transaction takes the second ones, for which it waits in turn.
-func deadlock(ctx context.Context, t *testing.T, db *sql.DB, first, second string, call func() error) {
+func deadlock(t *testing.T, db *sql.DB, first, second string, call func(context.Context) error) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	other, err := db.BeginTx(ctx, nil)
 	noError(t, err)
 	defer func() { _ = other.Rollback() }()
@@ -146,7 +144,7 @@ func deadlock(ctx context.Context, t *testing.T, db *sql.DB, first, second strin
 	var process int
 	noError(t, other.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&process))
 	called := make(chan error, 1)
-	go func() { called <- call() }()
+	go func() { called <- call(ctx) }()
 	for waiting := 0; waiting == 0; {
 		noError(t, db.QueryRowContext(ctx,
 			"SELECT count(*) FROM pg_locks WHERE NOT granted AND $1 = ANY(pg_blocking_pids(pid))", process).Scan(&waiting))
