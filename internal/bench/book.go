@@ -86,6 +86,8 @@ func newBookingByHand(s *server, timeout time.Duration) *client {
 	}}
 }
 
+var booking = workload{op: "book", goroutines: 1, chunk: 50, chunks: 40}
+
 // bookings prints what a whole booking costs as a multiple of its requests by hand, without
 // timeouts and with them, and what a booking with a journal in memory costs as a multiple of one
 // without.
@@ -101,7 +103,8 @@ func bookings(ctx context.Context, s *server) error {
 	}
 	progress := commandline.NewProgress(os.Stderr, "rounds", 2*rounds)
 	defer progress.Clear()
-	w := workload{op: "book", goroutines: 1, chunk: 50, chunks: 40, progress: progress}
+	w := booking
+	w.progress = progress
 	ofPlain, err := w.compare(ctx, rounds, plain, newBookingByHand(s, 0), newBookingByHand(s, 30*time.Second))
 	if err != nil {
 		return err
