@@ -47,7 +47,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	env := environment{key: os.Getenv("CLOSURE_API_KEY"), base: os.Getenv("CLOSURE_BASE_URL")}
+	env := environment{key: os.Getenv("CLOSURE_API_KEY"), base: os.Getenv("CLOSURE_BASE_URL"), width: commandline.Width(os.Stdout)}
 	code := run(ctx, os.Args[1:], env, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -62,8 +62,9 @@ const (
 
 // environment is what the environment says. What is "" is not set.
 type environment struct {
-	key  string
-	base string
+	key   string
+	base  string
+	width int // of the terminal in columns, 0 for any
 }
 
 // run is the program. Without a key in the environment the doctor uses the public one.
@@ -84,11 +85,12 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	}
 	d.walk(ctx, s.write)
 	r := newReport(s, d.results)
-	write := r.writeText
 	if s.json {
-		write = r.writeJSON
+		err = r.writeJSON(stdout)
+	} else {
+		err = r.writeText(commandline.Fit(stdout, env.width, 4))
 	}
-	if err = write(stdout); err != nil {
+	if err != nil {
 		fmt.Fprintf(stderr, "closure-doctor: the report can't be written: %v\n", err)
 	}
 	if advice := d.advice(ctx); advice != "" {

@@ -37,7 +37,7 @@ func (r report) writeJSON(w io.Writer) error {
 
 func (r report) writeText(w io.Writer) error {
 	var b strings.Builder
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0) // 80 columns wide
 	fmt.Fprintln(table, "CALL\tSOURCE\tANSWERED\tTIME\tRECORDS\tAS EXPECTED")
 	for _, res := range r.Calls {
 		fmt.Fprintln(table,
@@ -134,7 +134,7 @@ func (res result) verdict() string {
 	case len(res.Differences) > 0:
 		return "differs"
 	case len(res.Notes) > 0 && res.Records == 0:
-		return "as far as seen"
+		return "where seen"
 	default:
 		return "yes"
 	}
