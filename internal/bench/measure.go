@@ -220,7 +220,7 @@ func gateBooking(ctx context.Context, s *server, progress *commandline.Progress)
 		return err
 	}
 	w := booking
-	w.progress = progress
+	w.chunks, w.progress = w.chunks/2, progress
 	rs, err := w.compare(ctx, gateRounds, plain, newBookingByHand(s, 0))
 	if err != nil {
 		return err

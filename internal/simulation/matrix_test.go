@@ -103,7 +103,7 @@ func (m *matrix) every() int {
 	case os.Getenv(variable) != "":
 		return 1
 	case testmain.RaceDetector:
-		return 5
+		return 11
 	case m.cells[0].journal:
 		return 3
 	default:
