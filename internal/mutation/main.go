@@ -4,8 +4,11 @@
 // .ci/mutation runs it.
 //
 //	go run ./internal/mutation LIST PACKAGE=RESULT.json...
+//	go run ./internal/mutation -uncounted IMPORTPATH FILE.go... >>PROFILE
 //
-// PACKAGE is its directory, or one file of it.
+// PACKAGE is its directory, or one file of it. The second form prints what Go's coverage
+// doesn't count, as lines of a coverage profile that say that tests run it: gremlins tries
+// no mutant elsewhere.
 //
 // A line of the list is the file, the function, the kind of mutant, the code that it
 // changes, and after " # " the reason why it may survive:
@@ -37,9 +40,16 @@ import (
 func main() {
 	if len(os.Args) < 3 {
 		fmt.Fprintln(os.Stderr, "usage: go run ./internal/mutation LIST PACKAGE=RESULT.json...")
+		fmt.Fprintln(os.Stderr, "       go run ./internal/mutation -uncounted IMPORTPATH FILE.go...")
 		os.Exit(2)
 	}
-	if err := run(os.Stdout, os.Args[1], os.Args[2:]); err != nil {
+	var err error
+	if os.Args[1] == "-uncounted" {
+		err = printUncounted(os.Stdout, os.Args[2], os.Args[3:])
+	} else {
+		err = run(os.Stdout, os.Args[1], os.Args[2:])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutation:", err)
 		os.Exit(1)
 	}
@@ -118,16 +128,7 @@ type result struct {
 }
 
 // survived counts a mutant that made the tests hang as killed: somebody notices.
-func (r result) survived() bool { return r.status == "LIVED" || r.status == notCovered }
-
-const (
-	notCovered = "NOT COVERED"
-
-	// notTried is the status of what gremlins takes for not covered because Go's coverage
-	// leaves it out: the conditions of cases, and what is outside of functions, which are
-	// constants, and texts whose change doesn't compile.
-	notTried = "NOT TRIED"
-)
+func (r result) survived() bool { return r.status == "LIVED" || r.status == "NOT COVERED" }
 
 const outside = "-"
 
@@ -168,11 +169,7 @@ func read(target, resultFile string) ([]result, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
-			status := m.Status
-			if status == notCovered && (function == outside || source.inCase(m.Line, m.Column)) {
-				status = notTried
-			}
-			results = append(results, result{mutant{name, function, m.Type, code}, status})
+			results = append(results, result{mutant{name, function, m.Type, code}, m.Status})
 		}
 	}
 	if len(results) == 0 {
@@ -271,24 +268,34 @@ func (s source) operatorAt(line, column int) (found ast.Node) {
 	return found
 }
 
-// inCase reports whether the operator at a position is in the condition of a case, of a
-// switch or a select.
-func (s source) inCase(line, column int) (is bool) {
-	found := s.operatorAt(line, column)
-	ast.Inspect(s.file, func(n ast.Node) bool {
-		var colon token.Pos
-		switch clause := n.(type) {
-		case *ast.CaseClause:
-			colon = clause.Colon
-		case *ast.CommClause:
-			colon = clause.Colon
-		default:
-			return true
+// printUncounted prints the conditions of cases and what is outside of functions.
+func printUncounted(out io.Writer, importPath string, files []string) error {
+	for _, name := range files {
+		source, err := parse(name)
+		if err != nil {
+			return err
 		}
-		is = is || n.Pos() <= found.Pos() && found.End() <= colon
-		return true
-	})
-	return is
+		ast.Inspect(source.file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CaseClause:
+				source.printCovered(out, importPath, n.Pos(), n.Colon)
+			case *ast.CommClause:
+				source.printCovered(out, importPath, n.Pos(), n.Colon)
+			}
+			return true
+		})
+		for _, declaration := range source.file.Decls {
+			if _, is := declaration.(*ast.GenDecl); is {
+				source.printCovered(out, importPath, declaration.Pos(), declaration.End())
+			}
+		}
+	}
+	return nil
+}
+
+func (s source) printCovered(out io.Writer, importPath string, from, to token.Pos) {
+	begin, end := s.positions.Position(from), s.positions.Position(to)
+	fmt.Fprintf(out, "%s/%s:%d.%d,%d.%d 1 1\n", importPath, filepath.Base(begin.Filename), begin.Line, begin.Column, end.Line, end.Column)
 }
 
 // operator is where gremlins changes a node.

@@ -72,11 +72,6 @@ func TestSurvivorsAndList(t *testing.T) {
 		{"a survivor that is listed", killed + "," + lived, name + " # equal", ""},
 		{"a survivor that isn't", killed + "," + lived, "", "not listed, LIVED: " + name},
 		{"no test runs it", both, name + " # equal", "not listed, "},
-		{"a constant", `{"type":"ARITHMETIC_BASE","status":"NOT COVERED","line":3,"column":16}`, "", ""},
-		{"the condition of a case", `{"type":"CONDITIONALS_BOUNDARY","status":"NOT COVERED","line":19,"column":9}`, "", ""},
-		{"that of a select", `{"type":"ARITHMETIC_BASE","status":"NOT COVERED","line":23,"column":14}`, "", ""},
-		{"one that was tried", `{"type":"CONDITIONALS_BOUNDARY","status":"LIVED","line":19,"column":9}`, "", "not listed, LIVED: "},
-		{"below a case", `{"type":"INCREMENT_DECREMENT","status":"NOT COVERED","line":20,"column":4}`, "", "not listed, NOT COVERED: "},
 		{"two alike, listed twice", both, name + " # equal\n" + name + " # equal", ""},
 		{"a listed one that is killed", killed, name + " # equal", ""},
 		{"a listed one whose code went", killed, "DIR/p.go budget.take INVERT_LOGICAL a && b # equal", "listed, but no such code"},
@@ -109,6 +104,23 @@ func written(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// Go's coverage counts neither conditions of cases nor what is outside of functions.
+func TestUncountedIsTried(t *testing.T) {
+	t.Parallel()
+	var profile strings.Builder
+	if err := printUncounted(&profile, "example.com/p", []string{written(t, "p.go", code)}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `example.com/p/p.go:19.2,19.12 1 1
+example.com/p/p.go:23.2,23.17 1 1
+example.com/p/p.go:24.2,24.9 1 1
+example.com/p/p.go:3.1,3.19 1 1
+`
+	if profile.String() != want {
+		t.Errorf("%s", profile.String())
+	}
 }
 
 // Where one file was run, the lines of the others are left alone.
