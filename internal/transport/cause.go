@@ -54,7 +54,7 @@ func wrapsCallError(err error) bool {
 	if err == nil {
 		return false
 	}
-	if isCallError(reflect.TypeOf(err)) {
+	if isCallError(reflect.TypeOf(err)) || isSentinel(err) {
 		return true
 	}
 	switch e := err.(type) { //nolint:errorlint // it walks the chain itself
@@ -73,6 +73,12 @@ func isCallError(t reflect.Type) bool {
 		t = t.Elem()
 	}
 	return t.PkgPath() == strings.TrimSuffix(reflect.TypeFor[Cause]().PkgPath(), "/internal/transport")
+}
+
+// isSentinel reports whether the error is one of package closure's that have no type of their
+// own, such as ErrNotBooked. Their texts name the package.
+func isSentinel(err error) bool {
+	return reflect.TypeOf(err) == reflect.TypeOf(errOtherCall) && strings.HasPrefix(err.Error(), "closure: ")
 }
 
 // withoutURL returns what the innermost *url.Error wraps.

@@ -45,6 +45,24 @@ func (playsAPIError) As(target any) bool {
 	return ok
 }
 
+// An errgroup ends a call with what another call of the group came to.
+func TestCauseIsNoVerdictOfAnotherCall(t *testing.T) {
+	t.Parallel()
+	own := errors.New("the caller's own")
+	for _, verdict := range []error{closure.ErrNotBooked, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotFound} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(fmt.Errorf("of the group: %w", errors.Join(own, verdict)))
+		if cause := transport.NewCause(ctx, context.Cause(ctx)); errors.Is(cause, verdict) || !errors.Is(cause, context.Canceled) {
+			t.Errorf("a call that another's %q ended: %v", verdict, cause)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(own)
+	if cause := transport.NewCause(ctx, ctx.Err()); !errors.Is(cause, own) {
+		t.Error("the caller's own cause is gone")
+	}
+}
+
 func TestCauseAsNothing(t *testing.T) {
 	t.Parallel()
 	if transport.NewCause(t.Context(), context.Canceled).As(nil) {
