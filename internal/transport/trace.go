@@ -89,7 +89,7 @@ func traceOf(ctx context.Context) *requestTrace {
 // read it doesn't matter whether it left. (Through a proxy it does: noteProxy.)
 func (t *Transport) once(next handler) handler {
 	return func(ctx context.Context, x *execution) error {
-		x.trace = &requestTrace{Context: ctx, reads: !x.call.writes()}
+		x.trace = &requestTrace{Context: hideHeaderFields(ctx), reads: !x.call.writes()}
 		switch {
 		case t.resends:
 			guarded, cancel := x.trace.guard(x.call.URL, t.base)
@@ -101,6 +101,32 @@ func (t *Transport) once(next handler) handler {
 			return next(x.trace, x)
 		}
 	}
+}
+
+// A quietContext is a context with another httptrace.ClientTrace.
+type quietContext struct {
+	context.Context
+	trace context.Context
+}
+
+// Value finds the trace first.
+func (c *quietContext) Value(key any) any {
+	if value := c.trace.Value(key); value != nil {
+		return value
+	}
+	return c.Context.Value(key)
+}
+
+// hideHeaderFields takes one hook from the caller's own trace: net/http would give it the path,
+// which holds names and ids, and the key.
+func hideHeaderFields(ctx context.Context) context.Context {
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace == nil || trace.WroteHeaderField == nil {
+		return ctx
+	}
+	quiet := *trace
+	quiet.WroteHeaderField = nil
+	return &quietContext{ctx, httptrace.WithClientTrace(context.Background(), &quiet)}
 }
 
 // noteGotConn only notes that a connection is given.
