@@ -429,18 +429,21 @@ func (b *slotBooking) lookLonger(ctx context.Context, rejection *APIError, gone 
 }
 
 // inDoubt reports whether the API shows an appointment that may or may not be the booking.
-func inDoubt(err error) bool { return errors.Is(err, errDoubtful) || errors.Is(err, errMovedAway) }
+func inDoubt(err error) bool { return doubtOf(err) != nil }
+
+func doubtOf(err error) error {
+	for _, doubt := range []error{errDoubtful, errIncomplete, errMovedAway} {
+		if errors.Is(err, doubt) {
+			return doubt
+		}
+	}
+	return nil
+}
 
 // withDoubt adds to the cause that a read in doubt is why the outcome stays unknown.
 func withDoubt(cause, seen error) error {
-	switch {
-	case inDoubt(cause):
-		return cause
-	case errors.Is(seen, errDoubtful):
-		return because(errDoubtful, cause)
-	case errors.Is(seen, errMovedAway):
-		return because(errMovedAway, cause)
-	default:
-		return cause
+	if doubt := doubtOf(seen); doubt != nil && !inDoubt(cause) {
+		return because(doubt, cause)
 	}
+	return cause
 }

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -62,6 +63,15 @@ func (a BookingAttempt) matches(appointment Appointment) bool {
 		appointment.StartAt.Equal(a.StartAt)
 }
 
+// mayMatch also accepts an appointment that leaves out where or when it is.
+func (a BookingAttempt) mayMatch(appointment Appointment) bool {
+	appointment.ScheduleID = cmp.Or(appointment.ScheduleID, a.ScheduleID)
+	if appointment.StartAt.IsZero() {
+		appointment.StartAt = a.StartAt
+	}
+	return a.matches(appointment)
+}
+
 // made reports whether the appointment is the one that was attempted, and is booked.
 func (a BookingAttempt) made(appointment Appointment) bool {
 	return a.matches(appointment) && appointment.Status.stands()
@@ -80,3 +90,6 @@ func (s AppointmentStatus) gone() bool {
 
 // errDoubtful is the error of an appointment that neither stands nor is gone.
 var errDoubtful = errors.New("closure: the API shows the appointment with a status that this version does not know")
+
+// errIncomplete is the error of an appointment that may be the one that was attempted.
+var errIncomplete = errors.New("closure: the API shows an appointment without its schedule or start, which may be this one")

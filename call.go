@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/closurehealth/closure-go/internal/transport"
 	"github.com/closurehealth/closure-go/internal/wire"
 )
 
@@ -134,9 +135,9 @@ func checkInto(into any) error {
 // anything reads an answer into a value of the caller's.
 type anything struct{ into any }
 
-func (a anything) read(_ context.Context, _ request, body []byte) error {
+func (a anything) read(_ context.Context, _ request, answer transport.Answer) error {
 	if a.into == nil {
 		return nil
 	}
-	return wire.Unmarshal(body, a.into)
+	return wire.Unmarshal(answer.Body, a.into)
 }

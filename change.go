@@ -152,8 +152,8 @@ func (c *change) readBackUntil(ctx context.Context, cause error, note func(error
 		switch {
 		case err == nil && c.shows(*current):
 			done = c.confirmed(current, true)
-		case err == nil && c.doubtful(*current):
-			why = withDoubt(cause, errDoubtful)
+		case err == nil:
+			why = withDoubt(cause, c.doubt(*current))
 		}
 		return done != nil || noSuchCall(err)
 	})
@@ -182,8 +182,8 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Booking, er
 		return nil, c.unknown(rejection)
 	case c.shows(*current):
 		return c.confirmed(current, true), nil
-	case c.doubtful(*current):
-		return nil, c.unknown(because(errDoubtful, rejection))
+	case c.doubt(*current) != nil:
+		return nil, c.unknown(because(c.doubt(*current), rejection))
 	case c.there && !c.start.Equal(current.StartAt) && !current.Status.gone():
 		return nil, c.unknown(because(errMovedAway, rejection))
 	case c.cancels() || c.start.Equal(current.StartAt) || current.Status.gone():
@@ -214,10 +214,18 @@ func (c *change) lookLonger(ctx context.Context, rejection *APIError, gone bool)
 	return booking, err
 }
 
-// doubtful reports whether the status leaves open if the change was made.
-func (c *change) doubtful(current Appointment) bool {
-	where := c.cancels() || c.start.Equal(current.StartAt)
-	return where && !current.Status.stands() && !current.Status.gone()
+// doubt is why it stays open if the change was made, or nil.
+func (c *change) doubt(current Appointment) error {
+	switch {
+	case current.Status.gone():
+		return nil
+	case !c.cancels() && current.StartAt.IsZero():
+		return errIncomplete
+	case !current.Status.stands() && (c.cancels() || c.start.Equal(current.StartAt)):
+		return errDoubtful
+	default:
+		return nil
+	}
 }
 
 // overlaps reports whether the appointment itself may close the slot that it is to be

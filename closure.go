@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -356,7 +357,7 @@ func listOf[T record](ctx context.Context, c *core, r request, asked func(*T) bo
 // A reader reads the body of an answer. It returns an error if the body doesn't hold what
 // was asked for.
 type reader interface {
-	read(ctx context.Context, r request, body []byte) error
+	read(ctx context.Context, r request, answer transport.Answer) error
 }
 
 type one[T record] struct {
@@ -366,8 +367,8 @@ type one[T record] struct {
 
 var errNotAsked = errors.New("closure: not the record that was asked for")
 
-func (a *one[T]) read(ctx context.Context, r request, body []byte) error {
-	if err := wire.Read(ctx, body, &a.record, lenient); err != nil {
+func (a *one[T]) read(ctx context.Context, r request, answer transport.Answer) error {
+	if err := wire.Read(ctx, answer.Body, &a.record, lenient); err != nil {
 		return err
 	}
 	if id := idOf(&a.record); id == "" || r.id != "" && id != r.id || a.asked != nil && !a.asked(&a.record) {
@@ -381,11 +382,34 @@ type many[T record] struct {
 	asked   func(*T) bool // nil: any record is right
 }
 
-func (a *many[T]) read(ctx context.Context, _ request, body []byte) (err error) {
-	a.records, err = wire.ReadList(ctx, body, lenient, func(record *T) bool {
+// errOnePage is the error of a list that goes on elsewhere: what isn't on the first page would
+// be taken for what isn't there.
+var errOnePage = errors.New("closure: the answer is one page of a list")
+
+func (a *many[T]) read(ctx context.Context, _ request, answer transport.Answer) (err error) {
+	if hasNextPage(answer.Header) {
+		return errOnePage
+	}
+	a.records, err = wire.ReadList(ctx, answer.Body, lenient, func(record *T) bool {
 		return idOf(record) != "" && (a.asked == nil || a.asked(record))
 	})
 	return err
+}
+
+// hasNextPage reports whether a Link header (RFC 8288) names a next page.
+func hasNextPage(header http.Header) bool {
+	for _, links := range header["Link"] {
+		for parameter := range strings.SplitSeq(links, ";") {
+			name, value, _ := strings.Cut(parameter, "=")
+			value, _, _ = strings.Cut(value, ",") // then the next link begins
+			relations := strings.Fields(strings.Trim(strings.TrimSpace(value), `"`))
+			isNext := func(relation string) bool { return strings.EqualFold(relation, "next") }
+			if strings.EqualFold(strings.TrimSpace(name), "rel") && slices.ContainsFunc(relations, isNext) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // do is the one path that every call takes.
@@ -525,7 +549,7 @@ func interpret(ctx context.Context, r request, answer transport.Answer, err erro
 	if answer.StatusCode < 200 || answer.StatusCode >= 300 {
 		return newAPIError(ctx, r.endpoint, answer)
 	}
-	switch err := into.read(ctx, r, answer.Body); {
+	switch err := into.read(ctx, r, answer); {
 	case err == nil:
 		return nil
 	case errors.Is(err, wire.ErrContextEnded):
@@ -533,12 +557,15 @@ func interpret(ctx context.Context, r request, answer transport.Answer, err erro
 	case errors.Is(err, wire.ErrTooLarge):
 		return newTransportError(r.endpoint, answer, ErrResponseTooLarge)
 	default: // the decoder's error would quote the body
-		return newTransportError(r.endpoint, answer, malformed(answer))
+		return newTransportError(r.endpoint, answer, malformed(answer, err))
 	}
 }
 
-func malformed(answer transport.Answer) error {
+func malformed(answer transport.Answer, err error) error {
 	where := "closure: status " + strconv.Itoa(answer.StatusCode)
+	if errors.Is(err, errOnePage) {
+		where += ", one page of a list"
+	}
 	if id := requestID(answer.Header); id != "" {
 		where += ", request id " + printableRequestID(id)
 	}

@@ -20,7 +20,7 @@ var (
 	ErrInvalidRequest       = errors.New("closure: invalid request")            // 400
 	ErrUnauthorized         = errors.New("closure: unauthorized")               // 401: no valid secret key
 	ErrForbidden            = errors.New("closure: forbidden")                  // 403: the key lacks the permission
-	ErrNotFound             = errors.New("closure: not found")                  // 404, or no patient matches
+	ErrNotFound             = errors.New("closure: not found")                  // 404 (but of patients.list), or no patient matches
 	ErrConflict             = errors.New("closure: conflict")                   // 409: the slot is not open any more (inferred)
 	ErrRateLimited          = errors.New("closure: rate limited")               // 429
 	ErrServer               = errors.New("closure: server error")               // 5xx
@@ -165,7 +165,8 @@ const (
 // is published. Values are kept as they come (source: reference).
 type ErrorCode string
 
-// Is matches the sentinel of the status code: [ErrNotFound] for 404 and so on.
+// Is matches the sentinel of the status code: [ErrNotFound] for 404 and so on. A 404 to
+// patients.list isn't ErrNotFound: it doesn't say that no patient matches.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrInvalidRequest:
@@ -174,8 +175,8 @@ func (e *APIError) Is(target error) bool {
 		return e.StatusCode == http.StatusUnauthorized
 	case ErrForbidden:
 		return e.StatusCode == http.StatusForbidden
-	case ErrNotFound:
-		return e.StatusCode == http.StatusNotFound
+	case ErrNotFound: // of patients.list it says that no patient matches, which a gateway's 404 doesn't
+		return e.StatusCode == http.StatusNotFound && e.Op != opPatientsList.name()
 	case ErrConflict:
 		return e.StatusCode == http.StatusConflict
 	case ErrRateLimited:
@@ -373,8 +374,8 @@ func (e InsuranceError) MarshalText() ([]byte, error) { return []byte(e.text()),
 // If it comes from [Client.BookSlot], [Client.BookFirstAvailable] or
 // [Client.ResolveBooking], store Attempt and settle it later with ResolveBooking. Don't
 // book again before that. Err can say that the API shows the appointment with a status that
-// this version does not know: read that status with [AppointmentsService.List] and decide
-// what it means, or cancel the appointment to book again.
+// this version does not know, or without its schedule or start: read it with
+// [AppointmentsService.List] and decide what it means, or cancel it to book again.
 //
 // If it comes from [Client.RescheduleBooking] or [Client.CancelBooking], AppointmentID is
 // set and Attempt is empty: make the same call again. If that is rejected, it says nothing about

@@ -31,8 +31,9 @@ type Journal interface {
 	Find(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error)
 
 	// FindAppointment returns the booked entry of an appointment. If Release was called
-	// with the appointment, it returns an entry with that appointment and the state
-	// JournalReleased. If the journal doesn't know the appointment, it returns nil.
+	// with the appointment, it returns an entry with that appointment, the state
+	// JournalReleased, and the time of the latest such call. If the journal doesn't know the
+	// appointment, it returns nil.
 	FindAppointment(ctx context.Context, id AppointmentID) (*JournalEntry, error)
 
 	// Finish records how an attempt ended. The journal's own entry is the one whose attempt
@@ -55,7 +56,8 @@ type Journal interface {
 
 	// Release removes the booked entries of an appointment that was cancelled, and the
 	// pending entries of attempts to move it. Even if there was no entry, it remembers the
-	// appointment's id for as long as a read can lag behind. A day is more than enough.
+	// appointment's id, and when it was called, for as long as a read can lag behind. A day is
+	// more than enough: an appointment that a later read shows was reinstated.
 	Release(ctx context.Context, id AppointmentID) error
 }
 
@@ -77,6 +79,7 @@ type JournalEntry struct {
 	Attempt     BookingAttempt `json:"attempt"`
 	State       JournalState   `json:"state"`
 	Appointment AppointmentID  `json:"appointment,omitempty"` // empty while pending
+	ReleasedAt  time.Time      `json:"released_at,omitzero"`  // with JournalReleased only
 }
 
 func (e JournalEntry) redacted() string {

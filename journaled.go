@@ -95,7 +95,7 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time
 		return false, err
 	case entry == nil:
 		return true, nil
-	case entry.State == JournalReleased:
+	case entry.releasedLately(b.lostAfter, begun):
 		return false, nil
 	case entry.Attempt.sameSlot(b.attempt):
 		return true, nil
@@ -163,6 +163,19 @@ const longestLag = 24 * time.Hour
 // lag behind.
 func (e JournalEntry) mayLag(lostAfter time.Duration, begun time.Time) bool {
 	return e.Attempt.AppointmentID != "" && e.Attempt.mayLag(lostAfter, begun)
+}
+
+// releasedLately reports whether a read that began at that time may lag behind the appointment's
+// cancellation. If a later one shows the appointment, it was reinstated.
+func (e JournalEntry) releasedLately(lostAfter time.Duration, begun time.Time) bool {
+	return e.State == JournalReleased &&
+		(e.ReleasedAt.IsZero() || wallClockBetween(e.ReleasedAt, begun) <= cmp.Or(lostAfter, longestLag))
+}
+
+// releasedBefore reports whether the cancellation was recorded before the attempt was made, so
+// that it isn't about what the attempt made.
+func (e JournalEntry) releasedBefore(attempt BookingAttempt) bool {
+	return !e.ReleasedAt.IsZero() && e.ReleasedAt.Before(attempt.AttemptedAt)
 }
 
 // mayLag reports whether a read that began at that time may lag behind the attempt.

@@ -169,6 +169,60 @@ func TestBookedEntryOfACancelledAppointment(t *testing.T) {
 	}, closuretest.StaleReads(time.Minute), closuretest.AllowDuplicates())
 }
 
+// The practice cancelled an appointment by mistake, and put that right. Once no read can lag
+// behind the cancellation, the appointment counts again, for whoever cancelled it.
+func TestReinstatedAppointment(t *testing.T) {
+	for name, cancel := range map[string]func(*sharedClinic, closure.AppointmentID) error{
+		"by the client": func(c *sharedClinic, id closure.AppointmentID) error {
+			_, err := c.process().CancelBooking(c.t.Context(), id)
+			return err
+		},
+		"read by a booking": func(c *sharedClinic, id closure.AppointmentID) error {
+			_, err := c.Client().CancelBooking(c.t.Context(), id)
+			c.Inject(closuretest.Status("appointments.create", 403))
+			_, _ = c.process().BookSlot(c.t.Context(), slotParamsFor("order 1"))
+			return err
+		},
+	} {
+		for _, lag := range []time.Duration{0, time.Minute} { // of AssumeLostAfter
+			t.Run(name+", "+lag.String(), func(t *testing.T) {
+				inClinic(t, func(t *testing.T, c *sharedClinic) {
+					id := c.books(slotParamsFor("order 1"))
+					noError(t, cancel(c, id))
+					reinstated := c.Appointments()[0]
+					reinstated.Status = closure.AppointmentScheduled
+					c.AddAppointment(reinstated)
+					var opts []closure.Option
+					wait := 24 * time.Hour
+					if lag > 0 {
+						opts, wait = []closure.Option{closure.AssumeLostAfter(lag)}, lag
+					}
+					time.Sleep(wait + time.Second)
+					booking, err := c.process(opts...).BookSlot(t.Context(), slotParamsFor("order 1"))
+					c.booked(booking, err, true)
+					c.standing(1)
+				}, closuretest.AllowDuplicates())
+			})
+		}
+	}
+}
+
+// An appointment that the API moved although it was cancelled is booked where it is now.
+func TestMoveOfACancelledAppointment(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+		id := c.books(slotParamsFor("order 1"))
+		noError(t, c.journal.Release(t.Context(), id)) // the API doesn't mind
+		time.Sleep(time.Second)
+		c.moves(c.process(), id, 15)
+		params := slotParamsFor("order 2")
+		params.StartAt = clinicSlot(15)
+		booking, err := c.process().BookSlot(t.Context(), params)
+		c.booked(booking, err, true)
+		c.standing(1)
+	}, closuretest.AllowDuplicates())
+}
+
 // Resolving a move: what counts is the latest that the journal knows of the appointment.
 func TestResolveAMoveThatWasFollowedByAnother(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {

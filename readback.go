@@ -100,7 +100,8 @@ func (b *slotBooking) look(ctx context.Context) sighting {
 var errNoList = errors.New("closure: the API does not list appointments")
 
 // findAppointment looks for the appointment among those of the patient on the schedule. If
-// its status is not known to this version, the error is errDoubtful.
+// its status is not known to this version, the error is errDoubtful; if one that is shown may
+// be it, errIncomplete.
 func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error) {
 	begun := time.Now()
 	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
@@ -111,7 +112,11 @@ func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error)
 		return nil, because(errNoList, err)
 	}
 	for _, shown := range appointments {
-		if !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {
+		if !b.attempt.mayMatch(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {
+			continue
+		}
+		if !b.attempt.matches(shown) {
+			err = cmp.Or(err, errIncomplete)
 			continue
 		}
 		there, doubt := b.isThere(ctx, shown, begun)

@@ -81,7 +81,7 @@ const (
 	ReasonMalformed   Reason = "malformed_response" // [ErrMalformedResponse] or [ErrResponseTooLarge]
 	ReasonContext     Reason = "context_ended"      // the caller's context ended
 	ReasonJournal     Reason = "journal"            // a [JournalError]
-	ReasonStatus      Reason = "unknown_status"     // the API shows the appointment with a status that this version doesn't know
+	ReasonStatus      Reason = "unknown_status"     // the API shows the appointment with a status that this version doesn't know, or without its schedule or start
 	ReasonNotShown    Reason = "not_shown"          // the API doesn't show the appointment
 )
 
@@ -195,7 +195,7 @@ func (b *watchedBooking) reasonOf(err error) Reason {
 	if errors.Is(err, errMovedAway) {
 		return ReasonNotShown
 	}
-	if errors.Is(err, errDoubtful) {
+	if errors.Is(err, errDoubtful) || errors.Is(err, errIncomplete) {
 		return ReasonStatus
 	}
 	if _, ok := errors.AsType[*JournalError](err); ok {

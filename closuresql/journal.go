@@ -229,7 +229,7 @@ func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID)
 	if err := j.check(ctx, "FindAppointment"); err != nil {
 		return nil, err
 	}
-	var released bool
+	var released sql.NullInt64
 	var found struct {
 		id    sql.NullString
 		state sql.NullInt64
@@ -242,8 +242,8 @@ func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID)
 		return nil, nil
 	case err != nil:
 		return nil, j.because("closuresql: find appointment", err)
-	case released:
-		return &closure.JournalEntry{State: closure.JournalReleased, Appointment: id}, nil
+	case released.Valid:
+		return &closure.JournalEntry{State: closure.JournalReleased, Appointment: id, ReleasedAt: time.UnixMicro(released.Int64)}, nil
 	case !found.id.Valid:
 		return nil, nil
 	}

@@ -42,7 +42,7 @@ func newStatements(c *config) statements {
 			FROM {_keys} k JOIN {} e ON e.id = k.entry WHERE k.hash = ?
 			UNION ALL SELECT ` + rowColumns + `, 1 = 1 FROM {} e WHERE e.slot = ?
 			ORDER BY by_slot LIMIT 1`),
-		findAppointment: c.prepare(`SELECT a.released IS NOT NULL, ` + rowColumns + `
+		findAppointment: c.prepare(`SELECT a.released, ` + rowColumns + `
 			FROM {_appointments} a LEFT JOIN {} e ON e.id = a.entry WHERE a.hash = ?`),
 		pending: c.prepare(`SELECT ` + rowColumns + `, e.begun FROM {} e
 			WHERE e.state = 0 AND (e.begun, e.id) > (?, ?) ORDER BY e.begun, e.id LIMIT ?`),

@@ -26,7 +26,7 @@ type Journal struct {
 	slots    map[journalSlot]*journalRecord
 	keys     map[string]*journalRecord
 	booked   map[closure.AppointmentID]*journalRecord
-	released map[closure.AppointmentID]bool
+	released map[closure.AppointmentID]time.Time
 	begun    int
 	faults   []JournalFault
 	misuse   error // not nil: every call fails with it
@@ -59,7 +59,7 @@ func (j *Journal) makeMaps() {
 	j.slots = make(map[journalSlot]*journalRecord)
 	j.keys = make(map[string]*journalRecord)
 	j.booked = make(map[closure.AppointmentID]*journalRecord)
-	j.released = make(map[closure.AppointmentID]bool)
+	j.released = make(map[closure.AppointmentID]time.Time)
 }
 
 // A JournalMethod names a method of a [Journal], for its faults.
@@ -239,9 +239,10 @@ func (j *Journal) FindAppointment(
 ) (there *closure.JournalEntry, err error) {
 	err = j.do(ctx, JournalFindAppointment, func() {
 		r := j.booked[id]
+		at, released := j.released[id]
 		switch {
-		case j.released[id]:
-			there = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id}
+		case released:
+			there = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id, ReleasedAt: at}
 		case r != nil:
 			found := r.JournalEntry
 			there = &found
@@ -306,7 +307,7 @@ func (j *Journal) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, e
 // Release removes the entries of the appointment, and remembers that.
 func (j *Journal) Release(ctx context.Context, id closure.AppointmentID) error {
 	return j.do(ctx, JournalRelease, func() {
-		j.released[id] = true
+		j.released[id] = time.Now()
 		for _, r := range j.records {
 			if r.State == closure.JournalBooked && r.Appointment == id ||
 				r.State == closure.JournalPending && r.Attempt.AppointmentID == id {

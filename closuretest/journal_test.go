@@ -34,6 +34,7 @@ func TestTestJournalFindsBrokenJournals(t *testing.T) {
 		{"another attempt's ending", func(j closure.Journal) closure.Journal { return anyAttempt{j} }},
 		{"an appointment that moved", func(j closure.Journal) closure.Journal { return releasesOnly{j} }},
 		{"leaves a booked one", func(j closure.Journal) closure.Journal { return careless{j} }},
+		{"one that was released", func(j closure.Journal) closure.Journal { return timeless{j} }},
 		{"release removes", func(j closure.Journal) closure.Journal { return keepsAll{j} }},
 		{"pending entries come", func(j closure.Journal) closure.Journal { return newestFirst{j} }},
 	} {
@@ -43,6 +44,17 @@ func TestTestJournalFindsBrokenJournals(t *testing.T) {
 			t.Errorf("%T: no error says %q: %q", journal, broken.fact, t2.errors)
 		}
 	}
+}
+
+// timeless doesn't remember when an appointment was released.
+type timeless struct{ closure.Journal }
+
+func (j timeless) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
+	entry, err := j.Journal.FindAppointment(ctx, id)
+	if entry != nil {
+		entry.ReleasedAt = time.Time{}
+	}
+	return entry, err
 }
 
 // The likeliest mistake of a caller has one error, not one for each promise.

@@ -339,6 +339,8 @@ func (j *journalTest) knows(id closure.AppointmentID, want *closure.JournalEntry
 		j.failf("FindAppointment found an entry: %t, want %t", got != nil, want != nil)
 	case got.State != want.State || got.Appointment != want.Appointment:
 		j.failf("FindAppointment found another state or appointment")
+	case want.State == closure.JournalReleased && time.Since(got.ReleasedAt).Abs() > time.Minute:
+		j.failf("FindAppointment doesn't say when Release was called")
 	case want.State == closure.JournalBooked && !sameEntry(*got, *want):
 		j.failf("FindAppointment found another entry than was recorded, or not all of it")
 	}

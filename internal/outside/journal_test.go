@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	closure "github.com/closurehealth/closure-go"
 )
@@ -22,14 +23,14 @@ type record struct {
 type memory struct {
 	mu       sync.Mutex
 	recs     map[string]*record
-	released map[closure.AppointmentID]bool
+	released map[closure.AppointmentID]time.Time
 	n        int
 	hook     func(method string, n int, act func()) (err error, handled bool)
 	calls    map[string]int
 }
 
 func newJournal() *memory {
-	return &memory{recs: map[string]*record{}, released: map[closure.AppointmentID]bool{}, calls: map[string]int{}}
+	return &memory{recs: map[string]*record{}, released: map[closure.AppointmentID]time.Time{}, calls: map[string]int{}}
 }
 
 func (j *memory) do(ctx context.Context, m string, act func()) error {
@@ -100,8 +101,8 @@ func (j *memory) Find(ctx context.Context, a closure.BookingAttempt) (e *closure
 
 func (j *memory) FindAppointment(ctx context.Context, id closure.AppointmentID) (e *closure.JournalEntry, err error) {
 	err = j.do(ctx, "findappt", func() {
-		if j.released[id] {
-			e = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id}
+		if at, ok := j.released[id]; ok {
+			e = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id, ReleasedAt: at}
 			return
 		}
 		for _, r := range j.recs {
@@ -165,7 +166,7 @@ func (j *memory) Pending(ctx context.Context) iter.Seq2[closure.JournalEntry, er
 
 func (j *memory) Release(ctx context.Context, id closure.AppointmentID) error {
 	return j.do(ctx, "release", func() {
-		j.released[id] = true
+		j.released[id] = time.Now()
 		for k, r := range j.recs {
 			if r.State == closure.JournalBooked && r.Appointment == id ||
 				r.State == closure.JournalPending && r.Attempt.AppointmentID == id {

@@ -41,8 +41,8 @@ var journalMutants = []mutant{
 	},
 	{
 		"ignores that an appointment was released", journaledFile,
-		"\tcase entry.State == JournalReleased:\n\t\treturn false, nil\n",
-		"\tcase entry.State == JournalReleased:\n\t\treturn true, nil\n",
+		"\tcase entry.releasedLately(b.lostAfter, begun):\n\t\treturn false, nil\n",
+		"\tcase entry.releasedLately(b.lostAfter, begun):\n\t\treturn true, nil\n",
 	},
 	{
 		"does not attach the key to what is booked", heldEntryFile,

@@ -40,8 +40,8 @@ var guards = map[string][]mutant{
 	}},
 	"counts a cancelled appointment": {{
 		"the look's check", readBackFile,
-		"\t\tif !b.attempt.matches(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {\n",
-		"\t\tif !b.attempt.matches(shown) {\n",
+		"\t\tif !b.attempt.mayMatch(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {\n",
+		"\t\tif !b.attempt.mayMatch(shown) {\n",
 	}},
 	"sends again after a 429 without looking": {{
 		"the look after the wait", writeFile,
@@ -205,8 +205,8 @@ var mutants = []mutant{
 	},
 	{
 		"treats an answer that can't be read as not sent", closureFile,
-		"return newTransportError(r.endpoint, answer, malformed(answer))",
-		"return newTransportError(r.endpoint, transport.Answer{Attempts: answer.Attempts}, malformed(answer))",
+		"return newTransportError(r.endpoint, answer, malformed(answer, err))",
+		"return newTransportError(r.endpoint, transport.Answer{Attempts: answer.Attempts}, malformed(answer, err))",
 	},
 	{
 		"retries a POST after a reset", retryFile,
