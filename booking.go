@@ -33,8 +33,8 @@ type BookSlotParams struct {
 	// IdempotencyKey names what you want to book by a text of your own, such as an
 	// order's id. Calls with the same key get the same appointment, even if it has been
 	// moved since. For another patient, schedule or start it is refused
-	// ([ErrIdempotencyKeyUsed]); another duration is not noticed. The key needs
-	// [WithJournal]. It is never sent to the API, and never printed. Any text will do: keep
+	// ([ErrIdempotencyKeyUsed]); another duration is not noticed, nor, once the appointment
+	// was moved, another schedule or start. The key needs [WithJournal]. It is never sent to the API, and never printed. Any text will do: keep
 	// it short, because the journal stores it.
 	IdempotencyKey string
 }
@@ -75,7 +75,7 @@ type Booking struct {
 	Appointment Appointment
 	Schedule    *Schedule // nil if it didn't have to be read
 	Patient     *Patient  // nil if it didn't have to be read
-	Recovered   bool      // a read showed it: an earlier call had made it, or this one, whose answer was lost
+	Recovered   bool      // a read or the journal showed it: an earlier call had made it, or this one, whose answer was lost
 }
 
 func (b Booking) redacted() string {

@@ -52,9 +52,10 @@ var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http
 // leaves out no number and no bool, a nil slice is [], and a time.Duration needs a format.
 // A [json.RawMessage] is sent as it is.
 //
-// The body of a success is read as JSON into the value that into points to. If into is
-// nil, the body is not read. Call knows nothing of the record, so that it can't check
-// that the answer holds what was asked for: compare its id. If a success can't be read,
+// The body of a success is read as JSON into the value that into points to, strictly, and of a
+// list as one page. If into is nil, nothing is made of the body, but it must arrive whole. Call
+// knows nothing of the record, so that it can't check that the answer holds what was asked for:
+// compare its id. Nor does it bound how much memory the value takes. If a success can't be read,
 // the error is [ErrMalformedResponse], and the outcome of a write is unknown.
 //
 // A GET is tried again like any read. Every other method is a write: it is sent again only

@@ -342,7 +342,7 @@ func (e InsuranceError) text() string {
 	case e.Status == InsuranceNotAccepted:
 		return "closure: the schedule does not accept the insurance (what it accepts is in Accepted)"
 	case e.InsuranceID == "":
-		return "closure: the patient has no insurance on file to check"
+		return "closure: the patient has no insurance on file to check: ask, or see InsuranceCheck"
 	default:
 		return "closure: the schedule does not say which insurances it accepts"
 	}

@@ -73,6 +73,22 @@ const (
 	JournalReleased                      // its appointment was cancelled: its entry is removed
 )
 
+// String returns "pending", "booked", "not booked" or "released".
+func (s JournalState) String() string {
+	switch s {
+	case JournalPending:
+		return "pending"
+	case JournalBooked:
+		return "booked"
+	case JournalNotBooked:
+		return "not booked"
+	case JournalReleased:
+		return "released"
+	default:
+		return "invalid"
+	}
+}
+
 // A JournalEntry is what a [Journal] holds of one attempt. It prints the schedule's id and
 // nothing else.
 type JournalEntry struct {
@@ -145,7 +161,7 @@ func (e JournalError) what() string {
 	case slices.Contains([]error{errForeignEntry, errBadEntry, errUnsteady, errTooLate}, e.Err):
 		return unprefixed(e.Err)
 	default:
-		return "the journal failed, and why is in Err"
+		return "the journal failed, and the cause is in Err"
 	}
 }
 

@@ -521,7 +521,7 @@ func TestTextOfAJournalError(t *testing.T) {
 		want string
 	}{
 		"no cause":             {nil, "closure: the journal failed (find): nothing was booked or changed"},
-		"the database's error": {errors.New("Trisha Pandit"), "closure: the journal failed, and why is in Err (find): nothing was booked or changed"},
+		"the database's error": {errors.New("Trisha Pandit"), "closure: the journal failed, and the cause is in Err (find): nothing was booked or changed"},
 		"the caller gave up": {fmt.Errorf("Trisha Pandit: %w", context.Canceled),
 			"closure: the context was canceled while the journal was asked (find): nothing was booked or changed"},
 		"no time": {fmt.Errorf("Trisha Pandit: %w", context.DeadlineExceeded),
@@ -617,5 +617,17 @@ func TestAttemptsOfOldVersionsStillRead(t *testing.T) {
 	noError(t, json.Unmarshal([]byte(old), &attempt))
 	if text := show(attempt); text != old {
 		t.Errorf("reads and writes as %s", text)
+	}
+}
+
+func TestJournalStateSaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[closure.JournalState]string{
+		closure.JournalPending: "pending", closure.JournalBooked: "booked",
+		closure.JournalNotBooked: "not booked", closure.JournalReleased: "released", -1: "invalid",
+	} {
+		if got := state.String(); got != want {
+			t.Errorf("%d is %q, want %q", int(state), got, want)
+		}
 	}
 }

@@ -157,7 +157,7 @@ func (s *PatientsService) List(ctx context.Context, params PatientListParams, op
 
 // Find returns the one patient with the given name and birth date, of which at least one
 // is needed. If no patient matches, the error is [ErrNotFound]; if several do,
-// [ErrAmbiguous].
+// [ErrAmbiguous]. A 404, which may be a gateway's, is an [*APIError] and not ErrNotFound.
 //
 // GET /patients (source: guide). A read: safe to call again.
 func (s *PatientsService) Find(ctx context.Context, params PatientListParams, opts ...CallOption) (*Patient, error) {
@@ -189,8 +189,10 @@ func (s *PatientsService) Get(ctx context.Context, id PatientID, opts ...CallOpt
 }
 
 // Create registers a new patient. Look for the patient with [PatientsService.Find] first:
-// the API publishes nothing that prevents a second record of the same person. After an
-// error whose [OutcomeOf] is [OutcomeUnknown], look again before you call Create again.
+// the API publishes nothing that prevents a second record of the same person, and with two
+// records Find is [ErrAmbiguous] from then on. After an error whose [OutcomeOf] is
+// [OutcomeUnknown], wait for longer than the API's reads may lag, and look again before you
+// call Create again.
 //
 // POST /patients (source: guide names it; the body is inferred).
 func (s *PatientsService) Create(ctx context.Context, params PatientCreateParams, opts ...CallOption) (*Patient, error) {

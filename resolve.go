@@ -14,8 +14,8 @@ import (
 // is set, and Schedule and Patient are nil. If not, the outcome is still unknown, and the
 // error is an [*OutcomeUnknownError]. Call it again later, because an appointment can
 // appear late. With [AssumeLostAfter], an attempt that is old enough ends in
-// [ErrNotBooked]. Its age begins when no call can send it any more: if another call was
-// making it, at the deadline of that call's context, or a day later if there is none.
+// [ErrNotBooked]. Its age counts from when no call can send it any more. If another call was
+// making it, that is the deadline of that call's context, or a day later if it has none.
 //
 // If the client has a journal, the result is recorded in it. If the attempt is lost, and
 // the journal holds another booking for the same slot or the same IdempotencyKey, that one

@@ -27,7 +27,7 @@ func NewDate(year int, month time.Month, day int) Date {
 }
 
 func notDate() error {
-	return &InputError{Op: "Date", Field: "text", Reason: "is not a date of the calendar of the form YYYY-MM-DD"}
+	return &InputError{Op: "Date", Field: "text", Reason: "is not a valid date of the form YYYY-MM-DD"}
 }
 
 // ParseDate reads a date of the form "2022-05-20". Its error, an [InputError], does not
