@@ -199,8 +199,8 @@ func TestErrorTexts(t *testing.T) {
 		"closure: op: Field is empty": &closure.InputError{
 			Op: "op", Field: "Field", Reason: "is empty",
 		},
-		"closure: the patient has no insurance on file to check: ask, or see InsuranceCheck":         &closure.InsuranceError{},
-		"closure: the schedule does not say which insurances it accepts": &closure.InsuranceError{InsuranceID: "ins_1"},
+		"closure: the patient has no insurance on file to check: ask, or see InsuranceCheck": &closure.InsuranceError{},
+		"closure: the schedule does not say which insurances it accepts":                     &closure.InsuranceError{InsuranceID: "ins_1"},
 		"closure: the schedule does not accept the insurance (what it accepts is in Accepted)": &closure.InsuranceError{
 			InsuranceID: "ins_1", Accepted: []closure.InsuranceID{"ins_2"}, Status: closure.InsuranceNotAccepted,
 		},

@@ -272,6 +272,11 @@ func headerSafe(s string) bool {
 // nothing: a write that fails in it is [OutcomeUnknown]. Unlike the SDK's own pool,
 // *http.Transport prints bytes that follow an answer to the standard logger.
 //
+// A RoundTripper may make up to four requests of its own with the request's context before it reads
+// the body, for a token for example; for a request without a body it may make one, to another
+// host. Any other one needs another context, such as one for an audit after the answer: the SDK
+// takes it for a second sending, and ends the attempt.
+//
 // RoundTrip must not return while the request may still leave. A body that wasn't read by
 // then can't be read any more, and a connection of HTTP/1.1 that is given later is closed; but a
 // cancellation, which has no body, could leave over HTTP/2 although it counts as not sent.

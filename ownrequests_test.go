@@ -1,0 +1,169 @@
+package closure_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// A caller's RoundTripper that gets a token with the request's context, and then sends the
+// request: the token's connection isn't the request's.
+func TestRoundTripperWithRequestsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "token") }))
+	t.Cleanup(tokens.Close)
+	p := &practice{slots: openSlot, status: "scheduled"}
+	api := httptest.NewServer(p)
+	t.Cleanup(api.Close)
+	plain := new(http.Transport)
+	t.Cleanup(plain.CloseIdleConnections)
+	c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(api.URL), closure.WithHTTPClient(&http.Client{
+		Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			ask, err := http.NewRequestWithContext(req.Context(), http.MethodGet, tokens.URL, nil)
+			if err != nil {
+				return nil, err
+			}
+			token, err := plain.RoundTrip(ask)
+			if err != nil {
+				return nil, err
+			}
+			_, _ = io.Copy(io.Discard, token.Body)
+			_ = token.Body.Close()
+			return plain.RoundTrip(req)
+		}),
+	}))
+	noError(t, err)
+	for range 2 { // then the connections are kept ones
+		booking, err := c.BookSlot(t.Context(), bookingParams())
+		noError(t, err)
+		_, err = c.RescheduleBooking(t.Context(), booking.Appointment.ID, closure.AppointmentRescheduleParams{StartAt: guide.start.Add(time.Hour)})
+		noError(t, err)
+		_, err = c.CancelBooking(t.Context(), booking.Appointment.ID)
+		noError(t, err)
+		if booking.Recovered {
+			t.Error("an answer was lost")
+		}
+		p.held = nil
+	}
+	p.sent(t, 2, 0)
+}
+
+// A RoundTripper that sends a write twice, by whatever it does, doesn't.
+func TestRoundTripperThatSendsTwice(t *testing.T) {
+	t.Parallel()
+	for name, twice := range map[string]func(plain *http.Transport, req *http.Request, gateway string) error{
+		"at once, with bodies it got before": func(plain *http.Transport, req *http.Request, gateway string) error {
+			requests := []*http.Request{req.Clone(req.Context()), req.Clone(req.Context())}
+			for _, r := range requests {
+				r.Body, _ = req.GetBody()
+			}
+			requests[1].URL.Host = gateway
+			errs := make([]error, len(requests))
+			var group sync.WaitGroup
+			for i, r := range requests {
+				group.Go(func() { errs[i] = roundTrip(plain, r) })
+			}
+			group.Wait()
+			return errors.Join(errs...)
+		},
+		"one after the other, with bodies it got before": func(plain *http.Transport, req *http.Request, gateway string) error {
+			first, second := req.Clone(req.Context()), req.Clone(req.Context())
+			first.Body, _ = req.GetBody()
+			second.Body, _ = req.GetBody()
+			first.URL.Host = gateway
+			return errors.Join(roundTrip(plain, first), roundTrip(plain, second))
+		},
+		"through a gateway, then without": func(plain *http.Transport, req *http.Request, gateway string) error {
+			first := req.Clone(req.Context())
+			first.URL.Host = gateway
+			return errors.Join(roundTrip(plain, first), roundTrip(plain, req))
+		},
+		"a copy of what it read": func(plain *http.Transport, req *http.Request, gateway string) error {
+			text, err := io.ReadAll(req.Body)
+			first, second := req.Clone(req.Context()), req.Clone(req.Context())
+			first.Body, second.Body = io.NopCloser(strings.NewReader(string(text))), io.NopCloser(strings.NewReader(string(text)))
+			first.URL.Host = gateway
+			return errors.Join(err, roundTrip(plain, first), roundTrip(plain, second))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var whole atomic.Int32
+			carriesOut := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				if body, err := io.ReadAll(req.Body); err == nil && int64(len(body)) == req.ContentLength {
+					whole.Add(1)
+				}
+				w.WriteHeader(http.StatusInternalServerError)
+			})
+			api, gateway := httptest.NewServer(carriesOut), httptest.NewServer(carriesOut)
+			t.Cleanup(api.Close)
+			t.Cleanup(gateway.Close)
+			plain := new(http.Transport)
+			t.Cleanup(plain.CloseIdleConnections)
+			c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(api.URL), closure.WithHTTPClient(&http.Client{
+				Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					if req.Method == http.MethodGet {
+						return newResponse(http.StatusNotFound, ""), nil
+					}
+					return nil, fmt.Errorf("failed twice: %w", twice(plain, req, strings.TrimPrefix(gateway.URL, "http://")))
+				}),
+			}))
+			noError(t, err)
+			_, err = c.Patients.Create(t.Context(), closure.PatientCreateParams{FirstName: "Ana", LastName: "Example", DOB: guide.dob})
+			if closure.OutcomeOf(err) != closure.OutcomeUnknown {
+				t.Errorf("%v: %v", closure.OutcomeOf(err), err)
+			}
+			if whole.Load() > 1 {
+				t.Errorf("sent %d times", whole.Load())
+			}
+		})
+	}
+}
+
+// Two connections are there before the body is read: only one of them gets it.
+func TestBodyIsReadOnce(t *testing.T) {
+	t.Parallel()
+	var whole int
+	c := newClient(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		trace := httptrace.ContextClientTrace(req.Context())
+		bodies := []io.ReadCloser{req.Body}
+		other, err := req.GetBody()
+		noError(t, err)
+		bodies = append(bodies, other)
+		for range bodies {
+			conn, _ := net.Pipe()
+			trace.GetConn("gateway:443")
+			trace.GotConn(httptrace.GotConnInfo{Conn: conn})
+		}
+		for _, body := range bodies {
+			if text, err := io.ReadAll(body); err == nil && int64(len(text)) == req.ContentLength {
+				whole++
+			}
+		}
+		return nil, errors.New("lost")
+	}))
+	_, err := c.Patients.Create(t.Context(), closure.PatientCreateParams{FirstName: "Ana", LastName: "Example", DOB: guide.dob})
+	if whole != 1 || closure.OutcomeOf(err) != closure.OutcomeUnknown {
+		t.Errorf("read %d times: %v", whole, err)
+	}
+}
+
+func roundTrip(plain *http.Transport, req *http.Request) error {
+	resp, err := plain.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close()
+	return errors.New(resp.Status)
+}
