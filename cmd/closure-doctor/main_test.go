@@ -703,6 +703,11 @@ func TestUsage(t *testing.T) {
 		!strings.Contains(out.String(), "CLOSURE_BASE_URL") || !strings.Contains(out.String(), "CLOSURE_ROUTES") {
 		t.Errorf("-h: exit %d, %q", code, out.String())
 	}
+	for line := range strings.Lines(out.String()) {
+		if len(line) > len("\n")+80 {
+			t.Errorf("-h: %d columns: %s", len(line)-1, line)
+		}
+	}
 	if n := requests.Load(); n > 0 {
 		t.Errorf("%d requests were sent", n)
 	}
