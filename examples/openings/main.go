@@ -87,7 +87,7 @@ func clockFlag(into **closure.ClockTime) func(string) error {
 
 func insuranceFlag(into *closure.InsuranceID) func(string) error {
 	return func(text string) error {
-		if rest, found := strings.CutPrefix(text, "ins_"); text != "" && (!found || rest == "") {
+		if rest, found := strings.CutPrefix(text, "ins_"); !found || rest == "" {
 			return errors.New("want an id that starts with ins_")
 		}
 		*into = closure.InsuranceID(text)

@@ -88,6 +88,8 @@ func parseArgs(args []string) (s settings, err error) {
 	switch {
 	case err == nil && s.command == "" && flags.NFlag() > 0:
 		err = errors.New("flags come after a command: book or settle")
+	case err == nil && s.key == "":
+		err = errors.New("-key is empty: it names what is wanted")
 	case err == nil && s.timeout <= 0:
 		err = errors.New("-timeout is not positive")
 	case err == nil:

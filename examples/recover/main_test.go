@@ -82,6 +82,7 @@ func TestBadArguments(t *testing.T) {
 		"settle -journal a://hush@b":  "-journal is a URL: it names a file for SQLite",
 		"-die":                        "flags come after a command: book or settle",
 		"-die book":                   "there are no arguments besides the flags",
+		"book -key=":                  "-key is empty: it names what is wanted",
 		"book -timeout -1s":           "-timeout is not positive",
 		"settle -assume-lost-after x": `invalid value "x" for flag -assume-lost-after: want a duration such as 500ms, 5s or 15m`,
 	} {

@@ -142,7 +142,7 @@ func IntVar(flags *flag.FlagSet, p *int, name string, value, least, most int, us
 func FromVar(flags *flag.FlagSet, p *closure.Date, usage string) {
 	flags.Func("from", usage, func(text string) error {
 		err := p.UnmarshalText([]byte(text))
-		if err != nil || !p.IsZero() && (p.Year < 1 || p.Year > 9998) {
+		if err != nil || p.Year < 1 || p.Year > 9998 { // an empty text is the zero date
 			return errors.New("want a day such as 2022-05-16, before the year 9999")
 		}
 		return nil
@@ -181,14 +181,15 @@ func SQLite(file string) (dsn string, err error) {
 	return name.String(), nil
 }
 
-// ZoneVar adds the flag -zone. Nil is the patient's zone.
+// ZoneVar adds the flag -zone. Without it the zone stays nil, which is the patient's. Empty it
+// is refused, because it may be a shell's variable that isn't set.
 func ZoneVar(flags *flag.FlagSet, p **time.Location, usage string) {
 	flags.Func("zone", usage+", an IANA `name` such as Asia/Kolkata (default: the patient's)",
 		func(text string) (err error) {
-			*p = nil
-			if text != "" {
-				*p, err = time.LoadLocation(text)
+			if text == "" { // to LoadLocation, UTC
+				return errors.New("want a name such as Asia/Kolkata")
 			}
+			*p, err = time.LoadLocation(text)
 			return err
 		})
 }
