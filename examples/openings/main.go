@@ -162,7 +162,7 @@ func readSchedules(ctx context.Context, client *closure.Client, s settings) ([]c
 		return nil, err
 	}
 	if len(all) == 0 && s.insurance != "" {
-		return nil, errors.New("no practitioner here accepts the insurance of -insurance")
+		return nil, errors.New("no practitioner here accepts the insurance given with -insurance")
 	}
 	shown := slices.DeleteFunc(all, func(s closure.Schedule) bool { return s.SchedulingMethod == "" })
 	if len(shown) == 0 {

@@ -90,7 +90,7 @@ func TestNobodyAcceptsTheInsurance(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = run(t.Context(), server().Client(), s, &progress{}, io.Discard)
-	if err == nil || err.Error() != "no practitioner here accepts the insurance of -insurance" {
+	if err == nil || err.Error() != "no practitioner here accepts the insurance given with -insurance" {
 		t.Errorf("%v", err)
 	}
 }
