@@ -23,7 +23,6 @@ import (
 type Help struct {
 	About   string // what the program does
 	Command string // its command in the line to try, if it has commands
-	Flags   string // its flags in the line to try, if it needs some
 	Sandbox string // the flags of a closure-sandbox in which it finds something
 	Module  bool   // it is a module of its own, so that it runs in its own directory
 }
@@ -108,7 +107,7 @@ func (h Help) text(flags *flag.FlagSet) string {
 				"Without these variables nothing leaves this machine."},
 			{Title: "With a sandbox, in two terminals", Text: "go run " + withArgs("./cmd/closure-sandbox", h.Sandbox) + "\n" +
 				"CLOSURE_BASE_URL=http://127.0.0.1:8080 CLOSURE_API_KEY=" + closure.QuickstartKey + " \\\n" +
-				"  " + withArgs(withArgs(run, h.Command), h.Flags)},
+				"  " + withArgs(run, h.Command)},
 			commandline.ExitCodes("it failed"),
 		},
 	}.String()
