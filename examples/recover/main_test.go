@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -44,6 +45,35 @@ func TestDemo(t *testing.T) {
 			t.Fatalf("%q is missing in the rest of\n%s", want, out.String())
 		}
 		said = after
+	}
+}
+
+// interruptAt interrupts when the text is written.
+type interruptAt struct {
+	bytes.Buffer
+	text      string
+	interrupt func()
+}
+
+func (w *interruptAt) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte(w.text)) {
+		w.interrupt()
+	}
+	return w.Buffer.Write(text)
+}
+
+// An interrupted demo ends where it is, and says no more than that.
+func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"1. ", "pause"} { // during a run, and while it waits
+		ctx, interrupt := context.WithCancel(t.Context())
+		out := &interruptAt{text: at, interrupt: interrupt}
+		err := demo(ctx, out)
+		said := out.String()
+		_, after, _ := strings.Cut(said, at)
+		if !errors.Is(err, errInterrupted) || strings.Count(strings.TrimSpace(after), "\n") > 0 {
+			t.Errorf("at %q: %v\n%s", at, err, said)
+		}
 	}
 }
 
