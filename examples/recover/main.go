@@ -62,11 +62,11 @@ func main() {
 	}
 }
 
-const about = `recover shows how a program that dies in the middle of a booking neither loses it
-nor books twice. Without arguments it plays this against a test double. To do it
-by hand, against the API that the environment names (live keys are refused):
+const about = `recover shows how a program that dies in the middle of a booking neither loses
+it nor books twice. Without arguments it plays this against a test double. To do
+it by hand, against the API that the environment names (live keys are refused):
 
-  recover book [flags]    book, by the journal; again with the same key is the same booking
+  recover book [flags]    book, by the journal; the same key is the same booking
   recover settle [flags]  settle what earlier runs left in the journal`
 
 func parseArgs(args []string) (s settings, err error) {

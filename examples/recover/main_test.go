@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -89,6 +90,19 @@ func TestNothingToSettle(t *testing.T) {
 	info, err := os.Stat(file)
 	if err != nil || info.Size() == 0 || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
 		t.Errorf("the journal: %v, %v, want one for its owner alone", info, err)
+	}
+}
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	help, err := exec.CommandContext(t.Context(), os.Args[0], "book", "-h").Output()
+	if err != nil || len(help) == 0 {
+		t.Fatalf("%v, %q", err, help)
+	}
+	for line := range strings.Lines(string(help)) {
+		if utf8.RuneCountInString(line) > len("\n")+80 {
+			t.Errorf("a wide line: %s", line)
+		}
 	}
 }
 
