@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,6 +94,24 @@ func TestNothingToSettle(t *testing.T) {
 	}
 }
 
+// A program whose output is lost fails.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	command := exec.CommandContext(t.Context(), os.Args[0], "settle", "-journal", filepath.Join(t.TempDir(), "journal.db"))
+	command.Env = append(os.Environ(), "CLOSURE_API_KEY="+closure.QuickstartKey, "CLOSURE_BASE_URL=http://127.0.0.1:1")
+	unwritable, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unwritable.Close() }()
+	var problems bytes.Buffer
+	command.Stdout, command.Stderr = unwritable, &problems
+	err = command.Run()
+	if want := "recover: the output can't be written: "; err == nil || !strings.HasPrefix(problems.String(), want) {
+		t.Errorf("%v, %q, want %q", err, problems.String(), want)
+	}
+}
+
 func TestHelpFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	help, err := exec.CommandContext(t.Context(), os.Args[0], "book", "-h").Output()
@@ -112,7 +131,7 @@ func TestSettleWithoutItsJournal(t *testing.T) {
 	journal := closuretest.NewJournal()
 	journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalPending))
 	client := closuretest.New(closuretest.ReportTo(t)).Client(closure.WithJournal(journal))
-	if err := settle(t.Context(), client, 0); !errors.Is(err, closuretest.ErrJournal) {
+	if err := settle(t.Context(), io.Discard, client, 0); !errors.Is(err, closuretest.ErrJournal) {
 		t.Errorf("%v, want ErrJournal", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -129,6 +130,26 @@ func TestFromVar(t *testing.T) {
 		err := Parse(flags, []string{"-from", text}, Help{})
 		if (err == nil) != ok || from.String() != text && ok {
 			t.Errorf("%q: %s, %v", text, from, err)
+		}
+	}
+}
+
+// A program whose output is lost fails, although it did what it should.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	unwritable, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unwritable.Close() }()
+	for _, name := range []string{"quickstart", "openings", "bookfirst"} {
+		program := exec.CommandContext(t.Context(), "go", "run", "../../"+name)
+		program.Env = append(os.Environ(), "CLOSURE_API_KEY=", "CLOSURE_BASE_URL=")
+		var problems bytes.Buffer
+		program.Stdout, program.Stderr = unwritable, &problems
+		err := program.Run()
+		if want := name + ": the output can't be written: "; err == nil || !strings.Contains(problems.String(), want) {
+			t.Errorf("%s: %v, %q, want %q", name, err, problems.String(), want)
 		}
 	}
 }

@@ -119,9 +119,29 @@ func withArgs(program, args string) string {
 
 // Stdout is the standard output. On a terminal it breaks lines that are too wide, and
 // indents their next lines.
-func Stdout(indent int) io.Writer {
-	return commandline.Fit(os.Stdout, commandline.Width(os.Stdout), indent)
+func Stdout(indent int) *Output {
+	return NewOutput(commandline.Fit(os.Stdout, commandline.Width(os.Stdout), indent))
 }
+
+// An Output keeps the first error of writing to it, for the program's end.
+type Output struct {
+	out io.Writer
+	err error
+}
+
+// NewOutput returns an Output that writes to out.
+func NewOutput(out io.Writer) *Output { return &Output{out: out} }
+
+func (o *Output) Write(text []byte) (int, error) {
+	n, err := o.out.Write(text)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("the output can't be written: %w", err)
+	}
+	return n, err
+}
+
+// Err is nil if everything was written.
+func (o *Output) Err() error { return o.err }
 
 // IntVar adds a flag for a number within bounds.
 func IntVar(flags *flag.FlagSet, p *int, name string, value, least, most int, usage string) {
