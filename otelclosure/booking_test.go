@@ -241,8 +241,14 @@ func TestJournalFailures(t *testing.T) {
 	if _, err := server.Client(b.option(), closure.WithJournal(journal)).BookSlot(t.Context(), guideSlot()); err != nil {
 		t.Fatal(err)
 	}
+	if n := len(b.sums(t, "closure.journal.failures")); n != 5*2 {
+		t.Errorf("%d series, want those that started at 0", n)
+	}
 	var got []string
 	for _, p := range b.sums(t, "closure.journal.failures") {
+		if p.Value == 0 {
+			continue
+		}
 		got = append(got, fmt.Sprint(p.Value, " ", p.Attributes.Encoded(attribute.DefaultEncoder())))
 	}
 	if want := []string{"1 closure.booking.operation=BookSlot,closure.journal.method=finish"}; !slices.Equal(got, want) {
@@ -250,6 +256,25 @@ func TestJournalFailures(t *testing.T) {
 	}
 	if strings.Contains(b.text(t), closuretest.ErrJournal.Error()) {
 		t.Error("the cause's text is reported")
+	}
+}
+
+// What a counter can count is reported as 0 before anything is counted: Prometheus sees no
+// increase in a series that begins at 1.
+func TestCountersStartAtZero(t *testing.T) {
+	t.Parallel()
+	b := newBackend()
+	closuretest.New().Client(b.option())
+	for name, series := range map[string]int{"closure.bookings": 5 * 5, "closure.journal.failures": 5 * 2} {
+		points := b.sums(t, name)
+		if len(points) != series {
+			t.Errorf("%s: %d series, want %d", name, len(points), series)
+		}
+		for _, p := range points {
+			if p.Value != 0 {
+				t.Errorf("%s %s starts at %d", name, p.Attributes.Encoded(attribute.DefaultEncoder()), p.Value)
+			}
+		}
 	}
 }
 

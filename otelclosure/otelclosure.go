@@ -15,13 +15,13 @@
 // # Metrics
 //
 // closure.bookings counts bookings, changes and resolutions by closure.booking.ending:
-// alert on "unknown". It is reported as 0 from the start, so that the first one shows as
-// an increase. closure.booking.duration is how long they took, also by
+// alert on "unknown". closure.journal.failures counts endings that the journal could not
+// record. Both are reported as 0 from the start, so that the first one shows as an
+// increase. closure.booking.duration is how long bookings took, also by
 // closure.booking.reason. http.client.request.duration is how long attempts took, with
 // their wait for the rate limit. closure.call.duration is how long whole calls took, by
 // closure.operation and closure.outcome. If the outcome of a booking's write is "unknown"
 // there, don't alert: reading back may have shown how the booking ended.
-// closure.journal.failures counts endings that the journal could not record.
 //
 // # Privacy
 //
@@ -117,11 +117,21 @@ func isNil(provider any) bool {
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// operations are those that book, change or resolve.
-var operations = []string{"BookSlot", "BookFirstAvailable", "RescheduleBooking", "CancelBooking", "ResolveBooking"}
+// What counters count by.
+var (
+	operations = []string{"BookSlot", "BookFirstAvailable", "RescheduleBooking", "CancelBooking", "ResolveBooking"}
+	endings    = []closure.Ending{
+		closure.EndingConfirmed, closure.EndingRecovered, closure.EndingRejected, closure.EndingNotSent, closure.EndingUnknown,
+	}
+	journalMethods = []string{"finish", "release"} // those that record an ending
+)
 
 func endingOf(op string, ending closure.Ending) []attribute.KeyValue {
 	return []attribute.KeyValue{BookingKey.String(op), EndingKey.String(ending.String())}
+}
+
+func failureOf(op, method string) []attribute.KeyValue {
+	return []attribute.KeyValue{BookingKey.String(op), JournalKey.String(method)}
 }
 
 // A reporter turns events into spans and measurements.
@@ -163,15 +173,13 @@ func newReporter(cfg config) *reporter {
 	bookings, err := meter.Int64Counter("closure.bookings", metric.WithUnit("{booking}"),
 		metric.WithDescription("Bookings, changes and resolutions by how they ended."))
 	handle(err)
-	for _, op := range operations {
-		bookings.Add(context.Background(), 0, metric.WithAttributes(endingOf(op, closure.EndingUnknown)...))
-	}
 	took, err := meter.Float64Histogram("closure.booking.duration", buckets, metric.WithUnit("s"),
 		metric.WithDescription("Duration of bookings, changes and resolutions, by how they ended."))
 	handle(err)
 	failures, err := meter.Int64Counter("closure.journal.failures", metric.WithUnit("{booking}"),
 		metric.WithDescription("Bookings whose ending the journal could not record."))
 	handle(err)
+	startAtZero(bookings, failures)
 	return &reporter{
 		tracer:   cfg.tracers.Tracer(scope, trace.WithInstrumentationVersion(closure.Version), trace.WithSchemaURL(semconv.SchemaURL)),
 		requests: requests,
@@ -182,6 +190,20 @@ func newReporter(cfg config) *reporter {
 		config:   cfg,
 		attempts: make(map[uint64][]attempt),
 		ended:    make(map[string][]call),
+	}
+}
+
+// startAtZero reports every series of the counters as 0, so that the first one of a kind
+// shows as an increase.
+func startAtZero(bookings, failures metric.Int64Counter) {
+	ctx := context.Background()
+	for _, op := range operations {
+		for _, ending := range endings {
+			bookings.Add(ctx, 0, metric.WithAttributes(endingOf(op, ending)...))
+		}
+		for _, method := range journalMethods {
+			failures.Add(ctx, 0, metric.WithAttributes(failureOf(op, method)...))
+		}
 	}
 }
 
@@ -244,7 +266,7 @@ func (r *reporter) observeBooking(ctx context.Context, e closure.BookingEvent) {
 	r.took.Record(ctx, e.Duration.Seconds(), metric.WithAttributes(attributes...))
 	if e.JournalFailed != "" {
 		span.SetAttributes(JournalKey.String(e.JournalFailed))
-		r.failures.Add(ctx, 1, metric.WithAttributes(BookingKey.String(e.Op), JournalKey.String(e.JournalFailed)))
+		r.failures.Add(ctx, 1, metric.WithAttributes(failureOf(e.Op, e.JournalFailed)...))
 	}
 }
 

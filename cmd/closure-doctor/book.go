@@ -46,17 +46,17 @@ func (d *doctor) create(ctx context.Context) (id string, slot int) {
 		if !ok {
 			continue
 		}
-		before := len(d.results)
+		before, start := len(d.results), at.UTC().Format(wireTime)
 		body := map[string]json.RawMessage{
 			"schedule_id": quoted(d.ids["schedules"]),
 			"patient_id":  quoted(d.ids["patients"]),
-			"start_at":    quoted(at.UTC().Format(wireTime)),
+			"start_at":    quoted(start),
 		}
 		if duration := members(slot)["duration"]; !absent(duration) {
 			body["duration"] = duration
 		}
 		records := d.run(ctx, check{op: op, body: marshal(body), wantKind: wrongState, want: map[string]string{
-			"status": "scheduled", "start_at": at.Format(wireTime),
+			"status": "scheduled", "start_at": start,
 			"schedule_id": d.ids["schedules"], "patient_id": d.ids["patients"],
 		}})
 		last := &d.results[len(d.results)-1]
@@ -91,9 +91,10 @@ func (d *doctor) reschedule(ctx context.Context, id string, booked int) {
 		if !ok || at.Equal(old) {
 			continue
 		}
-		body := map[string]json.RawMessage{"start_at": quoted(at.UTC().Format(wireTime))}
+		start := at.UTC().Format(wireTime)
+		body := map[string]json.RawMessage{"start_at": quoted(start)}
 		d.run(ctx, check{op: op, id: id, body: marshal(body), wantKind: wrongState, want: map[string]string{
-			"id": id, "status": "rescheduled", "start_at": at.Format(wireTime),
+			"id": id, "status": "rescheduled", "start_at": start,
 		}})
 		return
 	}

@@ -199,7 +199,7 @@ func usage() string {
 		Usage: "go run github.com/closurehealth/closure-go/cmd/closure-doctor [flags]",
 		Flags: newFlagSet(new(settings)),
 		Sections: []commandline.Section{
-			{Title: "Environment", Text: "CLOSURE_API_KEY   a test key; without one the doctor uses the vendor's public key\n" +
+			{Title: "Environment", Text: "CLOSURE_API_KEY   a test key; without one the vendor's public key is used\n" +
 				"CLOSURE_BASE_URL  the API's address, if -base doesn't give another\n" +
 				"The SDK's other variables, such as CLOSURE_ROUTES, are not read: the doctor\n" +
 				"checks what the SDK does without them."},

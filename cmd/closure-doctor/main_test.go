@@ -118,6 +118,26 @@ func TestNothingDiffersOnTheSandbox(t *testing.T) {
 	}
 }
 
+// The API may write instants with an offset: they are the same instants.
+func TestNothingDiffersWithOffsets(t *testing.T) {
+	t.Parallel()
+	instant := regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
+	double := sandbox().Handler()
+	code, output := examine(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		double.ServeHTTP(answer, r)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(answer.Code)
+		io.WriteString(w, instant.ReplaceAllStringFunc(answer.Body.String(), func(text string) string {
+			at, _ := time.Parse(time.RFC3339, text)
+			return at.In(time.FixedZone("", -4*60*60)).Format("2006-01-02T15:04:05.000-07:00")
+		}))
+	}), "-write")
+	if code != exitOK || !strings.Contains(output, "Nothing differs") {
+		t.Errorf("exit %d\n%s", code, output)
+	}
+}
+
 func TestReadsOnlyUnlessAsked(t *testing.T) {
 	t.Parallel()
 	server := sandbox()
@@ -682,6 +702,11 @@ func TestUsage(t *testing.T) {
 	if code != exitOK || !strings.Contains(out.String(), "-write") ||
 		!strings.Contains(out.String(), "CLOSURE_BASE_URL") || !strings.Contains(out.String(), "CLOSURE_ROUTES") {
 		t.Errorf("-h: exit %d, %q", code, out.String())
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(line) > len("\n")+80 {
+			t.Errorf("-h: %d columns: %s", len(line)-1, line)
+		}
 	}
 	if n := requests.Load(); n > 0 {
 		t.Errorf("%d requests were sent", n)

@@ -112,6 +112,11 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help lacks %s", want)
 		}
 	}
+	for line := range strings.Lines(stdout.String()) {
+		if len(line) > len("\n")+80 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
 	if code != exitOK || stderr.Len() > 0 {
 		t.Errorf("exit %d, stderr %q", code, stderr.String())
 	}

@@ -120,13 +120,13 @@ func seed(flags *flag.FlagSet, p *uint64) {
 
 func usage() string {
 	var faults strings.Builder
-	faults.WriteString("A fault is operation:kind, then p= for a probability and n= for a count (0: always).\n" +
-		"Without them it strikes once. The kinds:\n")
+	faults.WriteString("A fault is operation:kind, then p= for a probability and n= for a count\n" +
+		"(0: always). Without them it strikes once. The kinds:\n")
 	for _, k := range kinds {
 		fmt.Fprintf(&faults, "  %-28s%s\n", k.example, k.effect)
 	}
 	faults.WriteString("While it runs, " + adminPrefix + "faults and " + adminPrefix +
-		"reset change it: see docs/testing.md.")
+		"reset change it:\nsee docs/testing.md.")
 	return commandline.Page{
 		About: "closure-sandbox serves a test double of the Railway (Closure Health) booking\nAPI.",
 		Usage: "go run github.com/closurehealth/closure-go/cmd/closure-sandbox [flags]",

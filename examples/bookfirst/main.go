@@ -47,7 +47,8 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, cli.Stdout(labelWidth), s); err != nil {
+	out := cli.Stdout(labelWidth)
+	if err := errors.Join(run(ctx, out, s), out.Err()); err != nil {
 		cli.Fail("bookfirst", err)
 	}
 }

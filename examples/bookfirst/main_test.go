@@ -53,7 +53,7 @@ func offline(t *testing.T) {
 
 func TestBadFlags(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"-weeks 0", "-weeks -1", "-weeks 99999999", "-from tomorrow", "-from 9999-12-31", "stray"} {
+	for _, args := range []string{"-weeks 0", "-weeks -1", "-weeks 99999999", "-from tomorrow", "-from 9999-12-31", "-from=", "-weeks=", "stray"} {
 		if _, err := parseFlags(strings.Fields(args)); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", args, err)
 		}

@@ -87,7 +87,7 @@ func clockFlag(into **closure.ClockTime) func(string) error {
 
 func insuranceFlag(into *closure.InsuranceID) func(string) error {
 	return func(text string) error {
-		if rest, found := strings.CutPrefix(text, "ins_"); text != "" && (!found || rest == "") {
+		if rest, found := strings.CutPrefix(text, "ins_"); !found || rest == "" {
 			return errors.New("want an id that starts with ins_")
 		}
 		*into = closure.InsuranceID(text)
@@ -109,7 +109,7 @@ func start(ctx context.Context, s settings) error {
 	if s.from.IsZero() {
 		s.from = today
 	}
-	return run(ctx, client, s, p, out)
+	return errors.Join(run(ctx, client, s, p, out), out.Err())
 }
 
 // newClient also returns the day. With the test double it is always the same.
@@ -162,7 +162,7 @@ func readSchedules(ctx context.Context, client *closure.Client, s settings) ([]c
 		return nil, err
 	}
 	if len(all) == 0 && s.insurance != "" {
-		return nil, errors.New("no practitioner here accepts the insurance of -insurance")
+		return nil, errors.New("no practitioner here accepts the insurance given with -insurance")
 	}
 	shown := slices.DeleteFunc(all, func(s closure.Schedule) bool { return s.SchedulingMethod == "" })
 	if len(shown) == 0 {
@@ -189,14 +189,14 @@ func (c *calendar) suggest(
 	search.To = search.From.AddDate(0, 0, days)
 	slot, err := client.Availabilities.First(ctx, search)
 	if errors.Is(err, closure.ErrNoSlot) {
-		_, err = fmt.Fprintf(out, "There is none in the %d days after that either. Try another -from.\n", days)
-		return err
+		fmt.Fprintf(out, "There is none in the %d days after that either. Try another -from.\n", days)
+		return nil
 	}
 	if err != nil {
 		return err
 	}
 	i := slices.IndexFunc(c.rows, func(r *row) bool { return r.schedule == slot.ScheduleID })
-	_, err = fmt.Fprintf(out, "The next one is on %s, with %s.\n",
+	fmt.Fprintf(out, "The next one is on %s, with %s.\n",
 		slot.StartAt.In(c.zone).Format("Monday 2 January at 15:04"), c.rows[i].name)
-	return err
+	return nil
 }

@@ -90,7 +90,7 @@ func TestNobodyAcceptsTheInsurance(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = run(t.Context(), server().Client(), s, &progress{}, io.Discard)
-	if err == nil || err.Error() != "no practitioner here accepts the insurance of -insurance" {
+	if err == nil || err.Error() != "no practitioner here accepts the insurance given with -insurance" {
 		t.Errorf("%v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestBadFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"-days 0", "-days -3", "-days 100000", "-days x", "-practitioners 0", "-zone Nowhere/X", "-from x", "-from 9999-12-31", "-insurance x", "-insurance ins_", "-after 25:00",
-		"stray",
+		"-zone=", "-from=", "-insurance=", "-after=", "-before=", "-days=", "-practitioners=", "stray",
 	} {
 		if _, err := parseFlags(strings.Fields(args)); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", args, err)

@@ -45,7 +45,8 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, cli.Stdout(labelWidth), live, zone); err != nil {
+	out := cli.Stdout(labelWidth)
+	if err := errors.Join(run(ctx, out, live, zone), out.Err()); err != nil {
 		cli.Fail("quickstart", err)
 	}
 }

@@ -38,8 +38,10 @@ func dieInTheMiddle(_ context.Context, e closure.Event) {
 	}
 }
 
+var errInterrupted = errors.New("it was interrupted; the demo books with a test double only, and nothing of it is left")
+
 func demo(ctx context.Context, out io.Writer) error {
-	return errors.Join(
+	err := errors.Join(
 		scene(ctx, out, "1. The booking was made, but the answer got lost", closuretest.DropAfter("appointments.create"),
 			func(s *stage) {
 				s.run("settle")
@@ -49,7 +51,7 @@ func demo(ctx context.Context, out io.Writer) error {
 			func(s *stage) {
 				s.run("settle")
 				s.say("pause", "no client can know how late a booking may still appear; here we say: after %s it won't", lostAfter)
-				time.Sleep(lostAfter)
+				s.wait(lostAfter)
 				s.run("settle", "-assume-lost-after", lostAfter.String())
 				s.run("book")
 			}),
@@ -60,6 +62,10 @@ func demo(ctx context.Context, out io.Writer) error {
 				s.run("book")
 			}),
 	)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
 }
 
 // A stage is where one scene is played.
@@ -75,6 +81,9 @@ type stage struct {
 
 // scene plays a crash in the middle of a booking, and what comes after.
 func scene(ctx context.Context, out io.Writer, title string, fault closuretest.Fault, after func(*stage)) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	dir, err := os.MkdirTemp("", "closure-recover-")
 	if err != nil {
 		return err
@@ -114,6 +123,9 @@ func (s *stage) run(name string, args ...string) {
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err = cmd.Run()
+	if s.ctx.Err() != nil {
+		return
+	}
 	for line := range strings.Lines(said.String()) {
 		s.say(fmt.Sprintf("run %d, %s", s.runs, name), "%s", strings.TrimSpace(line))
 	}
@@ -122,7 +134,18 @@ func (s *stage) run(name string, args ...string) {
 	}
 }
 
+func (s *stage) wait(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-s.ctx.Done():
+	}
+}
+
+// say says nothing after an interrupt: the scene didn't run to its end.
 func (s *stage) say(who, format string, args ...any) {
+	if s.ctx.Err() != nil {
+		return
+	}
 	fmt.Fprintf(s.out, "   %-15s%s\n", who, fmt.Sprintf(format, args...))
 }
 

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -57,16 +58,17 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, s); err != nil {
+	out := cli.NewOutput(os.Stdout)
+	if err := errors.Join(run(ctx, out, s), out.Err()); err != nil {
 		cli.Fail("recover", err)
 	}
 }
 
-const about = `recover shows how a program that dies in the middle of a booking neither loses it
-nor books twice. Without arguments it plays this against a test double. To do it
-by hand, against the API that the environment names (live keys are refused):
+const about = `recover shows how a program that dies in the middle of a booking neither loses
+it nor books twice. Without arguments it plays this against a test double. To do
+it by hand, against the API that the environment names (live keys are refused):
 
-  recover book [flags]    book, by the journal; again with the same key is the same booking
+  recover book [flags]    book, by the journal; the same key is the same booking
   recover settle [flags]  settle what earlier runs left in the journal`
 
 func parseArgs(args []string) (s settings, err error) {
@@ -88,6 +90,8 @@ func parseArgs(args []string) (s settings, err error) {
 	switch {
 	case err == nil && s.command == "" && flags.NFlag() > 0:
 		err = errors.New("flags come after a command: book or settle")
+	case err == nil && s.key == "":
+		err = errors.New("-key is empty: it names what is wanted")
 	case err == nil && s.timeout <= 0:
 		err = errors.New("-timeout is not positive")
 	case err == nil:
@@ -96,9 +100,9 @@ func parseArgs(args []string) (s settings, err error) {
 	return s, err
 }
 
-func run(ctx context.Context, s settings) error {
+func run(ctx context.Context, out io.Writer, s settings) error {
 	if s.command == "" {
-		return demo(ctx, os.Stdout)
+		return demo(ctx, out)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout+15*time.Second)
 	defer cancel()
@@ -120,10 +124,11 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	if s.command == "settle" {
-		return settle(ctx, client, s.lost)
+		return settle(ctx, out, client, s.lost)
 	}
 	wanted.IdempotencyKey = s.key
-	return report(client.BookSlot(ctx, wanted))
+	booking, err := client.BookSlot(ctx, wanted)
+	return report(out, booking, err)
 }
 
 // openJournal opens the journal in a file of SQLite. It says who wanted to see which
@@ -144,7 +149,7 @@ func openJournal(ctx context.Context, file string) (*closuresql.Journal, error) 
 }
 
 // settle settles what crashes left. It never books.
-func settle(ctx context.Context, client *closure.Client, lost time.Duration) error {
+func settle(ctx context.Context, out io.Writer, client *closure.Client, lost time.Duration) error {
 	var opts []closure.CallOption
 	if lost > 0 {
 		opts = append(opts, closure.AssumeLostAfter(lost))
@@ -155,29 +160,29 @@ func settle(ctx context.Context, client *closure.Client, lost time.Duration) err
 			return err // the journal's: there is no resolution to report
 		}
 		pending = true
-		if err := report(resolution.Booking, resolution.Err); err != nil {
+		if err := report(out, resolution.Booking, resolution.Err); err != nil {
 			return err
 		}
 	}
 	if !pending {
-		fmt.Println("NOTHING TO SETTLE: no booking is pending in the journal")
+		fmt.Fprintln(out, "NOTHING TO SETTLE: no booking is pending in the journal")
 	}
 	return nil
 }
 
 // report says how it ended. Only what went wrong is an error.
-func report(booking *closure.Booking, err error) error {
+func report(out io.Writer, booking *closure.Booking, err error) error {
 	switch {
 	case errors.Is(err, closure.ErrOutcomeUnknown):
-		fmt.Println("STILL UNKNOWN: the journal keeps it, settle it later;", openOrNot(err))
+		fmt.Fprintln(out, "STILL UNKNOWN: the journal keeps it, settle it later;", openOrNot(err))
 	case errors.Is(err, closure.ErrNotBooked):
-		fmt.Println("NOT BOOKED: the attempt is old enough to count as lost, it is safe to book")
+		fmt.Fprintln(out, "NOT BOOKED: the attempt is old enough to count as lost, it is safe to book")
 	case err != nil:
 		return err
 	case booking.Recovered:
-		fmt.Printf("BOOKED %s: a read found it, nothing was sent again\n", describe(booking))
+		fmt.Fprintf(out, "BOOKED %s: a read found it, nothing was sent again\n", describe(booking))
 	default:
-		fmt.Printf("BOOKED %s\n", describe(booking))
+		fmt.Fprintf(out, "BOOKED %s\n", describe(booking))
 	}
 	return nil
 }

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -47,6 +50,35 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// interruptAt interrupts when the text is written.
+type interruptAt struct {
+	bytes.Buffer
+	text      string
+	interrupt func()
+}
+
+func (w *interruptAt) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte(w.text)) {
+		w.interrupt()
+	}
+	return w.Buffer.Write(text)
+}
+
+// An interrupted demo ends where it is, and says no more than that.
+func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"1. ", "pause"} { // during a run, and while it waits
+		ctx, interrupt := context.WithCancel(t.Context())
+		out := &interruptAt{text: at, interrupt: interrupt}
+		err := demo(ctx, out)
+		said := out.String()
+		_, after, _ := strings.Cut(said, at)
+		if !errors.Is(err, errInterrupted) || strings.Count(strings.TrimSpace(after), "\n") > 0 {
+			t.Errorf("at %q: %v\n%s", at, err, said)
+		}
+	}
+}
+
 func TestNothingToSettle(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "a%41.db")
@@ -62,13 +94,44 @@ func TestNothingToSettle(t *testing.T) {
 	}
 }
 
+// A program whose output is lost fails.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	command := exec.CommandContext(t.Context(), os.Args[0], "settle", "-journal", filepath.Join(t.TempDir(), "journal.db"))
+	command.Env = append(os.Environ(), "CLOSURE_API_KEY="+closure.QuickstartKey, "CLOSURE_BASE_URL=http://127.0.0.1:1")
+	unwritable, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unwritable.Close() }()
+	var problems bytes.Buffer
+	command.Stdout, command.Stderr = unwritable, &problems
+	err = command.Run()
+	if want := "recover: the output can't be written: "; err == nil || !strings.HasPrefix(problems.String(), want) {
+		t.Errorf("%v, %q, want %q", err, problems.String(), want)
+	}
+}
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	help, err := exec.CommandContext(t.Context(), os.Args[0], "book", "-h").Output()
+	if err != nil || len(help) == 0 {
+		t.Fatalf("%v, %q", err, help)
+	}
+	for line := range strings.Lines(string(help)) {
+		if utf8.RuneCountInString(line) > len("\n")+80 {
+			t.Errorf("a wide line: %s", line)
+		}
+	}
+}
+
 // A journal that can't be read is an error, which says nothing of a booking.
 func TestSettleWithoutItsJournal(t *testing.T) {
 	t.Parallel()
 	journal := closuretest.NewJournal()
 	journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalPending))
 	client := closuretest.New(closuretest.ReportTo(t)).Client(closure.WithJournal(journal))
-	if err := settle(t.Context(), client, 0); !errors.Is(err, closuretest.ErrJournal) {
+	if err := settle(t.Context(), io.Discard, client, 0); !errors.Is(err, closuretest.ErrJournal) {
 		t.Errorf("%v, want ErrJournal", err)
 	}
 }
@@ -82,6 +145,7 @@ func TestBadArguments(t *testing.T) {
 		"settle -journal a://hush@b":  "-journal is a URL: it names a file for SQLite",
 		"-die":                        "flags come after a command: book or settle",
 		"-die book":                   "there are no arguments besides the flags",
+		"book -key=":                  "-key is empty: it names what is wanted",
 		"book -timeout -1s":           "-timeout is not positive",
 		"settle -assume-lost-after x": `invalid value "x" for flag -assume-lost-after: want a duration such as 500ms, 5s or 15m`,
 	} {

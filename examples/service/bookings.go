@@ -34,12 +34,16 @@ type answer struct {
 	Outcome       string                `json:"outcome"` // confirmed, rejected, unknown, or not_sent
 	AppointmentID closure.AppointmentID `json:"appointment_id,omitempty"`
 	Reason        string                `json:"reason,omitempty"`
+	Hint          string                `json:"hint,omitempty"` // for who writes the caller
 }
 
 func (b *bookings) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := r.Header.Get("Idempotency-Key")
 	if key == "" {
-		write(w, http.StatusBadRequest, answer{Outcome: "rejected", Reason: "idempotency_key_missing"})
+		write(w, http.StatusBadRequest, answer{
+			Outcome: "rejected", Reason: "idempotency_key_missing",
+			Hint: "name the order in the header Idempotency-Key; the same name is the same order",
+		})
 		return
 	}
 	var o order
@@ -54,7 +58,11 @@ func (b *bookings) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		PatientID: o.PatientID, ScheduleID: o.ScheduleID, StartAt: o.StartAt, Duration: o.Duration, IdempotencyKey: key,
 	})
 	status, a := ending(booking, err)
-	slog.Info("booking", slog.String("outcome", a.Outcome), slog.Any("error", err)) // its text names no patient
+	log := slog.With(slog.String("outcome", a.Outcome))
+	if err != nil {
+		log = log.With(slog.Any("error", err)) // its text names no patient
+	}
+	log.Info("booking")
 	write(w, status, a)
 }
 

@@ -3,9 +3,9 @@
 // two appointments.
 //
 //	cd examples/service && go run .
-//	curl -i localhost:8080/bookings -H 'Idempotency-Key: order-1' -d '{
-//	  "patient_id": "pt_sxKCbaoVdBXHBGWywcBETm", "schedule_id": "sch_u5oQnnMdSbyb83xgqgkUgX",
-//	  "start_at": "2022-05-20T17:00:00Z", "duration": 30}'
+//	curl -i localhost:8081/bookings -H 'Idempotency-Key: order-1' -d '{
+//	  "patient_id": "pt_sxKCbaoVdBXHBGWywcBETm", "start_at": "2022-05-20T17:00:00Z",
+//	  "schedule_id": "sch_u5oQnnMdSbyb83xgqgkUgX", "duration": 30}'
 //
 // The API is that of CLOSURE_API_KEY and CLOSURE_BASE_URL; without a key a test
 // double in this process answers. Two instances need one API: in the checkout, start
@@ -67,15 +67,14 @@ func main() {
 
 func parseFlags(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("service", flag.ContinueOnError)
-	flags.StringVar(&s.listen, "listen", "127.0.0.1:8080", "the `address` to serve on")
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:8081", "the `address` to serve on")
 	flags.StringVar(&s.database, "database", "bookings.db", "a `file` for SQLite, or a URL postgres://…")
 	commandline.DurationVar(flags, &s.timeout, "timeout", 30*time.Second, "how long a request to the API may take")
 	commandline.DurationVar(flags, &s.settle, "settle", time.Minute, "how often to settle what is pending")
 	commandline.DurationVar(flags, &s.lost, "lost", 15*time.Minute, "the age from which what the API doesn't show is taken for lost")
 	err = cli.Parse(flags, args, cli.Help{
 		About: "service books appointments for callers of its own, by HTTP. Instances share a\n" +
-			"database, and each may be killed at any moment. Live keys are refused.",
-		Flags:  "-listen 127.0.0.1:8081",
+			"database, and each may be killed at any moment. Live keys are refused. To book:\n\n" + curl("http://"+s.listen),
 		Module: true,
 	})
 	switch {
@@ -87,6 +86,13 @@ func parseFlags(args []string) (s settings, err error) {
 		err = cli.CheckFile("database", s.database)
 	}
 	return s, cmp.Or(err, commandline.CheckAddress("listen", s.listen))
+}
+
+// curl is how to book the guide's slot for the guide's patient.
+func curl(url string) string {
+	return "curl -i " + url + `/bookings -H 'Idempotency-Key: order-1' -d '{
+  "patient_id": "pt_sxKCbaoVdBXHBGWywcBETm", "start_at": "2022-05-20T17:00:00Z",
+  "schedule_id": "sch_u5oQnnMdSbyb83xgqgkUgX", "duration": 30}'`
 }
 
 func postgres(database string) bool {
@@ -113,7 +119,9 @@ func run(ctx context.Context, s settings) error {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
-	slog.Info("serving", slog.String("url", "http://"+listener.Addr().String()))
+	url := "http://" + listener.Addr().String()
+	slog.Info("serving", slog.String("url", url))
+	fmt.Fprintln(os.Stderr, "try:", strings.ReplaceAll(curl(url), "\n ", ""))
 	go settle(ctx, client, s)
 
 	select {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
@@ -46,6 +48,7 @@ type instance struct {
 	database string
 	api      string
 	url      atomic.Pointer[string]
+	log      chan string // its first lines after the one with the URL
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -75,10 +78,26 @@ func (i *instance) start() {
 			break
 		}
 	}
+	first := make(chan string, 10)
+	i.log = first
 	go func() {
 		for lines.Scan() { // or the service would wait for somebody to read
+			select {
+			case first <- lines.Text():
+			default:
+			}
 		}
 	}()
+}
+
+// line is the next line of the log, or "" if there is none.
+func (i *instance) line() string {
+	select {
+	case line := <-i.log:
+		return line
+	case <-time.After(10 * time.Second):
+		return ""
+	}
 }
 
 // kill is kill -9.
@@ -266,6 +285,58 @@ func TestRefused(t *testing.T) {
 		if ctx.Err() != nil || err == nil || cmd.ProcessState.ExitCode() != c.exit ||
 			!strings.Contains(string(output), c.want) || strings.Contains(string(output), "hush") {
 			t.Errorf("%s %s: %v, %s, want %d, %s", c.args, c.env, err, output, c.exit, c.want)
+		}
+	}
+}
+
+// The line that the service prints books, and so does the one of -h, at the default address.
+func TestTheLineToTry(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	api := closuretest.New(closuretest.ReportTo(t))
+	i := &instance{t: t, database: filepath.Join(t.TempDir(), "bookings.db"), api: api.Start()}
+	i.start()
+	try := strings.TrimPrefix(i.line(), "try: ")
+	output, err := exec.CommandContext(t.Context(), "sh", "-c", try+" --silent --noproxy '*' --max-time 20").CombinedOutput()
+	if err != nil || !strings.Contains(string(output), `"outcome":"confirmed"`) {
+		t.Errorf("%s: %v, %s", try, err, output)
+	}
+	if line := i.line(); !strings.HasSuffix(line, " booking outcome=confirmed") {
+		t.Errorf("it logs %q, want no error", line)
+	}
+	noError(t, i.stop())
+
+	help := exec.CommandContext(t.Context(), os.Args[0], "-h")
+	help.Env = append(os.Environ(), serviceVariable+"=1")
+	_, err = help.StdinPipe()
+	noError(t, err)
+	text, err := help.Output()
+	noError(t, err)
+	if want := curl("http://127.0.0.1:8081"); !strings.Contains(string(text), want) {
+		t.Errorf("-h prints\n%s\nwithout\n%s", text, want)
+	}
+	for line := range strings.Lines(string(text)) {
+		if utf8.RuneCountInString(line) > len("\n")+80 {
+			t.Errorf("-h: a wide line: %s", line)
+		}
+	}
+}
+
+// What isn't an order is rejected, and nothing is asked of the API.
+func TestNoOrder(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ key, body, want string }{
+		{"", "{}", "in the header Idempotency-Key"},
+		{"order", "{", `"reason":"malformed_json"`},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/bookings", strings.NewReader(c.body))
+		r.Header.Set("Idempotency-Key", c.key)
+		w := httptest.NewRecorder()
+		new(bookings).ServeHTTP(w, r)
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
 		}
 	}
 }

@@ -74,6 +74,8 @@ func TestPage(t *testing.T) {
 	flags := flag.NewFlagSet("walk", flag.ContinueOnError)
 	flags.Int("steps", 3, "how many `steps`, of which each is as long as the one before, so that this text is wide")
 	flags.Bool("fast", false, "hurry")
+	DurationVar(flags, new(time.Duration), "rest", time.Second, "how long to rest")
+	DurationVar(flags, new(time.Duration), "until", 0, "the `time` to stop after")
 	page := Page{About: "walk takes steps.", Usage: "walk [flags]", Flags: flags, Sections: []Section{ExitCodes("it fell")}}
 	want := `walk takes steps.
 
@@ -83,9 +85,13 @@ Usage:
 Flags:
   -fast
       hurry
+  -rest duration
+      how long to rest (default 1s)
   -steps steps
       how many steps, of which each is as long as the one before, so that this
       text is wide (default 3)
+  -until time
+      the time to stop after
 
 Exit codes:
   0  it is done

@@ -59,6 +59,9 @@ func describe(flags *flag.FlagSet) string {
 	var text strings.Builder
 	flags.VisitAll(func(f *flag.Flag) {
 		name, usage := flag.UnquoteUsage(f)
+		if _, ok := f.Value.(*duration); ok && name == "value" {
+			name = "duration" // as package flag names its own
+		}
 		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "0s" && f.DefValue != "false" {
 			usage += fmt.Sprintf(" (default %s)", f.DefValue)
 		}

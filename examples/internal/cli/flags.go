@@ -23,7 +23,6 @@ import (
 type Help struct {
 	About   string // what the program does
 	Command string // its command in the line to try, if it has commands
-	Flags   string // its flags in the line to try, if it needs some
 	Sandbox string // the flags of a closure-sandbox in which it finds something
 	Module  bool   // it is a module of its own, so that it runs in its own directory
 }
@@ -108,7 +107,7 @@ func (h Help) text(flags *flag.FlagSet) string {
 				"Without these variables nothing leaves this machine."},
 			{Title: "With a sandbox, in two terminals", Text: "go run " + withArgs("./cmd/closure-sandbox", h.Sandbox) + "\n" +
 				"CLOSURE_BASE_URL=http://127.0.0.1:8080 CLOSURE_API_KEY=" + closure.QuickstartKey + " \\\n" +
-				"  " + withArgs(withArgs(run, h.Command), h.Flags)},
+				"  " + withArgs(run, h.Command)},
 			commandline.ExitCodes("it failed"),
 		},
 	}.String()
@@ -120,9 +119,29 @@ func withArgs(program, args string) string {
 
 // Stdout is the standard output. On a terminal it breaks lines that are too wide, and
 // indents their next lines.
-func Stdout(indent int) io.Writer {
-	return commandline.Fit(os.Stdout, commandline.Width(os.Stdout), indent)
+func Stdout(indent int) *Output {
+	return NewOutput(commandline.Fit(os.Stdout, commandline.Width(os.Stdout), indent))
 }
+
+// An Output keeps the first error of writing to it, for the program's end.
+type Output struct {
+	out io.Writer
+	err error
+}
+
+// NewOutput returns an Output that writes to out.
+func NewOutput(out io.Writer) *Output { return &Output{out: out} }
+
+func (o *Output) Write(text []byte) (int, error) {
+	n, err := o.out.Write(text)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("the output can't be written: %w", err)
+	}
+	return n, err
+}
+
+// Err is nil if everything was written.
+func (o *Output) Err() error { return o.err }
 
 // IntVar adds a flag for a number within bounds.
 func IntVar(flags *flag.FlagSet, p *int, name string, value, least, most int, usage string) {
@@ -142,7 +161,7 @@ func IntVar(flags *flag.FlagSet, p *int, name string, value, least, most int, us
 func FromVar(flags *flag.FlagSet, p *closure.Date, usage string) {
 	flags.Func("from", usage, func(text string) error {
 		err := p.UnmarshalText([]byte(text))
-		if err != nil || !p.IsZero() && (p.Year < 1 || p.Year > 9998) {
+		if err != nil || p.Year < 1 || p.Year > 9998 { // an empty text is the zero date
 			return errors.New("want a day such as 2022-05-16, before the year 9999")
 		}
 		return nil
@@ -181,14 +200,15 @@ func SQLite(file string) (dsn string, err error) {
 	return name.String(), nil
 }
 
-// ZoneVar adds the flag -zone. Nil is the patient's zone.
+// ZoneVar adds the flag -zone. Without it the zone stays nil, which is the patient's. Empty it
+// is refused, because it may be a shell's variable that isn't set.
 func ZoneVar(flags *flag.FlagSet, p **time.Location, usage string) {
 	flags.Func("zone", usage+", an IANA `name` such as Asia/Kolkata (default: the patient's)",
 		func(text string) (err error) {
-			*p = nil
-			if text != "" {
-				*p, err = time.LoadLocation(text)
+			if text == "" { // to LoadLocation, UTC
+				return errors.New("want a name such as Asia/Kolkata")
 			}
+			*p, err = time.LoadLocation(text)
 			return err
 		})
 }
