@@ -180,7 +180,7 @@ func report(out io.Writer, booking *closure.Booking, err error) error {
 	case err != nil:
 		return err
 	case booking.Recovered:
-		fmt.Fprintf(out, "BOOKED %s: a read found it, nothing was sent again\n", describe(booking))
+		fmt.Fprintf(out, "BOOKED %s: it was there already, nothing was sent again\n", describe(booking))
 	default:
 		fmt.Fprintf(out, "BOOKED %s\n", describe(booking))
 	}
