@@ -34,8 +34,9 @@ type BookSlotParams struct {
 	// order's id. Calls with the same key get the same appointment, even if it has been
 	// moved since. For another patient, schedule or start it is refused
 	// ([ErrIdempotencyKeyUsed]); another duration is not noticed, nor, once the appointment
-	// was moved, another schedule or start. The key needs [WithJournal]. It is never sent to the API, and never printed. Any text will do: keep
-	// it short, because the journal stores it.
+	// was moved, another schedule or start. The key needs [WithJournal]. It is never sent
+	// to the API, and never printed. Any text will do: keep it short, because the journal
+	// stores it.
 	IdempotencyKey string
 }
 

@@ -65,11 +65,16 @@ func (a BookingAttempt) matches(appointment Appointment) bool {
 
 // mayMatch also accepts an appointment that leaves out where or when it is.
 func (a BookingAttempt) mayMatch(appointment Appointment) bool {
+	return a.matches(a.completed(appointment))
+}
+
+// completed returns the appointment with the attempt's schedule and start where it has none.
+func (a BookingAttempt) completed(appointment Appointment) Appointment {
 	appointment.ScheduleID = cmp.Or(appointment.ScheduleID, a.ScheduleID)
 	if appointment.StartAt.IsZero() {
 		appointment.StartAt = a.StartAt
 	}
-	return a.matches(appointment)
+	return appointment
 }
 
 // made reports whether the appointment is the one that was attempted, and is booked.

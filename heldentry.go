@@ -154,7 +154,8 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 	case shown.PatientID != entry.Attempt.PatientID:
 		return nil, &JournalError{Op: "find", Err: errForeignEntry}
 	}
-	return shown, nil
+	here := entry.Attempt.completed(*shown) // without where or when it is, it would count as moved
+	return &here, nil
 }
 
 // listBooked looks in the list for the appointment of a booked entry that can't be got, although
@@ -170,7 +171,8 @@ func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appo
 	}
 	for _, shown := range appointments {
 		if shown.ID == entry.Appointment {
-			return &shown, nil
+			here := entry.Attempt.completed(shown)
+			return &here, nil
 		}
 	}
 	return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errVanished}

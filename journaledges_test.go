@@ -223,6 +223,27 @@ func TestMoveOfACancelledAppointment(t *testing.T) {
 	}, closuretest.AllowDuplicates())
 }
 
+// An appointment that doesn't say where or when it is hasn't moved.
+func TestBookedEntryOfAnIncompleteAppointment(t *testing.T) {
+	for _, field := range []string{"schedule_id", "start_at"} {
+		t.Run(field, func(t *testing.T) {
+			inClinic(t, func(t *testing.T, c *sharedClinic) {
+				id := c.books(slotParamsFor("order 1"))
+				leavesOut := c.shows(func(body string) string { return strings.Replace(body, `"`+field+`"`, `"other"`, 1) })
+				for _, key := range []string{"order 1", "order 2"} {
+					booking, err := c.process(leavesOut).BookSlot(t.Context(), slotParamsFor(key))
+					c.booked(booking, err, true)
+					if a := booking.Appointment; a.ID != id || a.ScheduleID != clinicIDs[0] || !a.StartAt.Equal(clinicSlot(9)) {
+						t.Errorf("another appointment, or not all of it")
+					}
+				}
+				c.standing(1)
+				c.sentBookings(1)
+			}, closuretest.AllowDuplicates())
+		})
+	}
+}
+
 // Resolving a move: what counts is the latest that the journal knows of the appointment.
 func TestResolveAMoveThatWasFollowedByAnother(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
