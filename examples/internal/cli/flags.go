@@ -66,7 +66,7 @@ func forUsers(err error) string {
 		"closure: NewClientFromEnv: ", "",
 		", or WithPlainHTTP with a test key", "",
 		", what the API says is in Message and Detail", "",
-		", and why is in Err", "",
+		", and the cause is in Err", "",
 		": the driver's error says why, which errors.Unwrap returns: it may show the DSN", "",
 	).Replace(err.Error())
 }
