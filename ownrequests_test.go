@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,34 +126,6 @@ func TestRoundTripperThatSendsTwice(t *testing.T) {
 				t.Errorf("sent %d times", whole.Load())
 			}
 		})
-	}
-}
-
-// Two connections are there before the body is read: only one of them gets it.
-func TestBodyIsReadOnce(t *testing.T) {
-	t.Parallel()
-	var whole int
-	c := newClient(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
-		trace := httptrace.ContextClientTrace(req.Context())
-		bodies := []io.ReadCloser{req.Body}
-		other, err := req.GetBody()
-		noError(t, err)
-		bodies = append(bodies, other)
-		for range bodies {
-			conn, _ := net.Pipe()
-			trace.GetConn("gateway:443")
-			trace.GotConn(httptrace.GotConnInfo{Conn: conn})
-		}
-		for _, body := range bodies {
-			if text, err := io.ReadAll(body); err == nil && int64(len(text)) == req.ContentLength {
-				whole++
-			}
-		}
-		return nil, errors.New("lost")
-	}))
-	_, err := c.Patients.Create(t.Context(), closure.PatientCreateParams{FirstName: "Ana", LastName: "Example", DOB: guide.dob})
-	if whole != 1 || closure.OutcomeOf(err) != closure.OutcomeUnknown {
-		t.Errorf("read %d times: %v", whole, err)
 	}
 }
 
