@@ -13,7 +13,7 @@ import (
 )
 
 // sqliteDSN is the one that the documents name.
-const sqliteDSN = "?_pragma=journal_mode(wal)&_pragma=busy_timeout(10000)&_pragma=synchronous(full)"
+const sqliteDSN = "?_pragma=journal_mode(wal)&_pragma=busy_timeout(60000)&_pragma=synchronous(full)"
 
 // A database is one that tests share; connect opens another connection to it.
 type database struct {
