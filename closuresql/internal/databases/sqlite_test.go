@@ -12,7 +12,8 @@ import (
 	"github.com/closurehealth/closure-go/closuresql"
 )
 
-// sqliteDSN is the one that the documents name.
+// sqliteDSN is the one that the documents name, with a longer wait: hundreds of writers wait for
+// the lock at once, and the disk may be busy.
 const sqliteDSN = "?_pragma=journal_mode(wal)&_pragma=busy_timeout(60000)&_pragma=synchronous(full)"
 
 // A database is one that tests share; connect opens another connection to it.
