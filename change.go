@@ -216,12 +216,13 @@ func (c *change) lookLonger(ctx context.Context, rejection *APIError, gone bool)
 
 // doubt is why it stays open if the change was made, or nil.
 func (c *change) doubt(current Appointment) error {
+	there := !c.cancels() && c.start.Equal(current.StartAt)
 	switch {
 	case current.Status.gone():
 		return nil
-	case !c.cancels() && current.StartAt.IsZero():
+	case !c.cancels() && current.StartAt.IsZero(), there && c.duration > 0 && current.Duration == 0:
 		return errIncomplete
-	case !current.Status.stands() && (c.cancels() || c.start.Equal(current.StartAt)):
+	case !current.Status.stands() && (c.cancels() || there):
 		return errDoubtful
 	default:
 		return nil

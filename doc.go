@@ -51,8 +51,8 @@
 //   - Values: [Date], [Minutes], [ClockTime], [Ref], and a type for each kind of id, such
 //     as [PatientID].
 //   - Options of a client: [WithJournal], [WithMode], [WithRateLimit],
-//     [WithRetryPolicy], [WithBaseURL], [WithPlainHTTP], [WithHTTPClient], [WithHTTP2],
-//     [WithAPIVersion], [WithUserAgent], [Options].
+//     [WithRetryPolicy], [WithBaseURL], [WithPlainHTTP], [WithHTTPClient] with
+//     [OwnRequest], [WithHTTP2], [WithAPIVersion], [WithUserAgent], [Options].
 //   - Options of a client or of one call: [WithTimeout], [WithMaxAttempts],
 //     [WithIndexVersion], [Expand], [AssumeLostAfter], [KnownCancelled].
 //   - Watch: [WithLogger], [WithObserver] for calls, [WithBookingObserver] for how

@@ -91,7 +91,7 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 		return nil, false, err
 	}
 	// The cancellation was recorded before the booking, or only the caller knows of it.
-	released := known != nil && known.releasedLately(b.lostAfter, time.Now()) && !known.releasedBefore(entry.Attempt)
+	released := known != nil && known.releasedLately(b.lostAfter, time.Now())
 	if released || slices.Contains(b.cancelled, entry.Appointment) {
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err

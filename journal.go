@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/closurehealth/closure-go/internal/transport"
 )
 
 // A Journal remembers bookings after a process has ended, and for all the machines that
@@ -30,10 +32,10 @@ type Journal interface {
 	// before it was called.
 	Find(ctx context.Context, attempt BookingAttempt) (*JournalEntry, error)
 
-	// FindAppointment returns the booked entry of an appointment. If Release was called
-	// with the appointment, it returns an entry with that appointment, the state
-	// JournalReleased, and the time of the latest such call. If the journal doesn't know the
-	// appointment, it returns nil.
+	// FindAppointment returns the booked entry of an appointment. If there is none, but
+	// Release was called with the appointment, it returns an entry with that appointment and
+	// the state JournalReleased. Either has the time of the latest such call, if there was one. If
+	// the journal doesn't know the appointment, it returns nil.
 	FindAppointment(ctx context.Context, id AppointmentID) (*JournalEntry, error)
 
 	// Finish records how an attempt ended. The journal's own entry is the one whose attempt
@@ -95,7 +97,7 @@ type JournalEntry struct {
 	Attempt     BookingAttempt `json:"attempt"`
 	State       JournalState   `json:"state"`
 	Appointment AppointmentID  `json:"appointment,omitempty"` // empty while pending
-	ReleasedAt  time.Time      `json:"released_at,omitzero"`  // with JournalReleased only
+	ReleasedAt  time.Time      `json:"released_at,omitzero"`  // when Release was last called; from FindAppointment only
 }
 
 func (e JournalEntry) redacted() string {
@@ -144,6 +146,12 @@ func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 type JournalError struct {
 	Op  string // the journal's method: "begin", "find", "finish", "release" or "pending"
 	Err error  // the journal's error, or what is wrong with the entry that it returned
+}
+
+// journalFailed is the error of a journal's method that failed. A journal may return the cause of
+// the context, which may be what another call came to: that is not handed out as this one's.
+func journalFailed(method string, err error) error {
+	return &JournalError{Op: method, Err: transport.HideCallErrors(err)}
 }
 
 func (e JournalError) text() string {

@@ -43,7 +43,7 @@ func (c *core) begin(ctx context.Context, attempt BookingAttempt) (*JournalEntry
 func (c *core) checked(ctx context.Context, op string, attempt BookingAttempt, entry *JournalEntry, err error) (*JournalEntry, error) {
 	switch err = cmp.Or(err, ctx.Err()); {
 	case err != nil:
-		return nil, &JournalError{Op: op, Err: err}
+		return nil, journalFailed(op, err)
 	case entry == nil:
 		return nil, nil
 	case entry.State != JournalPending && entry.State != JournalBooked,
@@ -73,7 +73,7 @@ func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalE
 	entry, err := c.journal.FindAppointment(ctx, id)
 	switch err = cmp.Or(err, ctx.Err()); {
 	case err != nil:
-		return nil, &JournalError{Op: "find", Err: err}
+		return nil, journalFailed("find", err)
 	case entry == nil:
 		return nil, nil
 	case entry.Appointment != id, entry.State != JournalBooked && entry.State != JournalReleased:
@@ -118,7 +118,7 @@ func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	err := c.journal.Finish(ctx, entry)
 	noteJournal(ctx, "finish", err)
 	if err != nil {
-		return &JournalError{Op: "finish", Err: err}
+		return journalFailed("finish", err)
 	}
 	return nil
 }
@@ -168,14 +168,10 @@ func (e JournalEntry) mayLag(lostAfter time.Duration, begun time.Time) bool {
 // releasedLately reports whether a read that began at that time may lag behind the appointment's
 // cancellation. If a later one shows the appointment, it was reinstated.
 func (e JournalEntry) releasedLately(lostAfter time.Duration, begun time.Time) bool {
-	return e.State == JournalReleased &&
-		(e.ReleasedAt.IsZero() || wallClockBetween(e.ReleasedAt, begun) <= cmp.Or(lostAfter, longestLag))
-}
-
-// releasedBefore reports whether the cancellation was recorded before the attempt was made, so
-// that it isn't about what the attempt made.
-func (e JournalEntry) releasedBefore(attempt BookingAttempt) bool {
-	return !e.ReleasedAt.IsZero() && e.ReleasedAt.Before(attempt.AttemptedAt)
+	if e.ReleasedAt.IsZero() {
+		return e.State == JournalReleased
+	}
+	return wallClockBetween(e.ReleasedAt, begun) <= cmp.Or(lostAfter, longestLag)
 }
 
 // mayLag reports whether a read that began at that time may lag behind the attempt.
@@ -382,7 +378,7 @@ func (c *core) release(ctx context.Context, id AppointmentID) error {
 	defer cancel()
 	if err := c.journal.Release(ctx, id); err != nil {
 		noteJournal(ctx, "release", err)
-		return &JournalError{Op: "release", Err: err}
+		return journalFailed("release", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package closure_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -207,20 +208,85 @@ func TestReinstatedAppointment(t *testing.T) {
 	}
 }
 
-// An appointment that the API moved although it was cancelled is booked where it is now.
-func TestMoveOfACancelledAppointment(t *testing.T) {
+// A cancellation that was put right long ago says nothing about a move that was now.
+func TestMoveOfAReinstatedAppointment(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
 		id := c.books(slotParamsFor("order 1"))
-		noError(t, c.journal.Release(t.Context(), id)) // the API doesn't mind
-		time.Sleep(time.Second)
+		_, err := c.process().CancelBooking(t.Context(), id)
+		noError(t, err)
+		reinstated := c.Appointments()[0]
+		reinstated.Status = closure.AppointmentScheduled
+		c.AddAppointment(reinstated)
+		time.Sleep(48 * time.Hour)
 		c.moves(c.process(), id, 15)
-		params := slotParamsFor("order 2")
-		params.StartAt = clinicSlot(15)
-		booking, err := c.process().BookSlot(t.Context(), params)
+		_, err = c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
+		isUnknown(t, err) // where it was, by a read that lags
+		there := slotParamsFor("order 3")
+		there.StartAt = clinicSlot(15)
+		_, err = c.process().BookSlot(t.Context(), there)
+		isUnknown(t, err)
+		time.Sleep(time.Hour)
+		booking, err := c.process().BookSlot(t.Context(), there)
 		c.booked(booking, err, true)
 		c.standing(1)
-	}, closuretest.AllowDuplicates())
+	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
+}
+
+// The journal can't record a move on a schedule that nothing names.
+func TestMoveOfAnAppointmentWithoutItsSchedule(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		t.Run(map[bool]string{true: "the journal knows it", false: "nobody knows it"}[known], func(t *testing.T) {
+			inClinic(t, func(t *testing.T, c *sharedClinic) {
+				c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+				id := c.books(slotParamsFor("order 1"))
+				time.Sleep(time.Hour)
+				if !known {
+					c.journal = closuretest.NewJournal()
+				}
+				leavesOut := c.shows(func(body string) string { return strings.Replace(body, `"schedule_id"`, `"other"`, 1) })
+				_, err := c.process(leavesOut).RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)})
+				if !known {
+					if closure.OutcomeOf(err) != closure.OutcomeUnknown || len(c.journal.Entries()) > 0 {
+						t.Errorf("%v, and %d entries", err, len(c.journal.Entries()))
+					}
+					return
+				}
+				noError(t, err)
+				time.Sleep(time.Hour)
+				there := slotParamsFor("order 1")
+				there.StartAt = clinicSlot(15)
+				booking, err := c.process().BookSlot(t.Context(), there)
+				c.booked(booking, err, true)
+				c.standing(1)
+			}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
+		})
+	}
+}
+
+// What a journal hands out as the context's cause can be what another call came to.
+func TestJournalThatReturnsAnotherCallsError(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		for _, verdict := range []error{closure.ErrNotBooked, closure.ErrSlotUnavailable, &closure.APIError{StatusCode: 409}} {
+			journal := &failingJournal{Journal: c.journal, err: fmt.Errorf("a group's: %w", verdict)}
+			_, err := c.Client(closure.WithJournal(journal)).BookSlot(t.Context(), slotParamsFor(""))
+			if e := (*closure.APIError)(nil); errors.Is(err, verdict) || errors.As(err, &e) || closure.OutcomeOf(err) != closure.OutcomeNotSent {
+				t.Errorf("%v is %v", err, verdict)
+			}
+		}
+		own := errors.New("the journal's own")
+		_, err := c.Client(closure.WithJournal(&failingJournal{c.journal, own})).BookSlot(t.Context(), slotParamsFor(""))
+		isErrors(t, err, own)
+	})
+}
+
+type failingJournal struct {
+	closure.Journal
+	err error
+}
+
+func (j *failingJournal) Find(context.Context, closure.BookingAttempt) (*closure.JournalEntry, error) {
+	return nil, j.err
 }
 
 // An appointment that doesn't say where or when it is hasn't moved.

@@ -17,6 +17,12 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 		return nil, err
 	}
 	known, err := c.client.core.findAppointment(ctx, c.id)
+	if known != nil {
+		*current = known.Attempt.completed(*current)
+	}
+	if err == nil && current.ScheduleID == "" {
+		err = c.unknown(errIncomplete) // the journal couldn't say which slot is wanted
+	}
 	if err == nil {
 		err = c.confirmBooked(ctx, known, *current)
 	}
@@ -59,7 +65,7 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 // journal holds that as pending. Without this, a read that shows the old start after the
 // move couldn't be recognized as late. known is what the journal knows of the appointment.
 func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current Appointment) error {
-	if known != nil && known.State == JournalReleased {
+	if known != nil && (known.State == JournalReleased || !known.ReleasedAt.IsZero()) {
 		return nil
 	}
 	here := c.attempt(current)

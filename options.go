@@ -272,10 +272,9 @@ func headerSafe(s string) bool {
 // nothing: a write that fails in it is [OutcomeUnknown]. Unlike the SDK's own pool,
 // *http.Transport prints bytes that follow an answer to the standard logger.
 //
-// A RoundTripper may make up to four requests of its own with the request's context before it reads
-// the body, for a token for example; for a request without a body it may make one, to another
-// host. Any other one needs another context, such as one for an audit after the answer: the SDK
-// takes it for a second sending, and ends the attempt.
+// A RoundTripper that makes requests of its own, to get a token for example, gives them the context
+// [OwnRequest] returns. With the request's context, the SDK takes them for a second sending, and
+// ends the attempt.
 //
 // RoundTrip must not return while the request may still leave. A body that wasn't read by
 // then can't be read any more, and a connection of HTTP/1.1 that is given later is closed; but a

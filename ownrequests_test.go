@@ -15,8 +15,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// A caller's RoundTripper that gets a token with the request's context, and then sends the
-// request: the token's connection isn't the request's.
+// A caller's RoundTripper that gets a token before it sends, and audits after the answer: their
+// connections aren't the request's.
 func TestRoundTripperWithRequestsOfItsOwn(t *testing.T) {
 	t.Parallel()
 	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "token") }))
@@ -28,17 +28,23 @@ func TestRoundTripperWithRequestsOfItsOwn(t *testing.T) {
 	t.Cleanup(plain.CloseIdleConnections)
 	c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(api.URL), closure.WithHTTPClient(&http.Client{
 		Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
-			ask, err := http.NewRequestWithContext(req.Context(), http.MethodGet, tokens.URL, nil)
-			if err != nil {
+			own := func() error {
+				ask, err := http.NewRequestWithContext(closure.OwnRequest(req.Context()), http.MethodGet, tokens.URL, nil)
+				if err != nil {
+					return err
+				}
+				answer, err := plain.RoundTrip(ask)
+				if err != nil {
+					return err
+				}
+				_, err = io.Copy(io.Discard, answer.Body)
+				return errors.Join(err, answer.Body.Close())
+			}
+			if err := own(); err != nil {
 				return nil, err
 			}
-			token, err := plain.RoundTrip(ask)
-			if err != nil {
-				return nil, err
-			}
-			_, _ = io.Copy(io.Discard, token.Body)
-			_ = token.Body.Close()
-			return plain.RoundTrip(req)
+			resp, err := plain.RoundTrip(req)
+			return resp, errors.Join(err, own())
 		}),
 	}))
 	noError(t, err)

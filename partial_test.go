@@ -117,24 +117,30 @@ func TestListThatLeavesOutWhereOrWhen(t *testing.T) {
 	}
 }
 
-// A rejected move is undecided while the API doesn't say where the appointment is.
-func TestMoveOfAnAppointmentWithoutItsStart(t *testing.T) {
+// A rejected move is undecided while the API doesn't say where the appointment is, or how long.
+func TestMoveOfAnIncompleteAppointment(t *testing.T) {
 	t.Parallel()
-	p, c := openPractice(t, func(g *gateway) {
-		switch g.Method + " " + g.URL.Path {
-		case "PATCH /appointments/appt_1":
-			g.api()
-			g.say(409, "<html>conflict</html>")
-		case "GET /appointments/appt_1":
-			if g.practice.count("PATCH /appointments/appt_1") > 0 {
-				g.say(200, `{"id":"appt_1","status":"scheduled"}`)
+	there := guide.start.Add(time.Hour)
+	for _, shown := range []string{
+		`{"id":"appt_1","status":"scheduled"}`,
+		`{"id":"appt_1","status":"rescheduled","start_at":"` + there.Format(time.RFC3339) + `"}`,
+	} {
+		p, c := openPractice(t, func(g *gateway) {
+			switch g.Method + " " + g.URL.Path {
+			case "PATCH /appointments/appt_1":
+				g.api()
+				g.say(409, ownWord)
+			case "GET /appointments/appt_1":
+				if g.practice.count("PATCH /appointments/appt_1") > 0 {
+					g.say(200, shown)
+				}
 			}
+		})
+		p.hold("scheduled")
+		_, err := c.RescheduleBooking(t.Context(), "appt_1", closure.AppointmentRescheduleParams{StartAt: there, Duration: 30})
+		if closure.OutcomeOf(err) != closure.OutcomeUnknown {
+			t.Errorf("decided by %s: %v", shown, err)
 		}
-	})
-	p.hold("scheduled")
-	_, err := c.RescheduleBooking(soon(t), "appt_1", closure.AppointmentRescheduleParams{StartAt: guide.start.Add(time.Hour)})
-	if closure.OutcomeOf(err) != closure.OutcomeUnknown {
-		t.Errorf("decided: %v", err)
 	}
 }
 

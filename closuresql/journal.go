@@ -223,8 +223,7 @@ func (j *Journal) Find(ctx context.Context, attempt closure.BookingAttempt) (*cl
 	return entry, nil
 }
 
-// FindAppointment returns the booked entry of the appointment, or says that it was
-// released.
+// FindAppointment returns the booked entry of the appointment, and says whether it was released.
 func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
 	if err := j.check(ctx, "FindAppointment"); err != nil {
 		return nil, err
@@ -242,13 +241,21 @@ func (j *Journal) FindAppointment(ctx context.Context, id closure.AppointmentID)
 		return nil, nil
 	case err != nil:
 		return nil, j.because("closuresql: find appointment", err)
-	case released.Valid:
-		return &closure.JournalEntry{State: closure.JournalReleased, Appointment: id, ReleasedAt: time.UnixMicro(released.Int64)}, nil
-	case !found.id.Valid:
+	}
+	entry := &closure.JournalEntry{State: closure.JournalReleased, Appointment: id}
+	switch {
+	case found.id.Valid:
+		found.storedRow.id, found.storedRow.state = found.id.String, found.state.Int64
+		if entry, err = j.read(found.storedRow); err != nil {
+			return nil, err
+		}
+	case !released.Valid:
 		return nil, nil
 	}
-	found.storedRow.id, found.storedRow.state = found.id.String, found.state.Int64
-	return j.read(found.storedRow)
+	if released.Valid {
+		entry.ReleasedAt = time.UnixMicro(released.Int64)
+	}
+	return entry, nil
 }
 
 // Finish records how the entry's attempt ended.

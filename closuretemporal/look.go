@@ -102,7 +102,8 @@ func (a *activities) booked(ctx context.Context, entry closure.JournalEntry, o o
 	if err != nil {
 		return ending{}, err
 	}
-	if known != nil && known.State == closure.JournalReleased || slices.Contains(o.Cancelled, entry.Appointment) {
+	released := known != nil && (known.State == closure.JournalReleased || !known.ReleasedAt.IsZero())
+	if released || slices.Contains(o.Cancelled, entry.Appointment) {
 		return ending{Failure: newFailure(closure.ErrNotBooked)}, a.journal.Release(ctx, entry.Appointment)
 	}
 	if entry.Attempt.IdempotencyKey != o.Key {

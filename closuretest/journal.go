@@ -241,11 +241,12 @@ func (j *Journal) FindAppointment(
 		r := j.booked[id]
 		at, released := j.released[id]
 		switch {
-		case released:
-			there = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id, ReleasedAt: at}
 		case r != nil:
 			found := r.JournalEntry
+			found.ReleasedAt = at
 			there = &found
+		case released:
+			there = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id, ReleasedAt: at}
 		}
 	})
 	return there, err

@@ -101,13 +101,14 @@ func (j *memory) Find(ctx context.Context, a closure.BookingAttempt) (e *closure
 
 func (j *memory) FindAppointment(ctx context.Context, id closure.AppointmentID) (e *closure.JournalEntry, err error) {
 	err = j.do(ctx, "findappt", func() {
-		if at, ok := j.released[id]; ok {
+		at, ok := j.released[id]
+		if ok {
 			e = &closure.JournalEntry{State: closure.JournalReleased, Appointment: id, ReleasedAt: at}
-			return
 		}
 		for _, r := range j.recs {
 			if r.State == closure.JournalBooked && r.Appointment == id {
 				x := r.JournalEntry
+				x.ReleasedAt = at
 				e = &x
 			}
 		}

@@ -27,12 +27,12 @@ type Cause struct {
 
 // NewCause returns the cause of a call that ended because its context did, or with err.
 func NewCause(ctx context.Context, err error) *Cause {
-	err = hideCallErrors(err)
+	err = HideCallErrors(err)
 	all := err
 	err = withoutURL(err)
 	if ctx.Err() != nil {
 		// net/http reports either the context's error or its cause.
-		why := hideCallErrors(context.Cause(ctx))
+		why := HideCallErrors(context.Cause(ctx))
 		all = errors.Join(ctx.Err(), why, all)
 		err = errors.Join(ctx.Err(), withoutURL(why), err)
 	}
@@ -43,7 +43,9 @@ func NewCause(ctx context.Context, err error) *Cause {
 // what it says about its own request isn't true of this one.
 var errOtherCall = errors.New("transport: another call failed")
 
-func hideCallErrors(err error) error {
+// HideCallErrors returns the error, or another one in its place if it holds an error of package
+// closure.
+func HideCallErrors(err error) error {
 	if wrapsCallError(err) {
 		return errOtherCall
 	}
@@ -98,8 +100,11 @@ func (c *Cause) Error() string { return c.text }
 // Format prints the same as Error under every verb.
 func (c Cause) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.text) }
 
-// Is matches what is behind the cause.
-func (c *Cause) Is(target error) bool { return errors.Is(c.all, target) }
+// Is matches what is behind the cause, but no error of another call: an error of the caller's may
+// show one by its own Is alone.
+func (c *Cause) Is(target error) bool {
+	return target != nil && !isSentinel(target) && !isCallError(reflect.TypeOf(target)) && errors.Is(c.all, target)
+}
 
 // As finds what is behind the cause, but not an error of another call.
 func (c *Cause) As(target any) bool {

@@ -52,6 +52,10 @@ func TestCauseIsNoVerdictOfAnotherCall(t *testing.T) {
 	for _, verdict := range []error{closure.ErrNotBooked, closure.ErrSlotUnavailable, closure.ErrNoSlot, closure.ErrNotFound} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(fmt.Errorf("of the group: %w", errors.Join(own, verdict)))
+		shown := playsVerdict{verdict}
+		if cause := transport.NewCause(t.Context(), shown); errors.Is(cause, verdict) || !errors.Is(cause, shown) {
+			t.Errorf("an error that shows a verdict by Is alone: %v", cause)
+		}
 		if cause := transport.NewCause(ctx, context.Cause(ctx)); errors.Is(cause, verdict) || !errors.Is(cause, context.Canceled) {
 			t.Errorf("a call that another's %q ended: %v", verdict, cause)
 		}
@@ -62,6 +66,12 @@ func TestCauseIsNoVerdictOfAnotherCall(t *testing.T) {
 		t.Error("the caller's own cause is gone")
 	}
 }
+
+// A playsVerdict lets errors.Is find an error in it, as multierror does.
+type playsVerdict struct{ err error }
+
+func (playsVerdict) Error() string          { return "several" }
+func (p playsVerdict) Is(target error) bool { return target == p.err }
 
 func TestCauseAsNothing(t *testing.T) {
 	t.Parallel()

@@ -29,19 +29,15 @@ var errProxy = errors.New("transport: the proxy failed")
 // the link retry to decide, so a second connection ends the attempt.
 type requestTrace struct {
 	context.Context
-	askedConn  atomic.Bool                 // a connection was asked for
-	gotConn    atomic.Bool                 // a connection was given: the request may have left
-	secondConn atomic.Bool                 // a second connection was asked for
-	others     atomic.Int32                // connections that were asked for before the body was read
-	spared     atomic.Int32                // connections that may be given beside the first
-	body       atomic.Int32                // bodyUnread, bodyRead or bodySealed
-	reader     atomic.Pointer[watchedBody] // once there is a connection, only it reads the body
-	wrote      atomic.Bool                 // the header was written
-	proxied    bool                        // the connection leads to a proxy; known before it is made
-	http2      bool                        // the connection that was given speaks HTTP/2
-	reused     bool                        // other requests had the connection before
-	reads      bool                        // the request is a read
-	hasBody    bool
+	askedConn  atomic.Bool  // a connection was asked for
+	gotConn    atomic.Bool  // a connection was given: the request may have left
+	secondConn atomic.Bool  // a second connection was asked for
+	body       atomic.Int32 // bodyUnread, bodyRead or bodySealed
+	wrote      atomic.Bool  // the header was written
+	proxied    bool         // the connection leads to a proxy; known before it is made
+	http2      bool         // the connection that was given speaks HTTP/2
+	reused     bool         // other requests had the connection before
+	reads      bool         // the request is a read
 
 	// For our pool over HTTP/2: the connection, the request's number on it, how many writes had
 	// begun before it, and whether the second connection was the same one.
@@ -65,12 +61,6 @@ const (
 // openBody reports whether the body may be read, and notes that it is.
 func (r *requestTrace) openBody() bool {
 	return r.body.CompareAndSwap(bodyUnread, bodyRead) || r.body.Load() == bodyRead
-}
-
-// readBy reports whether the body may be read through b. Before there is a connection, a
-// RoundTripper may read it as often as it likes, to sign it for example.
-func (r *requestTrace) readBy(b *watchedBody) bool {
-	return !r.gotConn.Load() || r.reader.CompareAndSwap(nil, b) || r.reader.Load() == b
 }
 
 // sealBody reports whether the body wasn't read. From then on it can't be: a RoundTripper may
@@ -99,7 +89,7 @@ func traceOf(ctx context.Context) *requestTrace {
 // read it doesn't matter whether it left. (Through a proxy it does: noteProxy.)
 func (t *Transport) once(next handler) handler {
 	return func(ctx context.Context, x *execution) error {
-		x.trace = &requestTrace{Context: hideHeaderFields(ctx), reads: !x.call.writes(), hasBody: x.call.Body != nil}
+		x.trace = &requestTrace{Context: hideHeaderFields(ctx), reads: !x.call.writes()}
 		switch {
 		case t.resends:
 			guarded, cancel := x.trace.guard(x.call.URL, t.base)
@@ -137,6 +127,11 @@ func hideHeaderFields(ctx context.Context) context.Context {
 	quiet := *trace
 	quiet.WroteHeaderField = nil
 	return &quietContext{ctx, httptrace.WithClientTrace(context.Background(), &quiet)}
+}
+
+// WithoutTrace returns the context with a trace that has no hooks.
+func WithoutTrace(ctx context.Context) context.Context {
+	return &quietContext{ctx, httptrace.WithClientTrace(context.Background(), new(httptrace.ClientTrace))}
 }
 
 // noteGotConn only notes that a connection is given.
@@ -177,8 +172,6 @@ func (r *requestTrace) noteWrote() {
 func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(r)
 	_, plain := base.(*http.Transport) // others may report hosts in another form, and from goroutines of their own
-	api := hostPort(target)
-	var askedAPI atomic.Bool
 	end := func() {
 		r.secondConn.Store(true)
 		cancel()
@@ -187,13 +180,10 @@ func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.C
 		WroteHeaders: r.noteWrote,
 		// Over HTTP/2 it is called with a lock held, so it must not block or panic.
 		GetConn: func(firstHop string) {
-			again := firstHop != api || askedAPI.Swap(true)
 			switch {
-			case r.gotConn.Load() && !plain && r.isOfAnother(again):
-				r.spared.Add(1)
 			case r.gotConn.Load():
 				end()
-			case !r.askedConn.Swap(true) && plain && firstHop != api:
+			case !r.askedConn.Swap(true) && plain && firstHop != hostPort(target):
 				r.proxied = true
 			}
 		},
@@ -203,9 +193,6 @@ func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.C
 				if plain {
 					r.noteGiven(info)
 				}
-				return
-			}
-			if r.spared.Add(-1) >= 0 && r.body.Load() != bodySealed {
 				return
 			}
 			end()
@@ -219,20 +206,6 @@ func (r *requestTrace) guard(target *url.URL, base http.RoundTripper) (context.C
 			}
 		},
 	}), cancel
-}
-
-// maxOthers is how many requests of its own a RoundTripper may make before it sends.
-const maxOthers = 4
-
-// isOfAnother reports whether the connections before this one can't have carried the request. A
-// RoundTripper may make requests of its own with the request's context, to get a token for
-// example. A request whose body wasn't read wasn't complete; one without a body can be for the API
-// if none before was. again says that this one isn't the first for the API.
-func (r *requestTrace) isOfAnother(again bool) bool {
-	if r.hasBody {
-		return r.body.Load() == bodyUnread && r.others.Add(1) <= maxOthers
-	}
-	return !again
 }
 
 // maybeSent reports whether the request that ended in err may have left this machine. It
@@ -311,7 +284,7 @@ type watchedBody struct {
 
 // Read notes that the body was read, and reads.
 func (b *watchedBody) Read(p []byte) (int, error) {
-	if !b.trace.openBody() || !b.trace.readBy(b) {
+	if !b.trace.openBody() {
 		return 0, errSealed
 	}
 	if isLate(b.trace) {
