@@ -97,4 +97,4 @@ func (s AppointmentStatus) gone() bool {
 var errDoubtful = errors.New("closure: the API shows the appointment with a status that this version does not know")
 
 // errIncomplete is the error of an appointment that may be the one that was attempted.
-var errIncomplete = errors.New("closure: the API shows an appointment without its schedule or start, which may be this one")
+var errIncomplete = errors.New("closure: the API shows an appointment, which may be this one, without its patient, schedule, start or duration")

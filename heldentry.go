@@ -96,6 +96,9 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
 	}
+	if known != nil {
+		entry.ReleasedAt = known.ReleasedAt
+	}
 	shown, begun, err := b.showBooked(ctx, entry)
 	if err != nil {
 		return nil, false, err
@@ -164,8 +167,10 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
 	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{PatientID: entry.Attempt.PatientID}, b.readOpts...)
 	switch {
-	case noSuchCall(err):
+	case noSuchCall(err) && entry.ReleasedAt.IsZero():
 		return entry.appointment(), nil
+	case noSuchCall(err): // it was cancelled, at least once
+		return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errVanished}
 	case err != nil:
 		return nil, err
 	}

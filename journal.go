@@ -150,8 +150,12 @@ type JournalError struct {
 
 // journalFailed is the error of a journal's method that failed. A journal may return the cause of
 // the context, which may be what another call came to: that is not handed out as this one's.
-func journalFailed(method string, err error) error {
-	return &JournalError{Op: method, Err: transport.HideCallErrors(err)}
+func journalFailed(ctx context.Context, method string, err error) error {
+	err = transport.HideCallErrors(err)
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = errors.Join(ctx.Err(), err)
+	}
+	return &JournalError{Op: method, Err: err}
 }
 
 func (e JournalError) text() string {

@@ -43,7 +43,7 @@ func (c *core) begin(ctx context.Context, attempt BookingAttempt) (*JournalEntry
 func (c *core) checked(ctx context.Context, op string, attempt BookingAttempt, entry *JournalEntry, err error) (*JournalEntry, error) {
 	switch err = cmp.Or(err, ctx.Err()); {
 	case err != nil:
-		return nil, journalFailed(op, err)
+		return nil, journalFailed(ctx, op, err)
 	case entry == nil:
 		return nil, nil
 	case entry.State != JournalPending && entry.State != JournalBooked,
@@ -73,7 +73,7 @@ func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalE
 	entry, err := c.journal.FindAppointment(ctx, id)
 	switch err = cmp.Or(err, ctx.Err()); {
 	case err != nil:
-		return nil, journalFailed("find", err)
+		return nil, journalFailed(ctx, "find", err)
 	case entry == nil:
 		return nil, nil
 	case entry.Appointment != id, entry.State != JournalBooked && entry.State != JournalReleased:
@@ -118,7 +118,7 @@ func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	err := c.journal.Finish(ctx, entry)
 	noteJournal(ctx, "finish", err)
 	if err != nil {
-		return journalFailed("finish", err)
+		return journalFailed(ctx, "finish", err)
 	}
 	return nil
 }
@@ -378,7 +378,7 @@ func (c *core) release(ctx context.Context, id AppointmentID) error {
 	defer cancel()
 	if err := c.journal.Release(ctx, id); err != nil {
 		noteJournal(ctx, "release", err)
-		return journalFailed("release", err)
+		return journalFailed(ctx, "release", err)
 	}
 	return nil
 }

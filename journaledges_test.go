@@ -233,35 +233,112 @@ func TestMoveOfAReinstatedAppointment(t *testing.T) {
 	}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
 }
 
-// The journal can't record a move on a schedule that nothing names.
-func TestMoveOfAnAppointmentWithoutItsSchedule(t *testing.T) {
-	for _, known := range []bool{true, false} {
-		t.Run(map[bool]string{true: "the journal knows it", false: "nobody knows it"}[known], func(t *testing.T) {
-			inClinic(t, func(t *testing.T, c *sharedClinic) {
-				c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-				id := c.books(slotParamsFor("order 1"))
-				time.Sleep(time.Hour)
-				if !known {
-					c.journal = closuretest.NewJournal()
-				}
-				leavesOut := c.shows(func(body string) string { return strings.Replace(body, `"schedule_id"`, `"other"`, 1) })
-				_, err := c.process(leavesOut).RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)})
-				if !known {
-					if closure.OutcomeOf(err) != closure.OutcomeUnknown || len(c.journal.Entries()) > 0 {
-						t.Errorf("%v, and %d entries", err, len(c.journal.Entries()))
+// The journal can't record a move of what nothing says whose, where and when it is.
+func TestMoveOfAnAppointmentThatIsPartlyShown(t *testing.T) {
+	for _, field := range []string{"schedule_id", "patient_id", "start_at"} {
+		for _, known := range []bool{true, false} {
+			t.Run(fmt.Sprintf("without %s, in the journal: %t", field, known), func(t *testing.T) {
+				inClinic(t, func(t *testing.T, c *sharedClinic) {
+					c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+					id := c.books(slotParamsFor("order 1"))
+					time.Sleep(time.Hour)
+					if !known {
+						c.journal = closuretest.NewJournal()
 					}
-					return
-				}
-				noError(t, err)
-				time.Sleep(time.Hour)
-				there := slotParamsFor("order 1")
-				there.StartAt = clinicSlot(15)
-				booking, err := c.process().BookSlot(t.Context(), there)
-				c.booked(booking, err, true)
-				c.standing(1)
-			}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
-		})
+					leavesOut := c.shows(func(body string) string { return strings.Replace(body, `"`+field+`"`, `"other"`, 1) })
+					_, err := c.process(leavesOut).RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)})
+					if !known {
+						if closure.OutcomeOf(err) != closure.OutcomeUnknown || len(c.journal.Entries()) > 0 {
+							t.Errorf("%v, and %d entries", err, len(c.journal.Entries()))
+						}
+						return
+					}
+					noError(t, err)
+					there := slotParamsFor("order 1")
+					there.StartAt = clinicSlot(15)
+					_, err = c.process().BookSlot(t.Context(), there) // while the list lags
+					noSecond(t, err)
+					time.Sleep(time.Hour)
+					booking, err := c.process().BookSlot(t.Context(), there)
+					c.booked(booking, err, true)
+					c.standing(1)
+				}, closuretest.AllowDuplicates(), closuretest.StaleReads(time.Minute))
+			})
+		}
 	}
+}
+
+func noSecond(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		isUnknown(t, err)
+	}
+}
+
+// A booking whose ending couldn't be recorded keeps its key when the appointment is moved, although
+// it was cancelled once, long ago.
+func TestMoveOfWhatWasReinstatedAndNotRecorded(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
+		id := c.books(slotParamsFor("order 1"))
+		_, err := c.process().CancelBooking(t.Context(), id)
+		noError(t, err)
+		reinstated := c.Appointments()[0]
+		reinstated.Status = closure.AppointmentScheduled
+		c.AddAppointment(reinstated)
+		time.Sleep(48 * time.Hour)
+		noError(t, c.begins(slotParamsFor("order 1")))
+		c.moves(c.process(), id, 15)
+		time.Sleep(time.Hour)
+		booking, err := c.process(closure.AssumeLostAfter(15*time.Minute)).BookSlot(t.Context(), slotParamsFor("order 1"))
+		c.booked(booking, err, true)
+		c.standing(1)
+	}, closuretest.AllowDuplicates())
+}
+
+// begins leaves an attempt pending.
+func (c *sharedClinic) begins(params closure.BookSlotParams) error {
+	attempt := closure.NewBookingAttempt(params)
+	attempt.Mode = closure.ModeTest
+	_, err := c.journal.Begin(c.t.Context(), attempt)
+	return err
+}
+
+// An API that shows neither cancelled appointments nor lists can't confirm what was cancelled once.
+func TestBookedAfterItWasReleasedAndNowhereShown(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		noError(t, c.begins(slotParamsFor("order 1")))
+		pending := c.journal.Entries()[0]
+		noError(t, c.journal.Release(t.Context(), "appt_1"))
+		noError(t, c.journal.Finish(t.Context(), closure.JournalEntry{Attempt: pending.Attempt, State: closure.JournalBooked, Appointment: "appt_1"}))
+		time.Sleep(48 * time.Hour)
+		c.Inject(always(closuretest.Status("appointments.get", 404)), always(closuretest.Status("appointments.list", 404)))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+		isUnknown(t, err)
+	}, closuretest.AllowDuplicates())
+}
+
+// A journal's error says that the context ended, whatever else the journal returns.
+func TestJournalFailsWhileTheContextEnds(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		journal := &failingJournal{c.journal, closure.ErrSlotUnavailable}
+		time.AfterFunc(time.Second, func() { cancel(closure.ErrSlotUnavailable) })
+		_, err := c.Client(closure.WithJournal(&slowJournal{journal})).BookSlot(ctx, slotParamsFor(""))
+		isErrors(t, err, context.Canceled)
+		isNoErrors(t, err, closure.ErrSlotUnavailable)
+		if e := (*closure.JournalError)(nil); !errors.As(err, &e) || !strings.Contains(err.Error(), "canceled") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// A slowJournal answers when the context has ended.
+type slowJournal struct{ closure.Journal }
+
+func (j *slowJournal) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	<-ctx.Done()
+	return j.Journal.Find(ctx, attempt)
 }
 
 // What a journal hands out as the context's cause can be what another call came to.

@@ -19,9 +19,10 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 	known, err := c.client.core.findAppointment(ctx, c.id)
 	if known != nil {
 		*current = known.Attempt.completed(*current)
+		current.PatientID = cmp.Or(current.PatientID, known.Attempt.PatientID)
 	}
-	if err == nil && current.ScheduleID == "" {
-		err = c.unknown(errIncomplete) // the journal couldn't say which slot is wanted
+	if err == nil && (current.ScheduleID == "" || current.PatientID == "" || current.StartAt.IsZero()) {
+		err = c.unknown(errIncomplete) // the journal couldn't say what was moved
 	}
 	if err == nil {
 		err = c.confirmBooked(ctx, known, *current)
@@ -65,8 +66,11 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 // journal holds that as pending. Without this, a read that shows the old start after the
 // move couldn't be recognized as late. known is what the journal knows of the appointment.
 func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current Appointment) error {
-	if known != nil && (known.State == JournalReleased || !known.ReleasedAt.IsZero()) {
+	if known != nil && known.releasedLately(longestLag, time.Now()) {
 		return nil
+	}
+	if known != nil && known.State == JournalReleased {
+		known = nil // it was reinstated
 	}
 	here := c.attempt(current)
 	here.StartAt = current.StartAt
@@ -88,7 +92,8 @@ func (c *change) recordBooked(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, oneLookFor, errAbandoned)
 	defer cancel()
-	if known, err := c.client.core.findAppointment(ctx, c.id); err != nil || known != nil {
+	known, err := c.client.core.findAppointment(ctx, c.id)
+	if err != nil || known != nil && (known.State == JournalBooked || known.releasedLately(longestLag, time.Now())) {
 		return
 	}
 	if current, err := c.read(ctx); err == nil && current.Status.stands() {

@@ -145,7 +145,7 @@ func (c *Client) pending(ctx context.Context, opts []CallOption) (entries []Jour
 	for entry, err := range c.core.journal.Pending(ctx) {
 		switch {
 		case err != nil:
-			return entries, journalFailed("pending", err)
+			return entries, journalFailed(ctx, "pending", err)
 		case entry.State != JournalPending || entry.Attempt.ID == "":
 			return entries, &JournalError{Op: "pending", Err: errBadEntry}
 		case entry.Attempt.Mode == "" || entry.Attempt.Mode == c.core.mode:

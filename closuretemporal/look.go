@@ -66,10 +66,10 @@ func (in lookInput) attempt(entry *closure.JournalEntry) (closure.BookingAttempt
 	}
 	// The workflow has measured the age by the server's clock.
 	attempt := in.Attempt
-	if past := time.Now().Add(-time.Second); attempt.AttemptedAt.After(past) {
+	if past := time.Now().Add(-in.LostAfter - time.Second); attempt.AttemptedAt.After(past) {
 		attempt.AttemptedAt = past
 	}
-	return attempt, []closure.CallOption{closure.AssumeLostAfter(time.Nanosecond)}
+	return attempt, []closure.CallOption{closure.AssumeLostAfter(in.LostAfter)}
 }
 
 // held is the journal's entry of the booking, chosen as [closure.Client.BookSlot] and
@@ -102,14 +102,24 @@ func (a *activities) booked(ctx context.Context, entry closure.JournalEntry, o o
 	if err != nil {
 		return ending{}, err
 	}
-	released := known != nil && (known.State == closure.JournalReleased || !known.ReleasedAt.IsZero())
-	if released || slices.Contains(o.Cancelled, entry.Appointment) {
+	if known != nil && releasedLately(*known) || slices.Contains(o.Cancelled, entry.Appointment) {
 		return ending{Failure: newFailure(closure.ErrNotBooked)}, a.journal.Release(ctx, entry.Appointment)
 	}
 	if entry.Attempt.IdempotencyKey != o.Key {
 		err = a.share(ctx, entry, o.Key)
 	}
 	return ending{Appointment: appointmentOf(entry.Attempt, entry.Appointment)}, err
+}
+
+// longestLag is how long a read may lag behind a cancellation. An appointment that is booked after
+// that was reinstated.
+const longestLag = 24 * time.Hour
+
+func releasedLately(known closure.JournalEntry) bool {
+	if known.ReleasedAt.IsZero() {
+		return known.State == closure.JournalReleased
+	}
+	return time.Since(known.ReleasedAt) <= longestLag
 }
 
 // share makes the key one more of those of a booked entry.
