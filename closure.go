@@ -399,12 +399,11 @@ func (a *many[T]) read(ctx context.Context, _ request, answer transport.Answer) 
 // hasNextPage reports whether a Link header (RFC 8288) names a next page.
 func hasNextPage(header http.Header) bool {
 	for _, links := range header["Link"] {
-		for parameter := range strings.SplitSeq(links, ";") {
+		for parameter := range strings.SplitSeq(strings.ToLower(links), ";") {
 			name, value, _ := strings.Cut(parameter, "=")
 			value, _, _ = strings.Cut(value, ",") // then the next link begins
 			relations := strings.Fields(strings.Trim(strings.TrimSpace(value), `"`))
-			isNext := func(relation string) bool { return strings.EqualFold(relation, "next") }
-			if strings.EqualFold(strings.TrimSpace(name), "rel") && slices.ContainsFunc(relations, isNext) {
+			if strings.TrimSpace(name) == "rel" && slices.Contains(relations, "next") {
 				return true
 			}
 		}

@@ -1,11 +1,13 @@
 package closure_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,13 +21,27 @@ import (
 // connections aren't the request's.
 func TestRoundTripperWithRequestsOfItsOwn(t *testing.T) {
 	t.Parallel()
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			testRequestsOfItsOwn(t, protocol)
+		})
+	}
+}
+
+func testRequestsOfItsOwn(t *testing.T, protocol string) {
 	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "token") }))
 	t.Cleanup(tokens.Close)
-	p := &practice{slots: openSlot, status: "scheduled"}
-	api := httptest.NewServer(p)
+	p := &practice{slots: openSlot, status: "scheduled", gateway: func(g *gateway) {
+		if g.Proto != protocol {
+			t.Errorf("spoke %s", g.Proto)
+		}
+	}}
+	api := httptest.NewUnstartedServer(p)
+	api.EnableHTTP2 = protocol == "HTTP/2.0"
+	api.StartTLS()
 	t.Cleanup(api.Close)
-	plain := new(http.Transport)
-	t.Cleanup(plain.CloseIdleConnections)
+	plain := api.Client().Transport
 	c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(api.URL), closure.WithHTTPClient(&http.Client{
 		Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			own := func() error {
@@ -61,6 +77,53 @@ func TestRoundTripperWithRequestsOfItsOwn(t *testing.T) {
 		p.held = nil
 	}
 	p.sent(t, 2, 0)
+}
+
+// With the request's own context, a token's connection counts as a sending of the request.
+func TestRequestWithTheRequestsContext(t *testing.T) {
+	t.Parallel()
+	tokens := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(tokens.Close)
+	p := &practice{slots: openSlot, status: "scheduled"}
+	api := httptest.NewServer(p)
+	t.Cleanup(api.Close)
+	plain := new(http.Transport)
+	t.Cleanup(plain.CloseIdleConnections)
+	c, err := closure.NewClient(closure.QuickstartKey, closure.WithBaseURL(api.URL), closure.WithHTTPClient(&http.Client{
+		Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			ask, err := http.NewRequestWithContext(req.Context(), http.MethodGet, tokens.URL, nil)
+			return nil, errors.Join(err, roundTrip(plain, ask), roundTrip(plain, req))
+		}),
+	}))
+	noError(t, err)
+	_, err = c.CancelBooking(soon(t), "appt_1")
+	if closure.OutcomeOf(err) != closure.OutcomeUnknown || p.count("POST /appointments/appt_1/cancel") > 0 {
+		t.Errorf("%v", err)
+	}
+}
+
+// The context of a RoundTripper's own request ends with the SDK's, and has its values.
+func TestOwnRequest(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	hooks := 0
+	ctx := httptrace.WithClientTrace(context.WithValue(t.Context(), key{}, "value"), &httptrace.ClientTrace{
+		GetConn: func(string) { hooks++ },
+	})
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Hour, io.EOF)
+	own := closure.OwnRequest(ctx)
+	until, bounded := ctx.Deadline()
+	if at, ok := own.Deadline(); !at.Equal(until) || ok != bounded || own.Value(key{}) != "value" || own.Err() != nil {
+		t.Fatalf("deadline %t, value %v, %v", ok, own.Value(key{}), own.Err())
+	}
+	if trace := httptrace.ContextClientTrace(own); trace.GetConn != nil {
+		t.Error("the trace is still there")
+	}
+	cancel()
+	<-own.Done()
+	if !errors.Is(own.Err(), context.Canceled) || !errors.Is(context.Cause(own), context.Canceled) || hooks > 0 {
+		t.Errorf("%v, %v, %d hooks", own.Err(), context.Cause(own), hooks)
+	}
 }
 
 // A RoundTripper that sends a write twice, by whatever it does, doesn't.
@@ -135,7 +198,7 @@ func TestRoundTripperThatSendsTwice(t *testing.T) {
 	}
 }
 
-func roundTrip(plain *http.Transport, req *http.Request) error {
+func roundTrip(plain http.RoundTripper, req *http.Request) error {
 	resp, err := plain.RoundTrip(req)
 	if err != nil {
 		return err

@@ -331,7 +331,12 @@ func TestReportFitsTheTerminal(t *testing.T) {
 	if out.Len() == 0 || problems.Len() > 0 {
 		t.Errorf("%s%s", &out, &problems)
 	}
-	for line := range strings.Lines(out.String()) {
+	fitsEightyColumns(t, out.String())
+}
+
+func fitsEightyColumns(t *testing.T, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
 		if len(line) > len("\n")+80 {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
@@ -703,11 +708,7 @@ func TestUsage(t *testing.T) {
 		!strings.Contains(out.String(), "CLOSURE_BASE_URL") || !strings.Contains(out.String(), "CLOSURE_ROUTES") {
 		t.Errorf("-h: exit %d, %q", code, out.String())
 	}
-	for line := range strings.Lines(out.String()) {
-		if len(line) > len("\n")+80 {
-			t.Errorf("-h: %d columns: %s", len(line)-1, line)
-		}
-	}
+	fitsEightyColumns(t, out.String())
 	if n := requests.Load(); n > 0 {
 		t.Errorf("%d requests were sent", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"sync/atomic"
 	"testing"
 )
 
@@ -37,5 +38,33 @@ func TestCallersTraceGetsNoHeaderField(t *testing.T) {
 		if want := map[bool]int{true: 1}[traced]; err != nil || connections != want || fields != 0 {
 			t.Errorf("%v: %d connections, %d fields", err, connections, fields)
 		}
+	}
+}
+
+// So it is on real connections of our own pool.
+func TestCallersTraceOverOurPool(t *testing.T) {
+	t.Parallel()
+	for protocol, start := range map[string]func(*loopback) *loopback{"HTTP/1.1": (*loopback).start, "HTTP/2.0": (*loopback).startHTTP2} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			server := start(newLoopback(t, func(_ http.ResponseWriter, r *http.Request, _ int64) {
+				if r.Proto != protocol {
+					t.Errorf("spoke %s", r.Proto)
+				}
+			}))
+			var connections, fields atomic.Int64
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				GotConn:          func(httptrace.GotConnInfo) { connections.Add(1) },
+				WroteHeaderField: func(string, []string) { fields.Add(1) },
+			})
+			for _, call := range []*Call{get(server.URL), post(server.URL)} {
+				if _, err := server.client(t).Do(ctx, call); err != nil {
+					t.Error(err)
+				}
+			}
+			if connections.Load() != 2 || fields.Load() != 0 {
+				t.Errorf("%d connections, %d fields", connections.Load(), fields.Load())
+			}
+		})
 	}
 }
