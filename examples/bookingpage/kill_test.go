@@ -40,14 +40,14 @@ func TestProgramRefuses(t *testing.T) {
 		want      string
 	}{
 		{"ch_sk_live_hush", "", 2, "bookingpage: there are no arguments besides the flags (-h lists the flags)\n"},
-		{"-db postgres://user:hush@127.0.0.1:1/db", "", 2, "bookingpage: -db is a URL"},
-		{"-db=", "CLOSURE_API_KEY=ch_sk_test_quickstart", 2, "bookingpage: -db is empty"},
+		{"-database postgres://user:hush@127.0.0.1:1/db", "", 2, "bookingpage: -database is a URL"},
+		{"-database=", "CLOSURE_API_KEY=ch_sk_test_quickstart", 2, "bookingpage: -database is empty"},
 		{"-addr nowhere", "", 2, `bookingpage: -addr "nowhere" is not host:port`},
-		{"-db " + filepath.Join(t.TempDir(), "a?.db"), "CLOSURE_API_KEY=ch_sk_live_hush", 1,
+		{"-database " + filepath.Join(t.TempDir(), "a?.db"), "CLOSURE_API_KEY=ch_sk_live_hush", 1,
 			"bookingpage: CLOSURE_API_KEY is not a key of test mode\nCheck CLOSURE_API_KEY. The test key "},
 		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", 1, "bookingpage: CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't; a sandbox takes ch_sk_test_quickstart\n"},
 		{"-addr " + taken.Addr().String(), "", 1, "bookingpage: listen tcp " + taken.Addr().String()},
-		{"-db " + filepath.Join(t.TempDir(), "none", "visits.db"), "CLOSURE_API_KEY=ch_sk_test_quickstart", 1, "bookingpage: -db: "},
+		{"-database " + filepath.Join(t.TempDir(), "none", "visits.db"), "CLOSURE_API_KEY=ch_sk_test_quickstart", 1, "bookingpage: -database: "},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()

@@ -60,7 +60,7 @@ func main() {
 func parseFlags(args []string) (set settings, err error) {
 	flags := flag.NewFlagSet("bookingpage", flag.ContinueOnError)
 	flags.StringVar(&set.address, "addr", "127.0.0.1:8090", "the `address` to listen on")
-	flags.StringVar(&set.database, "db", "bookingpage.db", "the SQLite `file`; offline it is a temporary one")
+	flags.StringVar(&set.database, "database", "bookingpage.db", "the SQLite `file`; offline it is a temporary one")
 	flags.BoolVar(&set.https, "https", false,
 		"people reach the page by https, through a proxy: browsers then send the cookie by https only, "+
 			"and come by https only")
@@ -72,7 +72,7 @@ func parseFlags(args []string) (set settings, err error) {
 		Module:  true,
 	})
 	if err == nil {
-		err = cmp.Or(cli.CheckFile("db", set.database), commandline.CheckAddress("addr", set.address))
+		err = cmp.Or(cli.CheckFile("database", set.database), commandline.CheckAddress("addr", set.address))
 	}
 	return set, err
 }
@@ -82,7 +82,7 @@ func parseFlags(args []string) (set settings, err error) {
 func serve(ctx context.Context, set settings) error {
 	db, err := openDatabase(ctx, set.database)
 	if err != nil {
-		return fmt.Errorf("-db: %w", err)
+		return fmt.Errorf("-database: %w", err)
 	}
 	defer func() { _ = db.Close() }()
 	server, err := newServer(ctx, set, db)

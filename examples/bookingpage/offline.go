@@ -95,7 +95,7 @@ func (c *clinic) runPage(ctx context.Context, api, database string, listener net
 	if err != nil {
 		return err
 	}
-	command := exec.CommandContext(ctx, program, append(os.Args[1:], "-db", database)...)
+	command := exec.CommandContext(ctx, program, append(os.Args[1:], "-database", database)...)
 	command.Cancel, command.WaitDelay = func() error { return command.Process.Signal(os.Interrupt) }, 2*writeTimeout
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	alive, err := command.StdinPipe() // it ends when this process does, however that ends

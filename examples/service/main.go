@@ -13,7 +13,7 @@
 //	go run ./cmd/closure-sandbox -addr 127.0.0.1:9100
 //
 // and give both instances CLOSURE_BASE_URL=http://127.0.0.1:9100 and
-// CLOSURE_API_KEY=ch_sk_test_quickstart, the same -database, and each its own -listen.
+// CLOSURE_API_KEY=ch_sk_test_quickstart, the same -database, and each its own -addr.
 //
 // It doesn't ask callers who they are, and serves http: before it listens to other machines,
 // put a login and TLS in front. Seal the journal with closuresql.WithKeyset.
@@ -45,7 +45,7 @@ import (
 )
 
 type settings struct {
-	listen   string
+	address  string
 	database string
 	timeout  time.Duration // of one request to the API
 	settle   time.Duration // how often pending bookings are settled
@@ -67,14 +67,14 @@ func main() {
 
 func parseFlags(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("service", flag.ContinueOnError)
-	flags.StringVar(&s.listen, "listen", "127.0.0.1:8081", "the `address` to serve on")
+	flags.StringVar(&s.address, "addr", "127.0.0.1:8081", "the `address` to listen on")
 	flags.StringVar(&s.database, "database", "bookings.db", "a `file` for SQLite, or a URL postgres://…")
 	commandline.DurationVar(flags, &s.timeout, "timeout", 30*time.Second, "how long a request to the API may take")
 	commandline.DurationVar(flags, &s.settle, "settle", time.Minute, "how often to settle what is pending")
 	commandline.DurationVar(flags, &s.lost, "lost", 15*time.Minute, "the age from which what the API doesn't show is taken for lost")
 	err = cli.Parse(flags, args, cli.Help{
 		About: "service books appointments for callers of its own, by HTTP. Instances share a\n" +
-			"database, and each may be killed at any moment. Live keys are refused. To book:\n\n" + curl("http://"+s.listen),
+			"database, and each may be killed at any moment. Live keys are refused. To book:\n\n" + curl("http://"+s.address),
 		Module: true,
 	})
 	switch {
@@ -85,7 +85,7 @@ func parseFlags(args []string) (s settings, err error) {
 	case !postgres(s.database):
 		err = cli.CheckFile("database", s.database)
 	}
-	return s, cmp.Or(err, commandline.CheckAddress("listen", s.listen))
+	return s, cmp.Or(err, commandline.CheckAddress("addr", s.address))
 }
 
 // curl is how to book the guide's slot for the guide's patient.
@@ -110,7 +110,7 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	listener, err := commandline.Listen(ctx, "listen", s.listen)
+	listener, err := commandline.Listen(ctx, "addr", s.address)
 	if err != nil {
 		return err
 	}

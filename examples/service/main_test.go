@@ -59,7 +59,7 @@ var serving = regexp.MustCompile(`serving url=(\S+)`)
 
 func (i *instance) start() {
 	i.t.Helper()
-	cmd := exec.Command(os.Args[0], "-listen", "127.0.0.1:0", "-database", i.database,
+	cmd := exec.Command(os.Args[0], "-addr", "127.0.0.1:0", "-database", i.database,
 		"-timeout", "1s", "-settle", "500ms", "-lost", "2s")
 	cmd.Env = append(os.Environ(), serviceVariable+"=1",
 		"CLOSURE_API_KEY="+closure.QuickstartKey, "CLOSURE_BASE_URL="+i.api)
@@ -264,15 +264,15 @@ func TestRefused(t *testing.T) {
 		{"-lost -1s", "", 2, "-timeout, -settle and -lost must be longer than zero"},
 		{"-database=", "", 2, "-database is empty"},
 		{"-database mysql://user:hush@host/db", "", 2, "-database is a URL"},
-		{"-listen nowhere", "", 2, `-listen "nowhere" is not host:port`},
+		{"-addr nowhere", "", 2, `-addr "nowhere" is not host:port`},
 		{"-database postgres://user:hush@127.0.0.1:1/db", "", 1, "-database: "},
 		{"-database postgres://user:hush@127.0.0.1:x/db", "", 1, "-database: closuresql: migrate: the database can't be opened\n"},
 		{"-database none/bookings.db", "", 1, "-database: the file can't be opened: "},
 		{"", "CLOSURE_BASE_URL=http://127.0.0.1:1", 1, "CLOSURE_BASE_URL is set, but CLOSURE_API_KEY isn't"},
 		{"", "CLOSURE_API_KEY=ch_sk_live_hush", 1, "is not a key of test mode\nCheck CLOSURE_API_KEY. The test key "},
-		{"-listen " + listener.Addr().String(), "", 1, "give another -listen; port 0 takes any that is free"},
+		{"-addr " + listener.Addr().String(), "", 1, "give another -addr; port 0 takes any that is free"},
 	} {
-		args := append([]string{"-listen", "127.0.0.1:0", "-database", filepath.Join(t.TempDir(), "bookings.db")},
+		args := append([]string{"-addr", "127.0.0.1:0", "-database", filepath.Join(t.TempDir(), "bookings.db")},
 			strings.Fields(c.args)...)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()

@@ -158,10 +158,10 @@ func TestCheckFile(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"a.db": "", "/tmp/a b?.db": "",
-		"":                             "-db is empty: it names a file",
-		"postgres://user:hush@host/db": "-db is a URL: it names a file for SQLite",
+		"":                             "-database is empty: it names a file",
+		"postgres://user:hush@host/db": "-database is a URL: it names a file for SQLite",
 	} {
-		if got := text(CheckFile("db", name)); got != want {
+		if got := text(CheckFile("database", name)); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
