@@ -2,6 +2,8 @@ package closuretemporal
 
 import (
 	"context"
+	"crypto/tls"
+	"net"
 	"net/http/httptrace"
 	"time"
 )
@@ -28,7 +30,22 @@ func sendBefore(ctx context.Context, now func() time.Time) (context.Context, con
 				return
 			}
 			cancel()
-			_ = info.Conn.Close() // HTTP/1.1 doesn't look at the context before it writes
+			if !isShared(info.Conn) {
+				_ = info.Conn.Close() // HTTP/1.1 doesn't look at the context before it writes
+			}
 		},
 	}), cancel
+}
+
+// isShared reports whether other requests may be under way on the connection: it speaks HTTP/2
+// over TLS, or HTTP/3, whose connection may not be shown.
+func isShared(conn net.Conn) bool {
+	if conn == nil {
+		return true
+	}
+	if secured, ok := conn.(*tls.Conn); ok && secured.ConnectionState().NegotiatedProtocol == "h2" {
+		return true
+	}
+	_, datagrams := conn.LocalAddr().(*net.UDPAddr)
+	return datagrams
 }

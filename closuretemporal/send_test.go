@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,6 +96,48 @@ func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 	}
 	if err := send(later); closure.OutcomeOf(err) != closure.OutcomeNotSent || len(server.Requests()) != 1 {
 		t.Errorf("late, on a connection that was used: %v, %d requests", err, len(server.Requests()))
+	}
+}
+
+// Over HTTP/2 the calls share a connection: one that comes too late must not end the others.
+func TestOneThatIsLateLeavesTheOthersAlone(t *testing.T) {
+	var posts atomic.Int64
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			posts.Add(1)
+			return
+		}
+		close(arrived)
+		<-answer
+		_, _ = w.Write([]byte(`{"id": "appt_1"}`))
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	api, err := closure.NewClient("ch_sk_test_1", closure.WithBaseURL(server.URL), closure.WithHTTPClient(server.Client()), closure.WithMaxAttempts(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := make(chan error, 1)
+	go func() {
+		_, err := api.Appointments.Get(t.Context(), "appt_1")
+		other <- err
+	}()
+	<-arrived
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ctx, stop := sendBefore(ctx, func() time.Time { return time.Now().Add(time.Minute) })
+	defer stop()
+	_, err = api.Appointments.Create(ctx, closure.AppointmentCreateParams{
+		ScheduleID: guide().ScheduleID, PatientID: guide().PatientID, StartAt: guide().StartAt, Duration: 30,
+	})
+	close(answer)
+	if !errors.Is(err, context.Canceled) || posts.Load() != 0 {
+		t.Errorf("%v, %d requests", err, posts.Load())
+	}
+	if err := <-other; err != nil {
+		t.Errorf("the other call: %v", err)
 	}
 }
 
