@@ -80,7 +80,7 @@ func showsCancelled(next http.RoundTripper) http.RoundTripper {
 func TestAZoneIsNamed(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	from := time.Date(2022, time.March, 1, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // The calls of the vendor's two guides, the booking guide and the availability
@@ -60,9 +61,7 @@ curl -X POST -u ch_sk_test_quickstart: -H 'Closure-API-Version: 2022-04-01' -H '
 
 func TestGuideCommandsWithCurl(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed")
-	}
+	testmain.NeedsProgram(t, "curl")
 	server := closuretest.New(closuretest.ReportTo(t))
 	url := server.Start()
 	for block := range strings.SplitSeq(strings.TrimSpace(guideCommands), "\n\n") {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // running serves a sandbox with one fault of its flags.
@@ -111,9 +112,7 @@ func TestReset(t *testing.T) {
 // What docs/testing.md shows with curl does what it says, against the program.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed")
-	}
+	testmain.NeedsProgram(t, "curl")
 	page, err := os.ReadFile("../../docs/testing.md")
 	if err != nil {
 		t.Fatal(err)
@@ -173,9 +172,7 @@ func TestServesTLS(t *testing.T) {
 		pool.CloseIdleConnections()
 	}
 	t.Run("curl", func(t *testing.T) {
-		if _, err := exec.LookPath("curl"); err != nil {
-			t.Skip("curl is not installed")
-		}
+		testmain.NeedsProgram(t, "curl")
 		s.try(t)
 	})
 	if runtime.GOOS == "linux" { // where Go heeds the variable

@@ -19,6 +19,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // asProgram makes the test's binary run as the program itself.
@@ -331,9 +332,7 @@ func TestTheAPIThatAJournalIsFor(t *testing.T) {
 
 func TestTheLineToTry(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed")
-	}
+	testmain.NeedsProgram(t, "curl")
 	s := start(t)
 	s.try(t)
 	s.stop(t, syscall.SIGTERM)

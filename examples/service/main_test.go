@@ -26,6 +26,7 @@ import (
 
 	"github.com/closurehealth/closure-go"
 	"github.com/closurehealth/closure-go/closuretest"
+	"github.com/closurehealth/closure-go/internal/testmain"
 )
 
 // serviceVariable lets the test's own binary be the service.
@@ -292,9 +293,7 @@ func TestRefused(t *testing.T) {
 // The line that the service prints books, and so does the one of -h, at the default address.
 func TestTheLineToTry(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed")
-	}
+	testmain.NeedsProgram(t, "curl")
 	api := closuretest.New(closuretest.ReportTo(t))
 	i := &instance{t: t, database: filepath.Join(t.TempDir(), "bookings.db"), api: api.Start()}
 	i.start()

@@ -3,6 +3,8 @@ package testmain
 
 import (
 	"flag"
+	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -17,4 +19,17 @@ func Run(m *testing.M) int {
 		_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))) // package testing has the flag
 	}
 	return m.Run()
+}
+
+// NeedsProgram skips the test if the program isn't installed. In CI it must be.
+func NeedsProgram(t *testing.T, name string) {
+	t.Helper()
+	_, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "":
+		t.Skip(err)
+	default:
+		t.Fatal(err)
+	}
 }
