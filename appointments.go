@@ -139,9 +139,10 @@ const (
 // look at what really happened: prefer them.
 type AppointmentsService struct{ service }
 
-// Create books an appointment. The request is sent once; only an attempt that provably
-// never left this machine is sent again. After a 429 look before you call it again, as
-// [Client.BookSlot] does: a gateway may answer 429 after the API has booked.
+// Create books an appointment. The request is sent again only if it provably never left this
+// machine, or if the server says by HTTP/2's own means that it did not process it. After a 429
+// look before you call it again, as [Client.BookSlot] does: a gateway may answer 429 after the
+// API has booked.
 //
 // After an error, [OutcomeOf] tells what is known of the booking. After
 // [OutcomeUnknown] do not call Create again: the API has no idempotency key, so that
@@ -152,14 +153,14 @@ func (s *AppointmentsService) Create(ctx context.Context, params AppointmentCrea
 	if err := params.check(opAppointmentsCreate); err != nil {
 		return nil, err
 	}
-	return objectOf(ctx, use((*holder)(s)), request{op: opAppointmentsCreate, body: params}, params.madeInto, opts)
+	return objectOf(ctx, coreOf((*holder)(s)), request{op: opAppointmentsCreate, body: params}, params.madeInto, opts)
 }
 
 // Get returns one appointment; an unknown id is [ErrNotFound].
 //
 // GET /appointments/{id} (source: inferred). A read: safe to call again.
 func (s *AppointmentsService) Get(ctx context.Context, id AppointmentID, opts ...CallOption) (*Appointment, error) {
-	return get[Appointment](ctx, use((*holder)(s)), opAppointmentsGet, id, opts)
+	return get[Appointment](ctx, coreOf((*holder)(s)), opAppointmentsGet, id, opts)
 }
 
 // List returns the appointments that fit the params, cancelled ones included
@@ -172,7 +173,7 @@ func (s *AppointmentsService) List(ctx context.Context, params AppointmentListPa
 		return nil, err
 	}
 	ofPatient := func(a *Appointment) bool { return params.PatientID == "" || a.PatientID == params.PatientID }
-	return listOf(ctx, use((*holder)(s)), request{op: opAppointmentsList, query: params.query()}, ofPatient, opts)
+	return listOf(ctx, coreOf((*holder)(s)), request{op: opAppointmentsList, query: params.query()}, ofPatient, opts)
 }
 
 // Reschedule moves an appointment to another start on its schedule. The request is sent
@@ -185,7 +186,7 @@ func (s *AppointmentsService) Reschedule(ctx context.Context, id AppointmentID, 
 	if err := cmp.Or(checkID(op, "ID", id), params.check(op)); err != nil {
 		return nil, err
 	}
-	return object[Appointment](ctx, use((*holder)(s)), request{op: op, id: string(id), body: params}, opts)
+	return object[Appointment](ctx, coreOf((*holder)(s)), request{op: op, id: string(id), body: params}, opts)
 }
 
 // Cancel cancels an appointment. The request is sent once, like Create's.
@@ -196,5 +197,5 @@ func (s *AppointmentsService) Cancel(ctx context.Context, id AppointmentID, opts
 	if err := checkID(opAppointmentsCancel, "ID", id); err != nil {
 		return nil, err
 	}
-	return object[Appointment](ctx, use((*holder)(s)), request{op: opAppointmentsCancel, id: string(id)}, opts)
+	return object[Appointment](ctx, coreOf((*holder)(s)), request{op: opAppointmentsCancel, id: string(id)}, opts)
 }

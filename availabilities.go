@@ -72,7 +72,7 @@ func (s *AvailabilitiesService) List(ctx context.Context, id ScheduleID, params 
 	if err := cmp.Or(checkID(op, "ScheduleID", id), params.check(op)); err != nil {
 		return nil, err
 	}
-	slots, err := list[Slot](ctx, use((*holder)(s)), request{op: op, id: string(id), query: params.query()}, opts)
+	slots, err := list[Slot](ctx, coreOf((*holder)(s)), request{op: op, id: string(id), query: params.query()}, opts)
 	for i := range slots {
 		slots[i].ScheduleID = id
 	}

@@ -114,9 +114,10 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 // Otherwise the error is the APIError. After a failure that leaves the outcome open,
 // BookSlot looks for the appointment for up to 10 s, or until the context ends.
 //
-// The request to book is sent again in two cases only: nothing of it left this machine,
-// or the answer was 429 and the reads after that show no appointment. The [RetryPolicy]
-// and the context's deadline bound how often.
+// The request to book is sent again in three cases only: nothing of it left this machine;
+// the server says by HTTP/2's own means that it did not process it; or the answer was 429 and
+// the reads after that show no appointment. The [RetryPolicy] and the context's deadline bound
+// how often.
 //
 // An appointment with the status scheduled or rescheduled is booked. One that is
 // cancelled doesn't count. With any other status the outcome is unknown, even if nothing
@@ -137,7 +138,8 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 //
 // GET /schedules/{id} (source: guide), GET /patients/{id}, GET /appointments and
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:
-// guide). If the API doesn't list appointments (404 or 405), BookSlot books without
+// guide); with a journal also GET /appointments/{id} (source: inferred). If the API doesn't list
+// appointments (404 or 405), BookSlot books without
 // looking, and believes a rejection only if it holds the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (booking *Booking, err error) {
 	ctx, watched := c.use().watchBooking(ctx, methodBookSlot)

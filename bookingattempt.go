@@ -19,10 +19,10 @@ type BookingAttempt struct {
 	PatientID   PatientID  `json:"patient_id"`
 	StartAt     time.Time  `json:"start_at"`
 	Duration    Minutes    `json:"duration"`       // zero: none was sent
-	AttemptedAt time.Time  `json:"attempted_at"`   // the request didn't leave later and won't; by this machine's clock
+	AttemptedAt time.Time  `json:"attempted_at"`   // no request for it leaves after this instant; by this machine's clock
 	Mode        Mode       `json:"mode,omitempty"` // the client's; empty: not known
 
-	// Without a [Journal] these are empty.
+	// These are empty in the attempts of a client without a [Journal].
 	ID             string        `json:"id,omitempty"`              // random
 	IdempotencyKey string        `json:"idempotency_key,omitempty"` // the caller's
 	AppointmentID  AppointmentID `json:"appointment_id,omitempty"`  // if the attempt is a move: the appointment to move to StartAt
@@ -85,12 +85,6 @@ func (a BookingAttempt) made(appointment Appointment) bool {
 // stands reports whether the status says that the appointment is booked.
 func (s AppointmentStatus) stands() bool {
 	return s == AppointmentScheduled || s == AppointmentRescheduled
-}
-
-// gone reports whether the status says that the appointment was cancelled, in either
-// spelling. A status that this version doesn't know says neither.
-func (s AppointmentStatus) gone() bool {
-	return s == AppointmentCancelled || s == "canceled"
 }
 
 // errDoubtful is the error of an appointment that neither stands nor is gone.

@@ -28,11 +28,11 @@ type CallRequest struct {
 }
 
 func (r CallRequest) redacted() string {
-	text, err := parseRoute(r.Route)
+	template, err := parseRoute(r.Route)
 	if err != nil || !slices.Contains(callMethods, r.Method) {
 		return "closure.CallRequest{redacted}"
 	}
-	return "closure.CallRequest{" + r.Method + " " + text.text + "}"
+	return "closure.CallRequest{" + r.Method + " " + template.text + "}"
 }
 
 // Format prints method and route and nothing else, under every verb.

@@ -32,7 +32,8 @@ import (
 // request is rejected then, the outcome is unknown all the same until the other one counts as
 // lost ([AssumeLostAfter]).
 //
-// PATCH /appointments/{id}, GET /appointments/{id} (source: inferred).
+// PATCH /appointments/{id}, GET /appointments/{id}, after a rejection also GET
+// /schedules/{id}/slots, and with a journal GET /appointments (source: inferred).
 func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params AppointmentRescheduleParams, opts ...CallOption) (moved *Appointment, err error) {
 	const by = methodRescheduleBooking
 	ctx, watched := c.use().watchBooking(ctx, by)
@@ -58,6 +59,11 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // else the outcome is unknown, and the error is an [*OutcomeUnknownError] with the
 // AppointmentID. Call it again to settle that, as for [Client.RescheduleBooking]. After a
 // rejection it reads the appointment, as that does, too.
+//
+// With a journal ([WithJournal]) it first asks the journal, and reads the appointment if the
+// journal doesn't hold it as booked: both take at most 3 s. After the cancellation it releases the
+// appointment's entries and their keys. If the journal fails, the appointment is cancelled all
+// the same, and [BookingEvent] says which of the journal's methods failed.
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (cancelled *Appointment, err error) {
@@ -128,7 +134,7 @@ func (c *change) send(ctx context.Context, maxAttempts int) (*Appointment, error
 // shows reports whether the change was made.
 func (c *change) shows(a Appointment) bool {
 	if c.cancels() {
-		return a.Status.gone()
+		return a.Status.IsCancelled()
 	}
 	return a.StartAt.Equal(c.start) && a.Status.stands() && (c.duration == 0 || a.Duration == c.duration)
 }
@@ -184,9 +190,9 @@ func (c *change) explain(ctx context.Context, rejection *APIError) (*Booking, er
 		return c.confirmed(current, true), nil
 	case c.doubt(*current) != nil:
 		return nil, c.unknown(because(c.doubt(*current), rejection))
-	case c.there && !c.start.Equal(current.StartAt) && !current.Status.gone():
+	case c.there && !c.start.Equal(current.StartAt) && !current.Status.IsCancelled():
 		return nil, c.unknown(because(errMovedAway, rejection))
-	case c.cancels() || c.start.Equal(current.StartAt) || current.Status.gone():
+	case c.cancels() || c.start.Equal(current.StartAt) || current.Status.IsCancelled():
 		return nil, rejection // it can't be about another slot
 	case rejection.StatusCode == http.StatusTooManyRequests:
 		// A 429 says nothing about the slot. An earlier request of ours may have closed it,
@@ -218,7 +224,7 @@ func (c *change) lookLonger(ctx context.Context, rejection *APIError, gone bool)
 func (c *change) doubt(current Appointment) error {
 	there := !c.cancels() && c.start.Equal(current.StartAt)
 	switch {
-	case current.Status.gone():
+	case current.Status.IsCancelled():
 		return nil
 	case !c.cancels() && current.StartAt.IsZero(), there && c.duration > 0 && current.Duration == 0:
 		return errIncomplete

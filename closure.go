@@ -151,13 +151,8 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 		policy:     RetryPolicy{}.withDefaults(),
 		call:       callConfig{timeout: 30 * time.Second},
 	}
-	for _, opt := range append([]Option{WithBaseURL(DefaultBaseURL)}, opts...) {
-		if opt == nil {
-			continue
-		}
-		if err := opt.applyToClient(&cfg); err != nil {
-			return cfg, err
-		}
+	if err := Options(WithBaseURL(DefaultBaseURL), Options(opts...)).applyToClient(&cfg); err != nil {
+		return cfg, err
 	}
 	if cfg.http2 && cfg.roundTripper != nil {
 		return cfg, refuseOption("WithHTTP2", "sets up the SDK's own pool, and WithHTTPClient replaces that")
@@ -199,11 +194,11 @@ func (c *Client) use() *core {
 	return c.core
 }
 
-// A holder is any of the services.
+// A holder is any of the services. As a *holder, a nil service can be asked for its core.
 type holder = struct{ service }
 
-// use returns the service's core, or nil if no client made the service.
-func use(s *holder) *core {
+// coreOf returns the service's core, or nil if no client made the service.
+func coreOf(s *holder) *core {
 	if s == nil {
 		return nil
 	}

@@ -44,6 +44,13 @@ func TestDateInIsTheFirstInstantOfTheDay(t *testing.T) {
 	}
 }
 
+func TestNoDateIsNoTime(t *testing.T) {
+	t.Parallel()
+	if got := (closure.Date{}).In(time.FixedZone("", 3600)); !got.IsZero() {
+		t.Errorf("%v", got)
+	}
+}
+
 // By brute force: minute by minute, on the days around each change of a zone's
 // clocks. The short form takes a sample of the zones.
 func TestDateInOfEveryChange(t *testing.T) {

@@ -69,14 +69,14 @@ type SpecialtiesService struct{ service }
 //
 // GET /specialties (source: inferred). A read: safe to call again.
 func (s *SpecialtiesService) List(ctx context.Context, opts ...CallOption) ([]Specialty, error) {
-	return list[Specialty](ctx, use((*holder)(s)), request{op: opSpecialtiesList}, opts)
+	return list[Specialty](ctx, coreOf((*holder)(s)), request{op: opSpecialtiesList}, opts)
 }
 
 // Get returns one specialty; an unknown id is [ErrNotFound].
 //
 // GET /specialties/{id} (source: inferred). A read: safe to call again.
 func (s *SpecialtiesService) Get(ctx context.Context, id SpecialtyID, opts ...CallOption) (*Specialty, error) {
-	return get[Specialty](ctx, use((*holder)(s)), opSpecialtiesGet, id, opts)
+	return get[Specialty](ctx, coreOf((*holder)(s)), opSpecialtiesGet, id, opts)
 }
 
 const (
@@ -91,14 +91,14 @@ type InsurancesService struct{ service }
 //
 // GET /insurances (source: inferred). A read: safe to call again.
 func (s *InsurancesService) List(ctx context.Context, opts ...CallOption) ([]Insurance, error) {
-	return list[Insurance](ctx, use((*holder)(s)), request{op: opInsurancesList}, opts)
+	return list[Insurance](ctx, coreOf((*holder)(s)), request{op: opInsurancesList}, opts)
 }
 
 // Get returns one insurance; an unknown id is [ErrNotFound].
 //
 // GET /insurances/{id} (source: inferred). A read: safe to call again.
 func (s *InsurancesService) Get(ctx context.Context, id InsuranceID, opts ...CallOption) (*Insurance, error) {
-	return get[Insurance](ctx, use((*holder)(s)), opInsurancesGet, id, opts)
+	return get[Insurance](ctx, coreOf((*holder)(s)), opInsurancesGet, id, opts)
 }
 
 const (
@@ -113,14 +113,14 @@ type LocationsService struct{ service }
 //
 // GET /locations (source: inferred). A read: safe to call again.
 func (s *LocationsService) List(ctx context.Context, opts ...CallOption) ([]Location, error) {
-	return list[Location](ctx, use((*holder)(s)), request{op: opLocationsList}, opts)
+	return list[Location](ctx, coreOf((*holder)(s)), request{op: opLocationsList}, opts)
 }
 
 // Get returns one location; an unknown id is [ErrNotFound].
 //
 // GET /locations/{id} (source: inferred). A read: safe to call again.
 func (s *LocationsService) Get(ctx context.Context, id LocationID, opts ...CallOption) (*Location, error) {
-	return get[Location](ctx, use((*holder)(s)), opLocationsGet, id, opts)
+	return get[Location](ctx, coreOf((*holder)(s)), opLocationsGet, id, opts)
 }
 
 const (
@@ -135,12 +135,12 @@ type AppointmentTypesService struct{ service }
 //
 // GET /appointment_types (source: inferred). A read: safe to call again.
 func (s *AppointmentTypesService) List(ctx context.Context, opts ...CallOption) ([]AppointmentType, error) {
-	return list[AppointmentType](ctx, use((*holder)(s)), request{op: opAppointmentTypesList}, opts)
+	return list[AppointmentType](ctx, coreOf((*holder)(s)), request{op: opAppointmentTypesList}, opts)
 }
 
 // Get returns one appointment type; an unknown id is [ErrNotFound].
 //
 // GET /appointment_types/{id} (source: inferred). A read: safe to call again.
 func (s *AppointmentTypesService) Get(ctx context.Context, id AppointmentTypeID, opts ...CallOption) (*AppointmentType, error) {
-	return get[AppointmentType](ctx, use((*holder)(s)), opAppointmentTypesGet, id, opts)
+	return get[AppointmentType](ctx, coreOf((*holder)(s)), opAppointmentTypesGet, id, opts)
 }

@@ -71,7 +71,8 @@
 // # Retries
 //
 // A read is tried again after any failure that may be temporary. A write is tried again
-// only if nothing of it left this machine. After a 429, [Client.BookSlot] and the other
+// only if nothing of it left this machine, or if the server says by HTTP/2's own means
+// (REFUSED_STREAM, GOAWAY) that it did not process it. After a 429, [Client.BookSlot] and the other
 // booking calls first look whether the write was carried out all the same. [RetryPolicy]
 // has the figures.
 //

@@ -45,7 +45,7 @@ type Outcome int
 const (
 	OutcomeUnknown  Outcome = iota // it may have been carried out: look before doing it again
 	OutcomeApplied                 // carried out
-	OutcomeNotSent                 // it never left this machine, or was only a read: nothing changed
+	OutcomeNotSent                 // nothing was done: it never left this machine, the server says it didn't process it (HTTP/2), or it was only a read
 	OutcomeRejected                // the API said no: nothing changed
 )
 
@@ -149,7 +149,7 @@ type APIError struct {
 	Detail     []string      // of a 400: what is wrong with the request, as texts or JSON, the first 1,000; may hold a patient's data
 	RequestID  string        // names the request to the API's support
 	RetryAfter time.Duration // how long the API asks to wait; zero: it doesn't
-	Attempts   int           // how often the request was sent
+	Attempts   int           // how many attempts were made; one attempt sends at most one request
 }
 
 // ErrorType says who is responsible for an error. The API has more than these constants;
@@ -257,7 +257,7 @@ type TransportError struct {
 	Method   string  // "POST"
 	Route    string  // the route's template
 	Outcome  Outcome // OutcomeNotSent or OutcomeUnknown; for a read always OutcomeNotSent
-	Attempts int     // how often the request was tried
+	Attempts int     // how many attempts were made; one attempt sends at most one request
 	Err      error   // the cause, without its URL; errors.Is and errors.As find what it wraps
 }
 

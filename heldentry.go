@@ -105,7 +105,7 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	}
 	moved := !entry.isAt(*shown)
 	switch {
-	case shown.Status.gone():
+	case shown.Status.IsCancelled():
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
 	case !shown.Status.stands():
@@ -188,7 +188,7 @@ var errVanished = errors.New("closure: the API does not show the appointment tha
 
 // isAt reports whether the appointment is where the entry says, or is gone.
 func (e JournalEntry) isAt(shown Appointment) bool {
-	return shown.Status.gone() ||
+	return shown.Status.IsCancelled() ||
 		shown.ScheduleID == e.Attempt.ScheduleID && shown.StartAt.Equal(e.Attempt.StartAt)
 }
 
@@ -242,7 +242,7 @@ func (b *slotBooking) leftBy(ctx context.Context, entry JournalEntry) error {
 	switch {
 	case err != nil:
 		return err
-	case shown.Status.gone():
+	case shown.Status.IsCancelled():
 		return b.client.core.release(ctx, entry.Appointment)
 	default:
 		return &JournalError{Op: "begin", Err: errUnsteady}

@@ -40,5 +40,5 @@ func (s *IndexVersionsService) Create(ctx context.Context, params IndexVersionCr
 	if params.Name == "" {
 		return nil, &InputError{Op: op.name(), Field: "Name", Reason: "is empty"}
 	}
-	return object[IndexVersion](ctx, use((*holder)(s)), request{op: op, body: params}, opts)
+	return object[IndexVersion](ctx, coreOf((*holder)(s)), request{op: op, body: params}, opts)
 }

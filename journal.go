@@ -64,7 +64,8 @@ type Journal interface {
 }
 
 // A JournalState says what a [Journal] knows of an attempt. The zero state is
-// [JournalPending], so that one that nobody set doesn't free a slot.
+// [JournalPending], so that one that nobody set doesn't free a slot. In JSON it is a number; the
+// numbers don't change.
 type JournalState int
 
 // The states. The entries that a journal keeps are pending or booked.
@@ -144,7 +145,7 @@ func NewBookingAttempt(params BookSlotParams) BookingAttempt {
 // changed, and it is safe to call again. Its text doesn't show the journal's own error, which
 // may hold a patient's data: that is in Err. If the context ended meanwhile, the text says so.
 type JournalError struct {
-	Op  string // the journal's method: "begin", "find", "finish", "release" or "pending"
+	Op  string // the journal's method: "begin", "find", "find appointment", "finish", "release" or "pending"
 	Err error  // the journal's error, or what is wrong with the entry that it returned
 }
 

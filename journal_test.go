@@ -414,12 +414,48 @@ func TestResolvePending(t *testing.T) {
 			t.Errorf("resolved %v", young)
 		}
 		time.Sleep(time.Hour)
+		for resolution, err := range c.process(closure.AssumeLostAfter(time.Minute)).ResolvePending(t.Context(), closure.AssumeLostAfter(0)) {
+			noError(t, err)
+			isUnknown(t, resolution.Err)
+		}
 		if old := resolve(closure.AssumeLostAfter(time.Minute)); len(old) != 1 ||
 			!errors.Is(old[0].Err, closure.ErrNotBooked) {
 			t.Errorf("resolved %v", old)
 		}
 		c.holds(closure.JournalBooked)
 		c.sentBookings(1)
+	})
+}
+
+// What wasn't looked at isn't told, neither to the caller nor to the observer.
+func TestResolvePendingWhenTheContextEnds(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		for hour := range 3 {
+			params := slotParamsFor("")
+			params.ScheduleID, params.StartAt = clinicIDs[1], clinicSlot(10+hour)
+			c.crashes(true, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), params) })
+		}
+		var told []closure.BookingEvent
+		client := c.process(closure.WithBookingObserver(func(_ context.Context, e closure.BookingEvent) { told = append(told, e) }))
+		ctx, cancel := context.WithCancel(t.Context())
+		settled := 0
+		var last error
+		for resolution, err := range client.ResolvePending(ctx) {
+			if last = err; err != nil {
+				continue
+			}
+			c.booked(resolution.Booking, resolution.Err, true)
+			settled++
+			cancel()
+		}
+		failed, ok := errors.AsType[*closure.TransportError](last)
+		if !ok || !errors.Is(failed, context.Canceled) || closure.OutcomeOf(failed) != closure.OutcomeNotSent {
+			t.Errorf("the sequence ended with %v", last)
+		}
+		if settled != 1 || len(told) != 1 {
+			t.Errorf("%d settled, events: %v", settled, told)
+		}
+		c.holds(closure.JournalBooked, closure.JournalPending, closure.JournalPending)
 	})
 }
 

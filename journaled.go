@@ -73,11 +73,11 @@ func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalE
 	entry, err := c.journal.FindAppointment(ctx, id)
 	switch err = cmp.Or(err, ctx.Err()); {
 	case err != nil:
-		return nil, journalFailed(ctx, "find", err)
+		return nil, journalFailed(ctx, "find appointment", err)
 	case entry == nil:
 		return nil, nil
 	case entry.Appointment != id, entry.State != JournalBooked && entry.State != JournalReleased:
-		return nil, &JournalError{Op: "find", Err: errBadEntry}
+		return nil, &JournalError{Op: "find appointment", Err: errBadEntry}
 	}
 	return entry, nil
 }
@@ -310,9 +310,9 @@ func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, er
 	return nil, &JournalError{Op: "begin", Err: errUnsteady}
 }
 
-// begun begins the attempt. If it returns neither a booking, which somebody else made, nor
+// beginAttempt begins the attempt. If it returns neither a booking, which somebody else made, nor
 // an error, the attempt may be sent.
-func (b *slotBooking) begun(ctx context.Context) (*Booking, error) {
+func (b *slotBooking) beginAttempt(ctx context.Context) (*Booking, error) {
 	for range maxBegins {
 		b.attempt.ID, b.attempt.AttemptedAt = rand.Text(), time.Now()
 		entry, err := b.client.core.begin(ctx, b.attempt)
@@ -328,7 +328,7 @@ func (b *slotBooking) begun(ctx context.Context) (*Booking, error) {
 
 // sendBegun begins the attempt, sends it, and records what came of it.
 func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
-	booking, err := b.begun(ctx)
+	booking, err := b.beginAttempt(ctx)
 	if booking != nil || err != nil {
 		return booking, err
 	}

@@ -276,9 +276,10 @@ func headerSafe(s string) bool {
 // [OwnRequest] returns. With the request's context, the SDK takes them for a second sending, and
 // ends the attempt.
 //
-// RoundTrip must not return while the request may still leave. A body that wasn't read by
-// then can't be read any more, and a connection of HTTP/1.1 that is given later is closed; but a
-// cancellation, which has no body, could leave over HTTP/2 although it counts as not sent.
+// RoundTrip must not return while the request may still leave. To enforce that, the SDK refuses
+// reads of the body after RoundTrip has returned, and closes an HTTP/1.1 connection that is given
+// later. One case stays open: a cancellation has no body, so over HTTP/2 it could leave late and
+// yet count as not sent.
 func WithHTTPClient(httpClient *http.Client) Option {
 	return clientOption(func(c *clientConfig) error {
 		switch {
@@ -385,9 +386,11 @@ func WithRateLimit(perSecond float64, burst int) Option {
 
 // RetryPolicy says when a call is tried again. A read is tried again after any failure of
 // the connection, after a body that was cut short, and after statuses 408, 429, 500, 502,
-// 503 and 504. A write is tried again only if nothing left this machine.
-// [Client.BookSlot] and the other booking calls also send again after a 429, by the same
-// policy, if a look shows that nothing was carried out. Zero fields take the default.
+// 503 and 504. A write is tried again only if nothing left this machine, or if the server says
+// by HTTP/2's own means (REFUSED_STREAM, GOAWAY) that it did not process it; the SDK's own pool
+// speaks HTTP/1.1 unless asked. [Client.BookSlot] and the other booking calls also send again
+// after a 429, by the same policy, if a look shows that nothing was carried out. Zero fields
+// take the default.
 type RetryPolicy struct {
 	MaxAttempts   int           // default 3; 1 turns retries off
 	MinWait       time.Duration // default 100 ms; doubled after each attempt; the wait is a random part of it (full jitter)
@@ -397,9 +400,10 @@ type RetryPolicy struct {
 	// practically no budget: then only MaxAttempts limits the retries.
 	//
 	//   - A retry costs 10 tokens. Without them there are no retries.
-	//   - A successful call gives 1 token back.
+	//   - A call that the API answered gives 1 token back, unless with 408, 429 or 5xx.
 	//   - From ten calls a second on, there are all tokens. With less traffic there are fewer,
-	//     in proportion, but never fewer than the retries of one call cost.
+	//     in proportion to the calls of the last 10 s, but never fewer than the retries
+	//     of one call cost.
 	//   - In the client's first second there are all tokens, too.
 	//   - A retry after a lost connection or a 502 is free, for as many calls as are in
 	//     flight at once, and a quarter more.
@@ -538,7 +542,7 @@ type Response struct {
 	Header     http.Header
 	RequestID  string
 	Body       []byte
-	Attempts   int
+	Attempts   int // how many attempts were made; one attempt sends at most one request
 }
 
 func (r Response) redacted() string {
@@ -586,11 +590,12 @@ func (o captureOption) applyToCall(c *callConfig) error {
 // up a pending entry of that age. An entry younger than twice the timeout of the client or
 // of the call, whichever is longer, is never given up, because another process may still
 // send its request. From that age on a read that contradicts a move is believed, too;
-// without this option, after a day. Other calls ignore the option.
+// without this option, after a day. Other calls ignore the option. 0 turns it off, for one call of
+// a client that has it.
 func AssumeLostAfter(age time.Duration) CallOption {
 	return callOption(func(c *callConfig) error {
-		if age <= 0 {
-			return refuse("AssumeLostAfter", "is not positive")
+		if age < 0 {
+			return refuse("AssumeLostAfter", "is negative")
 		}
 		c.assumeLostAfter = age
 		return nil
@@ -600,7 +605,8 @@ func AssumeLostAfter(age time.Duration) CallOption {
 // KnownCancelled names appointments that the caller knows to be cancelled. A read that
 // shows one of them as booked lags behind, and [Client.BookSlot],
 // [Client.BookFirstAvailable] and [Client.ResolveBooking] don't take it for the booking:
-// give it to book anew what was cancelled a moment ago. A client with a journal
+// give it to book anew what was cancelled a moment ago. Given several times, or to the client and
+// to a call, the ids add up. A client with a journal
 // ([WithJournal]) that cancelled it needs no such option. Other calls ignore it.
 func KnownCancelled(ids ...AppointmentID) CallOption {
 	return callOption(func(c *callConfig) error {

@@ -85,7 +85,7 @@ func TestCallOptionsRefused(t *testing.T) {
 		},
 		"KnownCancelled":  {closure.KnownCancelled(""), closure.KnownCancelled("appt_1", "SECRET")},
 		"CaptureResponse": {closure.CaptureResponse(nil)},
-		"AssumeLostAfter": {closure.AssumeLostAfter(0), closure.AssumeLostAfter(-1)},
+		"AssumeLostAfter": {closure.AssumeLostAfter(-1)},
 	} {
 		for _, opt := range opts {
 			s := serveAlways(t, 500, "")

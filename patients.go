@@ -152,7 +152,7 @@ func (s *PatientsService) List(ctx context.Context, params PatientListParams, op
 	if err := params.check(opPatientsList); err != nil {
 		return nil, err
 	}
-	return list[Patient](ctx, use((*holder)(s)), request{op: opPatientsList, query: params}, opts)
+	return list[Patient](ctx, coreOf((*holder)(s)), request{op: opPatientsList, query: params}, opts)
 }
 
 // Find returns the one patient with the given name and birth date, of which at least one
@@ -164,7 +164,7 @@ func (s *PatientsService) Find(ctx context.Context, params PatientListParams, op
 	if strings.TrimSpace(params.Name) == "" && params.DOB.IsZero() {
 		return nil, &InputError{Op: methodFind.name(), Field: "Name", Reason: "is empty, and so is DOB"}
 	}
-	_, err := use((*holder)(s)).prepare(ctx, methodFind.name(), opts)
+	_, err := coreOf((*holder)(s)).prepare(ctx, methodFind.name(), opts)
 	if err = cmp.Or(err, params.check(methodFind)); err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (s *PatientsService) Find(ctx context.Context, params PatientListParams, op
 //
 // GET /patients/{id} (source: inferred). A read: safe to call again.
 func (s *PatientsService) Get(ctx context.Context, id PatientID, opts ...CallOption) (*Patient, error) {
-	return get[Patient](ctx, use((*holder)(s)), opPatientsGet, id, opts)
+	return get[Patient](ctx, coreOf((*holder)(s)), opPatientsGet, id, opts)
 }
 
 // Create registers a new patient. Look for the patient with [PatientsService.Find] first:
@@ -199,5 +199,5 @@ func (s *PatientsService) Create(ctx context.Context, params PatientCreateParams
 	if err := params.check(opPatientsCreate); err != nil {
 		return nil, err
 	}
-	return object[Patient](ctx, use((*holder)(s)), request{op: opPatientsCreate, body: params}, opts)
+	return object[Patient](ctx, coreOf((*holder)(s)), request{op: opPatientsCreate, body: params}, opts)
 }

@@ -60,12 +60,12 @@ func (s *PractitionersService) List(ctx context.Context, params PractitionerList
 	if err := params.check(opPractitionersList); err != nil {
 		return nil, err
 	}
-	return list[Practitioner](ctx, use((*holder)(s)), request{op: opPractitionersList, query: params}, opts)
+	return list[Practitioner](ctx, coreOf((*holder)(s)), request{op: opPractitionersList, query: params}, opts)
 }
 
 // Get returns one practitioner; an unknown id is [ErrNotFound].
 //
 // GET /practitioners/{id} (source: inferred). A read: safe to call again.
 func (s *PractitionersService) Get(ctx context.Context, id PractitionerID, opts ...CallOption) (*Practitioner, error) {
-	return get[Practitioner](ctx, use((*holder)(s)), opPractitionersGet, id, opts)
+	return get[Practitioner](ctx, coreOf((*holder)(s)), opPractitionersGet, id, opts)
 }

@@ -112,7 +112,7 @@ func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error)
 		return nil, because(errNoList, err)
 	}
 	for _, shown := range appointments {
-		if !b.attempt.mayMatch(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {
+		if !b.attempt.mayMatch(shown) || shown.Status.IsCancelled() || slices.Contains(b.cancelled, shown.ID) {
 			continue
 		}
 		if !b.attempt.matches(shown) {

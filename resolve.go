@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+
+	"github.com/closurehealth/closure-go/internal/transport"
 )
 
 // ResolveBooking settles an attempt whose outcome was unknown, in any process. It looks
@@ -22,7 +24,8 @@ import (
 // is the Booking, wherever it is now. An attempt of the other mode, live or test, is
 // refused, because this key can't see it.
 //
-// GET /appointments and GET /schedules/{id}/slots (source: inferred).
+// GET /appointments and GET /schedules/{id}/slots; with a journal also GET /appointments/{id}
+// (source: inferred).
 func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opts ...CallOption) (booking *Booking, err error) {
 	ctx, watched := c.use().watchBooking(ctx, methodResolveBooking)
 	defer func() { watched.end(booking, err) }()
@@ -109,19 +112,25 @@ func (r Resolution) LogValue() slog.Value { return slog.StringValue(r.redacted()
 // once for each, as [Client.ResolveBooking] does, and never books. Run it when a program
 // starts, and from time to time. What it finds out is recorded in the journal; the rest
 // stays pending. With [AssumeLostAfter], an attempt of that age that the API doesn't show
-// is recorded as not booked. The age is never less than twice the client's timeout.
+// is recorded as not booked. The age is never less than twice the timeout of the client or of
+// this call, whichever is longer.
 // Attempts of the other mode, live or test, are left out. What came of an attempt is told once:
 // it isn't pending any more.
 //
-// The error of one attempt is in its Resolution. If the journal fails, the last element of
-// the sequence has a [*JournalError]; if an option is wrong, an [InputError]. It is safe to
-// run again, and in several processes at once.
+// The error of one attempt is in its Resolution. The last element of the sequence has an error of
+// its own if the whole ended early: a [*JournalError] if the journal failed, a [*TransportError] if
+// the context ended (the rest stays pending), an [InputError] if an option is wrong or the client
+// has no journal. It is safe to run again, and in several processes at once.
 //
-// GET /appointments and GET /schedules/{id}/slots (source: inferred).
+// GET /appointments, GET /schedules/{id}/slots and GET /appointments/{id} (source: inferred).
 func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Seq2[Resolution, error] {
 	return func(yield func(Resolution, error) bool) {
 		pending, err := c.pending(ctx, opts)
 		for _, entry := range pending {
+			if err := ctx.Err(); err != nil {
+				yield(Resolution{}, newTransportError(c.core.endpoint(opAppointmentsList), transport.Answer{}, transport.NewCause(ctx, err)))
+				return
+			}
 			booking, err := c.ResolveBooking(ctx, entry.Attempt, opts...)
 			if !yield(Resolution{Attempt: entry.Attempt, Booking: booking, Err: err}, nil) {
 				return

@@ -103,7 +103,7 @@ type SchedulesService struct{ service }
 //
 // GET /schedules/{id} (source: guide). A read: safe to call again.
 func (s *SchedulesService) Get(ctx context.Context, id ScheduleID, opts ...CallOption) (*Schedule, error) {
-	return get[Schedule](ctx, use((*holder)(s)), opSchedulesGet, id, opts)
+	return get[Schedule](ctx, coreOf((*holder)(s)), opSchedulesGet, id, opts)
 }
 
 // List returns the schedules that fit the params.
@@ -113,5 +113,5 @@ func (s *SchedulesService) List(ctx context.Context, params ScheduleListParams, 
 	if err := params.check(opSchedulesList); err != nil {
 		return nil, err
 	}
-	return list[Schedule](ctx, use((*holder)(s)), request{op: opSchedulesList, query: params}, opts)
+	return list[Schedule](ctx, coreOf((*holder)(s)), request{op: opSchedulesList, query: params}, opts)
 }

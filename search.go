@@ -198,7 +198,7 @@ func (s *AvailabilitiesService) search(ctx context.Context, by caller, search Sl
 			return checkInsurance(schedule, search.InsuranceID, RequireAccepted)
 		}
 	}
-	return use((*holder)(s)).search(ctx, by, search, admit, opts)
+	return coreOf((*holder)(s)).search(ctx, by, search, admit, opts)
 }
 
 // First returns the earliest slot that the search finds, and asks for no more windows than

@@ -55,8 +55,11 @@ func (d Date) IsZero() bool { return d == Date{} }
 // clocks go back over midnight, there are two, and it is the first. If they skip midnight,
 // or the whole date, it is the first instant after the gap. A date that doesn't exist is
 // counted on, as by [time.Date]: 31 February is 3 March, or 2 March in a leap year. A nil
-// zone is UTC.
+// zone is UTC. For the zero Date it is the zero time.
 func (d Date) In(zone *time.Location) time.Time {
+	if d.IsZero() {
+		return time.Time{}
+	}
 	zone = cmp.Or(zone, time.UTC)
 	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
 	// Go from one change of the zone's offset to the next. Begin a day early: no zone is
@@ -267,6 +270,12 @@ const (
 	AppointmentRescheduled AppointmentStatus = "rescheduled" // moved: StartAt is the new start
 	AppointmentCancelled   AppointmentStatus = "cancelled"
 )
+
+// IsCancelled reports whether the appointment was cancelled: "cancelled", as the API publishes it,
+// or "canceled".
+func (s AppointmentStatus) IsCancelled() bool {
+	return s == AppointmentCancelled || s == "canceled"
+}
 
 // AdministrativeGender is the gender on file with the insurance. Values that
 // this version doesn't know are kept (source: reference).

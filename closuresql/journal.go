@@ -51,8 +51,9 @@ func (j Journal) LogValue() slog.Value { return slog.StringValue("closuresql.Jou
 // Open returns the journal in db, whose tables [Migrate] or [Schema] made. It
 // creates no table and doesn't close db. It fails with [ErrNotMigrated] where the
 // tables are missing, with [ErrWrongKey] where another keyset or none sealed them,
-// and where the connection's settings would lose what was written: PostgreSQL with
+// and where a connection's settings would lose what was written: PostgreSQL with
 // synchronous_commit off, SQLite without a file, without a busy timeout or below synchronous=FULL.
+// It looks at one connection of the pool: put the settings into the DSN, so that all have them.
 // A driver's error is wrapped but not shown, because its text can show the DSN.
 func Open(ctx context.Context, dialect Dialect, db *sql.DB, opts ...Option) (*Journal, error) {
 	c, err := newConfig(dialect, opts)

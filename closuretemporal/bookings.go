@@ -184,7 +184,7 @@ func mayHaveStarted(err error) bool {
 // cancelled are the appointments that the booking had, and those before it.
 func (b *Bookings) cancelled(ctx context.Context, method, id string) ([]closure.AppointmentID, error) {
 	changed, err := readResult(ctx, b.client.GetWorkflow(ctx, id+changeSuffix, ""))
-	if errors.Is(err, ErrNoBooking) || err == nil && (changed.Appointment == nil || !isCancelled(*changed.Appointment)) {
+	if errors.Is(err, ErrNoBooking) || err == nil && (changed.Appointment == nil || !changed.Appointment.Status.IsCancelled()) {
 		return nil, refuse(method, "Again", "names a booking that was not cancelled by Cancel")
 	}
 	if err != nil {

@@ -89,7 +89,7 @@ func (c *choice) add(ctx context.Context, found closure.Slot) error {
 		return err
 	}
 	taken := func(a closure.Appointment) bool {
-		return a.StartAt.Equal(s.StartAt) && !isCancelled(a) && !slices.Contains(c.in.Order.Cancelled, a.ID)
+		return a.StartAt.Equal(s.StartAt) && !a.Status.IsCancelled() && !slices.Contains(c.in.Order.Cancelled, a.ID)
 	}
 	if !slices.ContainsFunc(held, taken) {
 		c.slots = append(c.slots, s)
@@ -104,10 +104,6 @@ func (s slot) askable() bool {
 }
 
 func isWhole(start time.Time) bool { return start.Nanosecond()%int(time.Millisecond) == 0 }
-
-func isCancelled(a closure.Appointment) bool {
-	return a.Status == closure.AppointmentCancelled || a.Status == "canceled"
-}
 
 func (c *choice) appointments(ctx context.Context, id closure.ScheduleID) ([]closure.Appointment, error) {
 	if held, ok := c.held[id]; ok {

@@ -40,7 +40,7 @@ func (c *Clock) Set(at time.Time) {
 	c.now = at
 }
 
-// defaultNow is three weeks before the guide's slots.
+// defaultNow is 19 days before the guide's slots.
 func defaultNow() time.Time { return time.Date(2022, time.May, 1, 0, 0, 0, 0, time.UTC) }
 
 // A timeline is the server's time: what its clock shows, and how much time has passed since

@@ -194,7 +194,7 @@ func (s *server) settleCancelling(ctx context.Context, v visit, age time.Duratio
 	switch {
 	case err != nil:
 		return // the next turn tries again
-	case shown.Status == closure.AppointmentCancelled:
+	case shown.Status.IsCancelled():
 		s.end(ctx, v, nil)
 	case age > s.lostAfter:
 		s.end(ctx, v, closure.ErrNotBooked) // the request never arrived
@@ -269,7 +269,7 @@ func (s *server) showVisit(w http.ResponseWriter, r *http.Request, who session, 
 // it was, no look can say for sure: a read may lag behind a move.
 func (s *server) lookAgain(ctx context.Context, v visit) visit {
 	shown, err := s.client.Appointments.Get(ctx, v.Appointment)
-	if err == nil && shown.Status == closure.AppointmentCancelled {
+	if err == nil && shown.Status.IsCancelled() {
 		v.State, v.Sequence = cancelled, v.Sequence+1
 		if saved, err := s.store.save(ctx, &v); err == nil && !saved { // it was changed meanwhile
 			if there, err := s.store.find(ctx, v.Session, v.Key); err == nil {

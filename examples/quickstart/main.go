@@ -152,7 +152,8 @@ func book(
 		Duration:   30,
 	})
 	if errors.Is(err, closure.ErrOutcomeUnknown) {
-		return fmt.Errorf("%w\nstore the attempt, see examples/recover", err)
+		return fmt.Errorf("%w\nit may be booked: ask the practice before you run this again; "+
+			"a program of your own stores the attempt, as examples/recover does", err)
 	}
 	if err != nil {
 		return err

@@ -157,7 +157,7 @@ func settle(ctx context.Context, out io.Writer, client *closure.Client, lost tim
 	pending := false
 	for resolution, err := range client.ResolvePending(ctx, opts...) {
 		if err != nil {
-			return err // the journal's: there is no resolution to report
+			return err // the journal failed, or the context ended: there is no resolution to report
 		}
 		pending = true
 		if err := report(out, resolution.Booking, resolution.Err); err != nil {

@@ -15,7 +15,7 @@ type mutant struct{ name, file, from, to string }
 var mutants = []mutant{
 	{
 		"begins after the request", "journaled.go",
-		"\tbooking, err := b.begun(ctx)\n\tif booking != nil || err != nil {\n\t\treturn booking, err\n\t}\n" +
+		"\tbooking, err := b.beginAttempt(ctx)\n\tif booking != nil || err != nil {\n\t\treturn booking, err\n\t}\n" +
 			"\tb.window.begunAt = b.attempt.AttemptedAt\n\tbooking, err = b.sendNow(ctx)\n",
 		"\tb.attempt.ID = rand.Text()\n\tbooking, err := b.sendNow(ctx)\n\t_, _ = b.client.core.begin(ctx, b.attempt)\n",
 	},

@@ -40,7 +40,7 @@ var guards = map[string][]mutant{
 	}},
 	"counts a cancelled appointment": {{
 		"the look's check", readBackFile,
-		"\t\tif !b.attempt.mayMatch(shown) || shown.Status.gone() || slices.Contains(b.cancelled, shown.ID) {\n",
+		"\t\tif !b.attempt.mayMatch(shown) || shown.Status.IsCancelled() || slices.Contains(b.cancelled, shown.ID) {\n",
 		"\t\tif !b.attempt.mayMatch(shown) {\n",
 	}},
 	"sends again after a 429 without looking": {{
@@ -172,7 +172,7 @@ var mutants = []mutant{
 	},
 	{
 		"a cancellation is a success whatever is read back", changeFile,
-		"\t\treturn a.Status.gone()\n", "\t\treturn true\n",
+		"\t\treturn a.Status.IsCancelled()\n", "\t\treturn true\n",
 	},
 	{
 		"a reschedule is a success whatever is read back", changeFile,
@@ -214,12 +214,12 @@ var mutants = []mutant{
 	},
 	{
 		"retries a POST after a 5xx", retryFile,
-		"if l.call.writes() {\n\t\treturn false\n", "if l.call.writes() {\n\t\treturn l.answer.StatusCode >= 500\n",
+		"return !l.call.writes() && temporary(", "return (!l.call.writes() || l.answer.StatusCode >= 500) && temporary(",
 	},
 	{
 		"retries a POST after a 429", retryFile,
-		"if l.call.writes() {\n\t\treturn false\n",
-		"if l.call.writes() {\n\t\treturn l.answer.StatusCode == http.StatusTooManyRequests\n",
+		"return !l.call.writes() && temporary(",
+		"return (!l.call.writes() || l.answer.StatusCode == http.StatusTooManyRequests) && temporary(",
 	},
 	{
 		"sends again after a 429 without looking", writeFile,

@@ -100,7 +100,7 @@ func (m mutant) run(t *testing.T, matrix string) (killed string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("does not compile: %v\n%s", err, out)
 	}
-	cmd := exec.Command(binary, "-test.run", matrix, "-test.timeout", "3m", "-test.parallel", "1")
+	cmd := exec.Command(binary, "-test.run", matrix, "-test.timeout", "10m", "-test.parallel", "1")
 	cmd.Env = append(os.Environ(), variable+"="+mutantRun)
 	out, err := cmd.CombinedOutput()
 	killed = violations(string(out))

@@ -22,7 +22,7 @@ func (t *Transport) retry(next handler) handler {
 // mayRepeat decides after each attempt whether another one follows, and how long to wait for it.
 func (l *retryLoop) mayRepeat(ctx context.Context) bool {
 	if !l.retryable(l.err) {
-		if l.err == nil && l.answer.StatusCode < http.StatusInternalServerError {
+		if l.err == nil && l.answer.StatusCode < http.StatusInternalServerError && !temporary(l.answer.StatusCode) {
 			l.transport.budget.refund()
 		}
 		return false
@@ -57,16 +57,18 @@ func (t *Transport) dropIdle() {
 }
 
 // retryable reports whether the last attempt may be repeated. A write may only if the
-// request provably never left. An error response proves nothing: a gateway may have sent it
-// after the API carried the write out.
+// request provably never left, or if HTTP/2 says that it wasn't processed. An error response
+// proves nothing: a gateway may have sent it after the API carried the write out.
 func (l *retryLoop) retryable(err error) bool {
 	if err != nil {
 		return !final(err) && !l.answer.MaybeSent
 	}
-	if l.call.writes() {
-		return false
-	}
-	switch l.answer.StatusCode {
+	return !l.call.writes() && temporary(l.answer.StatusCode)
+}
+
+// temporary reports whether the same request may be answered otherwise a little later.
+func temporary(status int) bool {
+	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true

@@ -396,6 +396,9 @@ func TestBudgetRecovers(t *testing.T) {
 		{503, 5, get(api), 5},    // no retries left
 		{500, 50, post(api), 50}, // no success, so there is no refund
 		{503, 1, get(api), 1},
+		{429, 50, post(api), 50}, // nor is this one
+		{408, 50, post(api), 50},
+		{503, 1, get(api), 1},
 		{200, 9, get(api), 9}, // not enough
 		{503, 1, get(api), 1},
 		{404, 1, get(api), 1}, // the API works, so there is a refund
