@@ -164,6 +164,7 @@ func (s *PatientsService) Find(ctx context.Context, params PatientListParams, op
 	if strings.TrimSpace(params.Name) == "" && params.DOB.IsZero() {
 		return nil, &InputError{Op: methodFind.name(), Field: "Name", Reason: "is empty, and so is DOB"}
 	}
+	// For its errors, which name Find: those of List would name patients.list.
 	_, err := coreOf((*holder)(s)).prepare(ctx, methodFind.name(), opts)
 	if err = cmp.Or(err, params.check(methodFind)); err != nil {
 		return nil, err
