@@ -62,10 +62,13 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 //
 // With a journal ([WithJournal]) it first asks the journal, and reads the appointment if the
 // journal doesn't hold it as booked: both take at most 3 s. After the cancellation it releases the
-// appointment's entries and their keys. If the journal fails, the appointment is cancelled all
+// appointment's entries and their keys; but not the entry of a booking that was begun less than
+// twice the timeout before and isn't recorded as booked, because it may be another one's and under
+// way: its key is free once it counts as lost. If the journal fails, the appointment is cancelled all
 // the same, and [BookingEvent] says which of the journal's methods failed.
 //
-// POST /appointments/{id}/cancel, GET /appointments/{id} (source: inferred).
+// POST /appointments/{id}/cancel, GET /appointments/{id}, and with a journal GET /appointments
+// (source: inferred).
 func (c *Client) CancelBooking(ctx context.Context, id AppointmentID, opts ...CallOption) (cancelled *Appointment, err error) {
 	ctx, watched := c.use().watchBooking(ctx, methodCancelBooking)
 	var booking *Booking
@@ -104,12 +107,21 @@ type change struct {
 	duration Minutes   // the requested one; zero: the appointment keeps its own
 	window   sendWindow
 
+	sendsUntil time.Duration // up to what age another call's attempt may still be sent
+
 	again bool // an earlier call may have made the same move
 	there bool // by the journal, the appointment is at the requested start already
 }
 
 func (c *Client) newChange(id AppointmentID, cfg callConfig, opts []CallOption) *change {
-	return &change{client: c, id: id, maxAttempts: cfg.maxAttempts, opts: opts, readOpts: withoutCapture(opts)}
+	return &change{
+		client:      c,
+		id:          id,
+		maxAttempts: cfg.maxAttempts,
+		opts:        opts,
+		readOpts:    withoutCapture(opts),
+		sendsUntil:  c.core.sendsUntil(cfg),
+	}
 }
 
 func (c *change) cancels() bool { return c.start.IsZero() }

@@ -22,6 +22,7 @@ import (
 //	  the API shows its appointment            record and return the booking
 //	  the journal shows that it ended          begin; if it is booked by now, see below
 //	  it is lost: see [AssumeLostAfter]        remove the entry, and begin
+//	  it may be one that was moved since       unknown
 //	  nobody knows in time                     unknown, with the entry's attempt
 //	it is booked, and its appointment ...
 //	  stands where the entry says              record the key, and return the booking
@@ -32,6 +33,7 @@ import (
 //	  that may lag
 //	  isn't shown yet, or there is no call     as if it stood where the entry says
 //	  that would show it
+//	  was moved, and nothing shows where to    unknown
 //	  isn't shown after a day or the age of    unknown
 //	  AssumeLostAfter, or its status is
 //	  unknown to this version
@@ -156,14 +158,16 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 		return nil, err
 	case shown.PatientID != entry.Attempt.PatientID:
 		return nil, &JournalError{Op: "find", Err: errForeignEntry}
+	case shown.StartAt.IsZero() && shown.Status == AppointmentRescheduled:
+		return b.listBooked(ctx, entry) // it was moved, and maybe not to where the entry says
 	}
 	here := entry.Attempt.completed(*shown) // without where or when it is, it would count as moved
 	return &here, nil
 }
 
 // listBooked looks in the list for the appointment of a booked entry that can't be got, although
-// the entry is older than reads lag. If there is no list either, nobody can say more than the
-// journal.
+// the entry is older than reads lag, or that was moved and is shown without its start. If there is
+// no list either, nobody can say more than the journal.
 func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
 	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{PatientID: entry.Attempt.PatientID}, b.readOpts...)
 	switch {
@@ -175,10 +179,14 @@ func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appo
 		return nil, err
 	}
 	for _, shown := range appointments {
-		if shown.ID == entry.Appointment {
-			here := entry.Attempt.completed(shown)
-			return &here, nil
+		if shown.ID != entry.Appointment {
+			continue
 		}
+		if shown.StartAt.IsZero() && shown.Status == AppointmentRescheduled {
+			return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errIncomplete}
+		}
+		here := entry.Attempt.completed(shown)
+		return &here, nil
 	}
 	return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errVanished}
 }
@@ -265,13 +273,16 @@ func (e JournalEntry) appointment() *Appointment {
 // of them knows or the time is up.
 func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (booking *Booking, free bool, err error) {
 	var now *JournalEntry // what the journal holds; nil: nothing any more
+	var moved error
 	other := &slotBooking{
 		client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, lostAfter: b.lostAfter, cancelled: b.cancelled,
 	}
 	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
 		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter, seen.begun)
 		if lost {
-			_ = b.client.core.free(ctx, entry)
+			if moved = other.maybeMoved(ctx); moved == nil {
+				_ = b.client.core.free(ctx, entry)
+			}
 		}
 		var failed error
 		now, failed = b.client.core.find(ctx, b.attempt)
@@ -287,6 +298,8 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 		return nil, true, nil // if there is another entry now, Begin returns it
 	case now != nil && now.State == JournalBooked:
 		return b.heldBooked(ctx, *now)
+	case errors.Is(moved, errMaybeMoved):
+		return nil, false, other.unknown(moved)
 	default:
 		return nil, false, err
 	}

@@ -438,6 +438,7 @@ func TestResolvePendingWhenTheContextEnds(t *testing.T) {
 		var told []closure.BookingEvent
 		client := c.process(closure.WithBookingObserver(func(_ context.Context, e closure.BookingEvent) { told = append(told, e) }))
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		settled := 0
 		var last error
 		for resolution, err := range client.ResolvePending(ctx) {

@@ -82,9 +82,9 @@ func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalE
 	return entry, nil
 }
 
-// errMovedAway is the error of an appointment that a read shows at a start from which, by
-// the journal, it was moved. The read may lag behind the move, or somebody moved it back.
-var errMovedAway = errors.New("closure: the API shows an appointment that, by the journal, was moved to another start")
+// errMovedAway is the error of an appointment that a read shows at another start than the
+// journal. The read may lag behind a move, or the practice moved it.
+var errMovedAway = errors.New("closure: the API shows an appointment that, by the journal, is at another start")
 
 // isThere reports whether an appointment is where a read that began at that time shows it. The
 // read may lag behind the appointment's cancellation or its move.
@@ -99,6 +99,8 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time
 		return false, nil
 	case entry.Attempt.sameSlot(b.attempt):
 		return true, nil
+	case b.hasAnotherKey(*entry):
+		return false, errMovedAway
 	case entry.mayLag(b.lostAfter, begun) &&
 		(b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):
 		return false, errMovedAway

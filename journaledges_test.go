@@ -862,6 +862,7 @@ func TestCancellationOfAPendingBooking(t *testing.T) {
 		c.journal.Inject(closuretest.JournalFailsBefore("finish"))
 		id := c.books(slotParamsFor("order 1"))
 		c.holds(closure.JournalPending)
+		time.Sleep(time.Minute + 1) // until then its request may be under way
 		_, err := c.process().CancelBooking(t.Context(), id)
 		noError(t, err)
 		c.holds()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
 )
 
@@ -81,7 +82,35 @@ func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current
 	if known != nil && (entry.Attempt.AppointmentID != c.id || known.Attempt.AttemptedAt.After(entry.Attempt.AttemptedAt)) {
 		return nil // the journal knows where the appointment is, and the read lags
 	}
+	if own, err := c.made(ctx, entry.Attempt); err != nil || !own {
+		return err
+	}
 	return c.client.core.finish(ctx, JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id})
+}
+
+// made reports whether the appointment, which stands where a pending attempt would have it, is
+// that attempt's. If the practice has booked the same start for the patient, too, nobody can say.
+func (c *change) made(ctx context.Context, attempt BookingAttempt) (bool, error) {
+	if attempt.AppointmentID != "" {
+		return attempt.AppointmentID == c.id, nil
+	}
+	if c.cancels() && !attempt.lost(c.sendsUntil, time.Now()) {
+		return false, nil // its request may be under way, and its entry must not be released
+	}
+	appointments, err := c.client.Appointments.List(ctx, AppointmentListParams{
+		PatientID:  attempt.PatientID,
+		ScheduleID: attempt.ScheduleID,
+	}, c.readOpts...)
+	switch {
+	case noSuchCall(err):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	another := func(shown Appointment) bool {
+		return shown.ID != c.id && attempt.mayMatch(shown) && !shown.Status.IsCancelled()
+	}
+	return !slices.ContainsFunc(appointments, another), nil
 }
 
 // recordBooked calls confirmBooked before a cancellation, so that the booking's key is free
@@ -133,7 +162,7 @@ func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg call
 // it once.
 func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Booking, free bool, err error) {
 	core := c.client.core
-	if entry.Attempt.lost(core.sendsUntil(cfg), time.Now()) {
+	if entry.Attempt.lost(c.sendsUntil, time.Now()) {
 		c.again = c.again || !entry.Attempt.lost(core.lostAfter(cfg), time.Now())
 		err = core.free(ctx, entry)
 		return nil, err == nil, err

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
+	"time"
 
 	"github.com/closurehealth/closure-go/internal/transport"
 )
@@ -17,7 +19,10 @@ import (
 // error is an [*OutcomeUnknownError]. Call it again later, because an appointment can
 // appear late. With [AssumeLostAfter], an attempt that is old enough ends in
 // [ErrNotBooked]. Its age counts from when no call can send it any more. If another call was
-// making it, that is the deadline of that call's context, or a day later if it has none.
+// making it, that is the deadline of that call's context, or a day later if it has none. As long as
+// the API shows an appointment that was made at that time, for the patient on that schedule, and was
+// moved, the attempt isn't lost: it may be that one. If the journal holds it, or [KnownCancelled]
+// names it, it is another one.
 //
 // If the client has a journal, the result is recorded in it. If the attempt is lost, and
 // the journal holds another booking for the same slot or the same IdempotencyKey, that one
@@ -47,11 +52,45 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 		c.core.finishAs(ctx, attempt, booking, nil)
 		return booking, nil
 	case seen.err == nil && attempt.lost(lostAfter, seen.begun):
-		c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
-		return b.instead(ctx)
-	default:
-		return nil, &OutcomeUnknownError{Attempt: attempt, SlotOpen: seen.slotOpen, Err: cmp.Or(seen.err, errNotShown)}
+		if seen.err = b.maybeMoved(ctx); seen.err == nil {
+			c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
+			return b.instead(ctx)
+		}
 	}
+	return nil, &OutcomeUnknownError{Attempt: attempt, SlotOpen: seen.slotOpen, Err: cmp.Or(seen.err, errNotShown)}
+}
+
+// errMaybeMoved is the error of an attempt that is old enough to count as lost.
+var errMaybeMoved = errors.New("closure: the API does not show the appointment where it was attempted, but one that may be it and was moved; " +
+	"if it is another one, give KnownCancelled its id")
+
+// maybeMoved returns an error if what was attempted may be an appointment that somebody moved
+// since, or if that can't be read. An appointment that the journal holds is another attempt's.
+func (b *slotBooking) maybeMoved(ctx context.Context) error {
+	if b.attempt.AppointmentID != "" {
+		return nil // it is known which appointment was to be moved
+	}
+	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
+		PatientID:  b.attempt.PatientID,
+		ScheduleID: b.attempt.ScheduleID,
+	}, b.readOpts...)
+	for _, shown := range appointments {
+		if !b.attempt.mayBe(shown, b.lostAfter) || slices.Contains(b.cancelled, shown.ID) {
+			continue
+		}
+		entry, failed := b.client.core.findAppointment(ctx, shown.ID)
+		if failed != nil || entry == nil {
+			err = cmp.Or(err, failed, errMaybeMoved)
+		}
+	}
+	return err
+}
+
+// mayBe reports whether the appointment was moved, and was made when the attempt was.
+func (a BookingAttempt) mayBe(moved Appointment, lostAfter time.Duration) bool {
+	made := moved.CreatedAt
+	return moved.Status == AppointmentRescheduled && (made.IsZero() ||
+		made.After(a.AttemptedAt.Add(-longestCall)) && !made.After(a.AttemptedAt.Add(lostAfter)))
 }
 
 var errNotShown = errors.New("closure: the API does not show the appointment")

@@ -1,0 +1,264 @@
+package closure_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+	"github.com/closurehealth/closure-go/closuretest"
+)
+
+// What the practice books and moves by itself is in no journal. It must not be taken for what a
+// client attempted.
+
+// phones books the start of slotParamsFor for the patient, as the practice does by phone.
+func (c *sharedClinic) phones() closure.AppointmentID {
+	params := slotParamsFor("")
+	return c.AddAppointment(closure.Appointment{
+		ScheduleID: params.ScheduleID, PatientID: params.PatientID, StartAt: params.StartAt,
+		Duration: params.Duration, Status: closure.AppointmentScheduled,
+	}).ID
+}
+
+// leavesUnrecorded books, and the journal can't record it.
+func (c *sharedClinic) leavesUnrecorded(params closure.BookSlotParams) closure.AppointmentID {
+	c.t.Helper()
+	c.journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalFinish))
+	return c.books(params)
+}
+
+func TestChangeOfWhatThePracticeBookedAtTheSameStart(t *testing.T) {
+	for name, change := range map[string]func(*sharedClinic, closure.AppointmentID){
+		"cancelled": func(c *sharedClinic, id closure.AppointmentID) {
+			_, err := c.process().CancelBooking(c.t.Context(), id)
+			noError(c.t, err)
+		},
+		"moved": func(c *sharedClinic, id closure.AppointmentID) { c.moves(c.process(), id, 15) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				own := c.leavesUnrecorded(slotParamsFor("order 1"))
+				byPhone := c.phones()
+				time.Sleep(10 * time.Minute)
+				change(c, byPhone)
+				again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+				if c.booked(again, err, true); again.Appointment.ID != own {
+					t.Errorf("%s, want %s", again.Appointment.ID, own)
+				}
+				c.sentBookings(1)
+			}, closuretest.AllowDuplicates())
+		})
+	}
+}
+
+// The practice's appointment is the only one to be seen while the booking's request is under way.
+func TestCancellationWhileABookingIsUnderWay(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		arrived, goOn := make(chan struct{}), make(chan struct{})
+		slow := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPost {
+				close(arrived)
+				<-goOn
+			}
+			return c.Transport().RoundTrip(req)
+		})})
+		first := make(chan *closure.Booking, 1)
+		go func() {
+			booking, err := c.process(slow).BookSlot(t.Context(), slotParamsFor("order 1"))
+			noError(t, err)
+			first <- booking
+		}()
+		<-arrived
+		_, err := c.process().CancelBooking(t.Context(), c.phones())
+		noError(t, err)
+		c.holds(closure.JournalPending)
+		_, err = c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+		isUnknown(t, err)
+		close(goOn)
+		if booking := <-first; booking == nil {
+			t.Fatal("not booked")
+		}
+		c.sentBookings(1)
+		c.standing(1)
+		c.holds(closure.JournalBooked)
+	}, closuretest.AllowDuplicates())
+}
+
+// A pending move to a start isn't settled by another appointment that is there.
+func TestCancellationOfWhatStandsWhereAnotherIsToBeMoved(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(laterParams("order 1"))
+		to := closure.AppointmentRescheduleParams{StartAt: slotParamsFor("").StartAt}
+		c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(t.Context(), id, to) })
+		time.Sleep(10 * time.Minute)
+		_, err := c.process().CancelBooking(t.Context(), c.phones())
+		noError(t, err)
+		c.holds(closure.JournalBooked, closure.JournalPending)
+	}, closuretest.AllowDuplicates())
+}
+
+// showsOpen has the API show a start as open that is taken.
+func (c *sharedClinic) showsOpen(hour int, duration string) closure.Option {
+	return closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		resp, err := c.Transport().RoundTrip(req)
+		if err != nil || !strings.HasSuffix(req.URL.Path, string(clinicIDs[0])+"/slots") {
+			return resp, err
+		}
+		body, err := io.ReadAll(resp.Body)
+		slot := `[{"start_at": "` + clinicSlot(hour).Format(time.RFC3339) + `"` + duration + `},`
+		return newResponse(resp.StatusCode, strings.Replace(string(body), "[", slot, 1)), err
+	})})
+}
+
+// The practice moved what another order booked. That order keeps it.
+func TestFirstAvailablePassesOverWhatAnotherKeyHas(t *testing.T) {
+	for name, duration := range map[string]string{"the slot has a duration": `, "duration": 20`, "the slot has none": ""} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				id := c.books(laterParams("order 1"))
+				time.Sleep(48 * time.Hour)
+				c.moves(c.Client(), id, 9)
+				time.Sleep(48 * time.Hour)
+				booking, err := c.process(c.showsOpen(9, duration)).BookFirstAvailable(t.Context(), firstParamsFor("order 2"))
+				if c.booked(booking, err, false); booking.Appointment.ID == id {
+					t.Error("order 2 got the appointment of order 1")
+				}
+				c.standing(2)
+			})
+		})
+	}
+}
+
+// The practice moved an appointment, and its record doesn't say where to.
+func TestMovedAppointmentThatIsShownWithoutItsStart(t *testing.T) {
+	for name, list := range map[string]bool{"the list shows it": true, "nothing shows it": false} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				id := c.books(slotParamsFor("order 1"))
+				time.Sleep(48 * time.Hour)
+				c.moves(c.Client(), id, 15)
+				time.Sleep(48 * time.Hour)
+				withoutStart := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					resp, err := c.Transport().RoundTrip(req)
+					if err != nil || !strings.Contains(req.URL.Path, "/appointments") || list && req.URL.RawQuery != "" {
+						return resp, err
+					}
+					body, err := io.ReadAll(resp.Body)
+					return newResponse(resp.StatusCode, strings.ReplaceAll(string(body), `"start_at"`, `"other"`)), err
+				})})
+				booking, err := c.process(withoutStart).BookSlot(t.Context(), slotParamsFor("order 1"))
+				if !list {
+					isUnknown(t, err)
+				} else if c.booked(booking, err, true); !booking.Appointment.StartAt.Equal(clinicSlot(15)) {
+					t.Errorf("told %v", booking.Appointment.StartAt)
+				}
+				c.sentBookings(1)
+			})
+		})
+	}
+}
+
+// The practice moved an appointment before it was known that it was made.
+func TestUnsettledBookingThatThePracticeMoved(t *testing.T) {
+	clock := closuretest.WithClock(time.Now)
+	lost := closure.AssumeLostAfter(15 * time.Minute)
+	t.Run("with a journal", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			id := c.leavesUnrecorded(slotParamsFor("order 1"))
+			c.moves(c.Client(), id, 15)
+			time.Sleep(20 * time.Minute)
+			for resolution := range c.process().ResolvePending(t.Context(), lost) {
+				isUnknown(t, resolution.Err)
+			}
+			_, err := c.process(lost).BookSlot(t.Context(), slotParamsFor("order 1"))
+			if isUnknown(t, err); !strings.Contains(err.Error(), "one that may be it and was moved") {
+				t.Error(err)
+			}
+			c.journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalFindAppointment))
+			for resolution := range c.process().ResolvePending(t.Context(), lost) {
+				if isUnknown(t, resolution.Err); !errors.Is(resolution.Err, closuretest.ErrJournal) {
+					t.Error(resolution.Err)
+				}
+			}
+			c.sentBookings(1)
+
+			// The way out, for who knows that it is another one.
+			booking, err := c.process(lost, closure.KnownCancelled(id)).BookSlot(t.Context(), slotParamsFor("order 1"))
+			c.booked(booking, err, false)
+		}, clock)
+	})
+	t.Run("with a journal that holds the one that was moved", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("order 1")) })
+			c.moves(c.Client(), c.books(laterParams("order 2")), 16)
+			time.Sleep(20 * time.Minute)
+			for resolution := range c.process().ResolvePending(t.Context(), lost) {
+				if !errors.Is(resolution.Err, closure.ErrNotBooked) {
+					t.Error(resolution.Err)
+				}
+			}
+		}, clock)
+	})
+	t.Run("a move that was lost", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			id := c.phones()
+			c.moves(c.Client(), id, 16)
+			c.leavesMoveTo15(id)
+			time.Sleep(20 * time.Minute)
+			for resolution := range c.process().ResolvePending(t.Context(), lost) {
+				if !errors.Is(resolution.Err, closure.ErrNotBooked) {
+					t.Error(resolution.Err)
+				}
+			}
+		}, clock)
+	})
+	t.Run("without a journal", func(t *testing.T) {
+		t.Parallel()
+		for _, tt := range []struct {
+			name      string
+			made      time.Duration // after the attempt
+			hidden    bool          // when it was made isn't shown
+			scheduled bool          // it was not moved
+			notBooked bool
+		}{
+			{name: "made then"},
+			{name: "made a little later", made: 15 * time.Minute},
+			{name: "it isn't shown when", made: 100 * time.Hour, hidden: true},
+			{name: "made too late", made: 15*time.Minute + 1, notBooked: true},
+			{name: "made long before", made: -24 * time.Hour, notBooked: true},
+			{name: "never moved", scheduled: true, notBooked: true},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				attempt := closure.NewBookingAttempt(slotParamsFor(""))
+				attempt.ID = ""
+				status, created := "rescheduled", attempt.AttemptedAt.Add(tt.made).Format(time.RFC3339Nano)
+				if tt.scheduled {
+					status = "scheduled"
+				}
+				list := `[{"id": "appt_moved", "schedule_id": "` + string(attempt.ScheduleID) + `", "patient_id": "` + string(attempt.PatientID) +
+					`", "status": "` + status + `", "start_at": "2022-06-01T10:00:00Z", "duration": 20, "created_at": "` + created + `"}]`
+				if tt.hidden {
+					list = strings.Replace(list, "created_at", "other", 1)
+				}
+				api := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					if strings.HasSuffix(req.URL.Path, "/slots") {
+						return newResponse(http.StatusOK, "[]"), nil
+					}
+					return newResponse(http.StatusOK, list), nil
+				})})
+				client, err := closure.NewClient(closure.QuickstartKey, api)
+				noError(t, err)
+				time.Sleep(20 * time.Minute)
+				_, err = client.ResolveBooking(t.Context(), attempt, lost)
+				if notBooked := errors.Is(err, closure.ErrNotBooked); notBooked != tt.notBooked || closure.OutcomeOf(err) == closure.OutcomeNotSent {
+					t.Errorf("%s: %v", tt.name, err)
+				}
+			})
+		}
+	})
+}
