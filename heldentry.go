@@ -287,7 +287,7 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 		var failed error
 		now, failed = b.client.core.find(ctx, b.attempt)
 		free = failed == nil && (now == nil || now.Attempt.ID != entry.Attempt.ID)
-		return free || now != nil && now.State == JournalBooked
+		return free || now != nil && now.State == JournalBooked || errors.Is(moved, errMaybeMoved)
 	})
 	switch {
 	case booking != nil:

@@ -175,7 +175,11 @@ func TestUnsettledBookingThatThePracticeMoved(t *testing.T) {
 			for resolution := range c.process().ResolvePending(t.Context(), lost) {
 				isUnknown(t, resolution.Err)
 			}
+			begin := time.Now()
 			_, err := c.process(lost).BookSlot(t.Context(), slotParamsFor("order 1"))
+			if took := time.Since(begin); took > time.Second {
+				t.Errorf("it waited %v for what doesn't change", took)
+			}
 			if isUnknown(t, err); !strings.Contains(err.Error(), "one that may be it and was moved") {
 				t.Error(err)
 			}
