@@ -2,6 +2,7 @@ package closure_test
 
 import (
 	"archive/zip"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -89,6 +90,24 @@ func TestDateInOfEveryChange(t *testing.T) {
 	}
 }
 
+// Go's own zone files list few changes. Past them, Go ends a leap year a day early.
+func TestDateInAtTheEndOfAYear(t *testing.T) {
+	t.Parallel()
+	skipWithRaceDetector(t)
+	for name, data := range zoneFiles(t, "America/New_York", "America/Phoenix", "Europe/Berlin", "Australia/Sydney") {
+		zone, err := time.LoadLocationFromTZData(name, data)
+		noError(t, err)
+		for year := 2023; year <= 2041; year++ {
+			for day := 30; day <= 33; day++ {
+				date := closure.NewDate(time.Date(year, time.December, day, 0, 0, 0, 0, time.UTC).Date())
+				if got, want := date.In(zone), firstInstant(date, zone); !got.Equal(want) {
+					t.Errorf("%v in %s starts at %v, want %v", date, name, got, want)
+				}
+			}
+		}
+	}
+}
+
 // firstInstant looks for the first instant whose date isn't before the given one
 // any more, by the second.
 func firstInstant(date closure.Date, zone *time.Location) time.Time {
@@ -104,15 +123,31 @@ func firstInstant(date closure.Date, zone *time.Location) time.Time {
 
 // zoneNames are the zones that Go comes with.
 func zoneNames(t *testing.T) (names []string) {
-	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
-	noError(t, err)
-	archive, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
-	noError(t, err)
-	defer func() { noError(t, archive.Close()) }()
-	for _, file := range archive.File {
+	for _, file := range zoneArchive(t).File {
 		if !strings.HasSuffix(file.Name, "/") {
 			names = append(names, file.Name)
 		}
 	}
 	return names
+}
+
+// zoneFiles are the files of some of them.
+func zoneFiles(t *testing.T, names ...string) map[string][]byte {
+	files := map[string][]byte{}
+	for _, name := range names {
+		file, err := zoneArchive(t).Open(name)
+		noError(t, err)
+		files[name], err = io.ReadAll(file)
+		noError(t, err)
+	}
+	return files
+}
+
+func zoneArchive(t *testing.T) *zip.ReadCloser {
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	noError(t, err)
+	archive, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
+	noError(t, err)
+	t.Cleanup(func() { noError(t, archive.Close()) })
+	return archive
 }

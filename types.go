@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/closurehealth/closure-go/internal/wire"
+	"github.com/closurehealth/closure-go/internal/zones"
 )
 
 // A Date is a day in the calendar without time or zone, such as a birth date.
@@ -65,7 +66,7 @@ func (d Date) In(zone *time.Location) time.Time {
 	// Go from one change of the zone's offset to the next. Begin a day early: no zone is
 	// that far from UTC.
 	for t := midnight.Add(-24 * time.Hour).In(zone); ; {
-		start, end := t.ZoneBounds()
+		start, end := zones.Bounds(t)
 		_, offset := t.Zone()
 		first := midnight.Add(-time.Duration(offset) * time.Second).In(zone)
 		if end.IsZero() || first.Before(end) {

@@ -77,6 +77,18 @@ func showsCancelled(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
+// Past the changes that a zone's file lists, Go ends a leap year a day early.
+func TestAZoneIsNamedAtTheEndOfALeapYear(t *testing.T) {
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2040, time.December, 20, 0, 0, 0, 0, zone)
+	if !named(closure.SlotSearch{From: from, To: from.AddDate(0, 1, 0), Zone: zone}) {
+		t.Error("not named")
+	}
+}
+
 func TestAZoneIsNamed(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

@@ -99,8 +99,7 @@ func named(s closure.SlotSearch) bool {
 	for at := s.From; ; {
 		_, offset := at.In(zone).Zone()
 		_, own := at.In(s.Zone).Zone()
-		_, until := at.In(zone).ZoneBounds()
-		_, ownUntil := at.In(s.Zone).ZoneBounds()
+		until, ownUntil := nextChange(at.In(zone)), nextChange(at.In(s.Zone))
 		last := until.IsZero() || until.After(s.To)
 		if offset != own || !last && !until.Equal(ownUntil) {
 			return false
@@ -110,6 +109,16 @@ func named(s closure.SlotSearch) bool {
 		}
 		at = until
 	}
+}
+
+// nextChange is the end of what [time.Time.ZoneBounds] returns, but after t. Past the changes that a
+// zone's file lists, Go ends each year after 365 days: on the last day of a leap year that is over.
+func nextChange(t time.Time) time.Time {
+	_, change := t.ZoneBounds()
+	if !change.IsZero() && !change.After(t) {
+		return t.Add(time.Hour)
+	}
+	return change
 }
 
 func (s search) slotSearch() (closure.SlotSearch, error) {

@@ -9,6 +9,8 @@ import (
 	_ "time/tzdata" // the clinic's zones, for machines without a zone database
 
 	"github.com/closurehealth/closure-go"
+
+	"github.com/closurehealth/closure-go/internal/zones"
 )
 
 // A clinic is one that is being generated. The data of record number n is drawn from that
@@ -129,11 +131,14 @@ func loadZone(name string) *time.Location {
 func clockChanges(begin time.Time, zone *time.Location) (changes []time.Time) {
 	at := begin.In(zone)
 	for end := begin.AddDate(1, 0, 0); at.Before(end); {
-		_, change := at.ZoneBounds()
+		_, change := zones.Bounds(at)
 		if change.IsZero() || !change.Before(end) {
 			break
 		}
-		changes = append(changes, change)
+		_, before := at.Zone()
+		if _, after := change.Zone(); after != before {
+			changes = append(changes, change)
+		}
 		at = change
 	}
 	return changes
