@@ -95,7 +95,11 @@ func (j *Journal) checkVersion(ctx context.Context) error {
 func (j *Journal) checkKeyset(ctx context.Context) error {
 	own := fmt.Sprintf("%x", j.keyset.hash("keyset"))
 	insert := j.fill(`INSERT INTO {_meta} (name, value) VALUES ('keyset', ` + j.parameter(1) + `) ON CONFLICT DO NOTHING`)
-	if _, err := j.db.ExecContext(ctx, insert, own); err != nil {
+	write := func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, insert, own)
+		return err
+	}
+	if err := j.inTx(ctx, j.db, write); err != nil {
 		return j.because("the tables can't be written", err)
 	}
 	var first string

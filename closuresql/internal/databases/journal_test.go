@@ -2,6 +2,9 @@ package databases
 
 import (
 	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/closurehealth/closure-go"
@@ -35,6 +38,28 @@ func TestConformanceWhereSerializableIsTheDefault(t *testing.T) {
 	d.dsn = withParameter(d.dsn, "default_transaction_isolation=serializable")
 	d.connect = connectPostgres(&d)
 	closuretest.TestJournal(t, func() closure.Journal { return d.open(t) })
+}
+
+// Several instances begin with new tables there.
+func TestOpenAtOnceWhereSerializableIsTheDefault(t *testing.T) {
+	t.Parallel()
+	d := postgresDatabase(t)
+	d.dsn = withParameter(d.dsn, "default_transaction_isolation=serializable")
+	d.connect = connectPostgres(&d)
+	db := d.connect(t)
+	for n := range 20 {
+		table := closuresql.WithTable(fmt.Sprintf("journal_%d", n))
+		noError(t, closuresql.Migrate(t.Context(), d.dialect, db, table))
+		var instances sync.WaitGroup
+		for range 10 {
+			instances.Go(func() {
+				if _, err := closuresql.Open(t.Context(), d.dialect, db, table); err != nil {
+					t.Error(err, errors.Unwrap(err))
+				}
+			})
+		}
+		instances.Wait()
+	}
 }
 
 func TestConformance(t *testing.T) {
