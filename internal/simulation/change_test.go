@@ -94,7 +94,9 @@ func (p *patient) cancel(a closure.Appointment, tries int) (known bool) {
 	return p.changed(a, slot{}, tries, func(process *process, c *call) error {
 		ctx, cancel := c.context(process, p.dice)
 		defer cancel()
+		p.clinic.cancelling(a.ID, time.Now().AddDate(1, 0, 0))
 		_, err := process.client.CancelBooking(ctx, a.ID)
+		p.clinic.cancelling(a.ID, time.Now())
 		return err
 	})
 }

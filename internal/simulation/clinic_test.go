@@ -28,11 +28,12 @@ type clinic struct {
 	journal    *closuretest.Journal // nil: none
 	frozen     sync.WaitGroup       // processes that are frozen
 
-	mu     sync.Mutex
-	tally  tally
-	writes []write // that were carried out
-	told   []claim
-	open   map[closure.AppointmentID]bool // whose cancellation has an unknown outcome
+	mu        sync.Mutex
+	tally     tally
+	writes    []write // that were carried out
+	told      []claim
+	open      map[closure.AppointmentID]bool      // whose cancellation has an unknown outcome
+	cancelled map[closure.AppointmentID]time.Time // up to when a call cancelled it
 }
 
 // A slot is what patients want.
@@ -79,7 +80,7 @@ func slotStart(n int) time.Time {
 const schedules = 2
 
 func newClinic(c cell, seed uint64) *clinic {
-	clinic := &clinic{cell: c, seed: seed, open: map[closure.AppointmentID]bool{}}
+	clinic := &clinic{cell: c, seed: seed, open: map[closure.AppointmentID]bool{}, cancelled: map[closure.AppointmentID]time.Time{}}
 	clinic.unfiltered = newDice(seed, hash("unfiltered")).chance(0.25)
 	clinic.flakyList = newDice(seed, hash("flaky list")).chance(0.2)
 	clinic.server = closuretest.New(clinic.serverOptions()...)

@@ -70,11 +70,18 @@ func (c *clinic) has(o *order) bool {
 	})
 }
 
-// changing reports whether the appointment was changed while a call looked, or whether the
-// patient was told that the outcome of its cancellation is unknown. If reads lag, nobody can
-// know more. The lock is held.
+// cancelling notes up to when a call cancels the appointment.
+func (c *clinic) cancelling(id closure.AppointmentID, until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancelled[id] = until
+}
+
+// changing reports whether the appointment was changed while a call looked, or a call was
+// cancelling it, or whether the patient was told that the outcome of its cancellation is unknown.
+// If reads lag, nobody can know more. The lock is held.
 func (c *clinic) changing(id closure.AppointmentID, began time.Time) bool {
-	return c.open[id] || slices.ContainsFunc(c.writes, func(w write) bool {
+	return c.open[id] || !c.cancelled[id].Before(began) || slices.ContainsFunc(c.writes, func(w write) bool {
 		return !w.create && w.id == id && !w.committed.Before(began)
 	})
 }
