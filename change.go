@@ -24,8 +24,10 @@ import (
 // the APIError. After a 429 the request is sent again if the read shows that the appointment
 // was not moved.
 //
-// With a journal ([WithJournal]) it reads the appointment first, and ends with the read's
-// error if that fails. If the journal holds the start for another appointment, the error
+// With a journal ([WithJournal]) it reads the appointment first, and the list of appointments if the
+// journal holds a booking of its start that isn't settled; it ends with the read's error if that
+// fails, and with a [*JournalError] if the API shows two that this booking may have made. If the
+// journal holds the start for another appointment, the error
 // is [ErrSlotUnavailable], and nothing is sent. Another call may be making the same move:
 // until twice the timeout after that began, this call waits for its result for up to 10 s,
 // and its outcome is unknown if there is none. After that it sends the move, too. If its own
@@ -62,9 +64,10 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 //
 // With a journal ([WithJournal]) it first asks the journal, and reads the appointment if the
 // journal doesn't hold it as booked: both take at most 3 s. After the cancellation it releases the
-// appointment's entries and their keys; but not the entry of a booking that was begun less than
-// twice the timeout before and isn't recorded as booked, because it may be another one's and under
-// way: its key is free once it counts as lost. If the journal fails, the appointment is cancelled all
+// appointment's entries and their keys; but not the entry of a booking that isn't recorded as booked
+// and was begun less than twice the timeout before, because its request may be under way, or that
+// may have made another appointment that the API shows there, or if the reads fail: its key is free
+// once it counts as lost. If the journal fails, the appointment is cancelled all
 // the same, and [BookingEvent] says which of the journal's methods failed.
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id}, and with a journal GET /appointments

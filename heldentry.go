@@ -153,28 +153,33 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 	case noSuchCall(err) && entry.Attempt.mayLag(b.lostAfter, begun):
 		return entry.appointment(), nil // the read lags behind, or the API has no such call
 	case noSuchCall(err):
-		return b.listBooked(ctx, entry)
+		return b.listBooked(ctx, entry, errVanished)
 	case err != nil:
 		return nil, err
 	case shown.PatientID != entry.Attempt.PatientID:
 		return nil, &JournalError{Op: "find", Err: errForeignEntry}
-	case shown.StartAt.IsZero() && shown.Status == AppointmentRescheduled:
-		return b.listBooked(ctx, entry) // it was moved, and maybe not to where the entry says
+	case shown.leavesOutWhereTo(): // the list may say it
+		return b.listBooked(ctx, entry, errIncomplete)
 	}
 	here := entry.Attempt.completed(*shown) // without where or when it is, it would count as moved
 	return &here, nil
 }
 
+// leavesOutWhereTo reports whether the appointment was moved, and doesn't show where to.
+func (a *Appointment) leavesOutWhereTo() bool {
+	return a.Status == AppointmentRescheduled && (a.StartAt.IsZero() || a.ScheduleID == "")
+}
+
 // listBooked looks in the list for the appointment of a booked entry that can't be got, although
-// the entry is older than reads lag, or that was moved and is shown without its start. If there is
-// no list either, nobody can say more than the journal.
-func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appointment, error) {
+// the entry is older than reads lag, or that doesn't show where it was moved. why is the cause of an
+// unknown outcome. If there is no such record and no list, nobody can say more than the journal.
+func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry, why error) (*Appointment, error) {
 	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{PatientID: entry.Attempt.PatientID}, b.readOpts...)
 	switch {
-	case noSuchCall(err) && entry.ReleasedAt.IsZero():
+	case noSuchCall(err) && entry.ReleasedAt.IsZero() && errors.Is(why, errVanished):
 		return entry.appointment(), nil
-	case noSuchCall(err): // it was cancelled, at least once
-		return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errVanished}
+	case noSuchCall(err): // it was moved, or cancelled, at least once
+		return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: why}
 	case err != nil:
 		return nil, err
 	}
@@ -182,13 +187,13 @@ func (b *slotBooking) listBooked(ctx context.Context, entry JournalEntry) (*Appo
 		if shown.ID != entry.Appointment {
 			continue
 		}
-		if shown.StartAt.IsZero() && shown.Status == AppointmentRescheduled {
+		if shown.leavesOutWhereTo() {
 			return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errIncomplete}
 		}
 		here := entry.Attempt.completed(shown)
 		return &here, nil
 	}
-	return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errVanished}
+	return nil, &OutcomeUnknownError{Attempt: entry.Attempt, Err: why}
 }
 
 var errVanished = errors.New("closure: the API does not show the appointment that the journal holds; " +
@@ -280,7 +285,7 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
 		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter, seen.begun)
 		if lost {
-			if moved = other.maybeMoved(ctx); moved == nil {
+			if moved = other.maybeMoved(ctx, seen.listed); moved == nil {
 				_ = b.client.core.free(ctx, entry)
 			}
 		}

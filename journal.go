@@ -171,7 +171,7 @@ func (e JournalError) what() string {
 		return "the context was canceled while the journal was asked"
 	case errors.Is(e.Err, context.DeadlineExceeded):
 		return "the time was up while the journal was asked"
-	case slices.Contains([]error{errForeignEntry, errBadEntry, errUnsteady, errTooLate}, e.Err):
+	case slices.Contains([]error{errForeignEntry, errBadEntry, errUnsteady, errTooLate, errTwoAppointments}, e.Err):
 		return unprefixed(e.Err)
 	default:
 		return "the journal failed, and the cause is in Err"

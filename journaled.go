@@ -99,7 +99,7 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time
 		return false, nil
 	case entry.Attempt.sameSlot(b.attempt):
 		return true, nil
-	case b.hasAnotherKey(*entry):
+	case entry.State == JournalBooked && b.hasAnotherKey(*entry):
 		return false, errMovedAway
 	case entry.mayLag(b.lostAfter, begun) &&
 		(b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):

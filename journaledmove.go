@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"slices"
+	"errors"
 	"time"
 )
 
@@ -46,6 +46,13 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 			moved, free, err := c.heldPending(ctx, cfg, *entry)
 			if !free {
 				return moved, err
+			}
+			continue
+		case entry.State == JournalPending && entry.Attempt.AppointmentID == "" &&
+			entry.Attempt.lost(c.sendsUntil, begun) && entry.Attempt.mayBe(*current, c.client.core.lostAfter(cfg)):
+			// The practice moved what was booked there, and now it is moved back.
+			if err := c.client.core.finish(ctx, JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id}); err != nil {
+				return nil, err
 			}
 			continue
 		}
@@ -107,11 +114,23 @@ func (c *change) made(ctx context.Context, attempt BookingAttempt) (bool, error)
 	case err != nil:
 		return false, err
 	}
-	another := func(shown Appointment) bool {
-		return shown.ID != c.id && attempt.mayMatch(shown) && !shown.Status.IsCancelled()
+	for _, shown := range appointments {
+		if shown.ID == c.id || !attempt.made(shown) {
+			continue
+		}
+		entry, err := c.client.core.findAppointment(ctx, shown.ID)
+		switch {
+		case err != nil:
+			return false, err
+		case entry == nil: // otherwise it isn't the attempt's, or was cancelled
+			return false, &JournalError{Op: "find", Err: errTwoAppointments}
+		}
 	}
-	return !slices.ContainsFunc(appointments, another), nil
+	return true, nil
 }
+
+var errTwoAppointments = errors.New("closure: the API shows two appointments that an attempt may have made: " +
+	"settle it with ResolvePending, or cancel one of them")
 
 // recordBooked calls confirmBooked before a cancellation, so that the booking's key is free
 // afterwards. If it fails or hangs, the appointment is cancelled all the same.

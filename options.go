@@ -605,8 +605,8 @@ func AssumeLostAfter(age time.Duration) CallOption {
 // KnownCancelled names appointments that the caller knows to be cancelled. A read that
 // shows one of them as booked lags behind, and [Client.BookSlot],
 // [Client.BookFirstAvailable] and [Client.ResolveBooking] don't take it for the booking:
-// give it to book anew what was cancelled a moment ago. It also says of an appointment that was moved
-// that it isn't the one that was attempted ([Client.ResolveBooking]). Given several times, or to
+// give it to book anew what was cancelled a moment ago. To [Client.ResolveBooking] it also says of an
+// appointment that was moved that it isn't the one that was attempted. Given several times, or to
 // the client and to a call, the ids add up. A client with a journal
 // ([WithJournal]) that cancelled it needs no such option. Other calls ignore it.
 func KnownCancelled(ids ...AppointmentID) CallOption {

@@ -1,6 +1,7 @@
 package closure_test
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -45,6 +46,16 @@ func TestChangeOfWhatThePracticeBookedAtTheSameStart(t *testing.T) {
 				own := c.leavesUnrecorded(slotParamsFor("order 1"))
 				byPhone := c.phones()
 				time.Sleep(10 * time.Minute)
+				if name == "moved" {
+					to := closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)}
+					_, err := c.process().RescheduleBooking(t.Context(), byPhone, to)
+					if isJournalError(t, err); !strings.Contains(err.Error(), "two appointments that an attempt may have made") {
+						t.Error(err)
+					}
+					for _, err := range c.process().ResolvePending(t.Context()) {
+						noError(t, err)
+					}
+				}
 				change(c, byPhone)
 				again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
 				if c.booked(again, err, true); again.Appointment.ID != own {
@@ -135,24 +146,43 @@ func TestFirstAvailablePassesOverWhatAnotherKeyHas(t *testing.T) {
 }
 
 // The practice moved an appointment, and its record doesn't say where to.
-func TestMovedAppointmentThatIsShownWithoutItsStart(t *testing.T) {
-	for name, list := range map[string]bool{"the list shows it": true, "nothing shows it": false} {
-		t.Run(name, func(t *testing.T) {
+func TestMovedAppointmentThatIsPartlyShown(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		field  string
+		list   func(body string) (status int, changed string)
+		booked bool
+	}{
+		{"the list shows its start", "start_at", func(body string) (int, string) { return http.StatusOK, body }, true},
+		{"nothing shows its start", "start_at", func(body string) (int, string) {
+			return http.StatusOK, strings.ReplaceAll(body, "start_at", "other")
+		}, false},
+		{"nothing shows its schedule", "schedule_id", func(body string) (int, string) {
+			return http.StatusOK, strings.ReplaceAll(body, "schedule_id", "other")
+		}, false},
+		{"there is no list", "start_at", func(string) (int, string) { return http.StatusNotFound, "" }, false},
+		{"the list doesn't hold it", "start_at", func(string) (int, string) { return http.StatusOK, "[]" }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 				id := c.books(slotParamsFor("order 1"))
 				time.Sleep(48 * time.Hour)
 				c.moves(c.Client(), id, 15)
 				time.Sleep(48 * time.Hour)
-				withoutStart := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				partly := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
 					resp, err := c.Transport().RoundTrip(req)
-					if err != nil || !strings.Contains(req.URL.Path, "/appointments") || list && req.URL.RawQuery != "" {
+					if err != nil || !strings.HasPrefix(req.URL.Path, "/appointments") {
 						return resp, err
 					}
 					body, err := io.ReadAll(resp.Body)
-					return newResponse(resp.StatusCode, strings.ReplaceAll(string(body), `"start_at"`, `"other"`)), err
+					if req.URL.Path == "/appointments" {
+						status, changed := tt.list(string(body))
+						return newResponse(status, changed), err
+					}
+					return newResponse(resp.StatusCode, strings.ReplaceAll(string(body), tt.field, "other")), err
 				})})
-				booking, err := c.process(withoutStart).BookSlot(t.Context(), slotParamsFor("order 1"))
-				if !list {
+				booking, err := c.process(partly).BookSlot(t.Context(), slotParamsFor("order 1"))
+				if !tt.booked {
 					isUnknown(t, err)
 				} else if c.booked(booking, err, true); !booking.Appointment.StartAt.Equal(clinicSlot(15)) {
 					t.Errorf("told %v", booking.Appointment.StartAt)
@@ -227,25 +257,30 @@ func TestUnsettledBookingThatThePracticeMoved(t *testing.T) {
 			name      string
 			made      time.Duration // after the attempt
 			hidden    bool          // when it was made isn't shown
-			scheduled bool          // it was not moved
+			status    string        // rescheduled, if it is empty
+			elsewhere bool          // it is on another schedule
 			notBooked bool
 		}{
 			{name: "made then"},
-			{name: "made a little later", made: 15 * time.Minute},
-			{name: "it isn't shown when", made: 100 * time.Hour, hidden: true},
-			{name: "made too late", made: 15*time.Minute + 1, notBooked: true},
-			{name: "made long before", made: -24 * time.Hour, notBooked: true},
-			{name: "never moved", scheduled: true, notBooked: true},
+			{name: "made a little before, by another clock", made: -5 * time.Minute},
+			{name: "made a little later", made: 20 * time.Minute},
+			{name: "with a status of a later version", status: "declined"},
+			{name: "it isn't shown when", hidden: true, notBooked: true},
+			{name: "made too late", made: 20*time.Minute + 1, notBooked: true},
+			{name: "made too early", made: -5*time.Minute - 1, notBooked: true},
+			{name: "cancelled", status: "cancelled", notBooked: true},
+			{name: "on another schedule", elsewhere: true, notBooked: true},
+			{name: "never moved", status: "scheduled", notBooked: true},
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				attempt := closure.NewBookingAttempt(slotParamsFor(""))
 				attempt.ID = ""
-				status, created := "rescheduled", attempt.AttemptedAt.Add(tt.made).Format(time.RFC3339Nano)
-				if tt.scheduled {
-					status = "scheduled"
-				}
+				status, created := cmp.Or(tt.status, "rescheduled"), attempt.AttemptedAt.Add(tt.made).Format(time.RFC3339Nano)
 				list := `[{"id": "appt_moved", "schedule_id": "` + string(attempt.ScheduleID) + `", "patient_id": "` + string(attempt.PatientID) +
 					`", "status": "` + status + `", "start_at": "2022-06-01T10:00:00Z", "duration": 20, "created_at": "` + created + `"}]`
+				if tt.elsewhere {
+					list = strings.Replace(list, string(attempt.ScheduleID), "sch_another", 1)
+				}
 				if tt.hidden {
 					list = strings.Replace(list, "created_at", "other", 1)
 				}
@@ -263,6 +298,96 @@ func TestUnsettledBookingThatThePracticeMoved(t *testing.T) {
 					t.Errorf("%s: %v", tt.name, err)
 				}
 			})
+		}
+	})
+}
+
+// What the practice moved before it was settled is moved back to its start, and keeps its key.
+func TestMoveBackOfAnUnsettledBooking(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.leavesUnrecorded(slotParamsFor("order 1"))
+		c.moves(c.Client(), id, 15)
+		time.Sleep(20 * time.Minute)
+		c.moves(c.process(closure.AssumeLostAfter(15*time.Minute)), id, 9)
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+		if c.booked(booking, err, true); booking.Appointment.ID != id {
+			t.Errorf("%s, want %s", booking.Appointment.ID, id)
+		}
+		c.holds(closure.JournalBooked)
+	}, closuretest.WithClock(time.Now))
+}
+
+// A list that lags, or hides much, shows an appointment that was cancelled. It isn't another one that
+// a pending attempt may have made.
+func TestMoveBesideACancelledAppointment(t *testing.T) {
+	for name, tt := range map[string]struct {
+		by    func(c *sharedClinic) *closure.Client
+		shown *strings.Replacer // the list
+	}{
+		"cancelled through the journal, still shown": {
+			func(c *sharedClinic) *closure.Client { return c.process() }, strings.NewReplacer("cancelled", "scheduled"),
+		},
+		"cancelled by the practice, hardly shown": {
+			func(c *sharedClinic) *closure.Client { return c.Client() }, strings.NewReplacer("cancelled", "", "start_at", "other"),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				_, err := tt.by(c).CancelBooking(t.Context(), c.phones())
+				noError(t, err)
+				id := c.leavesUnrecorded(slotParamsFor("order 1"))
+				list := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					resp, err := c.Transport().RoundTrip(req)
+					if err != nil || req.URL.Path != "/appointments" {
+						return resp, err
+					}
+					body, err := io.ReadAll(resp.Body)
+					return newResponse(resp.StatusCode, tt.shown.Replace(string(body))), err
+				})})
+				c.moves(c.process(list), id, 15)
+				booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+				if c.booked(booking, err, true); booking.Appointment.ID != id {
+					t.Errorf("%s, want %s", booking.Appointment.ID, id)
+				}
+			})
+		})
+	}
+}
+
+// A pending booking of the start is another one's: it is under way, or the appointment that is moved
+// there is older.
+func TestMoveToWhereAnotherBookingIsPending(t *testing.T) {
+	for name, wait := range map[string][2]time.Duration{
+		"under way": {0, 0}, "of another time": {48 * time.Hour, 20 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				id := c.phones()
+				c.moves(c.Client(), id, 15)
+				time.Sleep(wait[0])
+				noError(t, c.begins(slotParamsFor("order 1")))
+				time.Sleep(wait[1])
+				_, err := c.process().RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(9)})
+				if !errors.Is(err, closure.ErrSlotUnavailable) {
+					t.Error(err)
+				}
+				c.holds(closure.JournalPending)
+			}, closuretest.WithClock(time.Now))
+		})
+	}
+}
+
+// A reinstated appointment that no read can lag behind any more is the patient's, also to a walk.
+func TestFirstAvailableFindsWhatWasReinstated(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor("order 1"))
+		_, err := c.process().CancelBooking(t.Context(), id)
+		noError(t, err)
+		c.reinstates()
+		time.Sleep(48 * time.Hour)
+		booking, err := c.process(c.showsOpen(9, "")).BookFirstAvailable(t.Context(), firstParamsFor("order 2"))
+		if c.booked(booking, err, true); booking.Appointment.ID != id {
+			t.Errorf("%s, want %s", booking.Appointment.ID, id)
 		}
 	})
 }

@@ -47,8 +47,9 @@ func (b *slotBooking) readBackUntil(ctx context.Context, cause error, done func(
 type sighting struct {
 	begun       time.Time    // when the look began: it may not show what came later
 	appointment *Appointment // nil: not shown
-	slotOpen    *bool        // nil: not known
-	err         error        // the error of the list of appointments
+	listed      []Appointment
+	slotOpen    *bool // nil: not known
+	err         error // the error of the list of appointments
 }
 
 // gone reports whether the slot isn't open any more, and the list of appointments, if there
@@ -87,7 +88,9 @@ func (b *slotBooking) look(ctx context.Context) sighting {
 			seen.slotOpen = &open
 		}
 	})
-	seen.appointment, seen.err = b.findAppointment(ctx)
+	if seen.listed, seen.err = b.list(ctx); seen.err == nil {
+		seen.appointment, seen.err = b.own(ctx, seen.listed, seen.begun)
+	}
 	if seen.appointment != nil {
 		cancel(errAbandoned) // the open slots don't matter any more
 	}
@@ -104,13 +107,27 @@ var errNoList = errors.New("closure: the API does not list appointments")
 // be it, errIncomplete.
 func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error) {
 	begun := time.Now()
+	appointments, err := b.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return b.own(ctx, appointments, begun)
+}
+
+// list lists the patient's appointments on the schedule.
+func (b *slotBooking) list(ctx context.Context) ([]Appointment, error) {
 	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
 		PatientID:  b.attempt.PatientID,
 		ScheduleID: b.attempt.ScheduleID,
 	}, b.readOpts...)
 	if noSuchCall(err) {
-		return nil, because(errNoList, err)
+		err = because(errNoList, err)
 	}
+	return appointments, err
+}
+
+// own returns what was attempted, of the appointments of a list that began at that time.
+func (b *slotBooking) own(ctx context.Context, appointments []Appointment, begun time.Time) (own *Appointment, err error) {
 	for _, shown := range appointments {
 		if !b.attempt.mayMatch(shown) || shown.Status.IsCancelled() || slices.Contains(b.cancelled, shown.ID) {
 			continue

@@ -20,9 +20,9 @@ import (
 // appear late. With [AssumeLostAfter], an attempt that is old enough ends in
 // [ErrNotBooked]. Its age counts from when no call can send it any more. If another call was
 // making it, that is the deadline of that call's context, or a day later if it has none. As long as
-// the API shows an appointment that was made at that time, for the patient on that schedule, and was
-// moved, the attempt isn't lost: it may be that one. If the journal holds it, or [KnownCancelled]
-// names it, it is another one.
+// the API shows an appointment of the patient on that schedule that was moved, and that was made
+// between 5 minutes before the attempt and 5 minutes after it would count as lost, the attempt isn't
+// lost: it may be that one. If the journal holds it, or [KnownCancelled] names it, it is another one.
 //
 // If the client has a journal, the result is recorded in it. If the attempt is lost, and
 // the journal holds another booking for the same slot or the same IdempotencyKey, that one
@@ -52,7 +52,7 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 		c.core.finishAs(ctx, attempt, booking, nil)
 		return booking, nil
 	case seen.err == nil && attempt.lost(lostAfter, seen.begun):
-		if seen.err = b.maybeMoved(ctx); seen.err == nil {
+		if seen.err = b.maybeMoved(ctx, seen.listed); seen.err == nil {
 			c.core.finishAs(ctx, attempt, nil, ErrNotBooked)
 			return b.instead(ctx)
 		}
@@ -64,33 +64,33 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 var errMaybeMoved = errors.New("closure: the API does not show the appointment where it was attempted, but one that may be it and was moved; " +
 	"if it is another one, give KnownCancelled its id")
 
-// maybeMoved returns an error if what was attempted may be an appointment that somebody moved
-// since, or if that can't be read. An appointment that the journal holds is another attempt's.
-func (b *slotBooking) maybeMoved(ctx context.Context) error {
+// maybeMoved returns an error if what was attempted may be one of these appointments, which somebody
+// moved since. One that the journal holds is another attempt's.
+func (b *slotBooking) maybeMoved(ctx context.Context, appointments []Appointment) error {
 	if b.attempt.AppointmentID != "" {
 		return nil // it is known which appointment was to be moved
 	}
-	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
-		PatientID:  b.attempt.PatientID,
-		ScheduleID: b.attempt.ScheduleID,
-	}, b.readOpts...)
 	for _, shown := range appointments {
 		if !b.attempt.mayBe(shown, b.lostAfter) || slices.Contains(b.cancelled, shown.ID) {
 			continue
 		}
-		entry, failed := b.client.core.findAppointment(ctx, shown.ID)
-		if failed != nil || entry == nil {
-			err = cmp.Or(err, failed, errMaybeMoved)
+		if entry, err := b.client.core.findAppointment(ctx, shown.ID); err != nil || entry == nil {
+			return cmp.Or(err, errMaybeMoved)
 		}
 	}
-	return err
+	return nil
 }
 
-// mayBe reports whether the appointment was moved, and was made when the attempt was.
+// clocksDiffer is how far the API's clock and ours may be apart.
+const clocksDiffer = 5 * time.Minute
+
+// mayBe reports whether the appointment may have been moved since it was made, and was made when the
+// attempt was. One that doesn't say when it was made doesn't count: it would for ever.
 func (a BookingAttempt) mayBe(moved Appointment, lostAfter time.Duration) bool {
-	made := moved.CreatedAt
-	return moved.Status == AppointmentRescheduled && (made.IsZero() ||
-		made.After(a.AttemptedAt.Add(-longestCall)) && !made.After(a.AttemptedAt.Add(lostAfter)))
+	after := moved.CreatedAt.Sub(a.AttemptedAt)
+	return moved.Status != AppointmentScheduled && !moved.Status.IsCancelled() &&
+		cmp.Or(moved.ScheduleID, a.ScheduleID) == a.ScheduleID &&
+		after >= -clocksDiffer && after <= lostAfter+clocksDiffer
 }
 
 var errNotShown = errors.New("closure: the API does not show the appointment")

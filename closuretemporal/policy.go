@@ -32,7 +32,8 @@ type Policy struct {
 	// doesn't show for so long after it was sent. Zero: never, and a person settles it.
 	// Choose it by what you know of the API: a booking that appears after it is a
 	// second one if the caller books again. An API without a list of appointments is
-	// never looked at cleanly.
+	// never looked at cleanly, nor is one that shows an appointment that may be the
+	// attempt's and was moved ([closure.Client.ResolveBooking]).
 	AssumeLostAfter time.Duration `json:"assume_lost_after"`
 
 	// EscalateAfter is for how long a booking may be unknown before it is reported as

@@ -32,8 +32,8 @@ func bookVisit(request context.Context, client *closure.Client, order string, sl
 }
 
 // settle settles what crashes and lost answers left, now and every minute. looked is told
-// what came of each entry, also if that is still unknown. failed tells
-// somebody that the journal, or an entry of it, can't be read; the next round tries again.
+// what came of each entry, also if that is still unknown. failed is told why a round ended
+// early: the journal, or an entry of it, can't be read, or the context ended.
 func settle(ctx context.Context, client *closure.Client, looked func(closure.Resolution), failed func(error)) error {
 	for {
 		for resolution, err := range client.ResolvePending(ctx, closure.AssumeLostAfter(15*time.Minute)) {
