@@ -139,8 +139,8 @@ func (b Booking) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
 // GET /schedules/{id} (source: guide), GET /patients/{id}, GET /appointments and
 // GET /schedules/{id}/slots (source: inferred), POST /appointments (source:
 // guide); with a journal also GET /appointments/{id} (source: inferred). If the API doesn't list
-// appointments (404 or 405), BookSlot books without
-// looking, and believes a rejection only if it holds the API's own error object.
+// appointments (404 or 405), BookSlot books without looking, and believes a rejection only if it
+// holds the API's own error object.
 func (c *Client) BookSlot(ctx context.Context, params BookSlotParams, opts ...CallOption) (booking *Booking, err error) {
 	ctx, watched := c.use().watchBooking(ctx, methodBookSlot)
 	defer func() { watched.end(booking, err) }()

@@ -27,12 +27,11 @@ import (
 // With a journal ([WithJournal]) it reads the appointment first, and the list of appointments if the
 // journal holds a booking of its start that isn't settled; it ends with the read's error if that
 // fails, and with a [*JournalError] if the API shows two that this booking may have made. If the
-// journal holds the start for another appointment, the error
-// is [ErrSlotUnavailable], and nothing is sent. Another call may be making the same move:
-// until twice the timeout after that began, this call waits for its result for up to 10 s,
-// and its outcome is unknown if there is none. After that it sends the move, too. If its own
-// request is rejected then, the outcome is unknown all the same until the other one counts as
-// lost ([AssumeLostAfter]).
+// journal holds the start for another appointment, the error is [ErrSlotUnavailable], and nothing
+// is sent. Another call may be making the same move: until twice the timeout after that began,
+// this call waits for its result for up to 10 s, and its outcome is unknown if there is none.
+// After that it sends the move, too. If its own request is rejected then, the outcome is unknown
+// all the same until the other one counts as lost ([AssumeLostAfter]).
 //
 // PATCH /appointments/{id}, GET /appointments/{id}, after a rejection also GET
 // /schedules/{id}/slots, and with a journal GET /appointments (source: inferred).
@@ -67,8 +66,8 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // appointment's entries and their keys; but not the entry of a booking that isn't recorded as booked
 // and was begun less than twice the timeout before, because its request may be under way, or that
 // may have made another appointment that the API shows there, or if the reads fail: its key is free
-// once it counts as lost. If the journal fails, the appointment is cancelled all
-// the same, and [BookingEvent] says which of the journal's methods failed.
+// once it counts as lost. If the journal fails, the appointment is cancelled all the same, and
+// [BookingEvent] says which of the journal's methods failed.
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id}, and with a journal GET /appointments
 // (source: inferred).

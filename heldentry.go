@@ -283,8 +283,7 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 		client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, lostAfter: b.lostAfter, cancelled: b.cancelled,
 	}
 	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
-		lost := seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter, seen.begun)
-		if lost {
+		if seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter, seen.begun) {
 			if moved = other.maybeMoved(ctx, seen.listed); moved == nil {
 				_ = b.client.core.free(ctx, entry)
 			}

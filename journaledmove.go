@@ -89,15 +89,15 @@ func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current
 	if known != nil && (entry.Attempt.AppointmentID != c.id || known.Attempt.AttemptedAt.After(entry.Attempt.AttemptedAt)) {
 		return nil // the journal knows where the appointment is, and the read lags
 	}
-	if own, err := c.made(ctx, entry.Attempt); err != nil || !own {
+	if own, err := c.madeBy(ctx, entry.Attempt); err != nil || !own {
 		return err
 	}
 	return c.client.core.finish(ctx, JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id})
 }
 
-// made reports whether the appointment, which stands where a pending attempt would have it, is
+// madeBy reports whether the appointment, which stands where a pending attempt would have it, is
 // that attempt's. If the practice has booked the same start for the patient, too, nobody can say.
-func (c *change) made(ctx context.Context, attempt BookingAttempt) (bool, error) {
+func (c *change) madeBy(ctx context.Context, attempt BookingAttempt) (bool, error) {
 	if attempt.AppointmentID != "" {
 		return attempt.AppointmentID == c.id, nil
 	}
