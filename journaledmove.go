@@ -48,13 +48,14 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 				return moved, err
 			}
 			continue
-		case entry.State == JournalPending && entry.Attempt.AppointmentID == "" &&
-			entry.Attempt.lost(c.sendsUntil, begun) && entry.Attempt.mayBe(*current, c.client.core.lostAfter(cfg)):
-			// The practice moved what was booked there, and now it is moved back.
-			if err := c.client.core.finish(ctx, JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id}); err != nil {
+		case entry.State == JournalPending:
+			bound, err := c.bind(ctx, entry.Attempt, *current, c.client.core.lostAfter(cfg))
+			switch {
+			case err != nil:
 				return nil, err
+			case bound:
+				continue
 			}
-			continue
 		}
 		other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.client.core.lostAfter(cfg)}
 		booking, free, err := other.held(ctx, *entry)
@@ -89,44 +90,63 @@ func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current
 	if known != nil && (entry.Attempt.AppointmentID != c.id || known.Attempt.AttemptedAt.After(entry.Attempt.AttemptedAt)) {
 		return nil // the journal knows where the appointment is, and the read lags
 	}
-	if own, err := c.madeBy(ctx, entry.Attempt); err != nil || !own {
-		return err
+	attempt := entry.Attempt
+	switch {
+	case attempt.AppointmentID == c.id: // a move of this one
+	case attempt.AppointmentID != "":
+		return nil // another one is to be moved there
+	case c.cancels() && !attempt.lost(c.sendsUntil, time.Now()):
+		return nil // its request may be under way, and its entry must not be released
+	default:
+		another, err := c.another(ctx, attempt, attempt.made)
+		switch {
+		case err != nil && !noSuchCall(err):
+			return err
+		case another:
+			return &JournalError{Op: "find", Err: errTwoAppointments}
+		}
 	}
-	return c.client.core.finish(ctx, JournalEntry{Attempt: entry.Attempt, State: JournalBooked, Appointment: c.id})
+	return c.client.core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: c.id})
 }
 
-// madeBy reports whether the appointment, which stands where a pending attempt would have it, is
-// that attempt's. If the practice has booked the same start for the patient, too, nobody can say.
-func (c *change) madeBy(ctx context.Context, attempt BookingAttempt) (bool, error) {
-	if attempt.AppointmentID != "" {
-		return attempt.AppointmentID == c.id, nil
-	}
-	if c.cancels() && !attempt.lost(c.sendsUntil, time.Now()) {
-		return false, nil // its request may be under way, and its entry must not be released
-	}
+// another reports whether the API shows another appointment that fits the attempt, and that the
+// journal doesn't know: it would be another attempt's, or cancelled.
+func (c *change) another(ctx context.Context, attempt BookingAttempt, fits func(Appointment) bool) (bool, error) {
 	appointments, err := c.client.Appointments.List(ctx, AppointmentListParams{
 		PatientID:  attempt.PatientID,
 		ScheduleID: attempt.ScheduleID,
 	}, c.readOpts...)
+	for _, shown := range appointments {
+		if shown.ID == c.id || !fits(shown) {
+			continue
+		}
+		if known, err := c.client.core.findAppointment(ctx, shown.ID); err != nil || known == nil {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// bind records that a pending attempt made the appointment, which the practice has moved, so that its
+// key isn't lost when the appointment is moved back. bound is false if it may be another one.
+func (c *change) bind(ctx context.Context, attempt BookingAttempt, current Appointment, lostAfter time.Duration) (bound bool, err error) {
+	if attempt.AppointmentID != "" || !attempt.lost(c.sendsUntil, time.Now()) || !attempt.mayBe(current, lostAfter) {
+		return false, nil
+	}
+	known, err := c.client.core.findAppointment(ctx, c.id)
+	if err != nil || known != nil {
+		return false, err
+	}
+	another, err := c.another(ctx, attempt, func(shown Appointment) bool {
+		return attempt.made(shown) || attempt.mayBe(shown, lostAfter)
+	})
 	switch {
-	case noSuchCall(err):
-		return true, nil
+	case another, noSuchCall(err):
+		return false, nil
 	case err != nil:
 		return false, err
 	}
-	for _, shown := range appointments {
-		if shown.ID == c.id || !attempt.made(shown) {
-			continue
-		}
-		entry, err := c.client.core.findAppointment(ctx, shown.ID)
-		switch {
-		case err != nil:
-			return false, err
-		case entry == nil: // otherwise it isn't the attempt's, or was cancelled
-			return false, &JournalError{Op: "find", Err: errTwoAppointments}
-		}
-	}
-	return true, nil
+	return true, c.client.core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: c.id})
 }
 
 var errTwoAppointments = errors.New("closure: the API shows two appointments that an attempt may have made: " +

@@ -354,27 +354,102 @@ func TestMoveBesideACancelledAppointment(t *testing.T) {
 	}
 }
 
-// A pending booking of the start is another one's: it is under way, or the appointment that is moved
-// there is older.
+// A pending booking of the start is another one's, and keeps its key.
 func TestMoveToWhereAnotherBookingIsPending(t *testing.T) {
-	for name, wait := range map[string][2]time.Duration{
-		"under way": {0, 0}, "of another time": {48 * time.Hour, 20 * time.Minute},
+	moved := func(c *sharedClinic) closure.AppointmentID { // by the practice
+		id := c.phones()
+		c.moves(c.Client(), id, 15)
+		return id
+	}
+	for name, prepare := range map[string]func(*sharedClinic) closure.AppointmentID{
+		"it is under way": func(c *sharedClinic) closure.AppointmentID {
+			id := moved(c)
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			return id
+		},
+		"the appointment is older": func(c *sharedClinic) closure.AppointmentID {
+			id := moved(c)
+			time.Sleep(48 * time.Hour)
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			time.Sleep(20 * time.Minute)
+			return id
+		},
+		"the journal holds the appointment": func(c *sharedClinic) closure.AppointmentID {
+			id := c.books(laterParams("order 2"))
+			c.moves(c.process(), id, 16)
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			time.Sleep(20 * time.Minute)
+			return id
+		},
+		"the practice moved two": func(c *sharedClinic) closure.AppointmentID {
+			c.moves(c.Client(), c.phones(), 16)
+			id := moved(c)
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			time.Sleep(20 * time.Minute)
+			return id
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-				id := c.phones()
-				c.moves(c.Client(), id, 15)
-				time.Sleep(wait[0])
-				noError(t, c.begins(slotParamsFor("order 1")))
-				time.Sleep(wait[1])
+				id := prepare(c)
 				_, err := c.process().RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(9)})
 				if !errors.Is(err, closure.ErrSlotUnavailable) {
 					t.Error(err)
 				}
-				c.holds(closure.JournalPending)
+				for _, entry := range c.journal.Entries() {
+					if entry.Attempt.StartAt.Equal(clinicSlot(9)) && entry.State != closure.JournalPending {
+						t.Error("the booking is no longer pending")
+					}
+				}
 			}, closuretest.WithClock(time.Now))
 		})
 	}
+}
+
+// What stands at the start is the pending booking's, whatever is moved there.
+func TestMoveToWhereAnUnrecordedBookingStands(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		own := c.leavesUnrecorded(slotParamsFor("order 1"))
+		other := c.AddAppointment(closure.Appointment{
+			ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(15), Duration: 20, Status: closure.AppointmentScheduled,
+		})
+		c.moves(c.Client(), other.ID, 16)
+		time.Sleep(20 * time.Minute)
+		_, err := c.process().RescheduleBooking(t.Context(), other.ID, closure.AppointmentRescheduleParams{StartAt: clinicSlot(9)})
+		if !errors.Is(err, closure.ErrSlotUnavailable) {
+			t.Error(err)
+		}
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+		if c.booked(booking, err, true); booking.Appointment.ID != own {
+			t.Errorf("%s, want %s", booking.Appointment.ID, own)
+		}
+	}, closuretest.WithClock(time.Now))
+}
+
+// Without a list, what stands where a pending booking would have it is that booking's, and what was
+// moved may be another one's.
+func TestMoveWithoutAList(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		noList := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.URL.Path == "/appointments" && req.Method == http.MethodGet {
+				return newResponse(http.StatusNotFound, ""), nil
+			}
+			return c.Transport().RoundTrip(req)
+		})})
+		id := c.leavesUnrecorded(slotParamsFor("order 1"))
+		c.moves(c.process(noList), id, 15)
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+		if c.booked(booking, err, true); booking.Appointment.ID != id {
+			t.Errorf("%s, want %s", booking.Appointment.ID, id)
+		}
+		id = c.leavesUnrecorded(slotParamsFor("order 2"))
+		c.moves(c.Client(), id, 16)
+		time.Sleep(20 * time.Minute)
+		_, err = c.process(noList).RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(9)})
+		if !errors.Is(err, closure.ErrSlotUnavailable) {
+			t.Error(err)
+		}
+	}, closuretest.WithClock(time.Now))
 }
 
 // A reinstated appointment that no read can lag behind any more is the patient's, also to a walk.

@@ -20,9 +20,10 @@ import (
 // appear late. With [AssumeLostAfter], an attempt that is old enough ends in
 // [ErrNotBooked]. Its age counts from when no call can send it any more. If another call was
 // making it, that is the deadline of that call's context, or a day later if it has none. As long as
-// the API shows an appointment of the patient on that schedule that was moved, and that was made
-// between 5 minutes before the attempt and 5 minutes after it would count as lost, the attempt isn't
-// lost: it may be that one. If the journal holds it, or [KnownCancelled] names it, it is another one.
+// the API shows an appointment of the patient on that schedule that was moved, or whose status this
+// version doesn't know, and that was made between 5 minutes before AttemptedAt and 5 minutes after
+// the attempt would count as lost, it isn't lost: it may be that one. If the journal holds it, or
+// [KnownCancelled] names it, it is another one.
 //
 // If the client has a journal, the result is recorded in it. If the attempt is lost, and
 // the journal holds another booking for the same slot or the same IdempotencyKey, that one
@@ -61,7 +62,7 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 }
 
 // errMaybeMoved is the error of an attempt that is old enough to count as lost.
-var errMaybeMoved = errors.New("closure: the API does not show the appointment where it was attempted, but one that may be it and was moved; " +
+var errMaybeMoved = errors.New("closure: the API does not show the appointment where it was attempted, but one that may be it and was moved, or has a status that this version does not know; " +
 	"if it is another one, give KnownCancelled its id")
 
 // maybeMoved returns an error if what was attempted may be one of these appointments, which somebody
