@@ -86,6 +86,7 @@ func TestKeyIsFreeAfterACancellationThoughTheBookingWasNotRecorded(t *testing.T)
 		j.hook = func(m string, n int, _ func()) (error, bool) { return errJournal, m == "finish" && n == 1 }
 		c := client(t, a, j)
 		mustBook(t, c, slot(0, "K"))
+		time.Sleep(time.Minute + time.Second) // twice the timeout: until then its request may be under way
 		mustCancel(t, c)
 		resolvePending(t, c)
 		mustBook(t, c, slot(0, "K"))
