@@ -25,7 +25,9 @@ func (c *codeless) Connect(context.Context) (driver.Conn, error) { return c, nil
 func (c *codeless) Driver() driver.Driver                        { return nil }
 func (c *codeless) Prepare(string) (driver.Stmt, error)          { return nil, errors.ErrUnsupported }
 func (c *codeless) Close() error                                 { return nil }
-func (c *codeless) Begin() (driver.Tx, error)                    { return nil, c.err }
+func (c *codeless) Begin() (driver.Tx, error)                    { return c, c.err }
+func (c *codeless) Commit() error                                { return nil }
+func (c *codeless) Rollback() error                              { return nil }
 
 func (c *codeless) QueryContext(_ context.Context, query string, _ []driver.NamedValue) (driver.Rows, error) {
 	value := "2" // of any setting, so that nothing is lost
