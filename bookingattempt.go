@@ -87,7 +87,7 @@ func (s AppointmentStatus) stands() bool {
 	return s == AppointmentScheduled || s == AppointmentRescheduled
 }
 
-// errDoubtful is the error of an appointment that neither stands nor is gone.
+// errDoubtful is the error of an appointment that neither stands nor is cancelled.
 var errDoubtful = errors.New("closure: the API shows the appointment with a status that this version does not know")
 
 // errIncomplete is the error of an appointment that may be the one that was attempted.

@@ -47,7 +47,7 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 	change := c.newChange(id, cfg, opts)
 	change.start, change.duration = params.StartAt, params.Duration
 	if c.core.journal != nil {
-		booking, err = change.move(ctx, cfg)
+		booking, err = change.move(ctx)
 	} else {
 		booking, err = change.sendNow(ctx)
 	}
@@ -107,9 +107,11 @@ type change struct {
 
 	start    time.Time // the requested start; zero: it is a cancellation
 	duration Minutes   // the requested one; zero: the appointment keeps its own
-	window   sendWindow
 
+	// With a journal.
+	window     sendWindow
 	sendsUntil time.Duration // up to what age another call's attempt may still be sent
+	lostAfter  time.Duration // the age from which a pending entry counts as lost; 0: none does
 
 	again bool // an earlier call may have made the same move
 	there bool // by the journal, the appointment is at the requested start already
@@ -122,7 +124,9 @@ func (c *Client) newChange(id AppointmentID, cfg callConfig, opts []CallOption) 
 		maxAttempts: cfg.maxAttempts,
 		opts:        opts,
 		readOpts:    withoutCapture(opts),
+		window:      sendWindow{timeout: cfg.timeout},
 		sendsUntil:  c.core.sendsUntil(cfg),
+		lostAfter:   c.core.lostAfter(cfg),
 	}
 }
 

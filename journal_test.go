@@ -470,6 +470,19 @@ func TestFrozenProcessSendsNothing(t *testing.T) {
 	})
 }
 
+func TestFrozenProcessMovesNothing(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor(""))
+		c.journal.Inject(closuretest.JournalWaits("begin", time.Hour))
+		_, err := c.process().RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)})
+		isJournalError(t, err)
+		if at := c.Appointments()[0].StartAt; !at.Equal(clinicSlot(9)) {
+			t.Errorf("it was moved to %v", at)
+		}
+		c.holds(closure.JournalBooked)
+	})
+}
+
 // The API confirmed an appointment and can't show it, because reads lag or the call is
 // missing. It is booked all the same.
 func TestConfirmedAppointmentThatIsNotShown(t *testing.T) {

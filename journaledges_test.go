@@ -104,16 +104,36 @@ func (c *sharedClinic) leavesMoveTo15(id closure.AppointmentID) {
 	c.crashes(false, func(p *closure.Client) { _, _ = p.RescheduleBooking(c.t.Context(), id, to) })
 }
 
-// shows changes what an appointment is shown as.
-func (c *sharedClinic) shows(change func(body string) string) closure.Option {
+// reads changes what the API answers to reads.
+func (c *sharedClinic) reads(change func(path string, status int, body string) (int, string)) closure.Option {
 	return closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		resp, err := c.Transport().RoundTrip(req)
-		if err != nil || req.Method != http.MethodGet || !strings.Contains(req.URL.Path, "/appointments/") {
+		if err != nil || req.Method != http.MethodGet {
 			return resp, err
 		}
 		body, err := io.ReadAll(resp.Body)
-		return newResponse(resp.StatusCode, change(string(body))), err
+		return newResponse(change(req.URL.Path, resp.StatusCode, string(body))), err
 	})})
+}
+
+// shows changes what an appointment is shown as.
+func (c *sharedClinic) shows(change func(body string) string) closure.Option {
+	return c.reads(func(path string, status int, body string) (int, string) {
+		if strings.Contains(path, "/appointments/") {
+			body = change(body)
+		}
+		return status, body
+	})
+}
+
+// lists changes the list of appointments.
+func (c *sharedClinic) lists(change func(body string) (int, string)) closure.Option {
+	return c.reads(func(path string, status int, body string) (int, string) {
+		if path == "/appointments" {
+			return change(body)
+		}
+		return status, body
+	})
 }
 
 // The appointment of an entry is shown as another one, or as somebody else's.
@@ -213,17 +233,23 @@ func (c *sharedClinic) reinstates() {
 	c.AddAppointment(reinstated)
 }
 
+// reinstatedLongAgo books order 1 and cancels it, the practice reinstates it, and two days pass.
+func (c *sharedClinic) reinstatedLongAgo() closure.AppointmentID {
+	c.t.Helper()
+	id := c.books(slotParamsFor("order 1"))
+	_, err := c.process().CancelBooking(c.t.Context(), id)
+	noError(c.t, err)
+	c.reinstates()
+	time.Sleep(48 * time.Hour)
+	return id
+}
+
 // A cancellation that was put right long ago says nothing about a move that was now.
 func TestMoveOfAReinstatedAppointment(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		id := c.books(slotParamsFor("order 1"))
-		_, err := c.process().CancelBooking(t.Context(), id)
-		noError(t, err)
-		c.reinstates()
-		time.Sleep(48 * time.Hour)
-		c.moves(c.process(), id, 15)
-		_, err = c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
+		c.moves(c.process(), c.reinstatedLongAgo(), 15)
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 2"))
 		isUnknown(t, err) // where it was, by a read that lags
 		there := slotParamsFor("order 3")
 		there.StartAt = clinicSlot(15)
@@ -282,11 +308,7 @@ func TestMoveOfAnAppointmentThatIsPartlyShown(t *testing.T) {
 func TestMoveOfWhatWasReinstatedAndNotRecorded(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		c.AddSlots(clinicIDs[0], closure.Slot{StartAt: clinicSlot(15), Duration: 20})
-		id := c.books(slotParamsFor("order 1"))
-		_, err := c.process().CancelBooking(t.Context(), id)
-		noError(t, err)
-		c.reinstates()
-		time.Sleep(48 * time.Hour)
+		id := c.reinstatedLongAgo()
 		noError(t, c.begins(slotParamsFor("order 1")))
 		c.moves(c.process(), id, 15)
 		time.Sleep(time.Hour)

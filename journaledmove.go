@@ -11,7 +11,7 @@ import (
 // move moves an appointment with a journal. The journal records the new start before the
 // request, so that a booking there waits. When the move is certain, the entry of the new
 // start replaces that of the old start.
-func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
+func (c *change) move(ctx context.Context) (*Booking, error) {
 	begun := time.Now()
 	current, err := c.read(ctx)
 	if err != nil {
@@ -38,18 +38,18 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 		case err != nil:
 			return nil, err
 		case entry == nil:
-			return c.sendBegun(ctx, attempt, cfg)
+			return c.sendBegun(ctx, attempt)
 		case entry.State == JournalBooked && entry.Appointment == c.id:
-			c.there = c.start.Equal(current.StartAt) || entry.mayLag(c.client.core.lostAfter(cfg), begun)
+			c.there = c.start.Equal(current.StartAt) || entry.mayLag(c.lostAfter, begun)
 			return c.sendNow(ctx)
 		case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
-			moved, free, err := c.heldPending(ctx, cfg, *entry)
+			moved, free, err := c.heldPending(ctx, *entry)
 			if !free {
 				return moved, err
 			}
 			continue
 		case entry.State == JournalPending:
-			bound, err := c.bind(ctx, entry.Attempt, *current, c.client.core.lostAfter(cfg))
+			bound, err := c.bind(ctx, entry.Attempt, *current)
 			switch {
 			case err != nil:
 				return nil, err
@@ -57,7 +57,7 @@ func (c *change) move(ctx context.Context, cfg callConfig) (*Booking, error) {
 				continue
 			}
 		}
-		other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.client.core.lostAfter(cfg)}
+		other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.lostAfter}
 		booking, free, err := other.held(ctx, *entry)
 		switch {
 		case booking != nil && booking.Appointment.ID == c.id:
@@ -112,10 +112,7 @@ func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current
 // another reports whether the API shows another appointment that fits the attempt, and that the
 // journal doesn't know: it would be another attempt's, or cancelled.
 func (c *change) another(ctx context.Context, attempt BookingAttempt, fits func(Appointment) bool) (bool, error) {
-	appointments, err := c.client.Appointments.List(ctx, AppointmentListParams{
-		PatientID:  attempt.PatientID,
-		ScheduleID: attempt.ScheduleID,
-	}, c.readOpts...)
+	appointments, err := c.client.listFor(ctx, attempt, c.readOpts)
 	for _, shown := range appointments {
 		if shown.ID == c.id || !fits(shown) {
 			continue
@@ -129,8 +126,8 @@ func (c *change) another(ctx context.Context, attempt BookingAttempt, fits func(
 
 // bind records that a pending attempt made the appointment, which the practice has moved, so that its
 // key isn't lost when the appointment is moved back. bound is false if it may be another one.
-func (c *change) bind(ctx context.Context, attempt BookingAttempt, current Appointment, lostAfter time.Duration) (bound bool, err error) {
-	if attempt.AppointmentID != "" || !attempt.lost(c.sendsUntil, time.Now()) || !attempt.mayBe(current, lostAfter) {
+func (c *change) bind(ctx context.Context, attempt BookingAttempt, current Appointment) (bound bool, err error) {
+	if attempt.AppointmentID != "" || !attempt.lost(c.sendsUntil, time.Now()) || !attempt.mayBe(current, c.lostAfter) {
 		return false, nil
 	}
 	known, err := c.client.core.findAppointment(ctx, c.id)
@@ -138,7 +135,7 @@ func (c *change) bind(ctx context.Context, attempt BookingAttempt, current Appoi
 		return false, err
 	}
 	another, err := c.another(ctx, attempt, func(shown Appointment) bool {
-		return attempt.made(shown) || attempt.mayBe(shown, lostAfter)
+		return attempt.made(shown) || attempt.mayBe(shown, c.lostAfter)
 	})
 	switch {
 	case another, noSuchCall(err):
@@ -183,8 +180,8 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 }
 
 // sendBegun sends the attempt that the journal holds, and records what came of it.
-func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg callConfig) (*Booking, error) {
-	c.window = sendWindow{attempt.AttemptedAt, cfg.timeout}
+func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt) (*Booking, error) {
+	c.window.begunAt = attempt.AttemptedAt
 	moved, err := c.sendNow(ctx)
 	switch {
 	case err == nil || !c.again:
@@ -199,10 +196,10 @@ func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt, cfg call
 // call can't send any more, this one makes the move again, as an attempt of its own. That
 // is safe, because the request says where the appointment is to be: to send it twice moves
 // it once.
-func (c *change) heldPending(ctx context.Context, cfg callConfig, entry JournalEntry) (moved *Booking, free bool, err error) {
+func (c *change) heldPending(ctx context.Context, entry JournalEntry) (moved *Booking, free bool, err error) {
 	core := c.client.core
 	if entry.Attempt.lost(c.sendsUntil, time.Now()) {
-		c.again = c.again || !entry.Attempt.lost(core.lostAfter(cfg), time.Now())
+		c.again = c.again || !entry.Attempt.lost(c.lostAfter, time.Now())
 		err = core.free(ctx, entry)
 		return nil, err == nil, err
 	}

@@ -3,7 +3,6 @@ package closure_test
 import (
 	"cmp"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -33,6 +32,34 @@ func (c *sharedClinic) leavesUnrecorded(params closure.BookSlotParams) closure.A
 	return c.books(params)
 }
 
+// keeps checks that order 1 still gets this appointment.
+func (c *sharedClinic) keeps(id closure.AppointmentID) {
+	c.t.Helper()
+	booking, err := c.process().BookSlot(c.t.Context(), slotParamsFor("order 1"))
+	if c.booked(booking, err, true); booking.Appointment.ID != id {
+		c.t.Errorf("%s, want %s", booking.Appointment.ID, id)
+	}
+}
+
+// refusesMove tries to move an appointment to where another one is, or may be.
+func (c *sharedClinic) refusesMove(client *closure.Client, id closure.AppointmentID) {
+	c.t.Helper()
+	to := closure.AppointmentRescheduleParams{StartAt: slotParamsFor("").StartAt}
+	if _, err := client.RescheduleBooking(c.t.Context(), id, to); !errors.Is(err, closure.ErrSlotUnavailable) {
+		c.t.Error(err)
+	}
+}
+
+// givesUp settles what is pending as not booked.
+func (c *sharedClinic) givesUp(opts ...closure.CallOption) {
+	c.t.Helper()
+	for resolution := range c.process().ResolvePending(c.t.Context(), opts...) {
+		if !errors.Is(resolution.Err, closure.ErrNotBooked) {
+			c.t.Error(resolution.Err)
+		}
+	}
+}
+
 func TestChangeOfWhatThePracticeBookedAtTheSameStart(t *testing.T) {
 	for name, change := range map[string]func(*sharedClinic, closure.AppointmentID){
 		"cancelled": func(c *sharedClinic, id closure.AppointmentID) {
@@ -57,10 +84,7 @@ func TestChangeOfWhatThePracticeBookedAtTheSameStart(t *testing.T) {
 					}
 				}
 				change(c, byPhone)
-				again, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
-				if c.booked(again, err, true); again.Appointment.ID != own {
-					t.Errorf("%s, want %s", again.Appointment.ID, own)
-				}
+				c.keeps(own)
 				c.sentBookings(1)
 			}, closuretest.AllowDuplicates())
 		})
@@ -115,15 +139,13 @@ func TestCancellationOfWhatStandsWhereAnotherIsToBeMoved(t *testing.T) {
 
 // showsOpen has the API show a start as open that is taken.
 func (c *sharedClinic) showsOpen(hour int, duration string) closure.Option {
-	return closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
-		resp, err := c.Transport().RoundTrip(req)
-		if err != nil || !strings.HasSuffix(req.URL.Path, string(clinicIDs[0])+"/slots") {
-			return resp, err
+	return c.reads(func(path string, status int, body string) (int, string) {
+		if strings.HasSuffix(path, string(clinicIDs[0])+"/slots") {
+			slot := `[{"start_at": "` + clinicSlot(hour).Format(time.RFC3339) + `"` + duration + `},`
+			body = strings.Replace(body, "[", slot, 1)
 		}
-		body, err := io.ReadAll(resp.Body)
-		slot := `[{"start_at": "` + clinicSlot(hour).Format(time.RFC3339) + `"` + duration + `},`
-		return newResponse(resp.StatusCode, strings.Replace(string(body), "[", slot, 1)), err
-	})})
+		return status, body
+	})
 }
 
 // The practice moved what another order booked. That order keeps it.
@@ -169,18 +191,15 @@ func TestMovedAppointmentThatIsPartlyShown(t *testing.T) {
 				time.Sleep(48 * time.Hour)
 				c.moves(c.Client(), id, 15)
 				time.Sleep(48 * time.Hour)
-				partly := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
-					resp, err := c.Transport().RoundTrip(req)
-					if err != nil || !strings.HasPrefix(req.URL.Path, "/appointments") {
-						return resp, err
+				partly := c.reads(func(path string, status int, body string) (int, string) {
+					switch {
+					case path == "/appointments":
+						return tt.list(body)
+					case strings.HasPrefix(path, "/appointments/"):
+						body = strings.ReplaceAll(body, tt.field, "other")
 					}
-					body, err := io.ReadAll(resp.Body)
-					if req.URL.Path == "/appointments" {
-						status, changed := tt.list(string(body))
-						return newResponse(status, changed), err
-					}
-					return newResponse(resp.StatusCode, strings.ReplaceAll(string(body), tt.field, "other")), err
-				})})
+					return status, body
+				})
 				booking, err := c.process(partly).BookSlot(t.Context(), slotParamsFor("order 1"))
 				if !tt.booked {
 					isUnknown(t, err)
@@ -231,11 +250,7 @@ func TestUnsettledBookingThatThePracticeMoved(t *testing.T) {
 			c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), slotParamsFor("order 1")) })
 			c.moves(c.Client(), c.books(laterParams("order 2")), 16)
 			time.Sleep(20 * time.Minute)
-			for resolution := range c.process().ResolvePending(t.Context(), lost) {
-				if !errors.Is(resolution.Err, closure.ErrNotBooked) {
-					t.Error(resolution.Err)
-				}
-			}
+			c.givesUp(lost)
 		}, clock)
 	})
 	t.Run("a move that was lost", func(t *testing.T) {
@@ -244,11 +259,7 @@ func TestUnsettledBookingThatThePracticeMoved(t *testing.T) {
 			c.moves(c.Client(), id, 16)
 			c.leavesMoveTo15(id)
 			time.Sleep(20 * time.Minute)
-			for resolution := range c.process().ResolvePending(t.Context(), lost) {
-				if !errors.Is(resolution.Err, closure.ErrNotBooked) {
-					t.Error(resolution.Err)
-				}
-			}
+			c.givesUp(lost)
 		}, clock)
 	})
 	t.Run("without a journal", func(t *testing.T) {
@@ -309,10 +320,7 @@ func TestMoveBackOfAnUnsettledBooking(t *testing.T) {
 		c.moves(c.Client(), id, 15)
 		time.Sleep(20 * time.Minute)
 		c.moves(c.process(closure.AssumeLostAfter(15*time.Minute)), id, 9)
-		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
-		if c.booked(booking, err, true); booking.Appointment.ID != id {
-			t.Errorf("%s, want %s", booking.Appointment.ID, id)
-		}
+		c.keeps(id)
 		c.holds(closure.JournalBooked)
 	}, closuretest.WithClock(time.Now))
 }
@@ -336,19 +344,9 @@ func TestMoveBesideACancelledAppointment(t *testing.T) {
 				_, err := tt.by(c).CancelBooking(t.Context(), c.phones())
 				noError(t, err)
 				id := c.leavesUnrecorded(slotParamsFor("order 1"))
-				list := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
-					resp, err := c.Transport().RoundTrip(req)
-					if err != nil || req.URL.Path != "/appointments" {
-						return resp, err
-					}
-					body, err := io.ReadAll(resp.Body)
-					return newResponse(resp.StatusCode, tt.shown.Replace(string(body))), err
-				})})
+				list := c.lists(func(body string) (int, string) { return http.StatusOK, tt.shown.Replace(body) })
 				c.moves(c.process(list), id, 15)
-				booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
-				if c.booked(booking, err, true); booking.Appointment.ID != id {
-					t.Errorf("%s, want %s", booking.Appointment.ID, id)
-				}
+				c.keeps(id)
 			})
 		})
 	}
@@ -391,11 +389,7 @@ func TestMoveToWhereAnotherBookingIsPending(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-				id := prepare(c)
-				_, err := c.process().RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(9)})
-				if !errors.Is(err, closure.ErrSlotUnavailable) {
-					t.Error(err)
-				}
+				c.refusesMove(c.process(), prepare(c))
 				for _, entry := range c.journal.Entries() {
 					if entry.Attempt.StartAt.Equal(clinicSlot(9)) && entry.State != closure.JournalPending {
 						t.Error("the booking is no longer pending")
@@ -415,14 +409,8 @@ func TestMoveToWhereAnUnrecordedBookingStands(t *testing.T) {
 		})
 		c.moves(c.Client(), other.ID, 16)
 		time.Sleep(20 * time.Minute)
-		_, err := c.process().RescheduleBooking(t.Context(), other.ID, closure.AppointmentRescheduleParams{StartAt: clinicSlot(9)})
-		if !errors.Is(err, closure.ErrSlotUnavailable) {
-			t.Error(err)
-		}
-		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
-		if c.booked(booking, err, true); booking.Appointment.ID != own {
-			t.Errorf("%s, want %s", booking.Appointment.ID, own)
-		}
+		c.refusesMove(c.process(), other.ID)
+		c.keeps(own)
 	}, closuretest.WithClock(time.Now))
 }
 
@@ -430,36 +418,21 @@ func TestMoveToWhereAnUnrecordedBookingStands(t *testing.T) {
 // moved may be another one's.
 func TestMoveWithoutAList(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-		noList := closure.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
-			if req.URL.Path == "/appointments" && req.Method == http.MethodGet {
-				return newResponse(http.StatusNotFound, ""), nil
-			}
-			return c.Transport().RoundTrip(req)
-		})})
+		noList := c.lists(func(string) (int, string) { return http.StatusNotFound, "" })
 		id := c.leavesUnrecorded(slotParamsFor("order 1"))
 		c.moves(c.process(noList), id, 15)
-		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
-		if c.booked(booking, err, true); booking.Appointment.ID != id {
-			t.Errorf("%s, want %s", booking.Appointment.ID, id)
-		}
+		c.keeps(id)
 		id = c.leavesUnrecorded(slotParamsFor("order 2"))
 		c.moves(c.Client(), id, 16)
 		time.Sleep(20 * time.Minute)
-		_, err = c.process(noList).RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(9)})
-		if !errors.Is(err, closure.ErrSlotUnavailable) {
-			t.Error(err)
-		}
+		c.refusesMove(c.process(noList), id)
 	}, closuretest.WithClock(time.Now))
 }
 
 // A reinstated appointment that no read can lag behind any more is the patient's, also to a walk.
 func TestFirstAvailableFindsWhatWasReinstated(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-		id := c.books(slotParamsFor("order 1"))
-		_, err := c.process().CancelBooking(t.Context(), id)
-		noError(t, err)
-		c.reinstates()
-		time.Sleep(48 * time.Hour)
+		id := c.reinstatedLongAgo()
 		booking, err := c.process(c.showsOpen(9, "")).BookFirstAvailable(t.Context(), firstParamsFor("order 2"))
 		if c.booked(booking, err, true); booking.Appointment.ID != id {
 			t.Errorf("%s, want %s", booking.Appointment.ID, id)

@@ -114,12 +114,14 @@ func (b *slotBooking) findAppointment(ctx context.Context) (*Appointment, error)
 	return b.own(ctx, appointments, begun)
 }
 
-// list lists the patient's appointments on the schedule.
+// listFor lists the patient's appointments on the attempt's schedule.
+func (c *Client) listFor(ctx context.Context, attempt BookingAttempt, opts []CallOption) ([]Appointment, error) {
+	return c.Appointments.List(ctx, AppointmentListParams{PatientID: attempt.PatientID, ScheduleID: attempt.ScheduleID}, opts...)
+}
+
+// list lists where the appointment would be.
 func (b *slotBooking) list(ctx context.Context) ([]Appointment, error) {
-	appointments, err := b.client.Appointments.List(ctx, AppointmentListParams{
-		PatientID:  b.attempt.PatientID,
-		ScheduleID: b.attempt.ScheduleID,
-	}, b.readOpts...)
+	appointments, err := b.client.listFor(ctx, b.attempt, b.readOpts)
 	if noSuchCall(err) {
 		err = because(errNoList, err)
 	}

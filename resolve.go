@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"slices"
 	"time"
-
-	"github.com/closurehealth/closure-go/internal/transport"
 )
 
 // ResolveBooking settles an attempt whose outcome was unknown, in any process. It looks
@@ -62,7 +60,8 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 }
 
 // errMaybeMoved is the error of an attempt that is old enough to count as lost.
-var errMaybeMoved = errors.New("closure: the API does not show the appointment where it was attempted, but one that may be it and was moved, or has a status that this version does not know; " +
+var errMaybeMoved = errors.New("closure: the API does not show the appointment where it was attempted, " +
+	"but one that may be it and was moved, or has a status that this version does not know; " +
 	"if it is another one, give KnownCancelled its id")
 
 // maybeMoved returns an error if what was attempted may be one of these appointments, which somebody
@@ -153,9 +152,8 @@ func (r Resolution) LogValue() slog.Value { return slog.StringValue(r.redacted()
 // starts, and from time to time. What it finds out is recorded in the journal; the rest
 // stays pending. With [AssumeLostAfter], an attempt of that age that the API doesn't show
 // is recorded as not booked. The age is never less than twice the timeout of the client or of
-// this call, whichever is longer.
-// Attempts of the other mode, live or test, are left out. What came of an attempt is told once:
-// it isn't pending any more.
+// this call, whichever is longer. Attempts of the other mode, live or test, are left out. What
+// came of an attempt is told once: it isn't pending any more.
 //
 // The error of one attempt is in its Resolution. The last element of the sequence has an error of
 // its own if the whole ended early: a [*JournalError] if the journal failed, a [*TransportError] if
@@ -167,8 +165,8 @@ func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Se
 	return func(yield func(Resolution, error) bool) {
 		pending, err := c.pending(ctx, opts)
 		for _, entry := range pending {
-			if err := ctx.Err(); err != nil {
-				yield(Resolution{}, newTransportError(c.core.endpoint(opAppointmentsList), transport.Answer{}, transport.NewCause(ctx, err)))
+			if err := c.core.ended(ctx, opAppointmentsList); err != nil {
+				yield(Resolution{}, err)
 				return
 			}
 			booking, err := c.ResolveBooking(ctx, entry.Attempt, opts...)

@@ -304,7 +304,7 @@ func (w *slotWalk) window(ctx context.Context, from, to time.Time, yield func(Sl
 	}
 	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool { return l.leftOut != nil || l.err != nil })
 	for _, slot := range w.merge() {
-		if err := w.core.ended(ctx); err != nil { // the loop's body ended it, or it ended while the body ran
+		if err := w.core.ended(ctx, opAvailabilitiesList); err != nil { // the loop's body ended it, or it ended while the body ran
 			yield(Slot{}, err)
 			return false
 		}
@@ -342,7 +342,7 @@ func (w *slotWalk) fetch(ctx context.Context, from, to time.Time) error {
 			return l.err
 		})
 	}
-	return cmp.Or(group.Wait(), w.core.ended(ctx))
+	return cmp.Or(group.Wait(), w.core.ended(ctx, opAvailabilitiesList))
 }
 
 func concernsAll(ctx context.Context, err error) bool {
@@ -350,11 +350,11 @@ func concernsAll(ctx context.Context, err error) bool {
 		ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
 
-// ended returns the error of a context that ended, for when no call reports it.
-func (c *core) ended(ctx context.Context) error {
+// ended returns the error of a context that ended before such a call, for when no call reports it.
+func (c *core) ended(ctx context.Context, op operation) error {
 	if err := ctx.Err(); err != nil {
 		// The caller's own context may say anything, so the cause is a fixed text.
-		return newTransportError(c.endpoint(opAvailabilitiesList), transport.Answer{}, transport.NewCause(ctx, err))
+		return newTransportError(c.endpoint(op), transport.Answer{}, transport.NewCause(ctx, err))
 	}
 	return nil
 }

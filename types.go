@@ -273,7 +273,7 @@ const (
 )
 
 // IsCancelled reports whether the appointment was cancelled: "cancelled", as the API publishes it,
-// or "canceled".
+// or "canceled". A status that this version doesn't know says neither that it was nor that it wasn't.
 func (s AppointmentStatus) IsCancelled() bool {
 	return s == AppointmentCancelled || s == "canceled"
 }

@@ -82,7 +82,7 @@ const (
 	ReasonContext     Reason = "context_ended"      // the caller's context ended
 	ReasonJournal     Reason = "journal"            // a [JournalError]
 	ReasonStatus      Reason = "unknown_status"     // the API shows the appointment with a status that this version doesn't know, or without its patient, schedule, start or duration
-	ReasonNotShown    Reason = "not_shown"          // the API doesn't show the appointment, or shows it at a start from which, by the journal, it was moved
+	ReasonNotShown    Reason = "not_shown"          // the API doesn't show the appointment, or shows it at another start than the journal
 )
 
 // A watchedBooking counts what a booking does, for the observers; nil: there are none. The
