@@ -238,16 +238,16 @@ func (c *change) lookLonger(ctx context.Context, rejection *APIError, gone bool)
 	return booking, err
 }
 
-// doubt is why it stays open if the change was made, or nil.
+// doubt is why it stays open if the change was made, or nil: current doesn't show it.
 func (c *change) doubt(current Appointment) error {
-	there := !c.cancels() && c.start.Equal(current.StartAt)
+	there := c.start.Equal(current.StartAt)
 	switch {
 	case current.Status.IsCancelled():
 		return nil
-	case !c.cancels() && current.StartAt.IsZero(), there && c.duration > 0 && current.Duration == 0:
-		return errIncomplete
 	case !current.Status.stands() && (c.cancels() || there):
 		return errDoubtful
+	case !c.cancels() && (current.StartAt.IsZero() || there && current.Duration == 0):
+		return errIncomplete
 	default:
 		return nil
 	}

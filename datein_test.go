@@ -2,6 +2,7 @@ package closure_test
 
 import (
 	"archive/zip"
+	"cmp"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -111,7 +112,10 @@ func TestDateInAtTheEndOfAYear(t *testing.T) {
 // firstInstant looks for the first instant whose date isn't before the given one
 // any more, by the second.
 func firstInstant(date closure.Date, zone *time.Location) time.Time {
-	reached := func(t time.Time) bool { return t.In(zone).Format(time.DateOnly) >= date.String() }
+	reached := func(t time.Time) bool {
+		year, month, day := t.In(zone).Date()
+		return cmp.Or(cmp.Compare(year, date.Year), cmp.Compare(month, date.Month), cmp.Compare(day, date.Day)) >= 0
+	}
 	t := time.Date(date.Year, date.Month, date.Day, 0, 0, 0, 0, time.UTC).Add(-26 * time.Hour)
 	for _, step := range []time.Duration{time.Minute, time.Second} {
 		for !reached(t.Add(step)) {

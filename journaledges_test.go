@@ -151,6 +151,24 @@ func TestBookedEntryWhoseAppointmentIsAnothers(t *testing.T) {
 	})
 }
 
+// A booking of long ago whose appointment can't be got is looked for in the patient's list.
+func TestBookedEntryWhoseAppointmentIsOnlyListed(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		params := []closure.BookSlotParams{slotParamsFor("order 1"), laterParams("order 2")}
+		ids := []closure.AppointmentID{c.books(params[0]), c.books(params[1])}
+		time.Sleep(48 * time.Hour)
+		c.Inject(closuretest.Status("appointments.get", 404).Times(0))
+		for i := range params { // one of them is not the first in the list
+			booking, err := c.process().BookSlot(t.Context(), params[i])
+			c.booked(booking, err, true)
+			if booking.Appointment.ID != ids[i] {
+				t.Errorf("another appointment of the patient")
+			}
+		}
+		c.sentBookings(2)
+	}, closuretest.WithClock(time.Now))
+}
+
 func TestBookedEntryWhoseAppointmentCanNotBeRead(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		c.books(slotParamsFor("order 1"))

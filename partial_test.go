@@ -116,9 +116,15 @@ func TestListThatLeavesOutWhereOrWhen(t *testing.T) {
 func TestMoveOfAnIncompleteAppointment(t *testing.T) {
 	t.Parallel()
 	there := guide.start.Add(time.Hour)
-	for _, shown := range []string{
-		`{"id":"appt_1","status":"scheduled"}`,
-		`{"id":"appt_1","status":"rescheduled","start_at":"` + there.Format(time.RFC3339) + `"}`,
+	shows := func(status string, start time.Time) string {
+		return `{"id":"appt_1","status":"` + status + `","start_at":"` + start.Format(time.RFC3339) + `"}`
+	}
+	for shown, want := range map[string]closure.Outcome{
+		`{"id":"appt_1","status":"scheduled"}`: closure.OutcomeUnknown,
+		shows("rescheduled", there):            closure.OutcomeUnknown,
+		shows("waitlisted", there):             closure.OutcomeUnknown,
+		shows("scheduled", guide.start):        closure.OutcomeRejected,
+		shows("waitlisted", guide.start):       closure.OutcomeRejected,
 	} {
 		p, c := openPractice(t, func(g *gateway) {
 			switch g.Method + " " + g.URL.Path {
@@ -133,8 +139,8 @@ func TestMoveOfAnIncompleteAppointment(t *testing.T) {
 		})
 		p.hold("scheduled")
 		_, err := c.RescheduleBooking(t.Context(), "appt_1", closure.AppointmentRescheduleParams{StartAt: there, Duration: 30})
-		if closure.OutcomeOf(err) != closure.OutcomeUnknown {
-			t.Errorf("decided by %s: %v", shown, err)
+		if got := closure.OutcomeOf(err); got != want {
+			t.Errorf("%v by %s, want %v: %v", got, shown, want, err)
 		}
 	}
 }

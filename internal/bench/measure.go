@@ -191,7 +191,7 @@ func gate(ctx context.Context, s *server) error {
 	defer progress.Clear()
 	var errs []error
 	for _, w := range serial {
-		w.progress = progress
+		w.chunks, w.progress = w.chunks/2, progress
 		errs = append(errs, w.gate(ctx, s))
 	}
 	return errors.Join(append(errs, gateBooking(ctx, s, progress))...)
