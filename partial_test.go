@@ -112,6 +112,23 @@ func TestListThatLeavesOutWhereOrWhen(t *testing.T) {
 	}
 }
 
+// The booking is found behind an appointment that might have been it.
+func TestListThatLeavesOutWhereAndThenShowsTheBooking(t *testing.T) {
+	t.Parallel()
+	where := `"schedule_id":"` + string(guide.schedule) + `",`
+	appointment := `{"id":"appt_1","status":"scheduled","patient_id":"` + string(guide.patient) + `",` + where +
+		`"start_at":"` + guide.start.Format(time.RFC3339) + `"}`
+	other := strings.NewReplacer("appt_1", "appt_2", where, "").Replace(appointment)
+	p, c := openPractice(t, func(g *gateway) {
+		if g.lists() {
+			g.say(200, "["+other+","+appointment+"]")
+		}
+	})
+	booking, err := c.BookSlot(soon(t), bookingParams())
+	ends(t, booking, err, "recovered")
+	p.sent(t, 0, 0)
+}
+
 // A rejected move is undecided while the API doesn't say where the appointment is, or how long.
 func TestMoveOfAnIncompleteAppointment(t *testing.T) {
 	t.Parallel()

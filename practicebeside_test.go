@@ -380,6 +380,10 @@ func TestMoveToWhereAnotherBookingIsPending(t *testing.T) {
 			return id
 		},
 		"the practice moved two": func(c *sharedClinic) closure.AppointmentID {
+			c.AddAppointment(closure.Appointment{ // is neither
+				ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(10), Duration: 20,
+				Status: closure.AppointmentScheduled,
+			})
 			c.moves(c.Client(), c.phones(), 16)
 			id := moved(c)
 			noError(c.t, c.begins(slotParamsFor("order 1")))
