@@ -42,33 +42,38 @@ func (c *change) move(ctx context.Context) (*Booking, error) {
 		case entry.State == JournalBooked && entry.Appointment == c.id:
 			c.there = c.start.Equal(current.StartAt) || entry.mayLag(c.lostAfter, begun)
 			return c.sendNow(ctx)
-		case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
-			moved, free, err := c.heldPending(ctx, *entry)
-			if !free {
-				return moved, err
-			}
-			continue
-		case entry.State == JournalPending:
-			bound, err := c.bind(ctx, entry.Attempt, *current)
-			switch {
-			case err != nil:
-				return nil, err
-			case bound:
-				continue
-			}
 		}
-		other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.lostAfter}
-		booking, free, err := other.held(ctx, *entry)
-		switch {
-		case booking != nil && booking.Appointment.ID == c.id:
-			return c.sendNow(ctx)
-		case booking != nil, OutcomeOf(err) == OutcomeUnknown:
-			return nil, ErrSlotUnavailable // another appointment is there, or may be
-		case !free:
-			return nil, err
+		if moved, free, err := c.moveTo(ctx, attempt, *entry, *current); !free {
+			return moved, err
 		}
 	}
 	return nil, &JournalError{Op: "begin", Err: errUnsteady}
+}
+
+// moveTo moves the appointment to where the journal holds another entry. free is true if it no
+// longer does.
+func (c *change) moveTo(ctx context.Context, attempt BookingAttempt, entry JournalEntry, current Appointment) (
+	moved *Booking, free bool, err error,
+) {
+	switch {
+	case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
+		return c.heldPending(ctx, entry)
+	case entry.State == JournalPending:
+		if bound, err := c.bind(ctx, entry.Attempt, current); bound || err != nil {
+			return nil, err == nil, err
+		}
+	}
+	other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.lostAfter}
+	booking, free, err := other.held(ctx, entry)
+	switch {
+	case booking != nil && booking.Appointment.ID == c.id:
+		moved, err = c.sendNow(ctx)
+		return moved, false, err
+	case booking != nil, OutcomeOf(err) == OutcomeUnknown:
+		return nil, false, ErrSlotUnavailable // another appointment is there, or may be
+	default:
+		return nil, free, err
+	}
 }
 
 // confirmBooked records that the appointment is booked where the read shows it, if the
