@@ -235,7 +235,7 @@ func checkEnding(t *testing.T, err error) {
 		return
 	}
 	text := fmt.Sprintf("%v %+v %#v %q", err, err, err, err)
-	for _, secret := range []string{"pt_s", "sch_u", "appt_", "ins_8", "2022", "17:0", "Trisha", "?"} {
+	for _, secret := range []string{"pt_s", "sch_u", "appt_", "ins_8", "2022", "17:0", "Trisha", "?", "nil"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the error shows %q: %s", secret, text)
 		}

@@ -285,6 +285,27 @@ func (c *sharedClinic) leavesOut(field string) closure.Option {
 	return c.shows(func(body string) string { return strings.Replace(body, `"`+field+`"`, `"other"`, 1) })
 }
 
+// A call that waited for another one hands on why that one's outcome is unknown, and looks itself.
+func TestDoubtIsToldOnce(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		c.Inject(closuretest.DropAfter(create))
+		client := c.Client(c.lists(func(body string) (int, string) {
+			return http.StatusOK, strings.ReplaceAll(body, `"schedule_id"`, `"other"`)
+		}))
+		var calls sync.WaitGroup
+		for range 2 {
+			calls.Go(func() {
+				_, err := client.BookSlot(t.Context(), slotParamsFor(""))
+				if strings.Count(err.Error(), "without its patient, schedule") != 1 {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		calls.Wait()
+		c.sentBookings(1)
+	})
+}
+
 // The journal can't record a move of what nothing says whose, where and when it is.
 func TestMoveOfAnAppointmentThatIsPartlyShown(t *testing.T) {
 	for _, field := range []string{"schedule_id", "patient_id", "start_at"} {
@@ -404,6 +425,17 @@ type failingJournal struct {
 
 func (j *failingJournal) Find(context.Context, closure.BookingAttempt) (*closure.JournalEntry, error) {
 	return nil, j.err
+}
+
+// Err is what the journal returned, as it is.
+func TestErrorOfAJournal(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		full := errors.New("disk full")
+		_, err := c.Client(closure.WithJournal(&failingJournal{c.journal, full})).BookSlot(t.Context(), slotParamsFor(""))
+		if e := (*closure.JournalError)(nil); !errors.As(err, &e) || e.Err != full {
+			t.Errorf("%v", err)
+		}
+	})
 }
 
 // An appointment that doesn't say where or when it is hasn't moved.
