@@ -167,7 +167,7 @@ type slotBooking struct {
 	lostAfter time.Duration // the age from which a pending entry counts as lost; 0: none does
 	window    sendWindow
 
-	cancelled []AppointmentID // the caller knows that they are
+	cancelled *knownCancelled
 
 	// What was read, or known before; nil: it doesn't have to be read.
 	schedule *Schedule
@@ -224,7 +224,7 @@ func (b *slotBooking) inTurn(ctx context.Context) (booking *Booking, err error) 
 	// Deferred because an observer may panic, and the other calls must not wait for ever.
 	defer func() { b.place.done(booking, err) }()
 	earlier, unknown := b.place.before()
-	if earlier != nil && slices.Contains(b.cancelled, earlier.Appointment.ID) {
+	if earlier != nil && b.cancelled.has(earlier.Appointment.ID) {
 		earlier = nil // the call that found it didn't know
 	}
 	switch {

@@ -62,7 +62,8 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // rejection it reads the appointment, as that does, too.
 //
 // With a journal ([WithJournal]) it first asks the journal, and reads the appointment if the
-// journal doesn't hold it as booked: both take at most 3 s. After the cancellation it releases the
+// journal doesn't hold it as booked, which takes at most 3 s; and records what it read, which takes at
+// most 5 s more. After the cancellation it releases the
 // appointment's entries and their keys; but not the entry of a booking that isn't recorded as booked
 // and was begun less than twice the timeout before, because its request may be under way, or that
 // may have made another appointment that the API shows there, or if the reads fail: its key is free
@@ -113,8 +114,8 @@ type change struct {
 	sendsUntil time.Duration // up to what age another call's attempt may still be sent
 	lostAfter  time.Duration // the age from which a pending entry counts as lost; 0: none does
 
-	again bool // an earlier call may have made the same move
-	there bool // by the journal, the appointment is at the requested start already
+	earlier BookingAttempt // of a call that may have made the same move; zero: there was none
+	there   bool           // by the journal, the appointment is at the requested start already
 }
 
 func (c *Client) newChange(id AppointmentID, cfg callConfig, opts []CallOption) *change {

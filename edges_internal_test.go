@@ -40,6 +40,8 @@ func TestEdges(t *testing.T) {
 		"nor an empty word":             printableCode("patient__id") == unprintable,
 		"a version of two digits":       isRouteWord("v1") && isRouteWord("v12"),
 		"three may be an id":            !isRouteWord("v123"),
+		"a word that begins with v":     isRouteWord("visits"),
+		"a number may be an id":         !isRouteWord("12"),
 		"port 1":                        validPort("1") && validPort("65535"),
 		"no port 0":                     !validPort("0"),
 		"no port after the last":        !validPort("65536"),

@@ -1,10 +1,10 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -94,7 +94,7 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 	}
 	// The cancellation was recorded before the booking, or only the caller knows of it.
 	released := known != nil && known.releasedLately(b.lostAfter, time.Now())
-	if released || slices.Contains(b.cancelled, entry.Appointment) {
+	if released || b.cancelled.has(entry.Appointment) {
 		err = b.client.core.release(ctx, entry.Appointment)
 		return nil, err == nil, err
 	}
@@ -116,8 +116,8 @@ func (b *slotBooking) heldBooked(ctx context.Context, entry JournalEntry) (booki
 		return nil, false, ErrSlotUnavailable
 	case moved && entry.mayLag(b.lostAfter, begun):
 		return nil, false, &OutcomeUnknownError{Attempt: entry.Attempt, Err: errNotShown}
-	case moved && !entry.Attempt.sameKey(b.attempt):
-		err = b.follow(ctx, entry, *shown)
+	case moved && !entry.Attempt.sameKey(b.attempt) && entry.Attempt.ID != b.attempt.ID:
+		err = b.follow(ctx, entry, *shown, maxBegins)
 		return nil, err == nil, err
 	case b.hasAnotherKey(entry):
 		return nil, false, ErrSlotUnavailable
@@ -156,7 +156,7 @@ func (b *slotBooking) getBooked(ctx context.Context, entry JournalEntry) (*Appoi
 		return b.listBooked(ctx, entry, errVanished)
 	case err != nil:
 		return nil, err
-	case shown.PatientID != entry.Attempt.PatientID:
+	case cmp.Or(shown.PatientID, entry.Attempt.PatientID) != entry.Attempt.PatientID:
 		return nil, &JournalError{Op: "find", Err: errForeignEntry}
 	case shown.leavesOutWhereTo(): // the list may say it
 		return b.listBooked(ctx, entry, errIncomplete)
@@ -228,8 +228,9 @@ func (b *slotBooking) known(ctx context.Context, entry JournalEntry, booking *Bo
 }
 
 // follow records where somebody else moved the appointment of a booked entry, so that its
-// key isn't lost.
-func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appointment) error {
+// key isn't lost. If another appointment was there, which has left, it follows that one first, and
+// so on, for up to most appointments.
+func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appointment, most int) error {
 	core := b.client.core
 	attempt := entry.Attempt
 	attempt.ID, attempt.IdempotencyKey, attempt.AppointmentID = rand.Text(), "", shown.ID
@@ -242,21 +243,24 @@ func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appo
 	case there.State == JournalPending && there.Attempt.AppointmentID == shown.ID:
 		attempt = there.Attempt // the move whose ending was unknown
 	case there.State == JournalBooked:
-		return b.leftBy(ctx, *there)
+		return b.leftBy(ctx, *there, most-1)
 	default:
 		return &JournalError{Op: "begin", Err: errUnsteady}
 	}
 	return core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID})
 }
 
-// leftBy frees the start of a booked entry if the entry's appointment was cancelled.
-func (b *slotBooking) leftBy(ctx context.Context, entry JournalEntry) error {
+// leftBy frees the start of a booked entry if the entry's appointment was cancelled or has moved.
+func (b *slotBooking) leftBy(ctx context.Context, entry JournalEntry, most int) error {
+	begun := time.Now()
 	shown, err := b.getBooked(ctx, entry)
 	switch {
 	case err != nil:
 		return err
 	case shown.Status.IsCancelled():
 		return b.client.core.release(ctx, entry.Appointment)
+	case most > 0 && shown.Status.stands() && !entry.isAt(*shown) && !entry.mayLag(b.lostAfter, begun):
+		return b.follow(ctx, entry, *shown, most)
 	default:
 		return &JournalError{Op: "begin", Err: errUnsteady}
 	}

@@ -289,13 +289,21 @@ func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
 // the journal had no entry.
 func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, error) {
 	for range maxBegins {
+		known, err := b.client.core.findAppointment(ctx, booking.Appointment.ID)
+		if err != nil {
+			return nil, err
+		}
 		b.attempt.ID = rand.Text()
-		entry, err := b.client.core.begin(ctx, b.attempt)
+		attempt := b.attempt
+		if known != nil && known.State == JournalBooked && !known.Attempt.sameSlot(attempt) {
+			attempt.AppointmentID = booking.Appointment.ID // somebody else moved it here, and its keys come along
+		}
+		entry, err := b.client.core.begin(ctx, attempt)
 		switch {
 		case err != nil:
 			return nil, err
 		case entry == nil:
-			b.client.core.finishAs(ctx, b.attempt, booking, nil)
+			b.client.core.finishAs(ctx, attempt, booking, nil)
 			return booking, nil
 		case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.hasAnotherKey(*entry):
 			booking, _, err := b.known(ctx, *entry, booking)

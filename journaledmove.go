@@ -41,7 +41,14 @@ func (c *change) move(ctx context.Context) (*Booking, error) {
 			return c.sendBegun(ctx, attempt)
 		case entry.State == JournalBooked && entry.Appointment == c.id:
 			c.there = c.start.Equal(current.StartAt) || entry.mayLag(c.lostAfter, begun)
-			return c.sendNow(ctx)
+			if c.there || !current.Status.stands() {
+				return c.sendNow(ctx)
+			}
+			// Somebody else moved it away. The way back is a move like any other.
+			if err := c.booking(attempt).follow(ctx, *entry, *current, maxBegins); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if moved, free, err := c.moveTo(ctx, attempt, *entry, *current); !free {
 			return moved, err
@@ -63,8 +70,7 @@ func (c *change) moveTo(ctx context.Context, attempt BookingAttempt, entry Journ
 			return nil, err == nil, err
 		}
 	}
-	other := &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.lostAfter}
-	booking, free, err := other.held(ctx, entry)
+	booking, free, err := c.booking(attempt).held(ctx, entry)
 	switch {
 	case booking != nil && booking.Appointment.ID == c.id:
 		moved, err = c.sendNow(ctx)
@@ -184,14 +190,20 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 	}
 }
 
+func (c *change) booking(attempt BookingAttempt) *slotBooking {
+	return &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.lostAfter}
+}
+
 // sendBegun sends the attempt that the journal holds, and records what came of it.
 func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt) (*Booking, error) {
 	c.window.begunAt = attempt.AttemptedAt
 	moved, err := c.sendNow(ctx)
 	switch {
-	case err == nil || !c.again:
+	case err == nil || c.earlier.ID == "":
 		c.client.core.finishAs(ctx, attempt, moved, err)
 	case OutcomeOf(err) == OutcomeRejected: // it says nothing about the earlier request
+		c.client.core.finishAs(ctx, attempt, nil, err)
+		_, _ = c.client.core.begin(ctx, c.earlier) // which is no younger for that
 		return nil, c.unknown(err)
 	}
 	return moved, err
@@ -204,7 +216,9 @@ func (c *change) sendBegun(ctx context.Context, attempt BookingAttempt) (*Bookin
 func (c *change) heldPending(ctx context.Context, entry JournalEntry) (moved *Booking, free bool, err error) {
 	core := c.client.core
 	if entry.Attempt.lost(c.sendsUntil, time.Now()) {
-		c.again = c.again || !entry.Attempt.lost(c.lostAfter, time.Now())
+		if !entry.Attempt.lost(c.lostAfter, time.Now()) {
+			c.earlier = entry.Attempt
+		}
 		err = core.free(ctx, entry)
 		return nil, err == nil, err
 	}

@@ -59,7 +59,7 @@ type callConfig struct {
 	expand          string // the query parameter
 	capture         *Response
 	assumeLostAfter time.Duration
-	cancelled       []AppointmentID
+	cancelled       *knownCancelled // nil: none
 }
 
 type clientOption func(*clientConfig) error
@@ -616,9 +616,22 @@ func KnownCancelled(ids ...AppointmentID) CallOption {
 				return refuse("KnownCancelled", problem)
 			}
 		}
-		c.cancelled = append(slices.Clip(c.cancelled), ids...)
+		c.cancelled = c.cancelled.and(ids)
 		return nil
 	})
+}
+
+// knownCancelled are the ids of [KnownCancelled].
+type knownCancelled struct{ ids []AppointmentID }
+
+func (k *knownCancelled) has(id AppointmentID) bool { return k != nil && slices.Contains(k.ids, id) }
+
+func (k *knownCancelled) and(ids []AppointmentID) *knownCancelled {
+	all := &knownCancelled{slices.Clone(ids)}
+	if k != nil {
+		all.ids = append(all.ids, k.ids...)
+	}
+	return all
 }
 
 // withoutCapture keeps the reads of a booking, which run concurrently, from writing to one

@@ -3,6 +3,7 @@ package closure_test
 import (
 	"cmp"
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,10 +18,12 @@ import (
 // client attempted.
 
 // phones books the start of slotParamsFor for the patient, as the practice does by phone.
-func (c *sharedClinic) phones() closure.AppointmentID {
+func (c *sharedClinic) phones() closure.AppointmentID { return c.phonesFor(slotParamsFor("").StartAt) }
+
+func (c *sharedClinic) phonesFor(start time.Time) closure.AppointmentID {
 	params := slotParamsFor("")
 	return c.AddAppointment(closure.Appointment{
-		ScheduleID: params.ScheduleID, PatientID: params.PatientID, StartAt: params.StartAt,
+		ScheduleID: params.ScheduleID, PatientID: params.PatientID, StartAt: start,
 		Duration: params.Duration, Status: closure.AppointmentScheduled,
 	}).ID
 }
@@ -218,6 +221,7 @@ func TestUnsettledBookingThatThePracticeMoved(t *testing.T) {
 	lost := closure.AssumeLostAfter(15 * time.Minute)
 	t.Run("with a journal", func(t *testing.T) {
 		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			c.phonesFor(clinicSlot(10))
 			id := c.leavesUnrecorded(slotParamsFor("order 1"))
 			c.moves(c.Client(), id, 15)
 			time.Sleep(20 * time.Minute)
@@ -380,10 +384,7 @@ func TestMoveToWhereAnotherBookingIsPending(t *testing.T) {
 			return id
 		},
 		"the practice moved two": func(c *sharedClinic) closure.AppointmentID {
-			c.AddAppointment(closure.Appointment{ // is neither
-				ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(10), Duration: 20,
-				Status: closure.AppointmentScheduled,
-			})
+			c.phonesFor(clinicSlot(10)) // which is neither
 			c.moves(c.Client(), c.phones(), 16)
 			id := moved(c)
 			noError(c.t, c.begins(slotParamsFor("order 1")))
@@ -408,12 +409,10 @@ func TestMoveToWhereAnotherBookingIsPending(t *testing.T) {
 func TestMoveToWhereAnUnrecordedBookingStands(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 		own := c.leavesUnrecorded(slotParamsFor("order 1"))
-		other := c.AddAppointment(closure.Appointment{
-			ScheduleID: clinicIDs[0], PatientID: guide.patient, StartAt: clinicSlot(15), Duration: 20, Status: closure.AppointmentScheduled,
-		})
-		c.moves(c.Client(), other.ID, 16)
+		other := c.phonesFor(clinicSlot(15))
+		c.moves(c.Client(), other, 16)
 		time.Sleep(20 * time.Minute)
-		c.refusesMove(c.process(), other.ID)
+		c.refusesMove(c.process(), other)
 		c.keeps(own)
 	}, closuretest.WithClock(time.Now))
 }
@@ -442,4 +441,144 @@ func TestFirstAvailableFindsWhatWasReinstated(t *testing.T) {
 			t.Errorf("%s, want %s", booking.Appointment.ID, id)
 		}
 	})
+}
+
+// The practice moves an appointment, and it is moved back through the SDK. A read that lags shows it
+// where the practice had moved it.
+func TestBookingWhereAnAppointmentWasMovedBack(t *testing.T) {
+	for _, key := range []string{"", "order 1", "order 2"} {
+		t.Run(key, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				id := c.books(slotParamsFor("order 1"))
+				time.Sleep(time.Hour)
+				c.moves(c.Client(), id, 15)
+				time.Sleep(time.Hour)
+				c.moves(c.process(), id, 9)
+				time.Sleep(time.Second)
+				c.Inject(always(closuretest.Stale("appointments.get", time.Minute)), always(closuretest.Stale("appointments.list", time.Minute)))
+				_, err := c.process().BookSlot(t.Context(), slotParamsFor(key))
+				isUnknown(t, err)
+				c.ClearFaults()
+				c.keeps(id)
+				c.standing(1)
+			}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
+		})
+	}
+}
+
+// What another key found where the practice had moved it is still the first key's.
+func TestKeyOfAnAppointmentThatAnotherKeyFound(t *testing.T) {
+	for _, second := range []string{"", "order 2"} {
+		t.Run(second, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				id := c.books(slotParamsFor("order 1"))
+				time.Sleep(48 * time.Hour)
+				c.moves(c.Client(), id, 15)
+				booking, err := c.process().BookSlot(t.Context(), laterParams(second))
+				c.booked(booking, err, true)
+				c.keeps(id)
+			}, closuretest.WithClock(time.Now))
+		})
+	}
+}
+
+// The journal holds the appointment where another key found it. A read jumps back to 9 o'clock.
+func TestReadsThatJumpWhereAnotherKeyFoundTheAppointment(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor("order 1"))
+		time.Sleep(time.Hour)
+		c.moves(c.Client(), id, 15)
+		booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"))
+		c.booked(booking, err, true)
+		time.Sleep(time.Second)
+		c.Inject(always(closuretest.Stale("appointments.get", time.Minute)), always(closuretest.Stale("appointments.list", time.Minute)))
+		_, err = c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
+		isUnknown(t, err)
+	}, closuretest.WithClock(time.Now))
+}
+
+// A stored attempt without a key is settled by what it made, wherever the practice moved that.
+func TestResolveWhatThePracticeMoved(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		c.Inject(closuretest.DropAfter(create), always(closuretest.Stale("appointments.list", time.Minute)))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor(""))
+		attempt := isUnknown(t, err)
+		c.ClearFaults()
+		time.Sleep(2 * time.Minute)
+		for resolution := range c.process().ResolvePending(t.Context()) {
+			c.booked(resolution.Booking, resolution.Err, true)
+		}
+		c.moves(c.Client(), c.Appointments()[0].ID, 15)
+		time.Sleep(time.Hour)
+		booking, err := c.process().ResolveBooking(t.Context(), attempt, closure.AssumeLostAfter(15*time.Minute))
+		if c.booked(booking, err, true); !booking.Appointment.StartAt.Equal(clinicSlot(15)) {
+			t.Errorf("settled by an appointment at %s", booking.Appointment.StartAt)
+		}
+	}, closuretest.WithClock(time.Now))
+}
+
+// A practice that is late moves each appointment to the start of the next one.
+func TestBookingWhereEveryoneMovedOn(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
+		time.Sleep(48 * time.Hour)
+		c.moves(c.Client(), second, 16)
+		c.moves(c.Client(), first, 15)
+		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
+		c.booked(booking, err, false)
+		c.keeps(first)
+		later := laterParams("order 2")
+		booking, err = c.process().BookSlot(t.Context(), later)
+		if c.booked(booking, err, true); booking.Appointment.ID != second {
+			t.Error("order 2 has lost its appointment")
+		}
+		c.standing(3)
+	}, closuretest.WithClock(time.Now))
+}
+
+// An appointment that doesn't say whose it is is the journal's.
+func TestBookedEntryOfAnAppointmentWithoutItsPatient(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor("order 1"))
+		booking, err := c.process(c.leavesOut("patient_id")).BookSlot(t.Context(), slotParamsFor("order 1"))
+		if c.booked(booking, err, true); booking.Appointment.ID != id {
+			t.Error("another appointment")
+		}
+	})
+}
+
+// The request of a move was never sent, and somebody else has taken the start. The move that is
+// repeated is rejected once the first one counts as lost.
+func TestRepeatedMoveEnds(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor(""))
+		c.leavesMoveTo15(id)
+		theirs := laterParams("")
+		theirs.PatientID = "pt_other"
+		_, err := c.Client().BookSlot(t.Context(), theirs)
+		noError(t, err)
+		begin := time.Now()
+		for closure.OutcomeOf(err) != closure.OutcomeRejected {
+			time.Sleep(5 * time.Minute)
+			_, err = c.process().RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(15)},
+				closure.AssumeLostAfter(15*time.Minute))
+			if waited := time.Since(begin); waited > time.Hour {
+				t.Fatalf("after %s: %v", waited, err)
+			}
+		}
+		if waited := time.Since(begin); waited < 15*time.Minute {
+			t.Errorf("rejected after %s", waited)
+		}
+	})
+}
+
+// The longest age at which a booking counts as lost is no shorter than another one.
+func TestMoveBackBesideABookingThatIsNeverLost(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.leavesUnrecorded(slotParamsFor("order 1"))
+		c.moves(c.Client(), id, 15)
+		time.Sleep(20 * time.Minute)
+		c.moves(c.process(closure.AssumeLostAfter(math.MaxInt64)), id, 9)
+		c.keeps(id)
+	}, closuretest.WithClock(time.Now))
 }

@@ -131,7 +131,7 @@ func (b *slotBooking) list(ctx context.Context) ([]Appointment, error) {
 // own returns what was attempted, of the appointments of a list that began at that time.
 func (b *slotBooking) own(ctx context.Context, appointments []Appointment, begun time.Time) (own *Appointment, err error) {
 	for _, shown := range appointments {
-		if !b.attempt.mayMatch(shown) || shown.Status.IsCancelled() || slices.Contains(b.cancelled, shown.ID) {
+		if !b.attempt.mayMatch(shown) || shown.Status.IsCancelled() || b.cancelled.has(shown.ID) {
 			continue
 		}
 		if !b.attempt.matches(shown) {

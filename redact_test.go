@@ -216,7 +216,7 @@ func busyClient(t *testing.T) *closure.Client {
 	}),
 		closure.WithBaseURL("https://kanari.test/KANARI"),
 		closure.WithUserAgent("KANARI/1"), closure.WithAPIVersion("KANARI"),
-		closure.WithRateLimit(1000, 10), closure.WithMaxAttempts(1),
+		closure.WithRateLimit(1000, 10), closure.WithMaxAttempts(1), closure.KnownCancelled("appt_KANARI7x"),
 	)
 	done := make(chan struct{})
 	go func() {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"slices"
 	"time"
 )
 
@@ -25,7 +24,8 @@ import (
 //
 // If the client has a journal, the result is recorded in it. If the attempt is lost, and
 // the journal holds another booking for the same slot or the same IdempotencyKey, that one
-// is the Booking, wherever it is now. An attempt of the other mode, live or test, is
+// is the Booking, wherever it is now: while a read may lag behind its move, that is read for up to
+// 10 s. An attempt of the other mode, live or test, is
 // refused, because this key can't see it.
 //
 // GET /appointments and GET /schedules/{id}/slots; with a journal also GET /appointments/{id}
@@ -71,7 +71,7 @@ func (b *slotBooking) maybeMoved(ctx context.Context, appointments []Appointment
 		return nil // it is known which appointment was to be moved
 	}
 	for _, shown := range appointments {
-		if !b.attempt.mayBe(shown, b.lostAfter) || slices.Contains(b.cancelled, shown.ID) {
+		if !b.attempt.mayBe(shown, b.lostAfter) || b.cancelled.has(shown.ID) {
 			continue
 		}
 		if entry, err := b.client.core.findAppointment(ctx, shown.ID); err != nil || entry == nil {
@@ -90,7 +90,7 @@ func (a BookingAttempt) mayBe(moved Appointment, lostAfter time.Duration) bool {
 	after := moved.CreatedAt.Sub(a.AttemptedAt)
 	return moved.Status != AppointmentScheduled && !moved.Status.IsCancelled() &&
 		cmp.Or(moved.ScheduleID, a.ScheduleID) == a.ScheduleID &&
-		after >= -clocksDiffer && after <= lostAfter+clocksDiffer
+		after >= -clocksDiffer && after-clocksDiffer <= lostAfter
 }
 
 var errNotShown = errors.New("closure: the API does not show the appointment")

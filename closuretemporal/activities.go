@@ -89,7 +89,29 @@ func (a *activities) send(ctx context.Context, in sendInput) (ending, error) {
 	booking, err := a.api.BookSlot(
 		ctx, in.Order.params(in.Slot, a.key(in.Order.Key)), closure.KnownCancelled(in.Order.Cancelled...),
 	)
+	if in.Order.Slot == nil && errors.Is(err, closure.ErrIdempotencyKeyUsed) {
+		return a.bookedElsewhere(ctx, in, err), nil
+	}
 	return newEnding(booking, err), nil
+}
+
+// bookedElsewhere is the ending of a search whose key the journal knows for another slot. BookSlot,
+// which sends what the search found, refuses such a key.
+func (a *activities) bookedElsewhere(ctx context.Context, in sendInput, refusal error) ending {
+	entry, err := a.held(ctx, *in.attempt(time.Now()), in.Order)
+	switch {
+	case err != nil:
+		return newEnding(nil, &closure.JournalError{Op: "find", Err: err})
+	case entry == nil:
+		return newEnding(nil, refusal)
+	case entry.State == closure.JournalPending:
+		return ending{Unknown: &entry.Attempt}
+	}
+	end, err := a.booked(ctx, *entry, in.Order)
+	if err != nil {
+		return newEnding(nil, &closure.JournalError{Op: "find appointment", Err: err})
+	}
+	return end
 }
 
 func (in sendInput) attempt(at time.Time) *closure.BookingAttempt {

@@ -1,6 +1,7 @@
 package closuretemporal
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -62,6 +63,45 @@ func TestAMovedAppointmentIsTheBooking(t *testing.T) {
 		}, 200*time.Millisecond)
 		booked, err := b.book()
 		if err != nil || booked.ID != "appt_told" || !booked.StartAt.Equal(to) {
+			t.Errorf("%v, %v", booked, err)
+		}
+	})
+}
+
+// What BookFirstAvailable booked under the key, or a workflow that Temporal has forgotten, is the
+// appointment of a search, although the search finds another slot.
+func TestSearchWhoseKeyIsBooked(t *testing.T) {
+	inJournalBench(t, func(b *bench, journal closure.Journal) {
+		b.routes, b.order = nil, first()
+		search, err := b.order.Search.slotSearch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := b.server.Client(closure.WithJournal(journal)).BookFirstAvailable(b.t.Context(), closure.BookFirstParams{
+			PatientID: b.order.Patient, IdempotencyKey: b.order.Key, Search: search,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		booked, err := b.book()
+		if err != nil || booked.ID != before.Appointment.ID || len(b.server.Appointments()) != 1 {
+			t.Errorf("%v, %v", booked, err)
+		}
+	})
+}
+
+// The same while it isn't known what came of the earlier booking: the search sends nothing.
+func TestSearchWhoseKeyIsPending(t *testing.T) {
+	inJournalBench(t, func(b *bench, journal closure.Journal) {
+		b.routes, b.order = nil, first()
+		earlier := guide()
+		earlier.StartAt, earlier.IdempotencyKey = earlier.StartAt.Add(-48*time.Hour), b.order.Key
+		if _, err := journal.Begin(b.t.Context(), closure.NewBookingAttempt(earlier)); err != nil {
+			t.Fatal(err)
+		}
+		b.settle(2*time.Hour, NotBooked())
+		booked, err := b.book()
+		if booked != nil || !errors.Is(err, closure.ErrNotBooked) || len(b.server.Appointments()) > 0 {
 			t.Errorf("%v, %v", booked, err)
 		}
 	})

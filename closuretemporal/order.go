@@ -73,7 +73,7 @@ func firstOrder(p closure.BookFirstParams) order {
 	s := p.Search
 	o := order{Patient: p.PatientID, Insurance: p.InsuranceID, Check: p.InsuranceCheck, Key: p.IdempotencyKey}
 	o.Search = &search{
-		Schedules: s.Schedules, From: s.From, To: s.To, Weekdays: s.Weekdays,
+		Schedules: s.Schedules, From: s.From.UTC(), To: s.To.UTC(), Weekdays: s.Weekdays, // as above
 		NotBefore: s.NotBefore, NotAfter: s.NotAfter, MinDuration: s.MinDuration,
 		Insurance: s.InsuranceID, Window: s.Window, MaxRequests: s.MaxRequests,
 	}

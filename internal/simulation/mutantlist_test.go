@@ -40,7 +40,7 @@ var guards = map[string][]mutant{
 	}},
 	"counts a cancelled appointment": {{
 		"the look's check", readBackFile,
-		"\t\tif !b.attempt.mayMatch(shown) || shown.Status.IsCancelled() || slices.Contains(b.cancelled, shown.ID) {\n",
+		"\t\tif !b.attempt.mayMatch(shown) || shown.Status.IsCancelled() || b.cancelled.has(shown.ID) {\n",
 		"\t\tif !b.attempt.mayMatch(shown) {\n",
 	}},
 	"sends again after a 429 without looking": {{

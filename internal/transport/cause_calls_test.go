@@ -32,6 +32,25 @@ func TestCauseHandsOutNoErrorOfAnotherCall(t *testing.T) {
 	}
 }
 
+// An error that holds another call's is replaced as a whole; any other one stays as it is.
+func TestHideCallErrors(t *testing.T) {
+	t.Parallel()
+	for _, other := range []error{&closure.APIError{StatusCode: 409}, closure.ErrNotBooked} {
+		for _, err := range []error{other, fmt.Errorf("a group: %w", other), errors.Join(errors.New("first"), other)} {
+			if hidden := transport.HideCallErrors(err); errors.Is(hidden, other) {
+				t.Errorf("shows %v", hidden)
+			}
+		}
+	}
+	own := errors.New("the caller's own")
+	if hidden := transport.HideCallErrors(own); hidden != own {
+		t.Errorf("hides %v", hidden)
+	}
+	if hidden := transport.HideCallErrors(nil); hidden != nil {
+		t.Errorf("makes %v of nothing", hidden)
+	}
+}
+
 // A playsAPIError lets errors.As find an error of a call in it.
 type playsAPIError struct{}
 

@@ -92,6 +92,18 @@ func TestRefusedAPIBehindAProxy(t *testing.T) {
 	}
 }
 
+// Without a proxy, a connection that is refused is the API's.
+func TestRefusedAPIWithoutAProxy(t *testing.T) {
+	t.Parallel()
+	for name, base := range map[string]http.RoundTripper{"our pool": nil, "a caller's": &http.Transport{}} {
+		call := get("http://" + noOne)
+		call.MaxAttempts = 1
+		if _, err := New(Config{Policy: exact, Base: base}).Do(t.Context(), call); err == nil || err.Error() != "connection refused" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // All idle connections die at once. A read is repeated on a new connection, as without a
 // proxy, and lost connections have credit.
 func TestBlipBehindAProxy(t *testing.T) {

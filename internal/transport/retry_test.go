@@ -337,6 +337,33 @@ func TestAnswerInHandWhenTheContextEnds(t *testing.T) {
 	}
 }
 
+// An answer says that the API can take another request, unless it says that it can't.
+func TestAnswersThatRefillTheBudget(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		step roundTrip
+		want int // tokens used, of ten
+	}{
+		"201":           {responds(201, ""), 9},
+		"404":           {responds(404, ""), 9},
+		"408":           {responds(408, ""), 10},
+		"429":           {responds(429, ""), 10},
+		"500":           {responds(500, ""), 10},
+		"501":           {responds(501, ""), 10},
+		"no connection": {failsWith(io.ErrUnexpectedEOF), 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := New(Config{Policy: exact, Base: tt.step})
+			tr.budget.used = 10
+			_, _ = tr.Do(t.Context(), post(api))
+			if tr.budget.used != tt.want {
+				t.Errorf("%d tokens used, want %d", tr.budget.used, tt.want)
+			}
+		})
+	}
+}
+
 // In a total outage, the whole client runs out of retries.
 func TestBudgetInAnOutage(t *testing.T) {
 	t.Parallel()

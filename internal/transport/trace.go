@@ -66,7 +66,7 @@ func (r *requestTrace) openBody() bool {
 // sealBody reports whether the body wasn't read. From then on it can't be: a RoundTripper may
 // return while another goroutine of its own still sends.
 func (r *requestTrace) sealBody() bool {
-	return r.body.CompareAndSwap(bodyUnread, bodySealed) || r.body.Load() == bodySealed
+	return r.body.CompareAndSwap(bodyUnread, bodySealed)
 }
 
 type traceKey struct{}
