@@ -295,7 +295,7 @@ func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, er
 		}
 		b.attempt.ID = rand.Text()
 		attempt := b.attempt
-		if known != nil && known.State == JournalBooked && !known.Attempt.sameSlot(attempt) {
+		if known != nil && known.State == JournalBooked {
 			attempt.AppointmentID = booking.Appointment.ID // somebody else moved it here, and its keys come along
 		}
 		entry, err := b.client.core.begin(ctx, attempt)

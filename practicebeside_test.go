@@ -582,3 +582,84 @@ func TestMoveBackBesideABookingThatIsNeverLost(t *testing.T) {
 		c.keeps(id)
 	}, closuretest.WithClock(time.Now))
 }
+
+// The practice lets two appointments change places, which nobody can record one after the other.
+func TestBookingWhereTwoChangedPlaces(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
+		time.Sleep(48 * time.Hour)
+		c.moves(c.Client(), second, 16)
+		c.moves(c.Client(), first, 15)
+		c.moves(c.Client(), second, 9)
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
+		isJournalError(t, err)
+		c.sentBookings(2)
+	}, closuretest.WithClock(time.Now))
+}
+
+// Where another one was moved on to nobody knows, so that nothing is recorded over it.
+func TestBookingWhereTheNextOneIsInDoubt(t *testing.T) {
+	for name, doubtful := range map[string]func(c *sharedClinic, id closure.AppointmentID) closure.Option{
+		"a status that nobody knows": func(c *sharedClinic, id closure.AppointmentID) closure.Option {
+			return c.reads(func(path string, status int, body string) (int, string) {
+				if strings.HasSuffix(path, string(id)) {
+					body = strings.ReplaceAll(body, "rescheduled", "waitlisted")
+				}
+				return status, body
+			})
+		},
+		"a read that may lag": func(c *sharedClinic, id closure.AppointmentID) closure.Option {
+			c.moves(c.process(), id, 15)
+			return c.reads(func(path string, status int, body string) (int, string) {
+				if strings.HasSuffix(path, string(id)) {
+					body = strings.ReplaceAll(body, clinicSlot(15).Format("15:04"), clinicSlot(16).Format("15:04"))
+				}
+				return status, body
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
+				time.Sleep(48 * time.Hour)
+				c.moves(c.Client(), second, 16)
+				time.Sleep(48 * time.Hour)
+				reads := doubtful(c, second)
+				c.moves(c.Client(), first, 15)
+				_, err := c.process(reads).BookSlot(t.Context(), slotParamsFor("order 3"))
+				isJournalError(t, err)
+				c.sentBookings(2)
+			}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
+		})
+	}
+}
+
+// The practice moved an appointment and cancelled it. A move back is rejected, and nothing is recorded
+// of where it was.
+func TestMoveBackOfACancelledAppointment(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor("order 1"))
+		c.moves(c.Client(), id, 15)
+		_, err := c.Client().CancelBooking(t.Context(), id)
+		noError(t, err)
+		_, err = c.process().RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(9)})
+		if closure.OutcomeOf(err) != closure.OutcomeRejected {
+			t.Error(err)
+		}
+		for _, entry := range c.journal.Entries() {
+			if !entry.Attempt.StartAt.Equal(clinicSlot(9)) {
+				t.Errorf("the journal holds a cancelled appointment at %s", entry.Attempt.StartAt)
+			}
+		}
+	})
+}
+
+// A key that was given to a reinstated appointment is that start's, as if it had never been cancelled.
+func TestKeyOfAReinstatedAppointment(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.reinstatedLongAgo()
+		c.keeps(id)
+		_, err := c.process().BookSlot(t.Context(), laterParams("order 1"))
+		isErrors(t, err, closure.ErrIdempotencyKeyUsed)
+	}, closuretest.WithClock(time.Now))
+}
