@@ -172,6 +172,18 @@ func TestAppointments(t *testing.T) {
 	))
 }
 
+// A week is the longest duration, and is no longer than that.
+func TestLongestDuration(t *testing.T) {
+	t.Parallel()
+	s := serveAlways(t, 500, "")
+	_, err := s.client(t).Appointments.Create(t.Context(), closure.AppointmentCreateParams{
+		ScheduleID: guide.schedule, PatientID: guide.patient, StartAt: guide.start, Duration: closure.MaxMinutes,
+	})
+	if len(s.seen) != 1 {
+		t.Errorf("not sent: %v", err)
+	}
+}
+
 // A write that is confirmed for another record is not confirmed.
 func TestAppointmentsRefuseAnotherRecord(t *testing.T) {
 	t.Parallel()

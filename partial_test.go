@@ -43,7 +43,7 @@ func TestOnePageOfAList(t *testing.T) {
 			}
 			continue
 		}
-		if !errors.Is(err, closure.ErrMalformedResponse) || !strings.Contains(err.Error(), "one page of a list") || patients != nil {
+		if !errors.Is(err, closure.ErrMalformedResponse) || !strings.Contains(err.Error(), "status 200, one page of a list") || patients != nil {
 			t.Errorf("%s: %v", header, err)
 		}
 		var raw []closure.Patient // who makes the call looks at the header
