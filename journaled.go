@@ -295,7 +295,10 @@ func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, er
 		}
 		b.attempt.ID = rand.Text()
 		attempt := b.attempt
-		if known != nil && known.State == JournalBooked {
+		if known != nil && known.State == JournalBooked && !known.Attempt.sameSlot(attempt) {
+			if known.mayLag(b.lostAfter, b.attempt.AttemptedAt) {
+				return nil, b.unknown(errMovedAway) // the read that shows it here is older than its move
+			}
 			attempt.AppointmentID = booking.Appointment.ID // somebody else moved it here, and its keys come along
 		}
 		entry, err := b.client.core.begin(ctx, attempt)
@@ -303,9 +306,12 @@ func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, er
 		case err != nil:
 			return nil, err
 		case entry == nil:
-			b.client.core.finishAs(ctx, attempt, booking, nil)
+			found := JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: booking.Appointment.ID}
+			if err := b.client.core.finish(ctx, found); err != nil {
+				return nil, err
+			}
 			return booking, nil
-		case entry.State == JournalBooked && entry.Attempt.sameSlot(b.attempt) && !b.hasAnotherKey(*entry):
+		case entry.State == JournalBooked && entry.Appointment == booking.Appointment.ID && !b.hasAnotherKey(*entry):
 			booking, _, err := b.known(ctx, *entry, booking)
 			return booking, err
 		}

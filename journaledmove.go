@@ -45,7 +45,11 @@ func (c *change) move(ctx context.Context) (*Booking, error) {
 				return c.sendNow(ctx)
 			}
 			// Somebody else moved it away. The way back is a move like any other.
-			if err := c.booking(attempt).follow(ctx, *entry, *current, maxBegins); err != nil {
+			err := c.booking(attempt).follow(ctx, *entry, *current, maxBegins)
+			switch {
+			case errors.Is(err, errUnsteady):
+				return c.sendNow(ctx) // another booking is, or may be, where the journal would record it
+			case err != nil:
 				return nil, err
 			}
 			continue

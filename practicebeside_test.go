@@ -2,6 +2,7 @@ package closure_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -661,5 +662,150 @@ func TestKeyOfAReinstatedAppointment(t *testing.T) {
 		c.keeps(id)
 		_, err := c.process().BookSlot(t.Context(), laterParams("order 1"))
 		isErrors(t, err, closure.ErrIdempotencyKeyUsed)
+	}, closuretest.WithClock(time.Now))
+}
+
+// A key that finds an appointment keeps that one, whose start the journal holds for another that left.
+func TestKeyOfWhatStandsWhereAnotherLeft(t *testing.T) {
+	for name, leave := range map[string]func(c *sharedClinic){
+		"it moved on, and so did the next one": func(c *sharedClinic) {
+			first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
+			time.Sleep(48 * time.Hour)
+			c.moves(c.Client(), second, 16)
+			c.moves(c.Client(), first, 15)
+		},
+		"it moved on, and the next one was cancelled": func(c *sharedClinic) {
+			first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
+			time.Sleep(48 * time.Hour)
+			_, err := c.Client().CancelBooking(c.t.Context(), second)
+			noError(c.t, err)
+			c.moves(c.Client(), first, 15)
+		},
+		"it moved on, and the key's own one was cancelled": func(c *sharedClinic) {
+			own := c.books(slotParamsFor("order 3"))
+			c.moves(c.process(), own, 16)
+			other := c.books(slotParamsFor("order 1"))
+			time.Sleep(48 * time.Hour)
+			_, err := c.Client().CancelBooking(c.t.Context(), own)
+			noError(c.t, err)
+			c.moves(c.Client(), other, 15)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				leave(c)
+				id := c.phones()
+				for range 2 {
+					booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
+					if c.booked(booking, err, true); booking.Appointment.ID != id {
+						t.Error("order 3 got another appointment")
+					}
+				}
+			}, closuretest.WithClock(time.Now))
+		})
+	}
+}
+
+// A move back goes through, whatever is where the practice had moved the appointment.
+func TestMoveBackFromBesideAnother(t *testing.T) {
+	for name, beside := range map[string]func(c *sharedClinic, id closure.AppointmentID){
+		"another stands there": func(c *sharedClinic, id closure.AppointmentID) {
+			c.books(laterParams("order 2"))
+			time.Sleep(time.Hour)
+			c.moves(c.Client(), id, 15)
+		},
+		"a booking is pending there": func(c *sharedClinic, id closure.AppointmentID) {
+			c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(c.t.Context(), laterParams("order 2")) })
+			c.moves(c.Client(), id, 15)
+		},
+		"a move is pending there": func(c *sharedClinic, id closure.AppointmentID) {
+			other := laterParams("order 2")
+			other.StartAt = clinicSlot(16)
+			c.leavesMoveTo15(c.books(other))
+			c.moves(c.Client(), id, 15)
+		},
+		"they changed places": func(c *sharedClinic, id closure.AppointmentID) {
+			other := c.books(laterParams("order 2"))
+			time.Sleep(48 * time.Hour)
+			c.moves(c.Client(), other, 9)
+			c.moves(c.Client(), id, 15)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				id := c.books(slotParamsFor("order 1"))
+				beside(c, id)
+				time.Sleep(time.Minute)
+				c.moves(c.process(), id, 9)
+				time.Sleep(48 * time.Hour)
+				c.keeps(id)
+			}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
+		})
+	}
+}
+
+// Between the read that finds an appointment and the journal's record of that, somebody else moves it,
+// or another key finds it, too.
+func TestKeyOfWhatIsMovedMeanwhile(t *testing.T) {
+	for name, tt := range map[string]struct {
+		meanwhile func(c *sharedClinic, id closure.AppointmentID)
+		hour      int // at which it is in the end
+		booked    bool
+	}{
+		"moved": {func(c *sharedClinic, id closure.AppointmentID) { c.moves(c.process(), id, 16) }, 16, false},
+		"found": {func(c *sharedClinic, _ closure.AppointmentID) {
+			booking, err := c.process().BookSlot(c.t.Context(), laterParams("order 3"))
+			c.booked(booking, err, true)
+		}, 15, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				id := c.books(slotParamsFor("order 1"))
+				time.Sleep(time.Hour)
+				c.moves(c.Client(), id, 15)
+				time.Sleep(time.Hour)
+				asked := 0
+				journal := &findingJournal{c.journal, func() {
+					if asked++; asked == 2 { // the first asks of the list
+						tt.meanwhile(c, id)
+					}
+				}}
+				booking, err := c.Client(closure.WithJournal(journal)).BookSlot(t.Context(), laterParams("order 2"))
+				if tt.booked {
+					c.booked(booking, err, true)
+				} else {
+					isUnknown(t, err)
+				}
+				time.Sleep(time.Hour)
+				booking, err = c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+				if c.booked(booking, err, true); !booking.Appointment.StartAt.Equal(clinicSlot(tt.hour)) {
+					t.Errorf("told %s", booking.Appointment.StartAt)
+				}
+			}, closuretest.WithClock(time.Now))
+		})
+	}
+}
+
+// A findingJournal does something else before it finds an appointment.
+type findingJournal struct {
+	closure.Journal
+	before func()
+}
+
+func (j *findingJournal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
+	j.before()
+	return j.Journal.FindAppointment(ctx, id)
+}
+
+// What was there before is a key's only once the journal holds it: if the practice moves it meanwhile,
+// nothing else would say so.
+func TestKeyOfWhatTheJournalCanNotRecord(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.phones()
+		c.journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalFinish))
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 1"))
+		isJournalError(t, err)
+		c.keeps(id)
+		c.sentBookings(0)
 	}, closuretest.WithClock(time.Now))
 }

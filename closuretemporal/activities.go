@@ -107,6 +107,18 @@ func (a *activities) bookedElsewhere(ctx context.Context, in sendInput, refusal 
 	case entry.State == closure.JournalPending:
 		return ending{Unknown: &entry.Attempt}
 	}
+	// The practice may have cancelled it or moved it. A read that lags behind a move isn't believed.
+	shown, err := a.api.Appointments.Get(ctx, entry.Appointment)
+	moved := entry.Attempt.AppointmentID != "" && time.Since(entry.Attempt.AttemptedAt) <= longestLag
+	switch {
+	case err == nil && shown.Status.IsCancelled():
+		if err := a.journal.Release(ctx, entry.Appointment); err != nil {
+			return newEnding(nil, &closure.JournalError{Op: "release", Err: err})
+		}
+		return ending{Failure: newFailure(refusal), Again: true} // the key is free now
+	case err == nil && !moved && !shown.StartAt.IsZero():
+		return ending{Appointment: shown}
+	}
 	end, err := a.booked(ctx, *entry, in.Order)
 	if err != nil {
 		return newEnding(nil, &closure.JournalError{Op: "find appointment", Err: err})

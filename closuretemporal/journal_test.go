@@ -1,6 +1,7 @@
 package closuretemporal
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -71,23 +72,56 @@ func TestAMovedAppointmentIsTheBooking(t *testing.T) {
 // What BookFirstAvailable booked under the key, or a workflow that Temporal has forgotten, is the
 // appointment of a search, although the search finds another slot.
 func TestSearchWhoseKeyIsBooked(t *testing.T) {
-	inJournalBench(t, func(b *bench, journal closure.Journal) {
-		b.routes, b.order = nil, first()
-		search, err := b.order.Search.slotSearch()
-		if err != nil {
-			t.Fatal(err)
-		}
-		before, err := b.server.Client(closure.WithJournal(journal)).BookFirstAvailable(b.t.Context(), closure.BookFirstParams{
-			PatientID: b.order.Patient, IdempotencyKey: b.order.Key, Search: search,
+	visit := 30 * time.Minute
+	for name, tt := range map[string]struct {
+		change func(practice *closure.Client, was closure.Appointment) error
+		later  time.Duration // than what the key booked
+		other  bool          // it is another appointment
+	}{
+		"it stands": {func(*closure.Client, closure.Appointment) error { return nil }, 0, false},
+		"the practice moved it": {func(practice *closure.Client, was closure.Appointment) error {
+			to := closure.AppointmentRescheduleParams{StartAt: was.StartAt.Add(3 * visit)}
+			_, err := practice.RescheduleBooking(context.Background(), was.ID, to)
+			return err
+		}, 3 * visit, false},
+		"the practice cancelled it": {func(practice *closure.Client, was closure.Appointment) error {
+			_, err := practice.CancelBooking(context.Background(), was.ID)
+			return err
+		}, visit, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inJournalBench(t, func(b *bench, journal closure.Journal) {
+				b.routes, b.order = nil, first()
+				b.order.Search.To = b.order.Search.To.Add(3 * visit)
+				search, err := b.order.Search.slotSearch()
+				if err != nil {
+					b.t.Fatal(err)
+				}
+				params := closure.BookFirstParams{PatientID: b.order.Patient, IdempotencyKey: b.order.Key, Search: search}
+				before, err := b.server.Client(closure.WithJournal(journal)).BookFirstAvailable(b.t.Context(), params)
+				if err != nil {
+					b.t.Fatal(err)
+				}
+				was := before.Appointment
+				for i := range 3 {
+					start := was.StartAt.Add(time.Duration(i+1) * visit)
+					b.server.AddSlots(was.ScheduleID, closure.Slot{StartAt: start, Duration: was.Duration})
+				}
+				if err := tt.change(b.server.Client(), was); err != nil {
+					b.t.Fatal(err)
+				}
+				b.server.AddPatient(closure.Patient{ID: "pt_other"})
+				b.server.AddAppointment(closure.Appointment{ // so that the search finds a later slot
+					ScheduleID: was.ScheduleID, PatientID: "pt_other", StartAt: was.StartAt, Duration: was.Duration,
+					Status: closure.AppointmentScheduled,
+				})
+				booked, err := b.book()
+				if err != nil || !booked.StartAt.Equal(was.StartAt.Add(tt.later)) || (booked.ID != was.ID) != tt.other {
+					b.t.Errorf("%v, %v; it was at %s", booked, err, was.StartAt)
+				}
+			})
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		booked, err := b.book()
-		if err != nil || booked.ID != before.Appointment.ID || len(b.server.Appointments()) != 1 {
-			t.Errorf("%v, %v", booked, err)
-		}
-	})
+	}
 }
 
 // The same while it isn't known what came of the earlier booking: the search sends nothing.
