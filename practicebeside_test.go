@@ -537,7 +537,7 @@ func TestBookingWhereEveryoneMovedOn(t *testing.T) {
 	}, closuretest.WithClock(time.Now))
 }
 
-// An appointment that doesn't say whose it is is the journal's.
+// An appointment that shows no patient belongs to the one that the journal says.
 func TestBookedEntryOfAnAppointmentWithoutItsPatient(t *testing.T) {
 	inClinic(t, func(t *testing.T, c *sharedClinic) {
 		id := c.books(slotParamsFor("order 1"))
