@@ -286,7 +286,8 @@ func (b *slotBooking) instead(ctx context.Context) (*Booking, error) {
 }
 
 // adopt records the caller's key for an appointment that was there before, and for which
-// the journal had no entry.
+// the journal had no entry. If the journal can't, the call fails: if the practice moved the appointment
+// later, nothing else would say whose it is.
 func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, error) {
 	for range maxBegins {
 		known, err := b.client.core.findAppointment(ctx, booking.Appointment.ID)

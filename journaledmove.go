@@ -194,6 +194,7 @@ func (c *change) attempt(current Appointment) BookingAttempt {
 	}
 }
 
+// booking is a booking of the attempt's start: what the journal holds there stands in the way of both.
 func (c *change) booking(attempt BookingAttempt) *slotBooking {
 	return &slotBooking{client: c.client, attempt: attempt, readOpts: c.readOpts, lostAfter: c.lostAfter}
 }

@@ -63,8 +63,8 @@ func (r *requestTrace) openBody() bool {
 	return r.body.CompareAndSwap(bodyUnread, bodyRead) || r.body.Load() == bodyRead
 }
 
-// sealBody reports whether the body wasn't read. From then on it can't be: a RoundTripper may
-// return while another goroutine of its own still sends.
+// sealBody reports whether the body wasn't read; it is asked once. From then on the body can't be
+// read: a RoundTripper may return while another goroutine of its own still sends.
 func (r *requestTrace) sealBody() bool {
 	return r.body.CompareAndSwap(bodyUnread, bodySealed)
 }
