@@ -61,13 +61,14 @@ func (c *Client) RescheduleBooking(ctx context.Context, id AppointmentID, params
 // AppointmentID. Call it again to settle that, as for [Client.RescheduleBooking]. After a
 // rejection it reads the appointment, as that does, too.
 //
-// With a journal ([WithJournal]) it first asks the journal, and reads the appointment if the
-// journal doesn't hold it as booked, which takes at most 3 s; and records what it read, which takes at
-// most 5 s more. After the cancellation it releases the appointment's entries and their keys; but not
-// the entry of a booking that isn't recorded as booked and was begun less than twice the timeout
-// before, because its request may be under way, or that may have made another appointment that the
-// API shows there, or if the reads fail: its key is free once it counts as lost. If the journal fails, the appointment is cancelled all the same, and
-// [BookingEvent] says which of the journal's methods failed.
+// With a journal ([WithJournal]) it first asks the journal, and reads the appointment if the journal
+// doesn't hold it as booked, which takes at most 3 s; and records what it read, which takes at most
+// 5 s more. After the cancellation it releases the appointment's entries and their keys; but not the
+// entry of a booking that isn't recorded as booked and was begun less than twice the timeout before,
+// because its request may be under way, or that may have made another appointment that the API shows
+// there, or if the reads fail: its key is free once it counts as lost. If the journal fails, the
+// appointment is cancelled all the same, and [BookingEvent] says which of the journal's methods
+// failed.
 //
 // POST /appointments/{id}/cancel, GET /appointments/{id}, and with a journal GET /appointments
 // (source: inferred).
