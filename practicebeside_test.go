@@ -36,6 +36,24 @@ func (c *sharedClinic) leavesUnrecorded(params closure.BookSlotParams) closure.A
 	return c.books(params)
 }
 
+// movesOn books order 1 and, later in the day, order 2. The practice, which is late, moves each
+// appointment on, the first to where the second was.
+func (c *sharedClinic) movesOn() (first, second closure.AppointmentID) {
+	c.t.Helper()
+	first, second = c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
+	time.Sleep(48 * time.Hour)
+	c.moves(c.Client(), second, 16)
+	c.moves(c.Client(), first, 15)
+	return first, second
+}
+
+// lags lets reads of appointments show what was a minute ago.
+func (c *sharedClinic) lags() {
+	for _, op := range []string{"appointments.get", "appointments.list"} {
+		c.Inject(always(closuretest.Stale(op, time.Minute)))
+	}
+}
+
 // keeps checks that order 1 still gets this appointment.
 func (c *sharedClinic) keeps(id closure.AppointmentID) {
 	c.t.Helper()
@@ -456,7 +474,7 @@ func TestBookingWhereAnAppointmentWasMovedBack(t *testing.T) {
 				time.Sleep(time.Hour)
 				c.moves(c.process(), id, 9)
 				time.Sleep(time.Second)
-				c.Inject(always(closuretest.Stale("appointments.get", time.Minute)), always(closuretest.Stale("appointments.list", time.Minute)))
+				c.lags()
 				_, err := c.process().BookSlot(t.Context(), slotParamsFor(key))
 				isUnknown(t, err)
 				c.ClearFaults()
@@ -492,7 +510,7 @@ func TestReadsThatJumpWhereAnotherKeyFoundTheAppointment(t *testing.T) {
 		booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"))
 		c.booked(booking, err, true)
 		time.Sleep(time.Second)
-		c.Inject(always(closuretest.Stale("appointments.get", time.Minute)), always(closuretest.Stale("appointments.list", time.Minute)))
+		c.lags()
 		_, err = c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
 		isUnknown(t, err)
 	}, closuretest.WithClock(time.Now))
@@ -521,10 +539,7 @@ func TestResolveWhatThePracticeMoved(t *testing.T) {
 // A practice that is late moves each appointment to the start of the next one.
 func TestBookingWhereEveryoneMovedOn(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-		first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
-		time.Sleep(48 * time.Hour)
-		c.moves(c.Client(), second, 16)
-		c.moves(c.Client(), first, 15)
+		first, second := c.movesOn()
 		booking, err := c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
 		c.booked(booking, err, false)
 		c.keeps(first)
@@ -587,15 +602,24 @@ func TestMoveBackBesideABookingThatIsNeverLost(t *testing.T) {
 // The practice lets two appointments change places, which nobody can record one after the other.
 func TestBookingWhereTwoChangedPlaces(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-		first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
-		time.Sleep(48 * time.Hour)
-		c.moves(c.Client(), second, 16)
-		c.moves(c.Client(), first, 15)
+		_, second := c.movesOn()
 		c.moves(c.Client(), second, 9)
 		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
 		isJournalError(t, err)
 		c.sentBookings(2)
 	}, closuretest.WithClock(time.Now))
+}
+
+// The same where the practice moves an appointment to the start of a booking that is pending.
+func TestBookingWhereOneMovedToAPendingOne(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		id := c.books(slotParamsFor("order 1"))
+		c.crashes(false, func(p *closure.Client) { _, _ = p.BookSlot(t.Context(), laterParams("order 2")) })
+		c.moves(c.Client(), id, 15)
+		_, err := c.process().BookSlot(t.Context(), slotParamsFor("order 3"))
+		isJournalError(t, err)
+		c.sentBookings(1)
+	}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
 }
 
 // Where another one was moved on to nobody knows, so that nothing is recorded over it.
@@ -668,12 +692,7 @@ func TestKeyOfAReinstatedAppointment(t *testing.T) {
 // A key that finds an appointment keeps that one, whose start the journal holds for another that left.
 func TestKeyOfWhatStandsWhereAnotherLeft(t *testing.T) {
 	for name, leave := range map[string]func(c *sharedClinic){
-		"it moved on, and so did the next one": func(c *sharedClinic) {
-			first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
-			time.Sleep(48 * time.Hour)
-			c.moves(c.Client(), second, 16)
-			c.moves(c.Client(), first, 15)
-		},
+		"it moved on, and so did the next one": func(c *sharedClinic) { c.movesOn() },
 		"it moved on, and the next one was cancelled": func(c *sharedClinic) {
 			first, second := c.books(slotParamsFor("order 1")), c.books(laterParams("order 2"))
 			time.Sleep(48 * time.Hour)
