@@ -115,6 +115,9 @@ func TestSearchWhoseKeyIsBooked(t *testing.T) {
 					ScheduleID: was.ScheduleID, PatientID: "pt_other", StartAt: was.StartAt, Duration: was.Duration,
 					Status: closure.AppointmentScheduled,
 				})
+				// A journal that can't be asked for a moment says nothing of the key: the worker asks after BookSlot.
+				failing := &failsToFind{Journal: journal, nth: 2}
+				b.client, b.worker = []closure.Option{closure.WithJournal(failing)}, []WorkerOption{WithJournal(failing)}
 				booked, err := b.book()
 				if err != nil || !booked.StartAt.Equal(was.StartAt.Add(tt.later)) || (booked.ID != was.ID) != tt.other {
 					b.t.Errorf("%v, %v; it was at %s", booked, err, was.StartAt)
@@ -122,6 +125,19 @@ func TestSearchWhoseKeyIsBooked(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A failsToFind is a journal whose nth Find fails.
+type failsToFind struct {
+	closure.Journal
+	asked, nth int
+}
+
+func (j *failsToFind) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	if j.asked++; j.asked == j.nth {
+		return nil, closuretest.ErrJournal
+	}
+	return j.Journal.Find(ctx, attempt)
 }
 
 // The same while it isn't known what came of the earlier booking: the search sends nothing.
