@@ -173,7 +173,6 @@ func (c *change) readBackUntil(ctx context.Context, cause error, note func(error
 	keepLooking(ctx, func(ctx context.Context) bool {
 		current, err := c.read(ctx)
 		note(err)
-		why = cause
 		switch {
 		case err == nil && c.shows(*current):
 			done = c.confirmed(current, true)

@@ -34,7 +34,9 @@ func (b *slotBooking) readBackUntil(ctx context.Context, cause error, done func(
 		if seen.slotOpen != nil {
 			unknown.SlotOpen = seen.slotOpen
 		}
-		unknown.Err = withDoubt(cause, seen.err)
+		if seen.err == nil || inDoubt(seen.err) { // a look that failed leaves the doubt of the one before
+			unknown.Err = withDoubt(cause, seen.err)
+		}
 		return found != nil || done(ctx, seen) || errors.Is(seen.err, errNoList)
 	})
 	if found != nil {

@@ -33,7 +33,7 @@ func TestStatusOfTheAnswer(t *testing.T) {
 			t.Parallel()
 			p, c := openPractice(t, nil)
 			p.status = status
-			booking, err := c.BookSlot(soon(t), bookingParams())
+			booking, err := c.BookSlot(p.untilSecondLook(t), bookingParams())
 			ends(t, booking, err, "unknown", closure.ErrMalformedResponse)
 			saysStatus(t, err, !strings.HasPrefix(status, "cancel"))
 			p.sent(t, 1, 0)
@@ -149,7 +149,7 @@ func TestStatusOfAChange(t *testing.T) {
 							}
 						}
 					}
-					_, err := changesOf(c)[change](soon(t))
+					_, err := changesOf(c)[change](p.untilSecondLook(t))
 					isErrors(t, err, closure.ErrOutcomeUnknown)
 					saysStatus(t, err, true)
 				})
