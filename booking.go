@@ -166,6 +166,7 @@ type slotBooking struct {
 	first     bool          // BookFirstAvailable made it
 	lostAfter time.Duration // the age from which a pending entry counts as lost; 0: none does
 	window    sendWindow
+	refused   bool // the API itself said that it did not carry out the last request
 
 	cancelled *knownCancelled
 
@@ -362,6 +363,7 @@ func (b *slotBooking) send(ctx context.Context, maxAttempts int) (*Appointment, 
 	writeCtx, cancel := b.window.bound(ctx)
 	defer cancel()
 	b.place.sending(b.underWay(writeCtx))
+	b.refused = false
 	made, err := b.client.Appointments.Create(writeCtx, AppointmentCreateParams{
 		ScheduleID: b.attempt.ScheduleID,
 		PatientID:  b.attempt.PatientID,
@@ -390,6 +392,7 @@ func (b *slotBooking) underWay(ctx context.Context) BookingAttempt {
 
 // explain reads what is there after a rejection, and returns what the rejection means.
 func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
+	b.refused = rejection.isOfAPI()
 	seen := b.look(ctx)
 	if seen.gone() {
 		// As in notOffered, the appointment itself may have closed the slot.

@@ -20,6 +20,7 @@ import (
 //	the key was used for another booking       refuse: ErrIdempotencyKeyUsed
 //	it is pending                              ask the API and the journal until one knows
 //	  the API shows its appointment            record and return the booking
+//	  it shows one that another entry has      unknown, until this one is lost
 //	  the journal shows that it ended          begin; if it is booked by now, see below
 //	  it is lost: see [AssumeLostAfter]        remove the entry, and begin
 //	  it may be one that was moved since       unknown

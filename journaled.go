@@ -104,9 +104,16 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time
 	case entry.mayLag(b.lostAfter, begun) &&
 		(b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):
 		return false, errMovedAway
+	case entry.State == JournalBooked && b.mayHaveMade() && b.attempt.mayLag(b.lostAfter, begun):
+		return false, errMovedAway // somebody else moved it here, and what this attempt made may not show yet
 	default:
 		return true, nil
 	}
+}
+
+// mayHaveMade reports whether the attempt was begun, and may have made an appointment.
+func (b *slotBooking) mayHaveMade() bool {
+	return b.attempt.ID != "" && b.attempt.AppointmentID == "" && !b.refused
 }
 
 // finish records an ending that is certain. If it fails, the ending stays as certain: the
@@ -351,8 +358,19 @@ func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 	}
 	b.window.begunAt = b.attempt.AttemptedAt
 	booking, err = b.sendNow(ctx)
+	if booking != nil && b.refused && b.isElsewhere(ctx, booking.Appointment.ID) {
+		_ = b.client.core.free(ctx, JournalEntry{Attempt: b.attempt})
+		return b.adopt(ctx, booking)
+	}
 	b.client.core.finishAs(ctx, b.attempt, booking, err)
 	return booking, err
+}
+
+// isElsewhere reports whether the journal holds the appointment at another start, from where
+// somebody else moved it here.
+func (b *slotBooking) isElsewhere(ctx context.Context, id AppointmentID) bool {
+	known, err := b.client.core.findAppointment(ctx, id)
+	return err == nil && known != nil && known.State == JournalBooked && !known.Attempt.sameSlot(b.attempt)
 }
 
 // A sendWindow bounds the time in which the request of an attempt may leave, from when the

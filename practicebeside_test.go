@@ -805,6 +805,67 @@ func TestKeyOfWhatIsMovedMeanwhile(t *testing.T) {
 	}
 }
 
+// Right before a request to book, the practice moves another key's appointment to its start. If
+// nobody knows whether the request was carried out, that appointment isn't what it made.
+func TestBookingWhereAnotherIsMovedMeanwhile(t *testing.T) {
+	whileBooking := func(c *sharedClinic, meanwhile func()) (*closure.Booking, error) {
+		transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPost {
+				meanwhile()
+			}
+			return c.Transport().RoundTrip(req)
+		})
+		return c.process(closure.WithHTTPClient(&http.Client{Transport: transport})).BookSlot(c.t.Context(), laterParams("order 2"))
+	}
+	t.Run("carried out late", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			first := c.books(slotParamsFor("order 1"))
+			time.Sleep(time.Hour)
+			_, err := whileBooking(c, func() {
+				c.moves(c.Client(), first, 15)
+				c.Inject(closuretest.CommitLate(create, time.Minute))
+			})
+			isUnknown(t, err)
+			time.Sleep(2 * time.Minute)
+			booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"))
+			if c.booked(booking, err, true); booking.Appointment.ID == first {
+				t.Error("told the appointment of order 1")
+			}
+			c.keeps(first)
+			c.standing(2)
+		}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
+	})
+	t.Run("lost", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			first := c.books(slotParamsFor("order 1"))
+			time.Sleep(time.Hour)
+			_, err := whileBooking(c, func() {
+				c.moves(c.Client(), first, 15)
+				c.Inject(closuretest.DropBefore(create))
+			})
+			isUnknown(t, err)
+			time.Sleep(time.Hour)
+			booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"), closure.AssumeLostAfter(15*time.Minute))
+			if c.booked(booking, err, true); booking.Appointment.ID != first {
+				t.Error("told another appointment")
+			}
+			c.standing(1)
+		}, closuretest.WithClock(time.Now))
+	})
+	t.Run("refused", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			first := c.books(slotParamsFor("order 1"))
+			time.Sleep(time.Hour)
+			booking, err := whileBooking(c, func() { c.moves(c.Client(), first, 15) })
+			if c.booked(booking, err, true); booking.Appointment.ID != first {
+				t.Error("told another appointment")
+			}
+			c.keeps(first)
+			c.standing(1)
+		}, closuretest.WithClock(time.Now))
+	})
+}
+
 // A findingJournal does something else before it finds an appointment.
 type findingJournal struct {
 	closure.Journal
