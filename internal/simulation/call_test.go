@@ -16,7 +16,7 @@ type order struct {
 	first   bool // with BookFirstAvailable
 	key     string
 	booked  bool
-	made    int // appointments that this order's requests made
+	told    closure.AppointmentID // the last that a call told, if there is a key
 }
 
 // A call is one call of the SDK. Its requests carry it in their context, so that each entry of
@@ -24,10 +24,12 @@ type order struct {
 type call struct {
 	number uint64 // among the patient's calls
 	order  *order
+	began  time.Time
 	made   int // appointments that its requests made
 
-	pending   bool      // it resolves what another process may have begun
-	consulted time.Time // when the journal last told it what it holds
+	moves     closure.AppointmentID // what it resolves is a move of this one
+	pending   bool                  // it resolves what another process may have begun
+	consulted time.Time             // when the journal last told it what it holds
 }
 
 // several reports whether other calls may book for the same order at the same time.
@@ -41,7 +43,7 @@ func (p *patient) newCall(o *order) *call {
 	p.clinic.mu.Lock()
 	defer p.clinic.mu.Unlock()
 	p.calls++
-	return &call{number: p.calls, order: o}
+	return &call{number: p.calls, order: o, began: time.Now()}
 }
 
 type callKey struct{}

@@ -22,17 +22,19 @@ const (
 	reusing   // another process calls again with the same key: for the same slot, another one or any
 	apart     // clicks on two machines, 60 ms to 60 s apart
 	rebooking // cancels, and books the same slot again before reads show that
+	sharing   // the practice moves, cancels and books, too
 )
 
 var (
 	behaviours        = []behaviour{single, rerun, forgetful, clicks, machines, changing}
-	journalBehaviours = append(slices.Clip(behaviours), walking, reusing, apart, rebooking)
+	journalBehaviours = append(slices.Clip(behaviours), walking, reusing, apart, rebooking, sharing)
 )
 
 func (b behaviour) String() string {
 	return [...]string{"single calls", "crash and rerun", "crash, nothing stored", "two clicks", "two machines",
 		"cancels and moves",
-		"first available with a key", "a key used again", "two machines, 60 ms to 60 s apart", "cancels and books again"}[b]
+		"first available with a key", "a key used again", "two machines, 60 ms to 60 s apart", "cancels and books again",
+		"the practice changes it, too"}[b]
 }
 
 // A cell is one combination that the matrix runs.
@@ -147,7 +149,7 @@ func (c cell) seed(run uint64) uint64 { return newDice(run, hash(c.String())).ne
 // severalProcesses reports whether more than one process books for the same order.
 func (c cell) severalProcesses() bool {
 	switch c.behaviour {
-	case rerun, forgetful, machines, walking, reusing, apart:
+	case rerun, forgetful, machines, walking, reusing, apart, sharing:
 		return true
 	default:
 		return false

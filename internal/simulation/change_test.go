@@ -70,7 +70,11 @@ func (p *patient) fulfilSlot(s slot) *closure.Appointment {
 
 // move reschedules. After an unknown outcome it calls again, which is safe.
 func (p *patient) move(a *closure.Appointment) (known bool) {
-	to := closure.AppointmentRescheduleParams{StartAt: p.otherStart(a.StartAt)}
+	return p.moveTo(a, p.otherStart(a.StartAt))
+}
+
+func (p *patient) moveTo(a *closure.Appointment, start time.Time) (known bool) {
+	to := closure.AppointmentRescheduleParams{StartAt: start}
 	return p.changed(*a, slot{a.ScheduleID, to.StartAt}, maxTries, func(process *process, c *call) error {
 		ctx, cancel := c.context(process, p.dice)
 		defer cancel()

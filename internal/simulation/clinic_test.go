@@ -49,12 +49,29 @@ func (s slot) same(a closure.Appointment) bool {
 // A write is a request that the API carried out.
 type write struct {
 	call      *call
+	practice  bool // the practice did it
 	create    bool
+	cancelled bool // the appointment is, after the write
 	slot      slot // where the appointment is after the write
 	patient   closure.PatientID
 	id        closure.AppointmentID
 	sent      time.Time
 	committed time.Time
+}
+
+// shown is when the last read that lags can still show the appointment as it was before. What the
+// SDK itself changes, it knows.
+func (w write) shown(stale time.Duration) time.Time {
+	if w.practice {
+		return w.committed.Add(stale)
+	}
+	return w.committed
+}
+
+// shows reports whether the appointment is there after the write, and not because of something that
+// the practice did and that a read that began then need not show.
+func (w write) shows(there slot, then time.Time) bool {
+	return !w.cancelled && w.slot == there && !(w.practice && w.sent.After(then))
 }
 
 // Adjacent slots overlap, as in the API's booking guide.
@@ -156,6 +173,9 @@ func run(t *testing.T, c cell, seed uint64) (result *clinic) {
 			result.resolveJournal()
 		}
 		result.judge()
+		if c.journal {
+			result.judgeKeys()
+		}
 	})
 	return result
 }
@@ -176,6 +196,7 @@ func (c *clinic) note(f *sentRequest, resp *http.Response) {
 	c.writes = append(c.writes, write{
 		call:      f.call,
 		create:    f.req.Method == http.MethodPost && f.req.URL.Path == "/appointments",
+		cancelled: a.Status == closure.AppointmentCancelled,
 		slot:      slot{a.ScheduleID, a.StartAt},
 		patient:   a.PatientID,
 		id:        a.ID,

@@ -48,4 +48,22 @@ var journalMutants = []mutant{
 		"does not attach the key to what is booked", heldEntryFile,
 		"if b.attempt.IdempotencyKey == \"\" || entry.Attempt.sameKey(b.attempt) {", "if entry.Appointment != \"\" {",
 	},
+	{
+		"books again what the practice moved away", heldEntryFile,
+		"\tcase moved && !entry.Attempt.sameKey(b.attempt) && entry.Attempt.ID != b.attempt.ID:\n",
+		"\tcase moved:\n",
+	},
+	{
+		"forgets the keys of what the practice moved", heldEntryFile,
+		"err = b.follow(ctx, entry, *shown, maxBegins)\n", "err = b.client.core.release(ctx, entry.Appointment)\n",
+	},
+	{
+		"trusts a booked entry without asking the API", heldEntryFile,
+		"\tshown, begun, err := b.showBooked(ctx, entry)\n",
+		"\tshown, begun, err := entry.appointment(), time.Now(), error(nil)\n",
+	},
+	{
+		"does not record the key of what it found", journaledFile,
+		"\t\treturn b.adopt(ctx, booking)\n", "\t\treturn booking, nil\n",
+	},
 }

@@ -14,6 +14,7 @@ type claim struct {
 	call    *call
 	patient *patient
 	result  result
+	began   time.Time
 	since   time.Time // what it was told was true at this time or later
 	at      time.Time
 	owned   bool // the patient had the slot by then
@@ -37,8 +38,12 @@ func (c *clinic) tell(call *call, r result, began time.Time) {
 // tellResolved does the same for a call that only looks, which isn't counted as an attempt.
 func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	p := call.order.patient
-	told := claim{call: call, patient: p, result: r, since: began, at: time.Now()}
-	if r.slot != (slot{}) {
+	told := claim{call: call, patient: p, result: r, began: began, since: began, at: time.Now()}
+	switch {
+	case call.moves != "":
+		a, found := entry(c.server, call.moves)
+		told.owned = found && a.Status != closure.AppointmentCancelled && r.slot.same(a)
+	case r.slot != (slot{}):
 		told.owned = c.owns(p.id, r.slot)
 	}
 	c.mu.Lock()
@@ -53,6 +58,9 @@ func (c *clinic) tellResolved(call *call, r result, began time.Time) {
 	if r.ending == endsConfirmed && (!told.owned || !c.isIn(r.booking.Appointment)) &&
 		!c.changing(r.booking.Appointment.ID, began) {
 		c.violated(absent, p)
+	}
+	if r.ending == endsConfirmed && call.order.key != "" {
+		c.toldOf(call.order, r.booking.Appointment.ID)
 	}
 	if r.ending == endsUnknown && r.attempt == nil {
 		c.violated(noToken, p)
@@ -82,7 +90,7 @@ func (c *clinic) cancelling(id closure.AppointmentID, until time.Time) {
 // If reads lag, nobody can know more. The lock is held.
 func (c *clinic) changing(id closure.AppointmentID, began time.Time) bool {
 	return c.open[id] || !c.cancelled[id].Before(began) || slices.ContainsFunc(c.writes, func(w write) bool {
-		return !w.create && w.id == id && !w.committed.Before(began)
+		return !w.create && w.id == id && !w.shown(c.cell.stale).Before(began)
 	})
 }
 
@@ -143,9 +151,6 @@ func (c *clinic) judge() {
 			continue
 		}
 		w.call.made++
-		if w.create {
-			w.call.order.made++
-		}
 	}
 	c.judgeOrders()
 	for i := range c.told {
@@ -158,13 +163,28 @@ func (c *clinic) judge() {
 }
 
 func (c *clinic) judgeOrders() {
-	for _, p := range c.patients {
-		for _, o := range p.orders {
-			if o.made > 1 {
-				c.violated(doubles, p)
+	for i, second := range c.writes {
+		if !second.create || second.call == nil {
+			continue
+		}
+		for _, first := range c.writes[:i] {
+			if first.create && first.call != nil && first.call.order == second.call.order && c.standsBeside(first, second) {
+				c.violated(doubles, second.call.order.patient)
+				break
 			}
 		}
 	}
+}
+
+// standsBeside reports whether the first appointment of an order stood when the second was made.
+// Without a key, an order is one for a slot: it is a new one once its appointment was moved away,
+// until reads show that it is back.
+func (c *clinic) standsBeside(first, second write) bool {
+	now := c.lastly(first, second.committed)
+	if second.call.order.key != "" {
+		return !now.cancelled
+	}
+	return now.shows(first.slot, second.call.began)
 }
 
 func (c *clinic) judgeClaim(told *claim) {
@@ -217,12 +237,23 @@ func (c *clinic) denies(told *claim) bool {
 		return false
 	}
 	return !told.call.several() || slices.ContainsFunc(c.writes, func(w write) bool {
-		about := w.patient == told.patient.id && w.slot == told.result.slot
 		if told.result.slot == (slot{}) {
-			about = w.call != nil && w.call.order == told.call.order
+			return w.create && w.call != nil && w.call.order == told.call.order && w.sent.Before(told.since)
 		}
-		return w.create && about && w.sent.Before(told.since)
+		about := w.patient == told.patient.id && w.slot == told.result.slot
+		return (w.create || w.practice) && about && w.sent.Before(told.since) &&
+			c.lastly(w, told.at).shows(w.slot, told.began)
 	})
+}
+
+// lastly is the last write to the appointment of w that was carried out by then. The lock is held.
+func (c *clinic) lastly(w write, then time.Time) write {
+	for _, later := range c.writes {
+		if later.id == w.id && later.committed.After(w.committed) && !later.committed.After(then) {
+			w = later
+		}
+	}
+	return w
 }
 
 // comes reports whether a request that was sent before then got the patient the slot later.

@@ -49,6 +49,8 @@ func (p *patient) live() {
 		p.rebook(*booked)
 	case reusing:
 		p.reuse(p.orders[0])
+	case sharing:
+		p.shareWithThePractice()
 	}
 }
 

@@ -17,7 +17,7 @@ func (c cell) canWalk() bool {
 	switch c.behaviour {
 	case single, changing:
 		return true
-	case rerun, clicks, machines, reusing, rebooking:
+	case rerun, clicks, machines, reusing, rebooking, sharing:
 		return c.journal
 	default:
 		return false
@@ -170,7 +170,7 @@ func (p *process) resolvePending(w *network, assumesLost bool) {
 			return
 		}
 		i := slices.IndexFunc(clinic.patients, func(p *patient) bool { return p.id == resolution.Attempt.PatientID })
-		about := &call{order: &order{patient: clinic.patients[i]}, pending: true}
+		about := &call{order: &order{patient: clinic.patients[i]}, pending: true, moves: resolution.Attempt.AppointmentID}
 		clinic.tellResolved(about, newResolution(resolution.Booking, resolution.Err, resolution.Attempt), began)
 		began = time.Now()
 	}
@@ -214,7 +214,7 @@ func (c *clinic) judgeJournal(final []closure.Appointment) {
 				}
 				return e.State == closure.JournalBooked && e.Appointment == a.ID
 			})
-			if a.PatientID == p.id && a.Status != closure.AppointmentCancelled && !known {
+			if a.PatientID == p.id && a.Status != closure.AppointmentCancelled && !known && !c.isPractices(a) {
 				c.violated(untrue, p)
 			}
 		}

@@ -103,9 +103,10 @@ func (p *process) book(o *order, d *dice) (r result, crashed bool) {
 	return r, false
 }
 
-// asked is the slot that the next call asks for. It is empty if the call takes any slot.
+// asked is the slot that the next call asks for. It is empty if the call takes any slot, or the one
+// to which the practice moved what the key has.
 func (o *order) asked() slot {
-	if o.first {
+	if o.first || o.key != "" && o.patient.clinic.cell.behaviour == sharing {
 		return slot{}
 	}
 	return o.slot

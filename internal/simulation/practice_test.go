@@ -1,0 +1,284 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/closurehealth/closure-go"
+)
+
+// The practice moves, cancels and books by itself, past the SDK and its journal.
+
+// shareWithThePractice is what a patient does while the practice changes the patient's
+// appointments: calls again with the same order, books, moves and cancels.
+func (p *patient) shareWithThePractice() {
+	for range 2 + p.dice.below(6) {
+		time.Sleep(p.pauseForThePractice())
+		for p.dice.chance(0.6) {
+			p.practiceActs(p.dice)
+			time.Sleep(p.dice.between(0, pick(p.dice, []time.Duration{10 * time.Second, 2 * time.Minute})))
+		}
+		if !p.callAmidThePractice() {
+			return // the practice may not touch what is pending now: limits, in docs/production.md
+		}
+	}
+}
+
+// pauseForThePractice is longer than commits can be late and reads can lag, because a late change
+// overwrites what the practice does. Sometimes it is as long as it takes until the SDK no longer
+// takes reads that contradict the journal for ones that lag.
+func (p *patient) pauseForThePractice() time.Duration {
+	longest := pick(p.dice, []time.Duration{0, assumeLostAfter, aDay})
+	return quietTime + longest + p.dice.between(0, time.Minute)
+}
+
+// callAmidThePractice reports whether the outcome is known.
+func (p *patient) callAmidThePractice() (known bool) {
+	mine := p.standing()
+	switch at := p.dice.below(10); {
+	case at == 0:
+		p.process.resolvePending(p.network, p.assumesLost)
+		return true
+	case at == 1:
+		return p.callAgain(p.newOrder())
+	case at <= 3 && len(mine) > 0:
+		booked := pick(p.dice, mine)
+		return p.moveOn(&booked) || p.settled()
+	case at == 4 && len(mine) > 0:
+		return p.cancel(pick(p.dice, mine), maxTries)
+	default:
+		return p.callAgain(pick(p.dice, p.orders))
+	}
+}
+
+// callAgain makes the call of an order once more, often in another process.
+func (p *patient) callAgain(o *order) (known bool) {
+	var r result
+	defer p.meanwhile()()
+	switch {
+	case p.dice.chance(0.3):
+		r = p.tryAndCrash(o)
+	case p.dice.chance(0.5):
+		p.process.end()
+		p.process = newProcess(p.network)
+		fallthrough
+	default:
+		r, _ = p.process.book(o, p.dice)
+	}
+	if r.ending == endsUnknown {
+		r = p.resolve(o, r.attempt)
+	}
+	return r.ending != endsUnknown && p.settled()
+}
+
+// meanwhile has the practice act once, in some of the cases, and soon. It returns what waits for
+// that.
+func (p *patient) meanwhile() (wait func()) {
+	var group sync.WaitGroup
+	if d := newDice(p.dice.next()); d.chance(0.4) {
+		group.Go(func() {
+			time.Sleep(d.between(0, pick(d, []time.Duration{100 * time.Millisecond, 10 * time.Second})))
+			p.practiceActs(d)
+		})
+	}
+	return group.Wait
+}
+
+// moveOn moves an appointment to where it has not been for a day: a read that lags would show it
+// there.
+func (p *patient) moveOn(a *closure.Appointment) (known bool) {
+	to := slot{a.ScheduleID, p.otherStart(a.StartAt)}
+	if wanted := pick(p.dice, p.orders).slot; wanted.schedule == to.schedule && p.dice.chance(0.7) {
+		to = wanted
+	}
+	return p.clinic.wasLately(a.ID, to) || p.moveTo(a, to.start)
+}
+
+// wasLately reports whether the appointment is there, or left less than aDay ago.
+func (c *clinic) wasLately(id closure.AppointmentID, there slot) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var last write
+	for _, w := range c.writes {
+		if w.id != id {
+			continue
+		}
+		if last.slot == there && time.Since(w.committed) < aDay {
+			return true
+		}
+		last = w
+	}
+	return last.slot == there
+}
+
+// settled reports whether the journal holds nothing pending of the patient.
+func (p *patient) settled() bool {
+	return !slices.ContainsFunc(p.clinic.journal.Entries(), func(e closure.JournalEntry) bool {
+		return e.Attempt.PatientID == p.id && e.State == closure.JournalPending
+	})
+}
+
+// standing returns the patient's appointments.
+func (p *patient) standing() []closure.Appointment {
+	return slices.DeleteFunc(p.clinic.server.Appointments(), func(a closure.Appointment) bool {
+		return a.PatientID != p.id || a.Status == closure.AppointmentCancelled
+	})
+}
+
+// practiceActs moves or cancels one of the patient's appointments, or books one by phone. It does
+// nothing while an attempt is pending, and never puts two appointments at one start: what comes of
+// that is in docs/production.md.
+func (p *patient) practiceActs(d *dice) {
+	mine := p.standing()
+	to := pick(d, p.clinic.slots)
+	if d.chance(0.5) {
+		to = pick(d, p.orders).slot
+	}
+	if !p.settled() || slices.ContainsFunc(mine, to.same) {
+		return
+	}
+	switch at := d.below(6); {
+	case len(mine) == 0 || at == 0:
+		p.clinic.phoned(p, to)
+	case at == 1:
+		p.clinic.practiceCancels(p, pick(d, mine).ID)
+	default:
+		if booked := pick(d, mine); time.Since(booked.CreatedAt) > doubtful {
+			p.clinic.practiceMoves(p, booked.ID, to.start)
+		}
+	}
+}
+
+// aDay is longer than the SDK takes a read that contradicts the journal for one that lags.
+const aDay = 26 * time.Hour
+
+// doubtful is longer than an appointment that was moved may be what another attempt made.
+const doubtful = 10 * time.Minute
+
+func (c *clinic) phoned(p *patient, s slot) {
+	if !c.cell.duplicates && slices.ContainsFunc(c.server.Appointments(), func(a closure.Appointment) bool {
+		return s.same(a) && a.Status != closure.AppointmentCancelled
+	}) {
+		return
+	}
+	made := c.server.AddAppointment(closure.Appointment{
+		ScheduleID: s.schedule, PatientID: p.id, StartAt: s.start, Duration: slotMinutes, Status: closure.AppointmentScheduled,
+	})
+	c.practiceDid(p, "phones", made, true)
+}
+
+// creation is the write that made the appointment. The lock is held.
+func (c *clinic) creation(id closure.AppointmentID) (made write) {
+	for _, w := range c.writes {
+		if w.create && w.id == id {
+			made = w
+		}
+	}
+	return made
+}
+
+// isPractices reports whether the journal need not hold the appointment: the practice booked it, or
+// had brought another one that it booked to its start, which was taken for it. The lock is held.
+func (c *clinic) isPractices(a closure.Appointment) bool {
+	made := c.creation(a.ID)
+	return made.practice || slices.ContainsFunc(c.writes, func(w write) bool {
+		return w.practice && w.patient == a.PatientID && w.slot == made.slot && c.creation(w.id).practice
+	})
+}
+
+func (c *clinic) practiceMoves(p *patient, id closure.AppointmentID, start time.Time) {
+	moved, err := c.server.Client().Appointments.Reschedule(context.Background(), id, closure.AppointmentRescheduleParams{StartAt: start})
+	if err == nil {
+		c.practiceDid(p, "moves", *moved, false)
+	}
+}
+
+func (c *clinic) practiceCancels(p *patient, id closure.AppointmentID) {
+	cancelled, err := c.server.Client().Appointments.Cancel(context.Background(), id)
+	if err == nil {
+		c.practiceDid(p, "cancels", *cancelled, false)
+	}
+}
+
+// practiceDid notes what the practice did. To the calls it is a write that was sent when the
+// first reads show it.
+func (c *clinic) practiceDid(p *patient, what string, a closure.Appointment, create bool) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.log = append(p.log, fmt.Sprintf("%v practice %s %s: %s %s", clock(now), what, a.ID, a.ScheduleID, clock(a.StartAt)))
+	c.writes = append(c.writes, write{
+		practice: true, create: create, cancelled: a.Status == closure.AppointmentCancelled,
+		slot: slot{a.ScheduleID, a.StartAt}, patient: p.id, id: a.ID,
+		sent: now.Add(c.cell.stale), committed: now,
+	})
+}
+
+// toldOf notes which appointment a key was told. If it was told another one before, which stands,
+// the two calls can't both be right, unless the practice booked one of the two while the other was
+// being booked: a limit. The lock is held.
+func (c *clinic) toldOf(o *order, id closure.AppointmentID) {
+	before, found := entry(c.server, o.told)
+	if found && before.ID != id && before.Status != closure.AppointmentCancelled &&
+		!c.creation(id).practice && !c.creation(before.ID).practice {
+		c.violated(deniedOwned, o.patient)
+	}
+	o.told = id
+}
+
+// judgeKeys makes the calls of all orders with keys once more, when everything is over and
+// nothing fails: whose appointment stands is told so.
+func (c *clinic) judgeKeys() {
+	time.Sleep(aDay)
+	client := c.server.Client(closure.WithJournal(c.journal))
+	for _, p := range c.patients {
+		for _, o := range p.orders {
+			if a, found := entry(c.server, o.told); o.key != "" && found && a.Status != closure.AppointmentCancelled {
+				c.judgeKey(client, o, a)
+			}
+		}
+	}
+}
+
+func (c *clinic) judgeKey(client *closure.Client, o *order, booked closure.Appointment) {
+	first := o.slot
+	if c.cell.behaviour == reusing { // then the order's slot is one that its key was refused for
+		first = slot{booked.ScheduleID, booked.StartAt}
+	}
+	var booking *closure.Booking
+	var err error
+	if o.first {
+		booking, err = client.BookFirstAvailable(context.Background(), o.firstParams())
+	} else {
+		booking, err = client.BookSlot(context.Background(), closure.BookSlotParams{
+			ScheduleID: first.schedule, PatientID: o.patient.id, StartAt: first.start, IdempotencyKey: o.key,
+		})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case errors.Is(err, closure.ErrIdempotencyKeyUsed) && c.crossed(o, booked):
+		return
+	case err == nil && c.creation(booking.Appointment.ID).practice:
+		return // as in toldOf
+	}
+	if err != nil || booking.Appointment.ID != booked.ID || !booking.Appointment.StartAt.Equal(booked.StartAt) {
+		o.patient.log = append(o.patient.log, fmt.Sprintf("%v at the end, %q at %s: %v, want %s",
+			clock(time.Now()), o.key, clock(o.slot.start), err, booked.ID))
+		c.violated(untrue, o.patient)
+	}
+}
+
+// crossed reports whether the practice moved the order's appointment to the start of another order of
+// the patient, which may have been pending: the key is refused for its first start then.
+func (c *clinic) crossed(o *order, booked closure.Appointment) bool {
+	return slices.ContainsFunc(c.writes, func(w write) bool {
+		return w.practice && w.id == booked.ID && slices.ContainsFunc(o.patient.orders, func(other *order) bool {
+			return other != o && other.slot == w.slot
+		})
+	})
+}
