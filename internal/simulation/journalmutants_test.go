@@ -64,6 +64,7 @@ var journalMutants = []mutant{
 	},
 	{
 		"does not record the key of what it found", journaledFile,
-		"\t\treturn b.adopt(ctx, booking)\n", "\t\treturn booking, nil\n",
+		"\tcase booking != nil && b.attempt.IdempotencyKey != \"\":\n\t\treturn b.adopt(ctx, booking)\n",
+		"\tcase booking != nil:\n\t\treturn booking, nil\n",
 	},
 }
