@@ -104,7 +104,7 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time
 	case entry.mayLag(b.lostAfter, begun) &&
 		(b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):
 		return false, errMovedAway
-	case entry.State == JournalBooked && b.mayHaveMade() && b.attempt.mayLag(b.lostAfter, begun):
+	case b.mayHaveMade() && b.attempt.mayLag(b.lostAfter, begun):
 		return false, errMovedAway // somebody else moved it here, and what this attempt made may not show yet
 	default:
 		return true, nil
@@ -358,7 +358,7 @@ func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 	}
 	b.window.begunAt = b.attempt.AttemptedAt
 	booking, err = b.sendNow(ctx)
-	if booking != nil && b.refused && b.isElsewhere(ctx, booking.Appointment.ID) {
+	if booking != nil && b.refused && b.client.core.knows(ctx, booking.Appointment.ID) {
 		_ = b.client.core.free(ctx, JournalEntry{Attempt: b.attempt})
 		return b.adopt(ctx, booking)
 	}
@@ -366,11 +366,10 @@ func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 	return booking, err
 }
 
-// isElsewhere reports whether the journal holds the appointment at another start, from where
-// somebody else moved it here.
-func (b *slotBooking) isElsewhere(ctx context.Context, id AppointmentID) bool {
-	known, err := b.client.core.findAppointment(ctx, id)
-	return err == nil && known != nil && known.State == JournalBooked && !known.Attempt.sameSlot(b.attempt)
+// knows reports whether the journal knows the appointment, so that another attempt made it.
+func (c *core) knows(ctx context.Context, id AppointmentID) bool {
+	entry, err := c.findAppointment(ctx, id)
+	return err == nil && entry != nil
 }
 
 // A sendWindow bounds the time in which the request of an attempt may leave, from when the

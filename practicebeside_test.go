@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -817,24 +818,31 @@ func TestBookingWhereAnotherIsMovedMeanwhile(t *testing.T) {
 		})
 		return c.process(closure.WithHTTPClient(&http.Client{Transport: transport})).BookSlot(c.t.Context(), laterParams("order 2"))
 	}
-	t.Run("carried out late", func(t *testing.T) {
-		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-			first := c.books(slotParamsFor("order 1"))
-			time.Sleep(time.Hour)
-			_, err := whileBooking(c, func() {
-				c.moves(c.Client(), first, 15)
-				c.Inject(closuretest.CommitLate(create, time.Minute))
-			})
-			isUnknown(t, err)
-			time.Sleep(2 * time.Minute)
-			booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"))
-			if c.booked(booking, err, true); booking.Appointment.ID == first {
-				t.Error("told the appointment of order 1")
-			}
-			c.keeps(first)
-			c.standing(2)
-		}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
-	})
+	for _, throttled := range []bool{false, true} {
+		t.Run(fmt.Sprintf("carried out late, after a 429: %t", throttled), func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				first := c.books(slotParamsFor("order 1"))
+				time.Sleep(time.Hour)
+				requests := 0
+				_, err := whileBooking(c, func() {
+					if requests++; throttled && requests == 1 {
+						c.Inject(closuretest.Status(create, http.StatusTooManyRequests))
+						return
+					}
+					c.moves(c.Client(), first, 15)
+					c.Inject(closuretest.CommitLate(create, time.Minute))
+				})
+				isUnknown(t, err)
+				time.Sleep(2 * time.Minute)
+				booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"))
+				if c.booked(booking, err, true); booking.Appointment.ID == first {
+					t.Error("told the appointment of order 1")
+				}
+				c.keeps(first)
+				c.standing(2)
+			}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
+		})
+	}
 	t.Run("lost", func(t *testing.T) {
 		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 			first := c.books(slotParamsFor("order 1"))
@@ -875,6 +883,15 @@ type findingJournal struct {
 func (j *findingJournal) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
 	j.before()
 	return j.Journal.FindAppointment(ctx, id)
+}
+
+// A booking that the answer confirms costs no more of the journal.
+func TestConfirmedBookingIsNotLookedUp(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		journal := &findingJournal{c.journal, func() { t.Error("the journal was asked about an appointment") }}
+		booking, err := c.Client(closure.WithJournal(journal)).BookSlot(t.Context(), slotParamsFor("order 1"))
+		c.booked(booking, err, false)
+	})
 }
 
 // What was there before is a key's only once the journal holds it: if the practice moves it meanwhile,
