@@ -86,8 +86,12 @@ func (c *core) findAppointment(ctx context.Context, id AppointmentID) (*JournalE
 // journal. The read may lag behind a move, or the practice moved it.
 var errMovedAway = errors.New("closure: the API shows an appointment that, by the journal, is at another start")
 
+// errBrought says that another attempt made the appointment, and that somebody else moved it to where
+// this one may have made its own.
+var errBrought = errors.New("closure: the API shows another attempt's appointment")
+
 // isThere reports whether an appointment is where a read that began at that time shows it. The
-// read may lag behind the appointment's cancellation or its move.
+// read may lag behind the appointment's cancellation or its move. With errBrought it is there, too.
 func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time.Time) (bool, error) {
 	entry, err := b.client.core.findAppointment(ctx, shown.ID)
 	switch {
@@ -104,8 +108,8 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time
 	case entry.mayLag(b.lostAfter, begun) &&
 		(b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):
 		return false, errMovedAway
-	case b.mayHaveMade() && b.attempt.mayLag(b.lostAfter, begun):
-		return false, errMovedAway // somebody else moved it here, and what this attempt made may not show yet
+	case b.mayHaveMade():
+		return true, errBrought
 	default:
 		return true, nil
 	}

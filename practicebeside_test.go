@@ -843,7 +843,28 @@ func TestBookingWhereAnotherIsMovedMeanwhile(t *testing.T) {
 			}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
 		})
 	}
-	t.Run("lost", func(t *testing.T) {
+	for _, standing := range []int{1, 2} {
+		t.Run(fmt.Sprintf("settled late, and %d stand", standing), func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				first := c.books(slotParamsFor("order 1"))
+				time.Sleep(time.Hour)
+				_, err := whileBooking(c, func() {
+					c.moves(c.Client(), first, 15)
+					c.Inject(map[int]closuretest.Fault{
+						1: closuretest.DropBefore(create), 2: closuretest.CommitLate(create, time.Minute),
+					}[standing])
+				})
+				isUnknown(t, err)
+				time.Sleep(time.Hour)
+				booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"), closure.AssumeLostAfter(15*time.Minute))
+				if c.booked(booking, err, true); (booking.Appointment.ID == first) != (standing == 1) {
+					t.Error("told another appointment")
+				}
+				c.standing(standing)
+			}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
+		})
+	}
+	t.Run("settled late, by one of a status that is not known", func(t *testing.T) {
 		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 			first := c.books(slotParamsFor("order 1"))
 			time.Sleep(time.Hour)
@@ -853,10 +874,11 @@ func TestBookingWhereAnotherIsMovedMeanwhile(t *testing.T) {
 			})
 			isUnknown(t, err)
 			time.Sleep(time.Hour)
-			booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"), closure.AssumeLostAfter(15*time.Minute))
-			if c.booked(booking, err, true); booking.Appointment.ID != first {
-				t.Error("told another appointment")
-			}
+			a := c.Appointments()[0]
+			a.Status = "declined"
+			c.AddAppointment(a)
+			_, err = c.process().BookSlot(t.Context(), laterParams("order 2"), closure.AssumeLostAfter(15*time.Minute))
+			isUnknown(t, err)
 			c.standing(1)
 		}, closuretest.WithClock(time.Now))
 	})

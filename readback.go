@@ -130,8 +130,10 @@ func (b *slotBooking) list(ctx context.Context) ([]Appointment, error) {
 	return appointments, err
 }
 
-// own returns what was attempted, of the appointments of a list that began at that time.
+// own returns what was attempted, of the appointments of a list that began at that time. If it is
+// too old for that to be missing, it returns what somebody else moved to its place.
 func (b *slotBooking) own(ctx context.Context, appointments []Appointment, begun time.Time) (own *Appointment, err error) {
+	var brought *Appointment
 	for _, shown := range appointments {
 		if !b.attempt.mayMatch(shown) || shown.Status.IsCancelled() || b.cancelled.has(shown.ID) {
 			continue
@@ -142,14 +144,23 @@ func (b *slotBooking) own(ctx context.Context, appointments []Appointment, begun
 		}
 		there, doubt := b.isThere(ctx, shown, begun)
 		switch {
-		case there && shown.Status.stands():
+		case there && !shown.Status.stands():
+			doubt = errDoubtful
+		case there && doubt == nil:
 			return &shown, nil
 		case there:
-			doubt = errDoubtful
+			brought = cmp.Or(brought, &shown)
+			continue
 		}
 		err = cmp.Or(err, doubt)
 	}
-	return nil, err
+	if brought != nil && b.attempt.mayLag(b.lostAfter, begun) {
+		err = errMovedAway // what this attempt made may not show yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	return brought, nil
 }
 
 // noSuchCall reports whether the API may not have the call: the caller's is inferred.
