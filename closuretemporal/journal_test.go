@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,17 +78,19 @@ func TestSearchWhoseKeyIsBooked(t *testing.T) {
 		change func(practice *closure.Client, was closure.Appointment) error
 		later  time.Duration // than what the key booked
 		other  bool          // it is another appointment
+		noGet  bool          // the API doesn't show one appointment
 	}{
-		"it stands": {func(*closure.Client, closure.Appointment) error { return nil }, 0, false},
+		"it stands":                      {func(*closure.Client, closure.Appointment) error { return nil }, 0, false, false},
+		"it stands, as the journal says": {func(*closure.Client, closure.Appointment) error { return nil }, 0, false, true},
 		"the practice moved it": {func(practice *closure.Client, was closure.Appointment) error {
 			to := closure.AppointmentRescheduleParams{StartAt: was.StartAt.Add(3 * visit)}
 			_, err := practice.RescheduleBooking(context.Background(), was.ID, to)
 			return err
-		}, 3 * visit, false},
+		}, 3 * visit, false, false},
 		"the practice cancelled it": {func(practice *closure.Client, was closure.Appointment) error {
 			_, err := practice.CancelBooking(context.Background(), was.ID)
 			return err
-		}, visit, true},
+		}, visit, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inJournalBench(t, func(b *bench, journal closure.Journal) {
@@ -115,9 +118,11 @@ func TestSearchWhoseKeyIsBooked(t *testing.T) {
 					ScheduleID: was.ScheduleID, PatientID: "pt_other", StartAt: was.StartAt, Duration: was.Duration,
 					Status: closure.AppointmentScheduled,
 				})
-				// A journal that can't be asked for a moment says nothing of the key: the worker asks after BookSlot.
-				failing := &failsToFind{Journal: journal, nth: 2}
-				b.client, b.worker = []closure.Option{closure.WithJournal(failing)}, []WorkerOption{WithJournal(failing)}
+				if tt.noGet {
+					b.server.Inject(closuretest.Status("appointments.get", 404).Times(0))
+				}
+				// A journal that can't be asked for a moment says nothing of the key.
+				b.worker = []WorkerOption{WithJournal(&failsOnce{Journal: journal})}
 				booked, err := b.book()
 				if err != nil || !booked.StartAt.Equal(was.StartAt.Add(tt.later)) || (booked.ID != was.ID) != tt.other {
 					b.t.Errorf("%v, %v; it was at %s", booked, err, was.StartAt)
@@ -127,17 +132,36 @@ func TestSearchWhoseKeyIsBooked(t *testing.T) {
 	}
 }
 
-// A failsToFind is a journal whose nth Find fails.
-type failsToFind struct {
+// A failsOnce is a journal whose first Find, FindAppointment and Release fail.
+type failsOnce struct {
 	closure.Journal
-	asked, nth int
+	find, findAppointment, release sync.Once
 }
 
-func (j *failsToFind) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
-	if j.asked++; j.asked == j.nth {
-		return nil, closuretest.ErrJournal
+func failing(once *sync.Once) (err error) {
+	once.Do(func() { err = closuretest.ErrJournal })
+	return err
+}
+
+func (j *failsOnce) Find(ctx context.Context, attempt closure.BookingAttempt) (*closure.JournalEntry, error) {
+	if err := failing(&j.find); err != nil {
+		return nil, err
 	}
 	return j.Journal.Find(ctx, attempt)
+}
+
+func (j *failsOnce) FindAppointment(ctx context.Context, id closure.AppointmentID) (*closure.JournalEntry, error) {
+	if err := failing(&j.findAppointment); err != nil {
+		return nil, err
+	}
+	return j.Journal.FindAppointment(ctx, id)
+}
+
+func (j *failsOnce) Release(ctx context.Context, id closure.AppointmentID) error {
+	if err := failing(&j.release); err != nil {
+		return err
+	}
+	return j.Journal.Release(ctx, id)
 }
 
 // The same while it isn't known what came of the earlier booking: the search sends nothing.
