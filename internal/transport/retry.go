@@ -42,7 +42,6 @@ func (l *retryLoop) mayRepeat(ctx context.Context) bool {
 	if lost || errors.Is(l.err, context.DeadlineExceeded) {
 		l.transport.dropIdle()
 	}
-	l.answer.MaybeSent = false // an attempt that may be repeated has changed nothing
 	return true
 }
 
