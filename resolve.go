@@ -22,7 +22,9 @@ import (
 // the attempt would count as lost, it isn't lost: it may be that one. If the journal holds it, or
 // [KnownCancelled] names it, it is another one.
 //
-// If the client has a journal, the result is recorded in it. If the attempt is lost, and
+// If the client has a journal, the result is recorded in it. If it holds the appointment that the API
+// shows for another attempt, somebody moved it there: that is the Booking once this attempt's own
+// would show, after AssumeLostAfter or a day. If the attempt is lost, and
 // the journal holds another booking for the same slot or the same IdempotencyKey, that one
 // is the Booking, wherever it is now: while a read may lag behind its move, that is read for up to
 // 10 s. An attempt of the other mode, live or test, is
