@@ -20,7 +20,7 @@ const (
 	otherBooked                 // not sent, but another call of the patient had booked
 
 	// What must be zero.
-	doubles      // orders for one appointment that made two
+	doubles      // appointments that an order made while its first stood
 	absent       // confirmed, but not in the ledger
 	takenOwned   // told "taken", but the patient owned it
 	deniedByCall // told "not booked", but the call's own request booked
