@@ -166,7 +166,6 @@ type slotBooking struct {
 	first     bool          // BookFirstAvailable made it
 	lostAfter time.Duration // the age from which a pending entry counts as lost; 0: none does
 	window    sendWindow
-	refused   bool // the API itself said that it did not carry out the last request
 
 	cancelled *knownCancelled
 
@@ -175,6 +174,9 @@ type slotBooking struct {
 	patient  *Patient
 	slots    []Slot
 	noList   bool // the API doesn't list appointments
+
+	mayHaveMade bool // a request of the attempt may have been carried out
+	doubted     bool // one before the last
 }
 
 // method returns the method that the caller called.
@@ -363,7 +365,7 @@ func (b *slotBooking) send(ctx context.Context, maxAttempts int) (*Appointment, 
 	writeCtx, cancel := b.window.bound(ctx)
 	defer cancel()
 	b.place.sending(b.underWay(writeCtx))
-	b.refused = false
+	b.doubted, b.mayHaveMade = b.mayHaveMade, true
 	made, err := b.client.Appointments.Create(writeCtx, AppointmentCreateParams{
 		ScheduleID: b.attempt.ScheduleID,
 		PatientID:  b.attempt.PatientID,
@@ -392,7 +394,9 @@ func (b *slotBooking) underWay(ctx context.Context) BookingAttempt {
 
 // explain reads what is there after a rejection, and returns what the rejection means.
 func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
-	b.refused = rejection.isOfAPI()
+	if rejection.isOfAPI() {
+		b.mayHaveMade = b.doubted
+	}
 	seen := b.look(ctx)
 	if seen.gone() {
 		// As in notOffered, the appointment itself may have closed the slot.
@@ -402,6 +406,8 @@ func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Bookin
 	switch {
 	case seen.appointment != nil:
 		return b.confirmed(seen.appointment, true), nil
+	case errors.Is(seen.err, errMovedAway) && b.isFirstWithKey():
+		return nil, because(ErrSlotUnavailable, rejection) // another key's appointment is there
 	case !believed:
 		unknown := b.unknown(withDoubt(rejection, seen.err))
 		unknown.SlotOpen = seen.slotOpen
@@ -438,7 +444,7 @@ func (b *slotBooking) lookLonger(ctx context.Context, rejection *APIError, gone 
 func inDoubt(err error) bool { return doubtOf(err) != nil }
 
 func doubtOf(err error) error {
-	for _, doubt := range []error{errDoubtful, errIncomplete, errMovedAway} {
+	for _, doubt := range []error{errDoubtful, errIncomplete, errMovedAway, errMaybeMoved} {
 		if errors.Is(err, doubt) {
 			return doubt
 		}

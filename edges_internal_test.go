@@ -283,3 +283,24 @@ func TestRefToATypeOfTheCallers(t *testing.T) {
 		t.Error("a number is an id")
 	}
 }
+
+// Clocks differ by 5 minutes. An appointment that doesn't say when it was made may be any attempt's.
+func TestAttemptIsAfterAnAppointment(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for _, test := range []struct {
+		attempt BookingAttempt
+		created time.Time
+		want    bool
+	}{
+		{BookingAttempt{AttemptedAt: now}, now.Add(-clocksDiffer - 1), true},
+		{BookingAttempt{AttemptedAt: now}, now.Add(-clocksDiffer), false},
+		{BookingAttempt{AttemptedAt: now}, time.Time{}, false},
+		{BookingAttempt{}, now, false},
+		{BookingAttempt{AttemptedAt: now, AppointmentID: "appt_1"}, now.Add(-time.Hour), false},
+	} {
+		if got := test.attempt.isAfter(Appointment{CreatedAt: test.created}); got != test.want {
+			t.Errorf("%+v: %t", test.created, got)
+		}
+	}
+}

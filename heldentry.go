@@ -20,7 +20,7 @@ import (
 //	the key was used for another booking       refuse: ErrIdempotencyKeyUsed
 //	it is pending                              ask the API and the journal until one knows
 //	  the API shows its appointment            record and return the booking
-//	  it shows one that another entry has      unknown, until this one is lost
+//	  it shows an older one of another entry   unknown, until this one is lost
 //	  the journal shows that it ended          begin; if it is booked by now, see below
 //	  it is lost: see [AssumeLostAfter]        remove the entry, and begin
 //	  it may be one that was moved since       unknown
@@ -286,6 +286,7 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 	var moved error
 	other := &slotBooking{
 		client: b.client, attempt: entry.Attempt, readOpts: b.readOpts, lostAfter: b.lostAfter, cancelled: b.cancelled,
+		mayHaveMade: true,
 	}
 	booking, err = other.readBackUntil(ctx, errUnderWay, func(ctx context.Context, seen sighting) bool {
 		if seen.appointment == nil && seen.err == nil && entry.Attempt.lost(b.lostAfter, seen.begun) {
@@ -300,8 +301,10 @@ func (b *slotBooking) heldPending(ctx context.Context, entry JournalEntry) (book
 	})
 	switch {
 	case booking != nil:
+		if booking, err = other.recorded(ctx, booking); err != nil {
+			return nil, false, err
+		}
 		entry.State, entry.Appointment = JournalBooked, booking.Appointment.ID
-		b.client.core.finishAs(ctx, entry.Attempt, booking, nil)
 		return b.known(ctx, entry, booking)
 	case free:
 		return nil, true, nil // if there is another entry now, Begin returns it

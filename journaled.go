@@ -108,16 +108,17 @@ func (b *slotBooking) isThere(ctx context.Context, shown Appointment, begun time
 	case entry.mayLag(b.lostAfter, begun) &&
 		(b.attempt.AppointmentID != shown.ID || entry.Attempt.AttemptedAt.After(b.attempt.AttemptedAt)):
 		return false, errMovedAway
-	case b.mayHaveMade():
+	case b.attempt.isAfter(shown):
 		return true, errBrought
 	default:
 		return true, nil
 	}
 }
 
-// mayHaveMade reports whether the attempt was begun, and may have made an appointment.
-func (b *slotBooking) mayHaveMade() bool {
-	return b.attempt.ID != "" && b.attempt.AppointmentID == "" && !b.refused
+// isAfter reports whether the appointment was made before the attempt. One that doesn't say when it
+// was made doesn't count.
+func (a BookingAttempt) isAfter(shown Appointment) bool {
+	return a.AppointmentID == "" && !shown.CreatedAt.IsZero() && a.AttemptedAt.Sub(shown.CreatedAt) > clocksDiffer
 }
 
 // finish records an ending that is certain. If it fails, the ending stays as certain: the
@@ -362,18 +363,21 @@ func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 	}
 	b.window.begunAt = b.attempt.AttemptedAt
 	booking, err = b.sendNow(ctx)
-	if booking != nil && b.refused && b.client.core.knows(ctx, booking.Appointment.ID) {
-		_ = b.client.core.free(ctx, JournalEntry{Attempt: b.attempt})
-		return b.adopt(ctx, booking)
+	if booking != nil {
+		return b.recorded(ctx, booking)
 	}
-	b.client.core.finishAs(ctx, b.attempt, booking, err)
-	return booking, err
+	b.client.core.finishAs(ctx, b.attempt, nil, err)
+	return nil, err
 }
 
-// knows reports whether the journal knows the appointment, so that another attempt made it.
-func (c *core) knows(ctx context.Context, id AppointmentID) bool {
-	entry, err := c.findAppointment(ctx, id)
-	return err == nil && entry != nil
+// recorded records what was found for the attempt. If the journal can't, and the appointment is older
+// than the attempt, the call fails: if the practice moved it on, nothing else would say whose it is.
+func (b *slotBooking) recorded(ctx context.Context, booking *Booking) (*Booking, error) {
+	entry := JournalEntry{Attempt: b.attempt, State: JournalBooked, Appointment: booking.Appointment.ID}
+	if err := b.client.core.finish(ctx, entry); err != nil && b.attempt.isAfter(booking.Appointment) {
+		return nil, err
+	}
+	return booking, nil
 }
 
 // A sendWindow bounds the time in which the request of an attempt may leave, from when the

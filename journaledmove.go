@@ -73,6 +73,10 @@ func (c *change) moveTo(ctx context.Context, attempt BookingAttempt, entry Journ
 		if bound, err := c.bind(ctx, entry.Attempt, current); bound || err != nil {
 			return nil, err == nil, err
 		}
+		if c.start.Equal(current.StartAt) { // somebody else moved it there
+			moved, err = c.sendNow(ctx)
+			return moved, false, err
+		}
 	}
 	booking, free, err := c.booking(attempt).held(ctx, entry)
 	switch {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -804,96 +803,6 @@ func TestKeyOfWhatIsMovedMeanwhile(t *testing.T) {
 			}, closuretest.WithClock(time.Now))
 		})
 	}
-}
-
-// Right before a request to book, the practice moves another key's appointment to its start. If
-// nobody knows whether the request was carried out, that appointment isn't what it made.
-func TestBookingWhereAnotherIsMovedMeanwhile(t *testing.T) {
-	whileBooking := func(c *sharedClinic, meanwhile func()) (*closure.Booking, error) {
-		transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
-			if req.Method == http.MethodPost {
-				meanwhile()
-			}
-			return c.Transport().RoundTrip(req)
-		})
-		return c.process(closure.WithHTTPClient(&http.Client{Transport: transport})).BookSlot(c.t.Context(), laterParams("order 2"))
-	}
-	for _, throttled := range []bool{false, true} {
-		t.Run(fmt.Sprintf("carried out late, after a 429: %t", throttled), func(t *testing.T) {
-			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-				first := c.books(slotParamsFor("order 1"))
-				time.Sleep(time.Hour)
-				requests := 0
-				_, err := whileBooking(c, func() {
-					if requests++; throttled && requests == 1 {
-						c.Inject(closuretest.Status(create, http.StatusTooManyRequests))
-						return
-					}
-					c.moves(c.Client(), first, 15)
-					c.Inject(closuretest.CommitLate(create, time.Minute))
-				})
-				isUnknown(t, err)
-				time.Sleep(2 * time.Minute)
-				booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"))
-				if c.booked(booking, err, true); booking.Appointment.ID == first {
-					t.Error("told the appointment of order 1")
-				}
-				c.keeps(first)
-				c.standing(2)
-			}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
-		})
-	}
-	for _, standing := range []int{1, 2} {
-		t.Run(fmt.Sprintf("settled late, and %d stand", standing), func(t *testing.T) {
-			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-				first := c.books(slotParamsFor("order 1"))
-				time.Sleep(time.Hour)
-				_, err := whileBooking(c, func() {
-					c.moves(c.Client(), first, 15)
-					c.Inject(map[int]closuretest.Fault{
-						1: closuretest.DropBefore(create), 2: closuretest.CommitLate(create, time.Minute),
-					}[standing])
-				})
-				isUnknown(t, err)
-				time.Sleep(time.Hour)
-				booking, err := c.process().BookSlot(t.Context(), laterParams("order 2"), closure.AssumeLostAfter(15*time.Minute))
-				if c.booked(booking, err, true); (booking.Appointment.ID == first) != (standing == 1) {
-					t.Error("told another appointment")
-				}
-				c.standing(standing)
-			}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
-		})
-	}
-	t.Run("settled late, by one of a status that is not known", func(t *testing.T) {
-		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-			first := c.books(slotParamsFor("order 1"))
-			time.Sleep(time.Hour)
-			_, err := whileBooking(c, func() {
-				c.moves(c.Client(), first, 15)
-				c.Inject(closuretest.DropBefore(create))
-			})
-			isUnknown(t, err)
-			time.Sleep(time.Hour)
-			a := c.Appointments()[0]
-			a.Status = "declined"
-			c.AddAppointment(a)
-			_, err = c.process().BookSlot(t.Context(), laterParams("order 2"), closure.AssumeLostAfter(15*time.Minute))
-			isUnknown(t, err)
-			c.standing(1)
-		}, closuretest.WithClock(time.Now))
-	})
-	t.Run("refused", func(t *testing.T) {
-		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
-			first := c.books(slotParamsFor("order 1"))
-			time.Sleep(time.Hour)
-			booking, err := whileBooking(c, func() { c.moves(c.Client(), first, 15) })
-			if c.booked(booking, err, true); booking.Appointment.ID != first {
-				t.Error("told another appointment")
-			}
-			c.keeps(first)
-			c.standing(1)
-		}, closuretest.WithClock(time.Now))
-	})
 }
 
 // A findingJournal does something else before it finds an appointment.

@@ -130,8 +130,8 @@ func (b *slotBooking) list(ctx context.Context) ([]Appointment, error) {
 	return appointments, err
 }
 
-// own returns what was attempted, of the appointments of a list that began at that time. If it is
-// too old for that to be missing, it returns what somebody else moved to its place.
+// own returns what was attempted, of the appointments of a list that began at that time. What another
+// attempt made and somebody else moved to its place counts only if nothing else can be it.
 func (b *slotBooking) own(ctx context.Context, appointments []Appointment, begun time.Time) (own *Appointment, err error) {
 	var brought *Appointment
 	for _, shown := range appointments {
@@ -154,10 +154,15 @@ func (b *slotBooking) own(ctx context.Context, appointments []Appointment, begun
 		}
 		err = cmp.Or(err, doubt)
 	}
-	if brought != nil && b.attempt.mayLag(b.lostAfter, begun) {
-		err = errMovedAway // what this attempt made may not show yet
+	switch {
+	case err != nil || brought == nil:
+		return nil, err
+	case !b.mayHaveMade:
+		return brought, nil
+	case b.attempt.mayLag(b.lostAfter, begun):
+		return nil, errMovedAway // what this attempt made may not show yet
 	}
-	if err != nil {
+	if err := b.maybeMoved(ctx, appointments); err != nil {
 		return nil, err
 	}
 	return brought, nil

@@ -23,8 +23,8 @@ import (
 // [KnownCancelled] names it, it is another one.
 //
 // If the client has a journal, the result is recorded in it. If it holds the appointment that the API
-// shows for another attempt, somebody moved it there: that is the Booking once this attempt's own
-// would show, after AssumeLostAfter or a day. If the attempt is lost, and
+// shows for another attempt, and that was made before this one, somebody moved it there: that is the
+// Booking once this attempt's own would show, after AssumeLostAfter or a day. If the attempt is lost, and
 // the journal holds another booking for the same slot or the same IdempotencyKey, that one
 // is the Booking, wherever it is now: while a read may lag behind its move, that is read for up to
 // 10 s. An attempt of the other mode, live or test, is
@@ -45,12 +45,14 @@ func (c *Client) ResolveBooking(ctx context.Context, attempt BookingAttempt, opt
 	}
 	b := &slotBooking{
 		client: c, attempt: attempt, readOpts: withoutCapture(opts), lostAfter: lostAfter, cancelled: cfg.cancelled,
+		mayHaveMade: true,
 	}
 	seen := b.look(ctx)
 	switch {
 	case seen.appointment != nil:
-		booking = b.confirmed(seen.appointment, true)
-		c.core.finishAs(ctx, attempt, booking, nil)
+		if booking, err = b.recorded(ctx, b.confirmed(seen.appointment, true)); err != nil {
+			return nil, b.unknown(err)
+		}
 		return booking, nil
 	case seen.err == nil && attempt.lost(lostAfter, seen.begun):
 		if seen.err = b.maybeMoved(ctx, seen.listed); seen.err == nil {

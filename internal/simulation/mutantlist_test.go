@@ -145,8 +145,8 @@ var mutants = []mutant{
 	},
 	{
 		"says unavailable after a 4xx without looking for its own", bookingFile,
-		"\tcase seen.appointment != nil:\n\t\treturn b.confirmed(seen.appointment, true), nil\n\tcase !believed:\n",
-		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n\t\treturn nil, because(ErrSlotUnavailable, rejection)\n\tcase !believed:\n",
+		"\tcase seen.appointment != nil:\n\t\treturn b.confirmed(seen.appointment, true), nil\n\tcase errors.Is(seen.err",
+		"\tcase seen.slotOpen != nil && !*seen.slotOpen:\n\t\treturn nil, because(ErrSlotUnavailable, rejection)\n\tcase errors.Is(seen.err",
 	},
 	{
 		"says unavailable before the POST without looking again", bookingFile,
