@@ -177,6 +177,7 @@ type slotBooking struct {
 
 	mayHaveMade bool // a request of the attempt may have been carried out
 	doubted     bool // one before the last
+	brought     bool // another attempt made what was found, and somebody moved it there
 }
 
 // method returns the method that the caller called.

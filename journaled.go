@@ -370,11 +370,11 @@ func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 	return nil, err
 }
 
-// recorded records what was found for the attempt. If the journal can't, and the appointment is older
-// than the attempt, the call fails: if the practice moved it on, nothing else would say whose it is.
+// recorded records what was found for the attempt. If the journal can't, and another attempt made it,
+// the call fails: if the practice moved it on, nothing else would say whose it is.
 func (b *slotBooking) recorded(ctx context.Context, booking *Booking) (*Booking, error) {
 	entry := JournalEntry{Attempt: b.attempt, State: JournalBooked, Appointment: booking.Appointment.ID}
-	if err := b.client.core.finish(ctx, entry); err != nil && b.attempt.isAfter(booking.Appointment) {
+	if err := b.client.core.finish(ctx, entry); err != nil && b.brought {
 		return nil, err
 	}
 	return booking, nil

@@ -280,6 +280,13 @@ func TestMoveToWhereItIsBesideAPendingBooking(t *testing.T) {
 	}, closuretest.WithClock(time.Now))
 }
 
+// The answer confirmed it, whatever the API's clock says: that the journal fails is no reason to deny it.
+func TestConfirmedBookingThatTheJournalCanNotRecord(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		c.leavesUnrecorded(slotParamsFor("order 1"))
+	}, closuretest.WithClock(func() time.Time { return time.Now().Add(-time.Hour) }))
+}
+
 // If the journal can't record that an older appointment is the booking, nothing else would say so.
 func TestMovedOneThatTheJournalCanNotRecord(t *testing.T) {
 	settle := map[string]func(*sharedClinic) error{

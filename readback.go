@@ -157,14 +157,13 @@ func (b *slotBooking) own(ctx context.Context, appointments []Appointment, begun
 	switch {
 	case err != nil || brought == nil:
 		return nil, err
-	case !b.mayHaveMade:
-		return brought, nil
-	case b.attempt.mayLag(b.lostAfter, begun):
+	case b.mayHaveMade && b.attempt.mayLag(b.lostAfter, begun):
 		return nil, errMovedAway // what this attempt made may not show yet
 	}
 	if err := b.maybeMoved(ctx, appointments); err != nil {
 		return nil, err
 	}
+	b.brought = true
 	return brought, nil
 }
 
