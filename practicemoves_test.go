@@ -280,6 +280,16 @@ func TestMoveToWhereItIsBesideAPendingBooking(t *testing.T) {
 	}, closuretest.WithClock(time.Now))
 }
 
+// Nothing was sent yet, so that what the practice has just booked and moved can't be what was made.
+func TestBookingWhereOneWasMovedBesideANewOne(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		first := c.bookedEarlier()
+		c.moves(c.Client(), first, 15)
+		c.moves(c.Client(), c.phonesFor(clinicSlot(16)), 17)
+		c.tells(first, true)(c.process().BookSlot(t.Context(), laterParams("order 2")))
+	}, closuretest.WithClock(time.Now))
+}
+
 // The answer confirmed it, whatever the API's clock says: that the journal fails is no reason to deny it.
 func TestConfirmedBookingThatTheJournalCanNotRecord(t *testing.T) {
 	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {

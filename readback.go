@@ -159,8 +159,10 @@ func (b *slotBooking) own(ctx context.Context, appointments []Appointment, begun
 		return nil, err
 	case b.mayHaveMade && b.attempt.mayLag(b.lostAfter, begun):
 		return nil, errMovedAway // what this attempt made may not show yet
+	case b.mayHaveMade:
+		err = b.maybeMoved(ctx, appointments)
 	}
-	if err := b.maybeMoved(ctx, appointments); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	b.brought = true
