@@ -176,7 +176,6 @@ type slotBooking struct {
 	noList   bool // the API doesn't list appointments
 
 	mayHaveMade bool // a request of the attempt may have been carried out
-	doubted     bool // one before the last
 	brought     bool // another attempt made what was found, and somebody moved it there
 }
 
@@ -366,7 +365,7 @@ func (b *slotBooking) send(ctx context.Context, maxAttempts int) (*Appointment, 
 	writeCtx, cancel := b.window.bound(ctx)
 	defer cancel()
 	b.place.sending(b.underWay(writeCtx))
-	b.doubted, b.mayHaveMade = b.mayHaveMade, true
+	b.mayHaveMade = true
 	made, err := b.client.Appointments.Create(writeCtx, AppointmentCreateParams{
 		ScheduleID: b.attempt.ScheduleID,
 		PatientID:  b.attempt.PatientID,
@@ -394,10 +393,8 @@ func (b *slotBooking) underWay(ctx context.Context) BookingAttempt {
 }
 
 // explain reads what is there after a rejection, and returns what the rejection means.
-func (b *slotBooking) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
-	if rejection.isOfAPI() {
-		b.mayHaveMade = b.doubted
-	}
+func (b *slotBooking) explain(ctx context.Context, rejection *APIError, doubted bool) (*Booking, error) {
+	b.mayHaveMade = doubted || !rejection.isOfAPI()
 	seen := b.look(ctx)
 	if seen.gone() {
 		// As in notOffered, the appointment itself may have closed the slot.

@@ -197,7 +197,7 @@ func (c *change) read(ctx context.Context) (*Appointment, error) {
 }
 
 // explain reads the appointment after a rejection, and returns what the rejection means.
-func (c *change) explain(ctx context.Context, rejection *APIError) (*Booking, error) {
+func (c *change) explain(ctx context.Context, rejection *APIError, _ bool) (*Booking, error) {
 	current, err := c.read(ctx)
 	switch {
 	case noSuchCall(err) && rejection.isOfAPI():

@@ -248,7 +248,7 @@ func (b *slotBooking) follow(ctx context.Context, entry JournalEntry, shown Appo
 	default:
 		return &JournalError{Op: "begin", Err: errUnsteady}
 	}
-	return core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: shown.ID})
+	return core.finishBooked(ctx, attempt, shown.ID)
 }
 
 // leftBy frees the start of a booked entry if the entry's appointment was cancelled or has moved.

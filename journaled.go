@@ -137,6 +137,11 @@ func (c *core) finish(ctx context.Context, entry JournalEntry) error {
 	return nil
 }
 
+// finishBooked records that the appointment is what the attempt booked, or is taken for it.
+func (c *core) finishBooked(ctx context.Context, attempt BookingAttempt, id AppointmentID) error {
+	return c.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: id})
+}
+
 // finishAs records what came of an attempt, if that is certain.
 func (c *core) finishAs(ctx context.Context, attempt BookingAttempt, booking *Booking, err error) {
 	entry := JournalEntry{Attempt: attempt, State: JournalNotBooked}
@@ -319,8 +324,7 @@ func (b *slotBooking) adopt(ctx context.Context, booking *Booking) (*Booking, er
 		case err != nil:
 			return nil, err
 		case entry == nil:
-			found := JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: booking.Appointment.ID}
-			if err := b.client.core.finish(ctx, found); err != nil {
+			if err := b.client.core.finishBooked(ctx, attempt, booking.Appointment.ID); err != nil {
 				return nil, err
 			}
 			return booking, nil
@@ -373,8 +377,7 @@ func (b *slotBooking) sendBegun(ctx context.Context) (*Booking, error) {
 // recorded records what was found for the attempt. If the journal can't, and another attempt made it,
 // the call fails: if the practice moved it on, nothing else would say whose it is.
 func (b *slotBooking) recorded(ctx context.Context, booking *Booking) (*Booking, error) {
-	entry := JournalEntry{Attempt: b.attempt, State: JournalBooked, Appointment: booking.Appointment.ID}
-	if err := b.client.core.finish(ctx, entry); err != nil && b.brought {
+	if err := b.client.core.finishBooked(ctx, b.attempt, booking.Appointment.ID); err != nil && b.brought {
 		return nil, err
 	}
 	return booking, nil

@@ -125,7 +125,7 @@ func (c *change) confirmBooked(ctx context.Context, known *JournalEntry, current
 			return &JournalError{Op: "find", Err: errTwoAppointments}
 		}
 	}
-	return c.client.core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: c.id})
+	return c.client.core.finishBooked(ctx, attempt, c.id)
 }
 
 // another reports whether the API shows another appointment that fits the attempt, and that the
@@ -162,7 +162,7 @@ func (c *change) bind(ctx context.Context, attempt BookingAttempt, current Appoi
 	case err != nil:
 		return false, err
 	}
-	return true, c.client.core.finish(ctx, JournalEntry{Attempt: attempt, State: JournalBooked, Appointment: c.id})
+	return true, c.client.core.finishBooked(ctx, attempt, c.id)
 }
 
 var errTwoAppointments = errors.New("closure: the API shows two appointments that an attempt may have made: " +

@@ -108,6 +108,20 @@ func TestRefusalAfterAGatewaysAnswerBesideAMovedOne(t *testing.T) {
 	}, closuretest.WithClock(time.Now))
 }
 
+// A gateway's refusal says nothing of the request, either.
+func TestGatewaysRefusalBesideAMovedOne(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		first := c.bookedEarlier()
+		_, err := c.atBooking(func(_ int, req *http.Request) *http.Response {
+			c.moves(c.Client(), first, 15)
+			c.Inject(closuretest.CommitLate(create, time.Minute))
+			_, _ = c.Transport().RoundTrip(req)
+			return newResponse(http.StatusForbidden, "blocked")
+		}).BookSlot(t.Context(), laterParams("order 2"))
+		isUnknown(t, err)
+	}, closuretest.WithClock(time.Now), closuretest.AllowDuplicates())
+}
+
 // A lost attempt is settled by its own appointment, and else by the one that stands there.
 func TestLostBookingBesideAMovedOne(t *testing.T) {
 	for _, standing := range []int{1, 2} {

@@ -24,11 +24,10 @@ import (
 //
 // If the client has a journal, the result is recorded in it. If it holds the appointment that the API
 // shows for another attempt, and that was made before this one, somebody moved it there: that is the
-// Booking once this attempt's own would show, after AssumeLostAfter or a day. If the attempt is lost, and
-// the journal holds another booking for the same slot or the same IdempotencyKey, that one
-// is the Booking, wherever it is now: while a read may lag behind its move, that is read for up to
-// 10 s. An attempt of the other mode, live or test, is
-// refused, because this key can't see it.
+// Booking once this attempt's own would show, after AssumeLostAfter or a day. If the attempt is lost,
+// and the journal holds another booking for the same slot or the same IdempotencyKey, that one is the
+// Booking, wherever it is now: while a read may lag behind its move, that is read for up to 10 s. An
+// attempt of the other mode, live or test, is refused, because this key can't see it.
 //
 // GET /appointments and GET /schedules/{id}/slots; with a journal also GET /appointments/{id}
 // (source: inferred).

@@ -21,7 +21,8 @@ type write interface {
 	readBack(ctx context.Context, cause error) (*Booking, error)
 
 	// explain reads what is there after a rejection, and returns what the rejection means.
-	explain(context.Context, *APIError) (*Booking, error)
+	// doubted reports whether an earlier request may have been carried out.
+	explain(ctx context.Context, rejection *APIError, doubted bool) (*Booking, error)
 
 	// lookLonger ends a write that a gateway may have rejected after the API had carried it
 	// out. gone reports whether a read showed that the slot is gone.
@@ -50,10 +51,10 @@ func (c *core) carryOut(ctx context.Context, w write, window sendWindow, maxAtte
 		}
 		left -= rejection.Attempts
 		rejection.Attempts = maxAttempts - left // those before earlier 429s, too
-		booking, verdict := w.explain(ctx, rejection)
+		booking, verdict := w.explain(ctx, rejection, doubted)
 		if mayResend(verdict) && c.waitToResend(ctx, window, rejection, left) {
 			// By now, reads may show what they didn't show before the wait.
-			booking, verdict = w.explain(ctx, rejection)
+			booking, verdict = w.explain(ctx, rejection, doubted)
 			if mayResend(verdict) && !window.late() {
 				doubted = doubted || !rejection.isOfAPI()
 				continue

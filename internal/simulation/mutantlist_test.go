@@ -45,7 +45,7 @@ var guards = map[string][]mutant{
 	}},
 	"sends again after a 429 without looking": {{
 		"the look after the wait", writeFile,
-		"\t\t\tbooking, verdict = w.explain(ctx, rejection)\n\t\t\tif mayResend(verdict) &&", "\t\t\tif mayResend(verdict) &&",
+		"\t\t\tbooking, verdict = w.explain(ctx, rejection, doubted)\n\t\t\tif mayResend(verdict) &&", "\t\t\tif mayResend(verdict) &&",
 	}},
 	"sends again after any rejection": {{
 		"the look before the wait", writeFile,
@@ -140,7 +140,7 @@ var mutants = []mutant{
 	},
 	{
 		"takes every 4xx for a slot that is taken", writeFile,
-		"booking, verdict := w.explain(ctx, rejection)",
+		"booking, verdict := w.explain(ctx, rejection, doubted)",
 		"booking, verdict := (*Booking)(nil), errors.Join(ErrSlotUnavailable, err)",
 	},
 	{
@@ -223,8 +223,8 @@ var mutants = []mutant{
 	},
 	{
 		"sends again after a 429 without looking", writeFile,
-		"booking, verdict := w.explain(ctx, rejection)\n",
-		"booking, verdict := (*Booking)(nil), error(rejection)\n\t\tif rejection.StatusCode != http.StatusTooManyRequests {\n\t\t\tbooking, verdict = w.explain(ctx, rejection)\n\t\t}\n",
+		"booking, verdict := w.explain(ctx, rejection, doubted)\n",
+		"booking, verdict := (*Booking)(nil), error(rejection)\n\t\tif rejection.StatusCode != http.StatusTooManyRequests {\n\t\t\tbooking, verdict = w.explain(ctx, rejection, doubted)\n\t\t}\n",
 	},
 	{
 		"sends again after any rejection", writeFile,
