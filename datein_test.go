@@ -15,8 +15,8 @@ import (
 	"github.com/closurehealth/closure-go"
 )
 
-// longVariable set to 1 has tests do all they can do: every zone and every change
-// of its clocks, answers of 10 MiB.
+// longVariable set to 1 has tests do all they can do: every zone and every change of its
+// clocks, answers of 10 MiB, every failure of every call. .ci/run sets it.
 const longVariable = "CLOSURE_LONG"
 
 func long() bool { return os.Getenv(longVariable) == "1" }

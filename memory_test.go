@@ -103,7 +103,7 @@ func answerer(t testing.TB, status int, body []byte) *closure.Client {
 
 // Not parallel, because it counts what the whole process allocates.
 func TestReadingAllocatesAMultipleOfTheBody(t *testing.T) {
-	size := 1 << 20
+	size := 1 << 19
 	if long() {
 		size = 10 << 20
 	}

@@ -53,13 +53,18 @@ func TestPrintedForms(t *testing.T) {
 	}
 }
 
-// formatsOf are all of fmt's verbs, but those in except, with its flags.
+// formatsOf are all of fmt's verbs, but those in except, with its flags; the short form has
+// those that change what a value shows of itself.
 func formatsOf(except string) (all []string) {
+	flags := []string{"", "+", "#", " ", "-", "0", "+#", "# ", "12", ".3", "-20.5"}
+	if !long() {
+		flags = flags[:3]
+	}
 	for verb := 'A'; verb <= 'z'; verb++ {
 		if verb > 'Z' && verb < 'a' || strings.ContainsRune(except, verb) {
 			continue
 		}
-		for _, flags := range []string{"", "+", "#", " ", "-", "0", "+#", "# ", "12", ".3", "-20.5"} {
+		for _, flags := range flags {
 			all = append(all, "%"+flags+string(verb))
 		}
 	}
