@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -27,6 +28,9 @@ func (c *change) move(ctx context.Context) (*Booking, error) {
 	}
 	if err == nil {
 		err = c.confirmBooked(ctx, known, *current)
+	}
+	if err == nil {
+		err = c.bindPending(ctx, *current)
 	}
 	if err != nil {
 		return nil, err
@@ -69,14 +73,9 @@ func (c *change) moveTo(ctx context.Context, attempt BookingAttempt, entry Journ
 	switch {
 	case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
 		return c.heldPending(ctx, entry)
-	case entry.State == JournalPending:
-		if bound, err := c.bind(ctx, entry.Attempt, current); bound || err != nil {
-			return nil, err == nil, err
-		}
-		if c.start.Equal(current.StartAt) { // somebody else moved it there
-			moved, err = c.sendNow(ctx)
-			return moved, false, err
-		}
+	case entry.State == JournalPending && c.start.Equal(current.StartAt): // somebody else moved it there
+		moved, err = c.sendNow(ctx)
+		return moved, false, err
 	}
 	booking, free, err := c.booking(attempt).held(ctx, entry)
 	switch {
@@ -143,26 +142,40 @@ func (c *change) another(ctx context.Context, attempt BookingAttempt, fits func(
 	return false, err
 }
 
-// bind records that a pending attempt made the appointment, which the practice has moved, so that its
-// key isn't lost when the appointment is moved back. bound is false if it may be another one.
-func (c *change) bind(ctx context.Context, attempt BookingAttempt, current Appointment) (bound bool, err error) {
-	if attempt.AppointmentID != "" || !attempt.lost(c.sendsUntil, time.Now()) || !attempt.mayBe(current, c.lostAfter) {
-		return false, nil
+// bindPending records which pending attempt made an appointment that the practice moved since, so that
+// its key isn't lost when the appointment is moved once more. If several may have, or it may be another
+// appointment's, it records nothing.
+func (c *change) bindPending(ctx context.Context, current Appointment) error {
+	if current.Status == AppointmentScheduled {
+		return nil // it was not moved, and stands where it was attempted
 	}
 	known, err := c.client.core.findAppointment(ctx, c.id)
 	if err != nil || known != nil {
-		return false, err
+		return err
 	}
+	pending, err := c.client.core.pending(ctx)
+	if err != nil {
+		return err
+	}
+	mayBeOf := func(e JournalEntry) bool {
+		return e.Attempt.AppointmentID == "" && e.Attempt.PatientID == current.PatientID &&
+			e.Attempt.lost(c.sendsUntil, time.Now()) && e.Attempt.mayBe(current, c.lostAfter)
+	}
+	pending = slices.DeleteFunc(pending, func(e JournalEntry) bool { return !mayBeOf(e) })
+	if len(pending) != 1 {
+		return nil
+	}
+	attempt := pending[0].Attempt
 	another, err := c.another(ctx, attempt, func(shown Appointment) bool {
 		return attempt.made(shown) || attempt.mayBe(shown, c.lostAfter)
 	})
 	switch {
 	case another, noSuchCall(err):
-		return false, nil
+		return nil
 	case err != nil:
-		return false, err
+		return err
 	}
-	return true, c.client.core.finishBooked(ctx, attempt, c.id)
+	return c.client.core.finishBooked(ctx, attempt, c.id)
 }
 
 var errTwoAppointments = errors.New("closure: the API shows two appointments that an attempt may have made: " +

@@ -22,10 +22,19 @@ import (
 func (c *sharedClinic) phones() closure.AppointmentID { return c.phonesFor(slotParamsFor("").StartAt) }
 
 func (c *sharedClinic) phonesFor(start time.Time) closure.AppointmentID {
+	return c.shownAs(closure.AppointmentScheduled, start)
+}
+
+// phonesAndMoves leaves what the practice booked by phone, and moved to this start.
+func (c *sharedClinic) phonesAndMoves(start time.Time) closure.AppointmentID {
+	return c.shownAs(closure.AppointmentRescheduled, start)
+}
+
+func (c *sharedClinic) shownAs(status closure.AppointmentStatus, start time.Time) closure.AppointmentID {
 	params := slotParamsFor("")
 	return c.AddAppointment(closure.Appointment{
 		ScheduleID: params.ScheduleID, PatientID: params.PatientID, StartAt: start,
-		Duration: params.Duration, Status: closure.AppointmentScheduled,
+		Duration: params.Duration, Status: status,
 	}).ID
 }
 
@@ -70,6 +79,23 @@ func (c *sharedClinic) refusesMove(client *closure.Client, id closure.Appointmen
 	if _, err := client.RescheduleBooking(c.t.Context(), id, to); !errors.Is(err, closure.ErrSlotUnavailable) {
 		c.t.Error(err)
 	}
+}
+
+// pending is which of the journal's attempts are pending.
+func (c *sharedClinic) pending() (attempts []string) {
+	for _, entry := range c.journal.Entries() {
+		if entry.State == closure.JournalPending {
+			attempts = append(attempts, entry.Attempt.ID)
+		}
+	}
+	return attempts
+}
+
+// paramsAt10 is a start that is not open.
+func paramsAt10(key string) closure.BookSlotParams {
+	params := slotParamsFor(key)
+	params.StartAt = clinicSlot(10)
+	return params
 }
 
 // givesUp settles what is pending as not booked.
@@ -346,6 +372,97 @@ func TestMoveBackOfAnUnsettledBooking(t *testing.T) {
 		c.keeps(id)
 		c.holds(closure.JournalBooked)
 	}, closuretest.WithClock(time.Now))
+}
+
+// What the practice moved before it was settled is moved on, and keeps its key.
+func TestMoveOfAnUnsettledBooking(t *testing.T) {
+	clock := closuretest.WithClock(time.Now)
+	t.Run("by its key it is found", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			another := slotParamsFor("order 2")
+			another.PatientID = "pt_another"
+			noError(t, c.begins(another))
+			id := c.leavesUnrecorded(slotParamsFor("order 1"))
+			c.moves(c.Client(), id, 15)
+			time.Sleep(20 * time.Minute)
+			c.moves(c.process(closure.AssumeLostAfter(15*time.Minute)), id, 16)
+			c.keeps(id)
+			c.sentBookings(1)
+		}, clock)
+	})
+	for name, prepare := range map[string]func(*sharedClinic) closure.AppointmentID{
+		"two attempts may have made it": func(c *sharedClinic) closure.AppointmentID {
+			noError(c.t, c.begins(paramsAt10("order 2")))
+			id := c.leavesUnrecorded(slotParamsFor("order 1"))
+			c.moves(c.Client(), id, 15)
+			return id
+		},
+		"the attempt may have made another one": func(c *sharedClinic) closure.AppointmentID {
+			c.phonesAndMoves(clinicSlot(10))
+			id := c.leavesUnrecorded(slotParamsFor("order 1"))
+			c.moves(c.Client(), id, 15)
+			return id
+		},
+		"the journal holds it": func(c *sharedClinic) closure.AppointmentID {
+			id := c.books(laterParams("order 2"))
+			c.moves(c.Client(), id, 9)
+			noError(c.t, c.begins(paramsAt10("order 1")))
+			return id
+		},
+		"another one was to be moved": func(c *sharedClinic) closure.AppointmentID {
+			c.leavesMoveTo15(c.phonesFor(clinicSlot(10)))
+			return c.phonesAndMoves(clinicSlot(9))
+		},
+		"it was made long before": func(c *sharedClinic) closure.AppointmentID {
+			id := c.phonesAndMoves(clinicSlot(10))
+			time.Sleep(time.Hour)
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			return id
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+				id := prepare(c)
+				time.Sleep(20 * time.Minute)
+				before := c.pending()
+				c.moves(c.process(), id, 16)
+				equal(t, "pending", c.pending(), before)
+			}, clock)
+		})
+	}
+	t.Run("it may be under way", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			id := c.leavesUnrecorded(slotParamsFor("order 1"))
+			c.moves(c.Client(), id, 15)
+			c.moves(c.process(), id, 16)
+			c.holds(closure.JournalPending, closure.JournalBooked)
+		}, clock)
+	})
+	t.Run("nothing is sent while it can't be found out", func(t *testing.T) {
+		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+			c.journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalPending))
+			c.moves(c.process(), c.phones(), 15) // it isn't asked: nobody moved this one
+			id := c.phonesAndMoves(clinicSlot(10))
+			move := func(client *closure.Client) error {
+				_, err := client.RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(16)})
+				return err
+			}
+			isJournalError(t, move(c.process()))
+			asked := 0
+			isJournalError(t, move(c.Client(closure.WithJournal(&findingJournal{c.journal, func() {
+				if asked++; asked == 2 {
+					c.journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalFindAppointment))
+				}
+			}}))))
+			noError(t, c.begins(slotParamsFor("order 1")))
+			time.Sleep(3 * time.Minute)
+			err := move(c.process(c.lists(func(string) (int, string) { return http.StatusInternalServerError, "" })))
+			if e, ok := errors.AsType[*closure.APIError](err); !ok || e.StatusCode != http.StatusInternalServerError {
+				t.Error(err)
+			}
+			c.moves(c.process(), id, 16)
+		}, clock)
+	})
 }
 
 // A list that lags, or hides much, shows an appointment that was cancelled. It isn't another one that

@@ -166,7 +166,7 @@ func (r Resolution) LogValue() slog.Value { return slog.StringValue(r.redacted()
 // GET /appointments, GET /schedules/{id}/slots and GET /appointments/{id} (source: inferred).
 func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Seq2[Resolution, error] {
 	return func(yield func(Resolution, error) bool) {
-		pending, err := c.pending(ctx, opts)
+		pending, err := c.pendingFor(ctx, opts)
 		for _, entry := range pending {
 			if err := c.core.ended(ctx, opAppointmentsList); err != nil {
 				yield(Resolution{}, err)
@@ -183,22 +183,26 @@ func (c *Client) ResolvePending(ctx context.Context, opts ...CallOption) iter.Se
 	}
 }
 
-// pending reads the whole list before anything is settled, because a journal need not
-// accept writes while its list is being read.
-func (c *Client) pending(ctx context.Context, opts []CallOption) (entries []JournalEntry, err error) {
+func (c *Client) pendingFor(ctx context.Context, opts []CallOption) ([]JournalEntry, error) {
 	if _, err := c.use().prepare(ctx, methodResolvePending.name(), opts); err != nil {
 		return nil, err
 	}
 	if c.core.journal == nil {
 		return nil, &InputError{Op: methodResolvePending.name(), Field: "Client", Reason: "has no journal"}
 	}
-	for entry, err := range c.core.journal.Pending(ctx) {
+	return c.core.pending(ctx)
+}
+
+// pending reads the whole list before anything is settled, because a journal need not
+// accept writes while its list is being read.
+func (c *core) pending(ctx context.Context) (entries []JournalEntry, err error) {
+	for entry, err := range c.journal.Pending(ctx) {
 		switch {
 		case err != nil:
 			return entries, journalFailed(ctx, "pending", err)
 		case entry.State != JournalPending || entry.Attempt.ID == "":
 			return entries, &JournalError{Op: "pending", Err: errBadEntry}
-		case entry.Attempt.Mode == "" || entry.Attempt.Mode == c.core.mode:
+		case entry.Attempt.Mode == "" || entry.Attempt.Mode == c.mode:
 			entries = append(entries, entry)
 		}
 	}

@@ -59,6 +59,8 @@ type write struct {
 	committed time.Time
 }
 
+func (w write) moves() bool { return !w.create && !w.cancelled }
+
 // shown is when the last read that lags can still show the appointment as it was before. What the
 // SDK itself changes, it knows.
 func (w write) shown(stale time.Duration) time.Time {

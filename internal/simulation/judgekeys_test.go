@@ -54,17 +54,50 @@ func (c *clinic) judgeKey(client *closure.Client, o *order, booked closure.Appoi
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case errors.Is(err, closure.ErrIdempotencyKeyUsed) && c.crossed(o, booked):
+	if err == nil && booking.Appointment.ID == booked.ID && booking.Appointment.StartAt.Equal(booked.StartAt) {
 		return
-	case err == nil && c.creation(booking.Appointment.ID).practice:
-		return // as in toldOf
 	}
-	if err != nil || booking.Appointment.ID != booked.ID || !booking.Appointment.StartAt.Equal(booked.StartAt) {
+	switch {
+	case closure.OutcomeOf(err) == closure.OutcomeUnknown && c.isMovedFrom(booked):
+	case errors.Is(err, closure.ErrIdempotencyKeyUsed) && c.crossed(o, booked):
+	case err == nil && c.creation(booking.Appointment.ID).practice: // as in toldOf
+	case c.isAnothers(o, booked):
+	default:
 		o.patient.log = append(o.patient.log, fmt.Sprintf("%v at the end, %q at %s: %v, want %s",
 			clock(time.Now()), o.key, clock(o.slot.start), err, booked.ID))
 		c.violated(untrue, o.patient)
 	}
+}
+
+// isAnothers reports whether the journal need not know the appointment by the key that was told it:
+// the practice booked it, or moved it to where a call found it that didn't make it. Which key an
+// appointment has is recorded when a call ends, and the journal may fail then.
+func (c *clinic) isAnothers(o *order, booked closure.Appointment) bool {
+	made := c.creation(booked.ID)
+	entry, held := c.entryOf(booked.ID)
+	switch {
+	case made.practice:
+		return !held
+	case !c.isMovedByPractice(booked.ID):
+		return false
+	default:
+		found := held && entry.Attempt.AppointmentID == "" && attempted(entry) != made.slot
+		return found || made.call.order != o
+	}
+}
+
+// entryOf is the journal's entry of an appointment that is booked.
+func (c *clinic) entryOf(id closure.AppointmentID) (e closure.JournalEntry, held bool) {
+	for _, e := range c.journal.Entries() {
+		if e.Appointment == id {
+			return e, true
+		}
+	}
+	return e, false
+}
+
+func (c *clinic) isMovedByPractice(id closure.AppointmentID) bool {
+	return slices.ContainsFunc(c.writes, func(w write) bool { return w.practice && w.moves() && w.id == id })
 }
 
 // crossed reports whether the practice moved the order's appointment to the start of another order of
@@ -74,6 +107,29 @@ func (c *clinic) crossed(o *order, booked closure.Appointment) bool {
 		return w.practice && w.id == booked.ID && slices.ContainsFunc(o.patient.orders, func(other *order) bool {
 			return other != o && other.slot == w.slot
 		})
+	})
+}
+
+// attempted is where the entry's attempt was to book.
+func attempted(e closure.JournalEntry) slot { return slot{e.Attempt.ScheduleID, e.Attempt.StartAt} }
+
+// movedFrom reports whether the practice moved an appointment that, by when it was made, may be what a
+// pending attempt made: it stays unknown then, in spite of AssumeLostAfter. The lock is held.
+func (c *clinic) movedFrom(pending closure.JournalEntry) bool {
+	return slices.ContainsFunc(c.writes, func(w write) bool {
+		if !w.practice || !w.moves() || w.patient != pending.Attempt.PatientID {
+			return false
+		}
+		after := c.creation(w.id).committed.Sub(pending.Attempt.AttemptedAt)
+		return after > -doubtful && after < doubtful+assumeLostAfter
+	})
+}
+
+// isMovedFrom reports whether the appointment is one of those.
+func (c *clinic) isMovedFrom(booked closure.Appointment) bool {
+	return slices.ContainsFunc(c.journal.Entries(), func(e closure.JournalEntry) bool {
+		return e.State == closure.JournalPending && e.Attempt.PatientID == booked.PatientID &&
+			c.creation(booked.ID).slot == attempted(e) && c.movedFrom(e)
 	})
 }
 

@@ -203,14 +203,14 @@ func (c *clinic) judgeJournal(final []closure.Appointment) {
 	entries := c.journal.Entries()
 	for _, p := range c.patients {
 		for _, e := range entries {
-			if e.Attempt.PatientID == p.id && e.State == closure.JournalPending && !c.cell.noList {
+			if e.Attempt.PatientID == p.id && e.State == closure.JournalPending && !c.cell.noList && !c.movedFrom(e) {
 				c.violated(untrue, p)
 			}
 		}
 		for _, a := range final {
 			known := slices.ContainsFunc(entries, func(e closure.JournalEntry) bool {
-				if c.cell.noList && e.State == closure.JournalPending {
-					return slot{e.Attempt.ScheduleID, e.Attempt.StartAt}.same(a)
+				if e.State == closure.JournalPending {
+					return c.cell.noList && attempted(e).same(a) || c.creation(a.ID).slot == attempted(e)
 				}
 				return e.State == closure.JournalBooked && e.Appointment == a.ID
 			})

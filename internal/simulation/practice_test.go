@@ -21,9 +21,7 @@ func (p *patient) shareWithThePractice() {
 			p.practiceActs(p.dice)
 			time.Sleep(p.dice.between(0, pick(p.dice, []time.Duration{10 * time.Second, 2 * time.Minute})))
 		}
-		if !p.callAmidThePractice() {
-			return // the practice may not touch what is pending now: limits, in docs/production.md
-		}
+		p.callAmidThePractice()
 	}
 }
 
@@ -35,27 +33,25 @@ func (p *patient) pauseForThePractice() time.Duration {
 	return quietTime + longest + p.dice.between(0, time.Minute)
 }
 
-// callAmidThePractice reports whether the outcome is known.
-func (p *patient) callAmidThePractice() (known bool) {
+func (p *patient) callAmidThePractice() {
 	mine := p.standing()
 	switch at := p.dice.below(10); {
 	case at == 0:
 		p.process.resolvePending(p.network, p.assumesLost)
-		return true
 	case at == 1:
-		return p.callAgain(p.newOrder())
+		p.callAgain(p.newOrder())
 	case at <= 3 && len(mine) > 0:
 		booked := pick(p.dice, mine)
-		return p.moveOn(&booked) || p.settled()
+		p.moveOn(&booked)
 	case at == 4 && len(mine) > 0:
-		return p.cancel(pick(p.dice, mine), maxTries)
+		p.cancel(pick(p.dice, mine), maxTries)
 	default:
-		return p.callAgain(pick(p.dice, p.orders))
+		p.callAgain(pick(p.dice, p.orders))
 	}
 }
 
 // callAgain makes the call of an order once more, often in another process.
-func (p *patient) callAgain(o *order) (known bool) {
+func (p *patient) callAgain(o *order) {
 	var r result
 	defer p.meanwhile()()
 	switch {
@@ -69,9 +65,8 @@ func (p *patient) callAgain(o *order) (known bool) {
 		r, _ = p.process.book(o, p.dice)
 	}
 	if r.ending == endsUnknown {
-		r = p.resolve(o, r.attempt)
+		p.resolve(o, r.attempt)
 	}
-	return r.ending != endsUnknown && p.settled()
 }
 
 // meanwhile has the practice act once, in some of the cases, and soon. It returns what waits for
@@ -89,12 +84,14 @@ func (p *patient) meanwhile() (wait func()) {
 
 // moveOn moves an appointment to where it has not been for a day: a read that lags would show it
 // there.
-func (p *patient) moveOn(a *closure.Appointment) (known bool) {
+func (p *patient) moveOn(a *closure.Appointment) {
 	to := slot{a.ScheduleID, p.otherStart(a.StartAt)}
 	if wanted := pick(p.dice, p.orders).slot; wanted.schedule == to.schedule && p.dice.chance(0.7) {
 		to = wanted
 	}
-	return p.clinic.wasLately(a.ID, to) || p.moveTo(a, to.start)
+	if !p.clinic.wasLately(a.ID, to) {
+		p.moveTo(a, to.start)
+	}
 }
 
 // wasLately reports whether the appointment is there, or left less than aDay ago.
@@ -114,10 +111,10 @@ func (c *clinic) wasLately(id closure.AppointmentID, there slot) bool {
 	return last.slot == there
 }
 
-// settled reports whether the journal holds nothing pending of the patient.
-func (p *patient) settled() bool {
-	return !slices.ContainsFunc(p.clinic.journal.Entries(), func(e closure.JournalEntry) bool {
-		return e.Attempt.PatientID == p.id && e.State == closure.JournalPending
+// pendingAt reports whether an attempt of the patient is pending there.
+func (p *patient) pendingAt(s slot) bool {
+	return slices.ContainsFunc(p.clinic.journal.Entries(), func(e closure.JournalEntry) bool {
+		return e.Attempt.PatientID == p.id && e.State == closure.JournalPending && attempted(e) == s
 	})
 }
 
@@ -128,16 +125,16 @@ func (p *patient) standing() []closure.Appointment {
 	})
 }
 
-// practiceActs moves or cancels one of the patient's appointments, or books one by phone. It does
-// nothing while an attempt is pending, and never puts two appointments at one start: what comes of
-// that is in docs/production.md.
+// practiceActs moves or cancels one of the patient's appointments, or books one by phone. It puts
+// none where an attempt is pending, or where another one is: what comes of that is in
+// docs/production.md.
 func (p *patient) practiceActs(d *dice) {
 	mine := p.standing()
 	to := pick(d, p.clinic.slots)
 	if d.chance(0.5) {
 		to = pick(d, p.orders).slot
 	}
-	if !p.settled() || slices.ContainsFunc(mine, to.same) {
+	if p.pendingAt(to) || slices.ContainsFunc(mine, to.same) {
 		return
 	}
 	switch at := d.below(6); {
