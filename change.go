@@ -25,11 +25,11 @@ import (
 // was not moved.
 //
 // With a journal ([WithJournal]) it reads the appointment first, and the list of appointments if the
-// journal holds a booking of its start that isn't settled; it ends with the read's error if that
-// fails, and with a [*JournalError] if the API shows two that this booking may have made. An
-// appointment that the journal doesn't hold, and that the practice moved, may be what a pending attempt
-// made: the journal is asked what is pending, and if only one attempt fits, the appointment is recorded
-// as what it made, so that its key isn't lost. If the journal holds the start for another appointment,
+// journal holds a booking of the patient that isn't settled and may have made it; it ends with the
+// read's error if that fails, and with a [*JournalError] if the API shows two that a booking of its
+// start may have made. If the appointment shows as rescheduled, and the journal doesn't hold it, the
+// journal is asked for all that is pending: what the only booking of the patient made that is pending
+// since then is recorded so, and keeps its key. If the journal holds the start for another appointment,
 // the error is [ErrSlotUnavailable], and nothing is sent. Another call may be making the same move:
 // until twice the timeout after that began, this call waits for its result for up to 10 s, and its
 // outcome is unknown if there is none. After that it sends the move, too. If its own request is rejected

@@ -73,9 +73,14 @@ func (c *change) moveTo(ctx context.Context, attempt BookingAttempt, entry Journ
 	switch {
 	case entry.State == JournalPending && entry.Attempt.AppointmentID == c.id:
 		return c.heldPending(ctx, entry)
-	case entry.State == JournalPending && c.start.Equal(current.StartAt): // somebody else moved it there
-		moved, err = c.sendNow(ctx)
-		return moved, false, err
+	case entry.State == JournalPending:
+		if bound, err := c.bind(ctx, entry.Attempt, current, c.lostAfter); bound || err != nil {
+			return nil, err == nil, err
+		}
+		if c.start.Equal(current.StartAt) { // somebody else moved it there
+			moved, err = c.sendNow(ctx)
+			return moved, false, err
+		}
 	}
 	booking, free, err := c.booking(attempt).held(ctx, entry)
 	switch {
@@ -142,12 +147,12 @@ func (c *change) another(ctx context.Context, attempt BookingAttempt, fits func(
 	return false, err
 }
 
-// bindPending records which pending attempt made an appointment that the practice moved since, so that
-// its key isn't lost when the appointment is moved once more. If several may have, or it may be another
-// appointment's, it records nothing.
+// bindPending binds the appointment, which somebody else moved, to the patient's only booking that is
+// pending since then. It may not be the one that is where it moves to, so it must have been made at the
+// time of the attempt, and what that one made would have to show by now.
 func (c *change) bindPending(ctx context.Context, current Appointment) error {
-	if current.Status == AppointmentScheduled {
-		return nil // it was not moved, and stands where it was attempted
+	if current.Status != AppointmentRescheduled {
+		return nil
 	}
 	known, err := c.client.core.findAppointment(ctx, c.id)
 	if err != nil || known != nil {
@@ -157,25 +162,37 @@ func (c *change) bindPending(ctx context.Context, current Appointment) error {
 	if err != nil {
 		return err
 	}
-	mayBeOf := func(e JournalEntry) bool {
-		return e.Attempt.AppointmentID == "" && e.Attempt.PatientID == current.PatientID &&
-			e.Attempt.lost(c.sendsUntil, time.Now()) && e.Attempt.mayBe(current, c.lostAfter)
-	}
-	pending = slices.DeleteFunc(pending, func(e JournalEntry) bool { return !mayBeOf(e) })
-	if len(pending) != 1 {
+	pending = slices.DeleteFunc(pending, func(e JournalEntry) bool {
+		return e.Attempt.AppointmentID != "" || e.Attempt.PatientID != current.PatientID || e.Attempt.isAfter(current)
+	})
+	if len(pending) != 1 || pending[0].Attempt.mayLag(c.lostAfter, time.Now()) {
 		return nil
 	}
-	attempt := pending[0].Attempt
+	_, err = c.bind(ctx, pending[0].Attempt, current, c.sendsUntil)
+	return err
+}
+
+// bind records that a pending attempt made the appointment, which the practice has moved, so that its
+// key isn't lost when the appointment is moved once more. bound is false if it may be another one, or
+// was not made within that time.
+func (c *change) bind(ctx context.Context, attempt BookingAttempt, current Appointment, within time.Duration) (bound bool, err error) {
+	if attempt.AppointmentID != "" || !attempt.lost(c.sendsUntil, time.Now()) || !attempt.mayBe(current, within) {
+		return false, nil
+	}
+	known, err := c.client.core.findAppointment(ctx, c.id)
+	if err != nil || known != nil {
+		return false, err
+	}
 	another, err := c.another(ctx, attempt, func(shown Appointment) bool {
 		return attempt.made(shown) || attempt.mayBe(shown, c.lostAfter)
 	})
 	switch {
 	case another, noSuchCall(err):
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
 	}
-	return c.client.core.finishBooked(ctx, attempt, c.id)
+	return true, c.client.core.finishBooked(ctx, attempt, c.id)
 }
 
 var errTwoAppointments = errors.New("closure: the API shows two appointments that an attempt may have made: " +

@@ -91,6 +91,14 @@ func (c *sharedClinic) pending() (attempts []string) {
 	return attempts
 }
 
+// beginsMove leaves a move of another appointment pending.
+func (c *sharedClinic) beginsMove(to time.Time) error {
+	attempt := closure.NewBookingAttempt(slotParamsFor(""))
+	attempt.Mode, attempt.StartAt, attempt.AppointmentID = closure.ModeTest, to, "appt_another"
+	_, err := c.journal.Begin(c.t.Context(), attempt)
+	return err
+}
+
 // paramsAt10 is a start that is not open.
 func paramsAt10(key string) closure.BookSlotParams {
 	params := slotParamsFor(key)
@@ -374,9 +382,21 @@ func TestMoveBackOfAnUnsettledBooking(t *testing.T) {
 	}, closuretest.WithClock(time.Now))
 }
 
+// What is moved to where a pending booking was to be was that one's, also if it was made late.
+func TestMoveBackOfAnUnsettledBookingThatWasMadeLate(t *testing.T) {
+	inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
+		noError(t, c.begins(slotParamsFor("order 1")))
+		time.Sleep(10 * time.Minute)
+		id := c.phonesAndMoves(clinicSlot(15))
+		time.Sleep(10 * time.Minute)
+		c.moves(c.process(closure.AssumeLostAfter(15*time.Minute)), id, 9)
+		c.keeps(id)
+	}, closuretest.WithClock(time.Now))
+}
+
 // What the practice moved before it was settled is moved on, and keeps its key.
 func TestMoveOfAnUnsettledBooking(t *testing.T) {
-	clock := closuretest.WithClock(time.Now)
+	clock, lost := closuretest.WithClock(time.Now), closure.AssumeLostAfter(15*time.Minute)
 	t.Run("by its key it is found", func(t *testing.T) {
 		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 			another := slotParamsFor("order 2")
@@ -384,8 +404,10 @@ func TestMoveOfAnUnsettledBooking(t *testing.T) {
 			noError(t, c.begins(another))
 			id := c.leavesUnrecorded(slotParamsFor("order 1"))
 			c.moves(c.Client(), id, 15)
-			time.Sleep(20 * time.Minute)
-			c.moves(c.process(closure.AssumeLostAfter(15*time.Minute)), id, 16)
+			time.Sleep(48 * time.Hour)
+			noError(t, c.begins(paramsAt10("order 3"))) // which can't have made it
+			noError(t, c.beginsMove(clinicSlot(11)))
+			c.moves(c.process(), id, 16)
 			c.keeps(id)
 			c.sentBookings(1)
 		}, clock)
@@ -413,6 +435,29 @@ func TestMoveOfAnUnsettledBooking(t *testing.T) {
 			c.leavesMoveTo15(c.phonesFor(clinicSlot(10)))
 			return c.phonesAndMoves(clinicSlot(9))
 		},
+		"another attempt is under way": func(c *sharedClinic) closure.AppointmentID {
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			id := c.phonesAndMoves(clinicSlot(15))
+			time.Sleep(4 * time.Minute)
+			noError(c.t, c.begins(paramsAt10("order 2")))
+			return id
+		},
+		"another attempt was on another schedule": func(c *sharedClinic) closure.AppointmentID {
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			another := paramsAt10("order 2")
+			another.ScheduleID = "sch_another"
+			noError(c.t, c.begins(another))
+			return c.phonesAndMoves(clinicSlot(15))
+		},
+		"it was made too late for the attempt": func(c *sharedClinic) closure.AppointmentID {
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			time.Sleep(10 * time.Minute)
+			return c.phonesAndMoves(clinicSlot(15))
+		},
+		"it is confirmed, and was perhaps not moved": func(c *sharedClinic) closure.AppointmentID {
+			noError(c.t, c.begins(slotParamsFor("order 1")))
+			return c.shownAs("confirmed", clinicSlot(15))
+		},
 		"it was made long before": func(c *sharedClinic) closure.AppointmentID {
 			id := c.phonesAndMoves(clinicSlot(10))
 			time.Sleep(time.Hour)
@@ -425,16 +470,17 @@ func TestMoveOfAnUnsettledBooking(t *testing.T) {
 				id := prepare(c)
 				time.Sleep(20 * time.Minute)
 				before := c.pending()
-				c.moves(c.process(), id, 16)
+				c.moves(c.process(lost), id, 16)
 				equal(t, "pending", c.pending(), before)
 			}, clock)
 		})
 	}
-	t.Run("it may be under way", func(t *testing.T) {
+	t.Run("what it made may not show yet", func(t *testing.T) {
 		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 			id := c.leavesUnrecorded(slotParamsFor("order 1"))
 			c.moves(c.Client(), id, 15)
-			c.moves(c.process(), id, 16)
+			time.Sleep(14 * time.Minute)
+			c.moves(c.process(lost), id, 16)
 			c.holds(closure.JournalPending, closure.JournalBooked)
 		}, clock)
 	})
@@ -456,7 +502,7 @@ func TestMoveOfAnUnsettledBooking(t *testing.T) {
 			}}))))
 			noError(t, c.begins(slotParamsFor("order 1")))
 			time.Sleep(3 * time.Minute)
-			err := move(c.process(c.lists(func(string) (int, string) { return http.StatusInternalServerError, "" })))
+			err := move(c.process(closure.AssumeLostAfter(2*time.Minute), c.lists(func(string) (int, string) { return http.StatusInternalServerError, "" })))
 			if e, ok := errors.AsType[*closure.APIError](err); !ok || e.StatusCode != http.StatusInternalServerError {
 				t.Error(err)
 			}
@@ -516,6 +562,12 @@ func TestMoveToWhereAnotherBookingIsPending(t *testing.T) {
 			id := c.books(laterParams("order 2"))
 			c.moves(c.process(), id, 16)
 			noError(c.t, c.begins(slotParamsFor("order 1")))
+			time.Sleep(20 * time.Minute)
+			return id
+		},
+		"another appointment is to be moved there": func(c *sharedClinic) closure.AppointmentID {
+			id := moved(c)
+			noError(c.t, c.beginsMove(clinicSlot(9)))
 			time.Sleep(20 * time.Minute)
 			return id
 		},
