@@ -147,9 +147,10 @@ func (c *change) another(ctx context.Context, attempt BookingAttempt, fits func(
 	return false, err
 }
 
-// bindPending binds the appointment, which somebody else moved, to the patient's only booking that is
-// pending since then. It may not be the one that is where it moves to, so it must have been made at the
-// time of the attempt, and what that one made would have to show by now.
+// bindPending binds an appointment that somebody else moved to the booking that made it: the patient's
+// only one that is pending since then. In moveTo the start says that, too. Here only the time does: the
+// appointment must have been made right after the attempt, and so long ago that a read would show any
+// other one that the attempt made.
 func (c *change) bindPending(ctx context.Context, current Appointment) error {
 	if current.Status != AppointmentRescheduled {
 		return nil

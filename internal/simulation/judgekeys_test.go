@@ -125,7 +125,7 @@ func (c *clinic) movedFrom(pending closure.JournalEntry) bool {
 	})
 }
 
-// isMovedFrom reports whether the appointment is one of those.
+// isMovedFrom reports whether the appointment was made where such an attempt was to book.
 func (c *clinic) isMovedFrom(booked closure.Appointment) bool {
 	return slices.ContainsFunc(c.journal.Entries(), func(e closure.JournalEntry) bool {
 		return e.State == closure.JournalPending && e.Attempt.PatientID == booked.PatientID &&
