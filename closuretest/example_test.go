@@ -341,7 +341,7 @@ func ExampleStatusAfter() {
 func ExampleDelay() {
 	server := closuretest.New()
 	server.Inject(closuretest.Delay("appointments.create", time.Hour))
-	client := server.Client(closure.WithTimeout(time.Millisecond))
+	client := server.Client(closure.WithTimeout(300 * time.Millisecond))
 	_, err := client.Appointments.Create(context.Background(), guideBooking())
 	fmt.Println(errors.Is(err, context.DeadlineExceeded), len(server.Appointments()))
 	// Output: true 1
