@@ -28,12 +28,13 @@ import (
 // journal holds a booking of the patient that isn't settled and may have made it; it ends with the
 // read's error if that fails, and with a [*JournalError] if the API shows two that a booking of its
 // start may have made. If the appointment shows as rescheduled, and the journal doesn't hold it, the
-// journal is asked for all that is pending: what the only booking of the patient made that is pending
-// since then is recorded so, and keeps its key. If the journal holds the start for another appointment,
-// the error is [ErrSlotUnavailable], and nothing is sent. Another call may be making the same move:
-// until twice the timeout after that began, this call waits for its result for up to 10 s, and its
-// outcome is unknown if there is none. After that it sends the move, too. If its own request is rejected
-// then, the outcome is unknown all the same until the other one counts as lost ([AssumeLostAfter]).
+// journal is asked for all that is pending: if only one booking of the patient is pending since then,
+// and may have made it, that is recorded, and it keeps its key. If the journal holds the start for
+// another appointment, the error is [ErrSlotUnavailable], and nothing is sent. Another call may be making
+// the same move: until twice the timeout after that began, this call waits for its result for up to 10 s,
+// and its outcome is unknown if there is none. After that it sends the move, too. If its own request is
+// rejected then, the outcome is unknown all the same until the other one counts as lost
+// ([AssumeLostAfter]).
 //
 // PATCH /appointments/{id}, GET /appointments/{id}, after a rejection also GET
 // /schedules/{id}/slots, and with a journal GET /appointments (source: inferred).

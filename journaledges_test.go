@@ -73,9 +73,11 @@ func inClinicUntil(t *testing.T, test func(t *testing.T, c *sharedClinic), opts 
 }
 
 // laterParams is for the slot at 15 o'clock.
-func laterParams(key string) closure.BookSlotParams {
+func laterParams(key string) closure.BookSlotParams { return paramsAt(15, key) }
+
+func paramsAt(hour int, key string) closure.BookSlotParams {
 	params := slotParamsFor(key)
-	params.StartAt = clinicSlot(15)
+	params.StartAt = clinicSlot(hour)
 	return params
 }
 
@@ -359,7 +361,10 @@ func TestMoveOfWhatWasReinstatedAndNotRecorded(t *testing.T) {
 
 // begins leaves an attempt pending.
 func (c *sharedClinic) begins(params closure.BookSlotParams) error {
-	attempt := closure.NewBookingAttempt(params)
+	return c.beginsAttempt(closure.NewBookingAttempt(params))
+}
+
+func (c *sharedClinic) beginsAttempt(attempt closure.BookingAttempt) error {
 	attempt.Mode = closure.ModeTest
 	_, err := c.journal.Begin(c.t.Context(), attempt)
 	return err

@@ -29,7 +29,7 @@ func (c *change) move(ctx context.Context) (*Booking, error) {
 	if err == nil {
 		err = c.confirmBooked(ctx, known, *current)
 	}
-	if err == nil {
+	if err == nil && known == nil {
 		err = c.bindPending(ctx, *current)
 	}
 	if err != nil {
@@ -154,10 +154,6 @@ func (c *change) another(ctx context.Context, attempt BookingAttempt, fits func(
 func (c *change) bindPending(ctx context.Context, current Appointment) error {
 	if current.Status != AppointmentRescheduled {
 		return nil
-	}
-	known, err := c.client.core.findAppointment(ctx, c.id)
-	if err != nil || known != nil {
-		return err
 	}
 	pending, err := c.client.core.pending(ctx)
 	if err != nil {

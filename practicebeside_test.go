@@ -94,17 +94,12 @@ func (c *sharedClinic) pending() (attempts []string) {
 // beginsMove leaves a move of another appointment pending.
 func (c *sharedClinic) beginsMove(to time.Time) error {
 	attempt := closure.NewBookingAttempt(slotParamsFor(""))
-	attempt.Mode, attempt.StartAt, attempt.AppointmentID = closure.ModeTest, to, "appt_another"
-	_, err := c.journal.Begin(c.t.Context(), attempt)
-	return err
+	attempt.StartAt, attempt.AppointmentID = to, "appt_another"
+	return c.beginsAttempt(attempt)
 }
 
 // paramsAt10 is a start that is not open.
-func paramsAt10(key string) closure.BookSlotParams {
-	params := slotParamsFor(key)
-	params.StartAt = clinicSlot(10)
-	return params
-}
+func paramsAt10(key string) closure.BookSlotParams { return paramsAt(10, key) }
 
 // givesUp settles what is pending as not booked.
 func (c *sharedClinic) givesUp(opts ...closure.CallOption) {
@@ -487,22 +482,25 @@ func TestMoveOfAnUnsettledBooking(t *testing.T) {
 	t.Run("nothing is sent while it can't be found out", func(t *testing.T) {
 		inClinicUntil(t, func(t *testing.T, c *sharedClinic) {
 			c.journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalPending))
-			c.moves(c.process(), c.phones(), 15) // it isn't asked: nobody moved this one
-			id := c.phonesAndMoves(clinicSlot(10))
+			id := c.phones()
+			c.moves(c.process(), id, 15) // it isn't asked: nobody moved this one
+			c.moves(c.process(), id, 9)  // and the journal holds it now
+			id = c.phonesAndMoves(clinicSlot(10))
+			noError(t, c.begins(laterParams("order 1")))
+			time.Sleep(3 * time.Minute)
+			lost := closure.AssumeLostAfter(2 * time.Minute)
 			move := func(client *closure.Client) error {
 				_, err := client.RescheduleBooking(t.Context(), id, closure.AppointmentRescheduleParams{StartAt: clinicSlot(16)})
 				return err
 			}
-			isJournalError(t, move(c.process()))
+			isJournalError(t, move(c.process(lost)))
 			asked := 0
-			isJournalError(t, move(c.Client(closure.WithJournal(&findingJournal{c.journal, func() {
+			isJournalError(t, move(c.Client(lost, closure.WithJournal(&findingJournal{c.journal, func() {
 				if asked++; asked == 2 {
 					c.journal.Inject(closuretest.JournalFailsBefore(closuretest.JournalFindAppointment))
 				}
 			}}))))
-			noError(t, c.begins(slotParamsFor("order 1")))
-			time.Sleep(3 * time.Minute)
-			err := move(c.process(closure.AssumeLostAfter(2*time.Minute), c.lists(func(string) (int, string) { return http.StatusInternalServerError, "" })))
+			err := move(c.process(lost, c.lists(func(string) (int, string) { return http.StatusInternalServerError, "" })))
 			if e, ok := errors.AsType[*closure.APIError](err); !ok || e.StatusCode != http.StatusInternalServerError {
 				t.Error(err)
 			}

@@ -127,9 +127,8 @@ func (c *clinic) movedFrom(pending closure.JournalEntry) bool {
 
 // isMovedFrom reports whether the appointment was made where such an attempt was to book.
 func (c *clinic) isMovedFrom(booked closure.Appointment) bool {
-	return slices.ContainsFunc(c.journal.Entries(), func(e closure.JournalEntry) bool {
-		return e.State == closure.JournalPending && e.Attempt.PatientID == booked.PatientID &&
-			c.creation(booked.ID).slot == attempted(e) && c.movedFrom(e)
+	return slices.ContainsFunc(c.pendingOf(booked.PatientID), func(e closure.JournalEntry) bool {
+		return c.creation(booked.ID).slot == attempted(e) && c.movedFrom(e)
 	})
 }
 

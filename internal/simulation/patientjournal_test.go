@@ -197,13 +197,20 @@ func (c *clinic) pending() bool {
 	})
 }
 
+// pendingOf are the patient's entries that are pending.
+func (c *clinic) pendingOf(patient closure.PatientID) []closure.JournalEntry {
+	return slices.DeleteFunc(c.journal.Entries(), func(e closure.JournalEntry) bool {
+		return e.State != closure.JournalPending || e.Attempt.PatientID != patient
+	})
+}
+
 // judgeJournal compares the journal with the ledger at the end: nothing is pending, and every
 // appointment that isn't cancelled is booked in the journal. The lock is held.
 func (c *clinic) judgeJournal(final []closure.Appointment) {
 	entries := c.journal.Entries()
 	for _, p := range c.patients {
-		for _, e := range entries {
-			if e.Attempt.PatientID == p.id && e.State == closure.JournalPending && !c.cell.noList && !c.movedFrom(e) {
+		for _, e := range c.pendingOf(p.id) {
+			if !c.cell.noList && !c.movedFrom(e) {
 				c.violated(untrue, p)
 			}
 		}

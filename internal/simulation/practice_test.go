@@ -113,9 +113,7 @@ func (c *clinic) wasLately(id closure.AppointmentID, there slot) bool {
 
 // pendingAt reports whether an attempt of the patient is pending there.
 func (p *patient) pendingAt(s slot) bool {
-	return slices.ContainsFunc(p.clinic.journal.Entries(), func(e closure.JournalEntry) bool {
-		return e.Attempt.PatientID == p.id && e.State == closure.JournalPending && attempted(e) == s
-	})
+	return slices.ContainsFunc(p.clinic.pendingOf(p.id), func(e closure.JournalEntry) bool { return attempted(e) == s })
 }
 
 // standing returns the patient's appointments.
